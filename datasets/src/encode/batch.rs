@@ -1,0 +1,53 @@
+//! Pairs side by side, padded to the longest.
+
+use std::borrow::Borrow;
+
+use super::Pair;
+
+/// Sizes of a [`Batch`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BatchShape {
+    /// Number of pairs, B.
+    pub batch: usize,
+    /// Longest source, S.
+    pub source_length: usize,
+    /// Longest target, T.
+    pub target_length: usize,
+}
+
+/// Padded pairs, each array row-major with one row per pair.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Source ids, `[B, S]`.
+    pub source: Vec<u32>,
+    /// 1 where `source` is an id, 0 where it is padding, `[B, S]`.
+    pub source_mask: Vec<u32>,
+    /// Target ids, `[B, T]`. Padding keeps its id here; the loss leaves it out.
+    pub target: Vec<u32>,
+    /// B, S and T.
+    pub shape: BatchShape,
+}
+
+/// Collates pairs (owned or borrowed) into one batch; `pad` is the tokenizer's `<pad>`, 0 in T5.
+pub fn collate<P: Borrow<Pair>>(pairs: &[P], pad: u32) -> Batch {
+    let sources = || pairs.iter().map(|pair| pair.borrow().source.as_slice());
+    let targets = || pairs.iter().map(|pair| pair.borrow().target.as_slice());
+    let shape = BatchShape { batch: pairs.len(), source_length: longest(sources()), target_length: longest(targets()) };
+    let mut batch = Batch { shape, ..Batch::default() };
+    for source in sources() {
+        let padding = shape.source_length - source.len();
+        batch.source.extend_from_slice(source);
+        batch.source.extend(std::iter::repeat_n(pad, padding));
+        batch.source_mask.extend(std::iter::repeat_n(1, source.len()));
+        batch.source_mask.extend(std::iter::repeat_n(0, padding));
+    }
+    for target in targets() {
+        batch.target.extend_from_slice(target);
+        batch.target.extend(std::iter::repeat_n(pad, shape.target_length - target.len()));
+    }
+    batch
+}
+
+fn longest<'a>(rows: impl Iterator<Item = &'a [u32]>) -> usize {
+    rows.map(<[u32]>::len).max().unwrap_or_default()
+}

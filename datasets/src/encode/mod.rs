@@ -1,0 +1,20 @@
+//! Tagged sentences as a text-to-text task, in token ids.
+//!
+//! Source `<extra_id_0> w0 <extra_id_1> w1 … <extra_id_n> </s>`, target
+//! `<extra_id_0> tag0 <extra_id_1> tag1 … <extra_id_n> </s>` (Raman et al. 2022,
+//! <https://arxiv.org/abs/2203.08378>; tags simplified: `B-X` → `X`, `I-X` → `I`).
+
+mod batch;
+mod dataset;
+mod sentinel;
+mod tags;
+
+#[cfg(test)]
+mod tests;
+
+pub use batch::{Batch, BatchShape, collate};
+pub use dataset::{TruncationCount, encode_all};
+pub use sentinel::{EncodeOptions, Encoder, Pair};
+pub use tags::decode_tags;
+
+pub(crate) use sentinel::interleave;

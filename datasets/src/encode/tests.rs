@@ -1,0 +1,173 @@
+//! The text-to-text form, against the authors' strings and ids where they lie beside the workspace.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use super::*;
+use crate::error::Error;
+use crate::labels::simplify;
+use crate::read::Example;
+use crate::tokenizer::{SENTINELS, T5Tokenizer, TrainOptions, train_unigram};
+
+static TOKENIZER: LazyLock<T5Tokenizer> = LazyLock::new(|| {
+    let keep_words = ["O", "I", "ACTOR", "fromloc.city_name"].map(str::to_owned).to_vec();
+    let lines = ["films starring the old actor", "flights from Oslo to Iowa", "list the best Italian places in Ohio"];
+    train_unigram(lines, &TrainOptions { vocab_size: 180, keep_words }).unwrap()
+});
+
+fn encode(words: &[&str], tags: &[&str], options: &EncodeOptions) -> Pair {
+    Encoder::new(&TOKENIZER, options).unwrap().encode(words, tags).unwrap()
+}
+
+fn text(ids: &[u32]) -> String {
+    TOKENIZER.decode(ids, Default::default()).unwrap()
+}
+
+#[test]
+fn words_and_tags_stand_between_sentinels() {
+    let pair = encode(&["from", "Oslo"], &["O", "fromloc.city_name"], &EncodeOptions::default());
+    let [s0, s1, s2] = [0, 1, 2].map(|index| TOKENIZER.sentinel(index).unwrap());
+    let tags = TOKENIZER.encode_words(&["O", "fromloc.city_name"]).unwrap();
+    assert_eq!(pair.target, [s0, tags[0][0], s1, tags[1][0], s2, TOKENIZER.eos_id()]);
+    let words = TOKENIZER.encode_words(&["from", "Oslo"]).unwrap();
+    let source = [&[s0][..], &words[0], &[s1], &words[1], &[s2, TOKENIZER.eos_id()]].concat();
+    assert_eq!(pair.source, source);
+    assert_eq!(decode_tags(&TOKENIZER, &pair.target).unwrap(), ["O", "fromloc.city_name"]);
+}
+
+#[test]
+fn a_prefix_comes_before_the_first_sentinel_of_the_source_only() {
+    let options = EncodeOptions { prefix: "films ".to_owned(), ..EncodeOptions::default() };
+    let (with, without) = (encode(&["Oslo"], &["O"], &options), encode(&["Oslo"], &["O"], &EncodeOptions::default()));
+    let prefix = TOKENIZER.encode_words(&["films"]).unwrap().concat();
+    assert_eq!(with.source, [prefix, without.source].concat());
+    assert_eq!(with.target, without.target);
+}
+
+#[test]
+fn what_does_not_fit_is_cut_at_the_end_and_counted() {
+    let options = EncodeOptions { max_target_length: 4, ..EncodeOptions::default() };
+    let pair = encode(&["from", "Oslo"], &["O", "ACTOR"], &options);
+    assert!(pair.target_truncated && !pair.source_truncated);
+    assert_eq!(text(&pair.target).replace(' ', ""), "<extra_id_0>O<extra_id_1></s>");
+    let count = TruncationCount::of(&[pair, encode(&["from"], &["O"], &options)]);
+    assert_eq!(count, TruncationCount { sentences: 2, source: 0, target: 1 });
+    assert_eq!(count.to_string(), "0 of 2 sources and 1 targets cut at their maximal length");
+}
+
+#[test]
+fn the_hundredth_word_has_no_closing_sentinel_and_is_counted_as_cut() {
+    let options = EncodeOptions { max_source_length: 5000, max_target_length: 5000, ..EncodeOptions::default() };
+    let sentinels = |ids: &[u32]| ids.iter().filter(|id| TOKENIZER.sentinels().contains(id)).count();
+    let full = encode(&["Oslo"; 99], &["O"; 99], &options);
+    assert!(!full.source_truncated && !full.target_truncated);
+    assert_eq!(sentinels(&full.target), SENTINELS);
+    let over = encode(&["Oslo"; 100], &["O"; 100], &options);
+    assert!(over.source_truncated && over.target_truncated);
+    assert_eq!((over.source, over.target), (full.source, full.target));
+}
+
+#[test]
+fn unreadable_tags_and_unequal_lengths_are_refused() {
+    let mut encoder = Encoder::new(&TOKENIZER, &EncodeOptions::default()).unwrap();
+    for tag in ["", "two words", " O"] {
+        let error = encoder.encode(&["Oslo"], &[tag]).unwrap_err();
+        assert!(matches!(error, Error::MalformedTag { .. }), "{error}");
+    }
+    let error = encoder.encode(&["Oslo"], &["O", "O"]).unwrap_err();
+    assert!(matches!(error, Error::LengthMismatch { left: 1, right: 2, .. }), "{error}");
+    let no_room = EncodeOptions { max_source_length: 0, ..EncodeOptions::default() };
+    assert!(Encoder::new(&TOKENIZER, &no_room).is_err());
+}
+
+#[test]
+fn a_batch_is_padded_to_its_longest_pair() {
+    let pair =
+        |source: &[u32], target: &[u32]| Pair { source: source.into(), target: target.into(), ..Pair::default() };
+    let batch = collate(&[pair(&[5, 6, 1], &[7, 1]), pair(&[8, 1], &[9, 9, 1])], 0);
+    assert_eq!(batch.shape, BatchShape { batch: 2, source_length: 3, target_length: 3 });
+    assert_eq!(batch.source, [5, 6, 1, 8, 1, 0]);
+    assert_eq!(batch.source_mask, [1, 1, 1, 1, 1, 0]);
+    assert_eq!(batch.target, [7, 1, 0, 9, 9, 1]);
+    assert_eq!(collate::<Pair>(&[], 0), Batch::default());
+}
+
+#[test]
+fn a_dataset_keeps_its_order() {
+    let sentence = |i: usize| Example::new(vec![format!("Oslo{i}"); i % 7], vec!["O"; i % 7]);
+    let examples: Vec<Example> = (0..500).map(sentence).collect();
+    let pairs =
+        encode_all(&TOKENIZER, &EncodeOptions::default(), &examples, |example| simplify(&example.tags)).unwrap();
+    let mut encoder = Encoder::new(&TOKENIZER, &EncodeOptions::default()).unwrap();
+    let one_by_one: Vec<Pair> =
+        examples.iter().map(|example| encoder.encode(&example.tokens, &example.tags).unwrap()).collect();
+    assert_eq!(pairs, one_by_one);
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_is_longer_than_asked_and_each_ends_with_eos(
+        words in prop::collection::vec("\\PC{0,12}", 0..130),
+        source in 1..300usize,
+        target in 1..300usize,
+    ) {
+        let options = EncodeOptions { max_source_length: source, max_target_length: target, ..EncodeOptions::default() };
+        let tags = vec!["ACTOR"; words.len()];
+        let pair = Encoder::new(&TOKENIZER, &options).unwrap().encode(&words, &tags).unwrap();
+        for (ids, most, truncated) in
+            [(&pair.source, source, pair.source_truncated), (&pair.target, target, pair.target_truncated)]
+        {
+            prop_assert!(ids.len() <= most);
+            prop_assert_eq!(*ids.last().unwrap(), TOKENIZER.eos_id());
+            prop_assert!(truncated || ids.contains(&TOKENIZER.sentinel(words.len()).unwrap()));
+        }
+    }
+
+    #[test]
+    fn whole_targets_decode_to_their_tags(
+        tags in prop::collection::vec(prop::sample::select(vec!["O", "I", "ACTOR", "fromloc.city_name", "best"]), 0..40),
+    ) {
+        let options = EncodeOptions { max_target_length: 999, ..EncodeOptions::default() };
+        let target = Encoder::new(&TOKENIZER, &options).unwrap().target(&tags).unwrap();
+        prop_assert_eq!(decode_tags(&TOKENIZER, &target.ids).unwrap(), tags);
+    }
+}
+
+/// A sentence of `goldens/sbio.json`, as the authors' code writes it.
+#[derive(Deserialize)]
+struct Golden {
+    tokens: Vec<String>,
+    sbio: Vec<String>,
+    input: String,
+    target: String,
+    target_without_sentinels: String,
+}
+
+#[derive(Deserialize)]
+struct Goldens {
+    round_trip: Vec<Golden>,
+}
+
+#[test]
+fn sentences_encode_as_the_authors_strings_do() {
+    let shared = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let Ok(json) = std::fs::read(shared.join("goldens/sbio.json")) else {
+        println!("skipped: no goldens beside the workspace");
+        return;
+    };
+    let goldens: Goldens = serde_json::from_slice(&json).unwrap();
+    let tokenizer = T5Tokenizer::load(shared.join("tokenizer/t5")).unwrap();
+    let mut encoder = Encoder::new(&tokenizer, &EncodeOptions::default()).unwrap();
+    assert!(!goldens.round_trip.is_empty());
+    for golden in goldens.round_trip {
+        let pair = encoder.encode(&golden.tokens, &golden.sbio).unwrap();
+        assert_eq!(pair.source, tokenizer.encode(&golden.input, 128).unwrap().ids, "{}", golden.input);
+        assert_eq!(pair.target, tokenizer.encode(&golden.target, 128).unwrap().ids, "{}", golden.target);
+        let tags = decode_tags(&tokenizer, &pair.target).unwrap();
+        assert_eq!(tags.join(" "), golden.target_without_sentinels);
+    }
+}

@@ -1,0 +1,26 @@
+//! From BIO tags to the words a text-to-text model writes, and back.
+//!
+//! T5 writes one word per token. [`simplify`] turns BIO into *sBIO* (Raman et al. 2022, "Transforming
+//! sequence tagging into a seq2seq task"): `B-X` becomes `X`, every `I-X` becomes `I`, `O` stays `O`, so
+//! that a model has one word per type and cannot contradict itself inside a span. [`restore`] is the way
+//! back and takes whatever a model wrote; [`TagWords`] gives a type a friendlier word; [`TagSet`] lists
+//! the tags of a corpus, from which the words a decoder may write are found.
+//!
+//! ```
+//! use datasets::labels;
+//!
+//! let tags = ["O", "B-city", "I-city", "B-city"];
+//! assert_eq!(labels::simplify(&tags)?, ["O", "city", "I", "city"]);
+//! assert_eq!(labels::decode("O city I city", 4), tags);
+//! # Ok::<(), datasets::Error>(())
+//! ```
+
+mod simplify;
+mod tag;
+mod tag_set;
+mod tag_words;
+
+pub use simplify::{INSIDE, OUTSIDE, decode, fit, restore, simplify};
+pub use tag::Tag;
+pub use tag_set::TagSet;
+pub use tag_words::TagWords;

@@ -1,0 +1,60 @@
+//! The settings of pretraining's noise.
+
+use crate::error::{Error, Result};
+
+/// How plain text becomes pairs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NoiseOptions {
+    /// Share of the tokens that span corruption hides. Default 0.15, T5's.
+    pub noise_density: f64,
+    /// Mean length of a hidden span, in tokens. Default 3, T5's.
+    pub mean_span_length: f64,
+    /// Share of the pairs that are sentinel copying; the others are span corruption. Default 0.5.
+    pub copy_fraction: f64,
+    /// Share of the words that sentinel copying replaces by words of the list it is given.
+    /// Default 0.3.
+    pub word_noise: f64,
+    /// Most ids of a source, `</s>` included. Default 128.
+    pub max_source_length: usize,
+    /// Most ids of a target, `</s>` included. Default 128.
+    pub max_target_length: usize,
+}
+
+impl Default for NoiseOptions {
+    fn default() -> Self {
+        Self {
+            noise_density: 0.15,
+            mean_span_length: 3.0,
+            copy_fraction: 0.5,
+            word_noise: 0.3,
+            max_source_length: 128,
+            max_target_length: 128,
+        }
+    }
+}
+
+impl NoiseOptions {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// Names the setting that is out of its range, and the range.
+    pub fn validate(&self) -> Result<()> {
+        let inside = self.noise_density > 0.0 && self.noise_density < 1.0;
+        require(inside, "noise_density", self.noise_density, "greater than 0 and less than 1")?;
+        let whole = self.mean_span_length >= 1.0 && self.mean_span_length.is_finite();
+        require(whole, "mean_span_length", self.mean_span_length, "1 or more")?;
+        for (name, share) in [("copy_fraction", self.copy_fraction), ("word_noise", self.word_noise)] {
+            require((0.0..=1.0).contains(&share), name, share, "from 0 to 1")?;
+        }
+        let lengths = [("max_source_length", self.max_source_length), ("max_target_length", self.max_target_length)];
+        for (name, length) in lengths {
+            // The shortest pair that hides something: `<extra_id_0> x <extra_id_1> </s>`.
+            require(length >= 4, name, length, "4 or more")?;
+        }
+        Ok(())
+    }
+}
+
+fn require(holds: bool, name: &str, value: impl std::fmt::Display, range: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::Invalid(format!("{name} is {value}; it must be {range}"))) }
+}

@@ -1,0 +1,92 @@
+//! The names of the formats.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::nearest;
+use crate::{Error, Result};
+
+/// The form a corpus is written in; named in lower case in configurations and on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Columns, one token a line, a blank line after each sentence.
+    Bio,
+    /// A folder of `seq.in` and `seq.out`.
+    Seq,
+    /// mTOD's TSV (Schuster et al. 2019).
+    Mtod,
+    /// mTOP's TSV (Li et al. 2021).
+    Mtop,
+    /// Comma-separated table with a header.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 7] = [Self::Bio, Self::Seq, Self::Mtod, Self::Mtop, Self::Csv, Self::Parquet, Self::Jsonl];
+
+    /// The name, as in configurations.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bio => "bio",
+            Self::Seq => "seq",
+            Self::Mtod => "mtod",
+            Self::Mtop => "mtop",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Jsonl => "jsonl",
+        }
+    }
+
+    /// All names, for messages.
+    pub(super) fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| Error::UnknownName {
+            what: "format",
+            name: name.to_owned(),
+            known: Self::names(),
+            nearest: nearest(name, Self::ALL.map(Self::name)),
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_has_one_name_everywhere() {
+        for format in Format::ALL {
+            assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
+            assert_eq!(serde_json::to_value(format).unwrap(), format.name());
+        }
+    }
+
+    #[test]
+    fn a_misspelt_name_gets_its_neighbour() {
+        let error = "jsonlines".parse::<Format>().unwrap_err().to_string();
+        assert!(error.contains("did you mean `jsonl`?"), "{error}");
+    }
+}

@@ -1,0 +1,70 @@
+//! `seq.in` and `seq.out`: line k of the one holds the tokens of sentence k, line k of the other its tags.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::check::Reason;
+use super::collector::Found;
+use super::lines::{Line, numbered};
+use super::{Collector, Dataset, Format, ReadOptions};
+use crate::{Error, Result};
+
+pub(super) const TOKENS_FILE: &str = "seq.in";
+pub(super) const TAGS_FILE: &str = "seq.out";
+
+/// The folder that a path means if it is of this format: one that holds `seq.in`, or that of either file.
+pub(super) fn folder_of(path: &Path, said: Option<Format>) -> Option<PathBuf> {
+    let folder = if [TOKENS_FILE, TAGS_FILE].iter().any(|name| path.ends_with(name)) { path.parent()? } else { path };
+    match said {
+        Some(Format::Seq) => Some(folder.to_owned()),
+        Some(_) => None,
+        None => folder.join(TOKENS_FILE).is_file().then(|| folder.to_owned()),
+    }
+}
+
+pub(super) fn read(folder: &Path, options: &ReadOptions) -> Result<Dataset> {
+    let bytes = |name| {
+        let path = folder.join(name);
+        fs::read(&path).map_err(Error::io(path))
+    };
+    let (tokens, tags) = (bytes(TOKENS_FILE)?, bytes(TAGS_FILE)?);
+    let (tokens, tags) = (without_blank_end(&tokens), without_blank_end(&tags));
+    if tokens.len() != tags.len() {
+        let reason = format!(
+            "`{TOKENS_FILE}` has {} lines and `{TAGS_FILE}` {}: line k of both must be one sentence",
+            tokens.len(),
+            tags.len()
+        );
+        return Err(Error::file(folder, reason));
+    }
+    // An error points into a file: the one whose lines are sentences.
+    let path = folder.join(TOKENS_FILE);
+    let mut collector = Collector::new(&path, options.on_bad_line);
+    for ((place, tokens), (_, tags)) in tokens.into_iter().zip(tags) {
+        collector.take(place, sentence(tokens, tags))?;
+    }
+    let mut dataset = collector.finish(Format::Seq)?;
+    if let Some(origin) = &mut dataset.origin {
+        folder.clone_into(&mut origin.path);
+    }
+    Ok(dataset)
+}
+
+fn sentence(tokens: Result<&str, Reason>, tags: Result<&str, Reason>) -> Result<Found, Reason> {
+    let tags = tags.map_err(|reason| format!("`{TAGS_FILE}`: {reason}"))?;
+    Ok((words(tokens?), words(tags)))
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The lines of a file up to the last that is not blank.
+fn without_blank_end(bytes: &[u8]) -> Vec<Line<'_>> {
+    let mut lines: Vec<Line<'_>> = numbered(bytes).collect();
+    let blank = |(_, line): &Line<'_>| line.as_ref().is_ok_and(|line| line.trim().is_empty());
+    while lines.last().is_some_and(blank) {
+        lines.pop();
+    }
+    lines
+}

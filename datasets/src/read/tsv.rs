@@ -1,0 +1,97 @@
+//! mTOD and mTOP: a line of tab-separated columns with the slots as character spans and the tokens as JSON.
+
+use serde::Deserialize;
+
+use super::check::Reason;
+use super::collector::{Collector, Found};
+use super::lines::numbered;
+use super::slots::{self, Slot};
+use crate::Result;
+
+/// Which columns of a line matter.
+pub(super) struct Columns {
+    count: usize,
+    slots: usize,
+    tokens: usize,
+}
+
+/// Intent, slots, utterance, domain, locale, tokens (Schuster et al. 2019).
+pub(super) const MTOD: Columns = Columns { count: 6, slots: 1, tokens: 5 };
+
+/// Id, intent, slots, utterance, domain, locale, bracketed parse, tokens (Li et al. 2021).
+pub(super) const MTOP: Columns = Columns { count: 8, slots: 2, tokens: 7 };
+
+/// The token column: texts, and where each stands in the utterance.
+#[derive(Deserialize)]
+struct Tokenised {
+    tokens: Vec<String>,
+    #[serde(rename = "tokenSpans")]
+    spans: Vec<TokenSpan>,
+}
+
+/// A token's place in the utterance, in characters.
+#[derive(Deserialize)]
+struct TokenSpan {
+    start: usize,
+    length: usize,
+}
+
+impl Columns {
+    /// Whether a line looks like one of this kind.
+    pub(super) fn fit(&self, line: &str) -> bool {
+        self.cells(line).is_ok_and(|(_, tokens)| tokens.starts_with('{'))
+    }
+
+    /// The slot and the token column of a line.
+    fn cells<'a>(&self, line: &'a str) -> Result<(&'a str, &'a str), Reason> {
+        let cells: Vec<&str> = line.split('\t').collect();
+        match (cells.get(self.slots), cells.get(self.tokens)) {
+            (Some(slots), Some(tokens)) if cells.len() == self.count => Ok((slots, tokens)),
+            _ => Err(format!("{} tab-separated columns, expected {}", cells.len(), self.count)),
+        }
+    }
+}
+
+pub(super) fn read(bytes: &[u8], columns: &Columns, collector: &mut Collector<'_>) -> Result<()> {
+    for (place, line) in numbered(bytes) {
+        if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
+            continue;
+        }
+        collector.take(place, line.and_then(|line| sentence(line, columns)))?;
+    }
+    Ok(())
+}
+
+fn sentence(line: &str, columns: &Columns) -> Result<Found, Reason> {
+    let (slots, tokens) = columns.cells(line)?;
+    let Tokenised { tokens, spans } = serde_json::from_str(tokens)
+        .map_err(|error| format!("token column is not `{{\"tokens\", \"tokenSpans\"}}`: {error}"))?;
+    if tokens.len() != spans.len() {
+        return Err(format!("{} tokens but {} token spans", tokens.len(), spans.len()));
+    }
+    let borders = borders(&spans)?;
+    let slots: Vec<Slot<'_>> = slots::parse(slots)?;
+    let tags = slots::tags(&slots, &borders)?;
+    Ok((tokens, tags))
+}
+
+/// Start and end of every token, which must follow each other.
+fn borders(spans: &[TokenSpan]) -> Result<Vec<(usize, usize)>, Reason> {
+    let mut last = 0;
+    spans
+        .iter()
+        .enumerate()
+        .map(|(index, span)| match span.start.checked_add(span.length) {
+            Some(end) if span.length > 0 && span.start >= last => {
+                last = end;
+                Ok((span.start, end))
+            }
+            _ => Err(format!(
+                "token span {} (start {}, length {}) is empty or begins before the end of the one before",
+                index + 1,
+                span.start,
+                span.length
+            )),
+        })
+        .collect()
+}

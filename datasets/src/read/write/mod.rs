@@ -1,0 +1,55 @@
+//! A data set into a file. Every file is written beside its place and renamed: it is there whole, or not at all.
+
+mod beside;
+mod table;
+mod text;
+
+use std::fs;
+use std::path::Path;
+
+use super::check;
+use super::seq::{TAGS_FILE, TOKENS_FILE};
+use super::{Dataset, Format};
+use crate::{Error, Result};
+
+/// Writes a data set: [`Format::Bio`] as `word⇥tag` lines (the order of CoNLL), [`Format::Seq`] as a folder of
+/// `seq.in` and `seq.out`, tables with the columns `tokens` and `tags` (lists; JSON arrays in CSV).
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::BadFile`] if a sentence is not one (see [the module](super)), if a token
+/// cannot be written in that format (one with a line end in BIO, with a blank in `seq`), and for
+/// [`Format::Mtod`] and [`Format::Mtop`], which need more than tokens and tags.
+///
+/// ```
+/// use datasets::read::{Dataset, Example, Format, ReadOptions, read, write};
+/// # let folder = tempfile::tempdir()?;
+/// let dataset = Dataset::from_examples(vec![Example::new(["to", "rome"], ["O", "B-city"])]);
+/// let path = folder.path().join("train.parquet");
+/// write(&dataset, &path, Format::Parquet)?;
+/// assert_eq!(read(&path, &ReadOptions::default())?.examples[0].tokens, ["to", "rome"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write(dataset: &Dataset, path: impl AsRef<Path>, format: Format) -> Result<()> {
+    let path = path.as_ref();
+    let examples = &dataset.examples;
+    for (index, example) in examples.iter().enumerate() {
+        check::sentence(&example.tokens, &example.tags)
+            .and_then(|()| text::fits(example, format))
+            .map_err(|reason| Error::file(path, format!("sentence {}: {reason}", index + 1)))?;
+    }
+    match format {
+        Format::Bio => beside::write(path, |file| text::bio(examples, file)),
+        Format::Seq => {
+            fs::create_dir_all(path).map_err(Error::io(path))?;
+            beside::write(&path.join(TOKENS_FILE), |file| text::seq(examples, |e| &e.tokens, file))?;
+            beside::write(&path.join(TAGS_FILE), |file| text::seq(examples, |e| &e.tags, file))
+        }
+        Format::Csv => table::csv(dataset, path),
+        Format::Parquet => table::parquet(dataset, path),
+        Format::Jsonl => table::jsonl(dataset, path),
+        Format::Mtod | Format::Mtop => Err(Error::file(
+            path,
+            format!("`{format}` needs utterances and intents, which are not kept; write another format"),
+        )),
+    }
+}

@@ -1,0 +1,49 @@
+//! BIO and `seq.in`/`seq.out`.
+
+use std::io::{self, Write};
+
+use super::super::bio::DOCUMENT_START;
+use super::super::check::Reason;
+use super::super::lines::BOM;
+use super::super::{Example, Format};
+
+/// Shows that the tokens of a sentence come back from the format as they are.
+pub(super) fn fits(example: &Example, format: Format) -> Result<(), Reason> {
+    let lost: fn(&str) -> bool = match format {
+        Format::Bio => |token| {
+            token.contains(['\t', '\r', '\n'])
+                || token.trim() != token
+                || token.starts_with(DOCUMENT_START)
+                || token.starts_with(BOM)
+        },
+        Format::Seq => |token| token.contains(char::is_whitespace) || token.starts_with(BOM),
+        _ => return Ok(()),
+    };
+    match example.tokens.iter().find(|token| lost(token)) {
+        Some(token) => Err(format!("the token {token:?} cannot be written as `{format}`; write `jsonl`")),
+        None => Ok(()),
+    }
+}
+
+/// `word⇥tag` lines with a blank line after each sentence.
+pub(super) fn bio(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
+    for example in examples {
+        for (token, tag) in example.tokens.iter().zip(&example.tags) {
+            writeln!(file, "{token}\t{tag}")?;
+        }
+        writeln!(file)?;
+    }
+    Ok(())
+}
+
+/// One sentence a line, its words separated by blanks.
+pub(super) fn seq(
+    examples: &[Example],
+    words: impl Fn(&Example) -> &Vec<String>,
+    file: &mut impl Write,
+) -> io::Result<()> {
+    for example in examples {
+        writeln!(file, "{}", words(example).join(" "))?;
+    }
+    Ok(())
+}

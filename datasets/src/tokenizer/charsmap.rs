@@ -1,0 +1,66 @@
+//! Checks sentencepiece's precompiled character map before the library walks it unguarded.
+//!
+//! Layout: a little-endian `u32` with the size of the trie in bytes, the trie (a double array of
+//! `u32`), and the replacement texts, each closed by a zero byte.
+
+use std::collections::HashSet;
+
+use crate::error::{Error, Result};
+
+/// Shows that no lookup can leave the array or the replacement texts.
+pub(super) fn check(charsmap: &[u8]) -> Result<()> {
+    let broken = || Error::Tokenizer("malformed precompiled charsmap in the normalizer".to_owned());
+    is_sound(charsmap).filter(|sound| *sound).map(|_| ()).ok_or_else(broken)
+}
+
+fn is_sound(charsmap: &[u8]) -> Option<bool> {
+    let (size, rest) = charsmap.split_first_chunk::<4>()?;
+    let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
+    let (trie, texts) = rest.split_at_checked(size)?;
+    let texts = std::str::from_utf8(texts).ok()?;
+    let (units, odd) = trie.as_chunks::<4>();
+    let units: Vec<u32> = units.iter().copied().map(u32::from_le_bytes).collect();
+    Some(odd.is_empty() && walk(&units, texts)?)
+}
+
+/// Visits every node that some text can reach; `None` or `false` if one points outside.
+fn walk(units: &[u32], texts: &str) -> Option<bool> {
+    let at = |position: u32| units.get(usize::try_from(position).ok()?).copied();
+    let mut seen = HashSet::new();
+    let mut open = vec![offset(at(0)?)];
+    while let Some(base) = open.pop() {
+        if !seen.insert(base) {
+            continue;
+        }
+        // A lookup flips the low eight bits of the base by the next byte of the text.
+        at(base | 0xff)?;
+        for byte in 1..=0xff {
+            let child = at(base ^ byte)?;
+            if label(child) != byte {
+                continue;
+            }
+            let next = base ^ byte ^ offset(child);
+            if has_leaf(child) && !texts.is_char_boundary(value(at(next)?)?) {
+                return Some(false);
+            }
+            open.push(next);
+        }
+    }
+    Some(true)
+}
+
+fn has_leaf(unit: u32) -> bool {
+    unit >> 8 & 1 == 1
+}
+
+fn value(unit: u32) -> Option<usize> {
+    usize::try_from(unit & 0x7fff_ffff).ok()
+}
+
+fn label(unit: u32) -> u32 {
+    unit & 0x8000_00ff
+}
+
+fn offset(unit: u32) -> u32 {
+    unit >> 10 << ((unit & 1 << 9) >> 6)
+}

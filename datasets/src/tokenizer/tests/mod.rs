@@ -1,0 +1,7 @@
+//! Tokenizer tests: against T5's own ids, on hand-made files, on trained vocabularies.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod goldens;
+mod spiece;
+mod training;

@@ -1,0 +1,26 @@
+//! The readers, labels, sampler and metrics from outside: invented fixtures, round trips, bad input, and (where
+//! they lie beside the workspace) the real corpora and the reference's golden files.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod bad_input;
+mod corpora;
+mod formats;
+mod goldens;
+mod round_trip;
+
+use std::path::{Path, PathBuf};
+
+/// A file of the invented corpus.
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reading/fixtures").join(name)
+}
+
+/// A path in the folder of corpora and goldens beside the workspace; says so where there is none.
+fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
+    let found = path.exists().then_some(path);
+    if found.is_none() {
+        println!("skipped: no shared/{name}");
+    }
+    found
+}

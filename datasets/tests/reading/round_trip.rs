@@ -1,0 +1,177 @@
+//! What was written reads back the same, for any text; and no bytes make a reader panic.
+
+use std::path::Path;
+
+use datasets::read::{Dataset, Example, Format, OnBadLine, ReadOptions, parse, read, write};
+use proptest::prelude::*;
+
+/// A token of any characters that `keeps` allows, not blank.
+fn token(keeps: fn(&str) -> bool) -> impl Strategy<Value = String> {
+    let odd = prop::sample::select(vec!["O", "B-x", "I-x", "#", "[", "\"", ",", "''", "{", "é", "日本"]);
+    prop_oneof![
+        odd.prop_map(str::to_owned),
+        "\\PC{1,6}",
+        prop::collection::vec(any::<char>(), 1..6).prop_map(String::from_iter),
+    ]
+    .prop_filter("blank", |token| !token.trim().is_empty())
+    .prop_filter("the format cannot hold it", move |token| keeps(token))
+}
+
+fn dataset(keeps: fn(&str) -> bool) -> impl Strategy<Value = Dataset> {
+    let tag = prop_oneof![Just("O".to_owned()), "[BI]-[a-zé./_-]{1,6}"];
+    let sentence = prop::collection::vec((token(keeps), tag), 1..6)
+        .prop_map(|pairs| pairs.into_iter().unzip())
+        .prop_map(|(tokens, tags): (Vec<String>, Vec<String>)| Example::new(tokens, tags));
+    prop::collection::vec(sentence, 1..6).prop_map(Dataset::from_examples)
+}
+
+fn sentences(dataset: &Dataset) -> Vec<(&[String], &[String])> {
+    let examples = dataset.examples.iter();
+    examples.map(|example| (example.tokens.as_slice(), example.tags.as_slice())).collect()
+}
+
+fn comes_back(dataset: &Dataset, format: Format) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("data");
+    let said = ReadOptions { format: Some(format), ..ReadOptions::default() };
+    write(dataset, &path, format).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let back = read(&path, &said).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert_eq!(sentences(&back), sentences(dataset));
+    Ok(())
+}
+
+fn anything(_: &str) -> bool {
+    true
+}
+
+fn one_word(token: &str) -> bool {
+    !token.contains(char::is_whitespace) && !token.starts_with('\u{feff}')
+}
+
+fn one_line(token: &str) -> bool {
+    !token.contains(['\t', '\r', '\n']) && token.trim() == token && !token.starts_with('\u{feff}')
+}
+
+/// Bytes that have something of a corpus about them.
+fn nearly(format: &'static str) -> impl Strategy<Value = Vec<u8>> {
+    let parts = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..12),
+        prop::sample::select(vec![
+            "O",
+            "B-x",
+            "\t",
+            "\n",
+            "\r\n",
+            " ",
+            ",",
+            "\"",
+            "[",
+            "]",
+            "{",
+            "}",
+            "#",
+            ":",
+            "0:1:x",
+            "tokens",
+            "tags",
+            "{\"tokens\":[\"a\"],\"tokenSpans\":[{\"start\":0,\"length\":1}]}",
+            "\u{feff}",
+            "-DOCSTART-",
+            "\"tokens\":",
+            "\"tags\":",
+            "null",
+            "1e999",
+            "\"\\ud800\"",
+        ])
+        .prop_map(|part| part.as_bytes().to_vec()),
+    ];
+    prop::collection::vec(parts, 0..24).prop_map(move |parts| [format.as_bytes(), &parts.concat()].concat())
+}
+
+/// Reading may fail or not, but it ends, and says the same of a sentence as the rule for all of them.
+fn reads_or_fails(bytes: &[u8], format: Format) -> Result<(), TestCaseError> {
+    for on_bad_line in [OnBadLine::Fail, OnBadLine::Skip] {
+        let options = ReadOptions { on_bad_line, ..ReadOptions::default() };
+        if let Ok(dataset) = parse(bytes, Path::new("data"), format, &options) {
+            prop_assert!(!dataset.examples.is_empty());
+            prop_assert!(dataset.examples.iter().all(|example| example.tokens.len() == example.tags.len()));
+            prop_assert!(dataset.skipped.is_empty() || on_bad_line == OnBadLine::Skip);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn bio(dataset in dataset(one_line)) {
+        comes_back(&dataset, Format::Bio)?;
+    }
+
+    #[test]
+    fn seq(dataset in dataset(one_word)) {
+        comes_back(&dataset, Format::Seq)?;
+    }
+
+    #[test]
+    fn csv(dataset in dataset(anything)) {
+        comes_back(&dataset, Format::Csv)?;
+    }
+
+    #[test]
+    fn jsonl(dataset in dataset(anything)) {
+        comes_back(&dataset, Format::Jsonl)?;
+    }
+
+    #[test]
+    fn parquet(dataset in dataset(anything)) {
+        comes_back(&dataset, Format::Parquet)?;
+    }
+
+    #[test]
+    fn data_frame(dataset in dataset(anything)) {
+        let frame = dataset.to_dataframe().map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let back = Dataset::from_dataframe(&frame, &ReadOptions::default())
+            .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(sentences(&back), sentences(&dataset));
+    }
+
+    #[test]
+    fn no_bytes_make_the_text_readers_panic(bytes in nearly("")) {
+        for format in [Format::Bio, Format::Mtod, Format::Mtop] {
+            reads_or_fails(&bytes, format)?;
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_csv_reader_panic(bytes in prop_oneof![nearly(""), nearly("tokens,tags\n")]) {
+        reads_or_fails(&bytes, Format::Csv)?;
+    }
+
+    #[test]
+    fn no_bytes_make_the_json_lines_reader_panic(bytes in prop_oneof![nearly(""), nearly("{\"tokens\":")]) {
+        reads_or_fails(&bytes, Format::Jsonl)?;
+    }
+
+    #[test]
+    fn no_bytes_make_the_parquet_reader_panic(bytes in prop_oneof![nearly(""), nearly("PAR1")]) {
+        reads_or_fails(&bytes, Format::Parquet)?;
+    }
+
+    #[test]
+    fn a_damaged_parquet_file_does_not_make_the_reader_panic(
+        at in any::<prop::sample::Index>(), bit in 0_u8..8, cut in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("data.parquet");
+        let dataset = Dataset::from_examples(vec![Example::new(["to", "rome"], ["O", "B-city"]); 3]);
+        write(&dataset, &path, Format::Parquet).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let mut bytes = std::fs::read(&path)?;
+        let at = at.index(bytes.len());
+        if cut {
+            bytes.truncate(at);
+        } else {
+            bytes[at] ^= 1 << bit;
+        }
+        reads_or_fails(&bytes, Format::Parquet)?;
+    }
+}

@@ -1,0 +1,266 @@
+//! The arguments, as they are parsed; each verb checks its own before it works.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Hypernetwork-generated LoRA and adapters for multi-task sequence labelling with T5.
+#[derive(Debug, Parser)]
+#[command(name = "hyperloader", version, about, propagate_version = true, after_help = "Start with: hyperloader quickstart --out quickstart")]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+/// What every verb accepts.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// Where to compute: cpu, cuda, cuda:N or metal [default: the best that was compiled in]
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub(super) device: Option<String>,
+    /// The type of the backbone's weights
+    #[arg(long, global = true, value_enum, default_value_t = Precision::F32)]
+    pub(super) dtype: Precision,
+    /// Threads to compute with [default: one per core]
+    #[arg(long, global = true, value_name = "N")]
+    pub(super) threads: Option<std::num::NonZeroUsize>,
+    /// Show no progress
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say more about errors: with every cause
+    #[arg(long, short, global = true)]
+    pub(super) verbose: bool,
+}
+
+/// The types that weights can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Precision {
+    F32,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Try everything in minutes, offline: corpus, backbone, HyperLoader, scores
+    #[command(after_help = "Example: hyperloader quickstart --out quickstart")]
+    Quickstart(QuickstartArgs),
+    /// Train one run
+    #[command(after_help = "Example: hyperloader train --config docs/configs/paper/hyperloader.toml --set train.max_steps=1000 --out runs/first")]
+    Train(TrainArgs),
+    /// Score a run
+    #[command(after_help = "Example: hyperloader eval runs/first --split test --json")]
+    Eval(EvalArgs),
+    /// Tag text, one sentence a line
+    #[command(after_help = "Example: echo 'play some jazz by miles davis' | hyperloader predict runs/first --task snips -")]
+    Predict(PredictArgs),
+    /// Count a model's parameters, without loading any
+    #[command(after_help = "Example: hyperloader params --config docs/configs/paper/hyperloader.toml --json")]
+    Params(ParamsArgs),
+    /// Pretrain a backbone: T5 span corruption on plain text
+    #[command(after_help = "Example: hyperloader pretrain --config docs/configs/real-small.toml --out runs/backbone")]
+    Pretrain(PretrainArgs),
+    /// Look at data, convert it, sample it, tokenize it
+    Data(DataArgs),
+    /// Print the completion script of a shell
+    #[command(after_help = "Example: hyperloader completions bash > /etc/bash_completion.d/hyperloader")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Example: hyperloader man | man -l -")]
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QuickstartArgs {
+    /// The folder for everything that it makes
+    #[arg(long, value_name = "DIR", default_value = "quickstart")]
+    pub(super) out: PathBuf,
+    /// The seed of everything random
+    #[arg(long, default_value_t = 42)]
+    pub(super) seed: u64,
+    /// Print the scores as one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A configuration file and changes to it.
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    /// The configuration, TOML or JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Change a key of the configuration, for example train.max_steps=1000 or tasks.0.train=data/train.bio
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) overrides: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// The run folder [default: the configuration's train.output_dir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Go on from the newest checkpoint of the run folder
+    #[arg(long)]
+    pub(super) resume: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PretrainArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// The folder for the backbone [default: the configuration's pretrain.output_dir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Go on from the newest checkpoint of the folder
+    #[arg(long)]
+    pub(super) resume: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvalArgs {
+    /// The run folder
+    pub(super) run: PathBuf,
+    /// What to score: train, validation or test
+    #[arg(long, default_value = "test")]
+    pub(super) split: String,
+    /// A task to score; may be given several times [default: all]
+    #[arg(long = "task", value_name = "TASK")]
+    pub(super) tasks: Vec<String>,
+    /// Print the scores as one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PredictArgs {
+    /// The run folder
+    pub(super) run: PathBuf,
+    /// The task whose tags are wanted
+    #[arg(long)]
+    pub(super) task: String,
+    /// The text, one sentence a line, words separated by spaces; - for standard input
+    #[arg(default_value = "-")]
+    pub(super) input: PathBuf,
+    /// How to write the tags
+    #[arg(long, value_enum, default_value_t = PredictFormat::Bio)]
+    pub(super) format: PredictFormat,
+}
+
+/// How predicted tags are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PredictFormat {
+    /// One `word<TAB>tag` a line, a blank line between sentences
+    Bio,
+    /// One JSON object a line, with tokens, tags and spans
+    Jsonl,
+    /// The text with its spans in brackets: play [jazz](genre)
+    Inline,
+    /// One page with coloured spans
+    Html,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ParamsArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// Print the counts as one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DataArgs {
+    #[command(subcommand)]
+    pub(super) verb: DataVerb,
+}
+
+/// How a corpus is read.
+#[derive(Debug, Args)]
+pub(super) struct ReadArgs {
+    /// The corpus: a file, or a folder of seq.in and seq.out
+    pub(super) path: PathBuf,
+    /// Its format: bio, seq, mtod, mtop, csv, parquet or jsonl [default: found by looking]
+    #[arg(long)]
+    pub(super) format: Option<String>,
+    /// The column of the tokens, in tables
+    #[arg(long)]
+    pub(super) tokens_column: Option<String>,
+    /// The column of the tags, in tables
+    #[arg(long)]
+    pub(super) tags_column: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DataVerb {
+    /// Counts, types, lengths, bad lines and, with a tokenizer, truncation
+    #[command(after_help = "Example: hyperloader data inspect data/train.bio --tokenizer t5-small")]
+    Inspect {
+        #[command(flatten)]
+        read: ReadArgs,
+        /// A tokenizer's folder, tokenizer.json or spiece.model
+        #[arg(long)]
+        tokenizer: Option<PathBuf>,
+        /// Most tokens of a source or target
+        #[arg(long, default_value_t = 128)]
+        max_length: usize,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a corpus in another format
+    #[command(after_help = "Example: hyperloader data convert data/train.tsv train.jsonl --to jsonl")]
+    Convert {
+        #[command(flatten)]
+        read: ReadArgs,
+        /// The file (seq: folder) to write
+        out: PathBuf,
+        /// The format to write: bio, seq, csv, parquet or jsonl
+        #[arg(long)]
+        to: String,
+        /// Leave bad lines out, and say how many
+        #[arg(long)]
+        skip_bad_lines: bool,
+    },
+    /// Draw some sentences of a corpus
+    #[command(after_help = "Example: hyperloader data sample data/train.bio --fraction 0.1 --out train_10.bio")]
+    Sample {
+        #[command(flatten)]
+        read: ReadArgs,
+        /// How many sentences
+        #[arg(short, long, conflicts_with = "fraction", required_unless_present = "fraction")]
+        n: Option<usize>,
+        /// Which share of the sentences, above 0 and at most 1
+        #[arg(long)]
+        fraction: Option<f64>,
+        /// The seed of the draw
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+        /// The file to write; the format of the corpus, or bio where that cannot be written [default: stdout, as bio]
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Show sentences as a model reads and writes them
+    #[command(after_help = "Example: hyperloader data tokenize data/train.bio --tokenizer t5-small -n 3")]
+    Tokenize {
+        #[command(flatten)]
+        read: ReadArgs,
+        /// A tokenizer's folder, tokenizer.json or spiece.model
+        #[arg(long)]
+        tokenizer: PathBuf,
+        /// How many sentences
+        #[arg(short, long, default_value_t = 5)]
+        n: usize,
+        /// Most tokens of a source or target
+        #[arg(long, default_value_t = 128)]
+        max_length: usize,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,51 @@
+//! `eval`: scores of a run.
+
+use std::io::Write;
+
+use candle_core::Device;
+
+use super::args::EvalArgs;
+use super::output::{json, written};
+use crate::Result;
+use crate::eval::EvalReport;
+use crate::run::RunDir;
+use crate::session::{Session, score_run, select_tasks};
+use crate::tasks::SplitName;
+
+pub(super) fn eval(args: &EvalArgs, device: &Device, out: &mut dyn Write) -> Result<()> {
+    let split: SplitName = args.split.parse()?;
+    let run = RunDir::new(&args.run);
+    let (session, step) = Session::load(&run, device)?;
+    let tasks = select_tasks(&session, &args.tasks)?;
+    let report = score_run(&run, &session, step, split, &tasks)?;
+    if args.json { json(out, &report) } else { table(&report, out) }
+}
+
+/// A line for each task, below it one for each type, and the average.
+pub(super) fn table(report: &EvalReport, out: &mut dyn Write) -> Result<()> {
+    let mut line = |name: &str, p: f64, r: f64, f1: f64, support: usize| {
+        written(writeln!(out, "{name:<34}{:>9.2}{:>9.2}{:>9.2}{support:>9}", 100. * p, 100. * r, 100. * f1))
+    };
+    for (task, scores) in &report.tasks {
+        let s = &scores.scores;
+        line(task, s.micro_precision, s.micro_recall, s.micro_f1, s.support)?;
+        for (kind, score) in &s.per_type {
+            line(&format!("  {kind}"), score.precision, score.recall, score.f1, score.support)?;
+        }
+    }
+    written(writeln!(out, "{}", summary(report)))
+}
+
+/// The header's counterpart: what the columns are, what was cut or malformed, and the average.
+fn summary(report: &EvalReport) -> String {
+    let mut text = String::from("columns: precision, recall, F1 (in percent), gold spans\n");
+    for (task, scores) in &report.tasks {
+        if scores.truncated + scores.malformed > 0 {
+            text += &format!(
+                "{task}: {} of {} sentences too long to be read whole, {} with another number of tags than words\n",
+                scores.truncated, scores.scores.sentences, scores.malformed
+            );
+        }
+    }
+    text + &format!("average micro-F1 on {} at step {}: {:.2}", report.split, report.step, 100. * report.average_micro_f1)
+}

@@ -1,0 +1,115 @@
+//! From the process's arguments to its exit code.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use candle_core::Device;
+use clap::Parser;
+
+use super::args::{Cli, ConfigArgs, Global, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
+use super::{complete, data, eval, output, params, predict};
+use crate::config::Config;
+use crate::session::{self, RunOptions, open_device};
+use crate::train::Interrupt;
+use crate::{Error, Result, quickstart};
+
+/// The exit code after SIGINT, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+/// The command. Exit codes: 0 done, 1 the work failed, 2 the call or the configuration is wrong, 130 interrupted.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let stdout = std::io::stdout();
+    let mut out = std::io::BufWriter::new(stdout.lock());
+    let done = work(&cli, &mut out).and_then(|()| output::written(out.flush()));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(&error, cli.global.verbose),
+    }
+}
+
+fn fail(error: &Error, verbose: bool) -> ExitCode {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (on, off) = if colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+    eprintln!("{on}error:{off} {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause.filter(|_| verbose) {
+        eprintln!("  because: {inner}");
+        cause = inner.source();
+    }
+    ExitCode::from(match error {
+        Error::Config(_) => 2,
+        Error::Interrupted { .. } => INTERRUPTED,
+        _ => 1,
+    })
+}
+
+fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
+    if let Some(threads) = cli.global.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
+        pool.map_err(|e| Error::Config(format!("--threads {threads}: {e}")))?;
+    }
+    let device = || open_device(cli.global.device.as_deref());
+    match &cli.verb {
+        Verb::Quickstart(args) => quickstart(args, &cli.global, &device()?, out),
+        Verb::Train(args) => train(args, &cli.global, &device()?, out),
+        Verb::Eval(args) => eval::eval(args, &device()?, out),
+        Verb::Predict(args) => predict::predict(args, &device()?, out),
+        Verb::Params(args) => params::params(args, out),
+        Verb::Pretrain(args) => pretrain(args, &cli.global, &device()?, out),
+        Verb::Data(args) => data::data(&args.verb, out),
+        Verb::Completions { shell } => complete::completions(*shell, out),
+        Verb::Man => complete::man(out),
+    }
+}
+
+fn options(resume: bool, global: &Global) -> Result<RunOptions> {
+    Ok(RunOptions { resume, quiet: global.quiet, interrupt: Interrupt::on_signal()? })
+}
+
+fn load(args: &ConfigArgs) -> Result<Config> {
+    Config::load(&args.config, &args.overrides)
+}
+
+fn folder(given: Option<&Path>, configured: Option<&Path>, key: &str) -> Result<PathBuf> {
+    let folder = given.or(configured).map(Path::to_path_buf);
+    folder.ok_or_else(|| Error::Config(format!("no folder to write to: give --out, or {key} in the configuration")))
+}
+
+fn train(args: &TrainArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+    let config = load(&args.config)?;
+    let folder = folder(args.out.as_deref(), config.train.output_dir.as_deref(), "train.output_dir")?;
+    let outcome = session::train(config, &folder, device, &options(args.resume, global)?)?;
+    let best = outcome.best.map_or_else(String::new, |best| format!(", validation micro-F1 {:.2}", 100. * best.score));
+    output::written(writeln!(out, "{}: step {}{best}", folder.display(), outcome.selected))
+}
+
+fn pretrain(args: &PretrainArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+    let config = load(&args.config)?;
+    let configured = config.require_pretrain()?.output_dir.as_deref();
+    let folder = folder(args.out.as_deref(), configured, "pretrain.output_dir")?;
+    let report = session::pretrain(&config, &folder, device, &options(args.resume, global)?)?;
+    output::written(writeln!(
+        out,
+        "{}: {} parameters, {} tokens, {} steps on {} sentences",
+        folder.display(),
+        report.parameters,
+        report.vocab_size,
+        report.steps,
+        report.sentences
+    ))
+}
+
+fn quickstart(args: &QuickstartArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+    let report = quickstart::quickstart(&args.out, args.seed, device, &options(false, global)?)?;
+    if args.json {
+        return output::json(out, &report);
+    }
+    eval::table(&report, out)?;
+    output::written(write!(out, "{}", quickstart::next_steps(&args.out)))
+}

@@ -1,0 +1,153 @@
+//! What types cannot say: ranges, and values that must fit together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::{Config, DataConfig, EvalConfig, ModelConfig, PretrainConfig, TaskConfig, TrainConfig};
+
+/// One thing that is wrong, with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Issue {
+    /// The dotted key, with indices: `tasks.1.name`.
+    pub(super) key: String,
+    /// The value, and what was expected.
+    pub(super) reason: String,
+}
+
+impl fmt::Display for Issue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.reason)
+    }
+}
+
+type Check = Result<(), Issue>;
+
+/// The first thing that is wrong with `config`, if any.
+pub(super) fn first_issue(config: &Config) -> Option<Issue> {
+    let all = || {
+        model(&config.model)?;
+        data(&config.data)?;
+        tasks(&config.tasks)?;
+        train(&config.train)?;
+        eval(&config.eval)?;
+        config.pretrain.as_ref().map_or(Ok(()), pretrain)
+    };
+    all().err()
+}
+
+fn expect(good: bool, key: &str, reason: impl FnOnce() -> String) -> Check {
+    if good {
+        return Ok(());
+    }
+    Err(Issue { key: key.to_owned(), reason: reason() })
+}
+
+fn number(good: bool, key: &str, value: f64, expected: &str) -> Check {
+    expect(good, key, || format!("{value} is out of range; expected {expected}"))
+}
+
+/// `value` is a finite number above 0.
+fn positive(key: &str, value: f64) -> Check {
+    number(value.is_finite() && value > 0.0, key, value, "a finite number above 0")
+}
+
+/// `value` is a share that leaves something over.
+fn below_one(key: &str, value: f64) -> Check {
+    number((0.0..1.0).contains(&value), key, value, "0 or more and below 1")
+}
+
+/// `value` is a share.
+fn share(key: &str, value: f64) -> Check {
+    number((0.0..=1.0).contains(&value), key, value, "a number from 0 to 1")
+}
+
+fn warmup(key: &str, warmup_steps: usize, max_steps: usize) -> Check {
+    expect(warmup_steps <= max_steps, &format!("{key}.warmup_steps"), || {
+        format!("{warmup_steps} steps of warm-up are more than {key}.max_steps = {max_steps}")
+    })
+}
+
+fn optimizer(key: &str, config: &crate::optim::AdamWConfig) -> Check {
+    config.validate().map_err(|e| Issue { key: format!("{key}.optimizer"), reason: e.to_string() })
+}
+
+fn model(model: &ModelConfig) -> Check {
+    expect(!model.name.trim().is_empty(), "model.name", || {
+        "empty; expected a folder, a hub id or config:SHAPE".to_owned()
+    })?;
+    model.dropout_rate.map_or(Ok(()), |rate| below_one("model.dropout_rate", rate))
+}
+
+fn data(data: &DataConfig) -> Check {
+    number(
+        data.temperature > 0.0,
+        "data.temperature",
+        data.temperature,
+        "a number above 0 (1 is proportional to size, inf uniform)",
+    )?;
+    let fraction = data.fraction;
+    let good = fraction > 0.0 && fraction <= 1.0;
+    number(good, "data.fraction", fraction, "a number above 0, at most 1")
+}
+
+fn tasks(tasks: &[TaskConfig]) -> Check {
+    let mut seen = BTreeMap::new();
+    for (i, task) in tasks.iter().enumerate() {
+        let key = format!("tasks.{i}.name");
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+        expect(!task.name.is_empty() && task.name.chars().all(plain), &key, || {
+            format!("{:?} cannot name a task; use letters, digits, `_` and `-`", task.name)
+        })?;
+        if let Some(first) = seen.insert(task.name.as_str(), i) {
+            return expect(false, &key, || format!("{:?} is already the name of task {first}", task.name));
+        }
+        tag_words(i, task)?;
+    }
+    Ok(())
+}
+
+fn tag_words(i: usize, task: &TaskConfig) -> Check {
+    let mut words = BTreeSet::new();
+    for (tag, word) in &task.tag_words {
+        let key = format!("tasks.{i}.tag_words.{tag}");
+        let one_word = !word.is_empty() && !word.contains(char::is_whitespace);
+        expect(one_word, &key, || format!("{word:?} is not one word"))?;
+        expect(words.insert(word), &key, || format!("{word:?} already stands for another tag"))?;
+    }
+    Ok(())
+}
+
+fn train(train: &TrainConfig) -> Check {
+    warmup("train", train.warmup_steps, train.max_steps.get())?;
+    positive("train.learning_rate", train.learning_rate)?;
+    below_one("train.label_smoothing", train.label_smoothing)?;
+    positive("train.max_grad_norm", train.max_grad_norm)?;
+    optimizer("train", &train.optimizer)
+}
+
+fn eval(eval: &EvalConfig) -> Check {
+    let penalty = eval.length_penalty;
+    number(penalty.is_finite(), "eval.length_penalty", penalty, "a finite number")
+}
+
+fn pretrain(pretrain: &PretrainConfig) -> Check {
+    expect(pretrain.shape.is_none() || pretrain.config.is_none(), "pretrain.config", || {
+        "stands beside [pretrain.shape]; give one of the two".to_owned()
+    })?;
+    if let Some(shape) = &pretrain.shape {
+        below_one("pretrain.shape.dropout_rate", shape.dropout_rate)?;
+    }
+    let density = pretrain.noise_density;
+    let good = density > 0.0 && density < 1.0;
+    number(good, "pretrain.noise_density", density, "a number above 0 and below 1")?;
+    let length = pretrain.mean_span_length;
+    let good = length.is_finite() && length >= 1.0;
+    number(good, "pretrain.mean_span_length", length, "a finite number, 1 or more")?;
+    share("pretrain.copy_fraction", pretrain.copy_fraction)?;
+    share("pretrain.word_noise", pretrain.word_noise)?;
+    warmup("pretrain", pretrain.warmup_steps, pretrain.max_steps.get())?;
+    positive("pretrain.learning_rate", pretrain.learning_rate)?;
+    below_one("pretrain.label_smoothing", pretrain.label_smoothing)?;
+    positive("pretrain.max_grad_norm", pretrain.max_grad_norm)?;
+    optimizer("pretrain", &pretrain.optimizer)
+}

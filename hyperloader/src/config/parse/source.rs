@@ -1,0 +1,34 @@
+//! The texts that a configuration comes from, as one range of offsets.
+
+use std::path::Path;
+
+use crate::Error;
+
+/// A file and the overrides that follow it. Offsets run through the file and then through one override after the other,
+/// with one offset between them.
+pub(super) struct Source<'a> {
+    pub(super) name: &'a Path,
+    pub(super) text: &'a str,
+    pub(super) overrides: &'a [String],
+}
+
+impl Source<'_> {
+    /// The offset at which override number `index` begins.
+    pub(super) fn start(&self, index: usize) -> usize {
+        let before = self.overrides.iter().take(index);
+        self.text.len() + 1 + before.map(|text| text.len() + 1).sum::<usize>()
+    }
+
+    /// An error at `offset`: `file:line: message`, or `--set key=value: message`.
+    pub(super) fn error(&self, offset: usize, message: &str) -> Error {
+        let message = message.trim();
+        let starts = (0..self.overrides.len()).rev();
+        let set = starts.map(|i| (i, self.start(i))).find(|&(_, start)| start <= offset);
+        if let Some(text) = set.and_then(|(i, _)| self.overrides.get(i)) {
+            return Error::Config(format!("--set {text}: {message}"));
+        }
+        let before = self.text.bytes().take(offset);
+        let line = 1 + before.filter(|&byte| byte == b'\n').count();
+        Error::Config(format!("{}:{line}: {message}", self.name.display()))
+    }
+}

@@ -1,0 +1,128 @@
+//! The whole file.
+
+use std::path::Path;
+
+use peft_core::{GeneratorConfig, PeftConfig, StaticConfig};
+use serde::{Deserialize, Serialize};
+
+use super::{DataConfig, EvalConfig, ModelConfig, PretrainConfig, TaskConfig, TrainConfig, check, nearest, parse};
+use crate::{Error, Result};
+
+/// A run's configuration. Every key has a default; [`Config::default`] is an empty file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The seed of everything random. Default 42.
+    pub seed: u64,
+    /// The backbone.
+    pub model: ModelConfig,
+    /// What holds for the data of all tasks.
+    pub data: DataConfig,
+    /// Whence the PEFT weights come, by its `generator` key. Default: `static`, plain trainable variables.
+    pub generator: Box<dyn GeneratorConfig>,
+    /// The optimization.
+    pub train: TrainConfig,
+    /// Decoding and scoring.
+    pub eval: EvalConfig,
+    /// A backbone of one's own, for the verb `pretrain`. Default: none.
+    pub pretrain: Option<PretrainConfig>,
+    /// The PEFT methods, each by its `peft_type` key. Default: none, which with `trainable = "all"` is full fine-tuning.
+    pub peft: Vec<Box<dyn PeftConfig>>,
+    /// The tasks; a task's number is its place in this list.
+    pub tasks: Vec<TaskConfig>,
+}
+
+impl Config {
+    /// Reads the file at `path` (JSON if its name ends in `.json`, else TOML) and changes the keys that `overrides` name.
+    ///
+    /// An override is `key=value`: a dotted key (`train.max_steps`, `tasks.0.train`, with the index of a table in a list)
+    /// and a value in TOML's syntax; what is no TOML value is taken as a string.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read; [`Error::Config`] with the file, the line (or the override) and the key.
+    pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        parse::read(path, &text, overrides)
+    }
+
+    /// A configuration from the text of a TOML file.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the line and the key; the file is called `config.toml`.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        parse::read(Path::new("config.toml"), text, &[])
+    }
+
+    /// The resolved configuration, every key with its value, as TOML. Loading it gives the same configuration.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a value cannot be written as TOML (a seed above 2^63 - 1).
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::Config(format!("configuration cannot be written as TOML: {e}")))
+    }
+
+    /// Says whether the values can work together; [`Config::load`] has done so already.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the key.
+    pub fn validate(&self) -> Result<()> {
+        match check::first_issue(self) {
+            None => Ok(()),
+            Some(issue) => Err(Error::Config(issue.to_string())),
+        }
+    }
+
+    /// The tasks, for the verbs that need some.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there are none.
+    pub fn require_tasks(&self) -> Result<&[TaskConfig]> {
+        if self.tasks.is_empty() {
+            let message = "no tasks: give at least one [[tasks]] with a name and train = \"PATH\"";
+            return Err(Error::Config(message.to_owned()));
+        }
+        Ok(&self.tasks)
+    }
+
+    /// The task called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the known names and the nearest.
+    pub fn task(&self, name: &str) -> Result<&TaskConfig> {
+        if let Some(task) = self.tasks.iter().find(|t| t.name == name) {
+            return Ok(task);
+        }
+        let known: Vec<&str> = self.tasks.iter().map(|t| t.name.as_str()).collect();
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("; did you mean {near:?}?"),
+            None => String::new(),
+        };
+        Err(Error::Config(format!("unknown task {name:?}; known: {}{hint}", known.join(", "))))
+    }
+
+    /// The settings of `[pretrain]`, for the verb that needs them.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there is no such table.
+    pub fn require_pretrain(&self) -> Result<&PretrainConfig> {
+        let missing = || Error::Config("no [pretrain] table: it says what to pretrain, and on what".to_owned());
+        self.pretrain.as_ref().ok_or_else(missing)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 42,
+            model: ModelConfig::default(),
+            data: DataConfig::default(),
+            generator: Box::new(StaticConfig::default()),
+            train: TrainConfig::default(),
+            eval: EvalConfig::default(),
+            pretrain: None,
+            peft: Vec::new(),
+            tasks: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `[[tasks]]`: one corpus each.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// One sequence-labelling task: its name and its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskConfig {
+    /// The task's name: letters, digits, `_` and `-`, for it becomes part of file and weight names.
+    pub name: String,
+    /// The training data: a file, or a folder with `seq.in` and `seq.out`.
+    pub train: PathBuf,
+    /// The validation data; without them the task does not count when the best checkpoint is chosen.
+    pub validation: Option<PathBuf>,
+    /// The test data.
+    pub test: Option<PathBuf>,
+    /// The format of the three. Default: found by looking.
+    pub format: Option<String>,
+    /// The column of the tokens, for tables (CSV, Parquet, JSON Lines). Default: found by its usual names.
+    pub tokens_column: Option<String>,
+    /// The column of the tags, for tables. Default: found by its usual names.
+    pub tags_column: Option<String>,
+    /// Text put before every source sentence. Default: none, as in the paper.
+    pub prefix: Option<String>,
+    /// The word that is generated for a tag type, where it is not the type's own name: `{ "fromloc.city_name" = "origin" }`.
+    #[serde(default)]
+    pub tag_words: BTreeMap<String, String>,
+}

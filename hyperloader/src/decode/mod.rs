@@ -1,0 +1,37 @@
+//! From a source sentence to the tokens of a target sentence: greedy and beam search with a key-value cache.
+//!
+//! Both follow `transformers` 3.5, whose models HyperLoader's published figures come from: finished sentences and beams
+//! are judged by that version's rules, which differ from those of version 4.
+
+mod beam;
+mod config;
+mod greedy;
+mod hypotheses;
+mod top;
+
+pub use beam::beam;
+pub use config::GenerationConfig;
+pub use greedy::greedy;
+
+use candle_core::Tensor;
+use peft_core::Active;
+
+use crate::Result;
+use crate::t5::T5;
+
+/// [`greedy`] where `config` asks for one beam, otherwise [`beam`].
+///
+/// # Errors
+/// As those do.
+pub fn generate(
+    t5: &T5,
+    encoded: &Tensor,
+    mask: &Tensor,
+    active: &Active<'_>,
+    config: &GenerationConfig,
+) -> Result<Vec<Vec<u32>>> {
+    match config.num_beams.get() {
+        1 => greedy(t5, encoded, mask, active, config),
+        _ => beam(t5, encoded, mask, active, config),
+    }
+}

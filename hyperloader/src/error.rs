@@ -1,0 +1,72 @@
+//! The one error type of this crate.
+
+use std::path::{Path, PathBuf};
+
+/// The result type of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong in `hyperloader`, with the offender in the message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Reading or writing a file failed.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The configuration or the call is wrong (exit code 2).
+    #[error("{0}")]
+    Config(String),
+    /// A file is there but does not hold what it should.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// Training cannot go on; the message names the step and the tensor.
+    #[error("{0}")]
+    Training(String),
+    /// The run was interrupted and its state saved (exit code 130).
+    #[error("interrupted at step {step}; state saved in {} (continue with --resume)", path.display())]
+    Interrupted {
+        /// Optimizer steps done.
+        step: usize,
+        /// The checkpoint folder.
+        path: PathBuf,
+    },
+    /// A model could not be fetched from the hub.
+    #[error("{0}")]
+    Hub(String),
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+    /// A PEFT plan, method or generator failed.
+    #[error(transparent)]
+    Peft(#[from] peft_core::Error),
+    /// A dataset or a tokenizer failed.
+    #[error(transparent)]
+    Data(#[from] datasets::Error),
+}
+
+impl Error {
+    /// An [`Error::Io`] at `path`.
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io {
+            path: path.as_ref().to_path_buf(),
+            source,
+        }
+    }
+
+    /// An [`Error::Malformed`] at `path`.
+    pub fn malformed(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Self::Malformed {
+            path: path.as_ref().to_path_buf(),
+            reason: reason.into(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Scores of labelled sentences.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use datasets::metrics::{Mode, SpanReport, score};
+use datasets::read::Example;
+use serde::{Deserialize, Serialize};
+
+use super::Labeller;
+use crate::Result;
+
+/// One sentence with its gold and predicted tags.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The words.
+    pub tokens: Vec<String>,
+    /// The gold BIO tags.
+    pub tags: Vec<String>,
+    /// The predicted BIO tags.
+    pub predicted: Vec<String>,
+}
+
+/// The scores of one task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// Span scores, in all and by type.
+    #[serde(flatten)]
+    pub scores: SpanReport,
+    /// Sentences that were too long to be read whole.
+    pub truncated: usize,
+    /// Sentences for which the model wrote another number of tags than there are words.
+    pub malformed: usize,
+    /// The time that labelling took.
+    pub seconds: f64,
+}
+
+/// The scores of several tasks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvalReport {
+    /// The step whose weights were scored.
+    pub step: usize,
+    /// The split that was scored.
+    pub split: String,
+    /// The plain mean of the tasks' `micro_f1`, in [0, 1] (the paper's average).
+    pub average_micro_f1: f64,
+    /// Each task's scores.
+    pub tasks: BTreeMap<String, TaskReport>,
+}
+
+impl EvalReport {
+    /// A report over `tasks`.
+    pub fn new(step: usize, split: String, tasks: BTreeMap<String, TaskReport>) -> Self {
+        let sum: f64 = tasks.values().map(|t| t.scores.micro_f1).sum();
+        let average_micro_f1 = if tasks.is_empty() { 0. } else { sum / tasks.len() as f64 };
+        Self { step, split, average_micro_f1, tasks }
+    }
+}
+
+/// Labels `examples` and scores them against their own tags.
+///
+/// # Errors
+/// If labelling fails.
+pub fn evaluate(labeller: &Labeller<'_>, examples: &[Example], mode: Mode) -> Result<(TaskReport, Vec<Prediction>)> {
+    let start = Instant::now();
+    let tokens: Vec<&[String]> = examples.iter().map(|e| e.tokens.as_slice()).collect();
+    let labelled = labeller.label(&tokens)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let gold: Vec<&[String]> = examples.iter().map(|e| e.tags.as_slice()).collect();
+    let predicted: Vec<&[String]> = labelled.iter().map(|l| l.tags.as_slice()).collect();
+    let report = TaskReport {
+        scores: score(&gold, &predicted, mode)?,
+        truncated: labelled.iter().filter(|l| l.truncated).count(),
+        malformed: labelled.iter().filter(|l| l.malformed).count(),
+        seconds,
+    };
+    let prediction = |(example, labelled): (&Example, super::Labelled)| Prediction {
+        tokens: example.tokens.clone(),
+        tags: example.tags.clone(),
+        predicted: labelled.tags,
+    };
+    Ok((report, examples.iter().zip(labelled).map(prediction).collect()))
+}

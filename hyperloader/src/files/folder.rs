@@ -1,0 +1,225 @@
+//! A whole folder that appears at once, with a manifest of its files.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::atomic::{parent, sync_folder, temporary_beside};
+use super::manifest::{MANIFEST, Manifest};
+use crate::{Error, Result};
+
+/// Marks a folder that is being built.
+const BUILDING: &str = "tmp";
+
+/// Marks the earlier folder of the same name, for the moment between the two renames that replace it.
+const REPLACED: &str = "old";
+
+/// Fills the folder `path` through `write`, so that it is there with all its files or not at all.
+///
+/// `write` gets an empty folder `<name>.tmp-…` beside `path`. What it leaves there is hashed into a
+/// [`Manifest`], reaches the disk and takes the name `path`; an earlier folder of that name is replaced. If `write`
+/// fails, the temporary folder is removed; if the process is killed, [`remove_leftovers`] clears up.
+///
+/// # Errors
+/// [`Error::Io`] naming the path; whatever `write` returns.
+pub fn write_dir_atomic<T>(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let path = path.as_ref();
+    let temporary = temporary_beside(path, BUILDING)?;
+    fs::create_dir_all(&temporary).map_err(|source| Error::io(&temporary, source))?;
+    let result = build(path, &temporary, write);
+    if result.is_err() {
+        // The first error is the one to report; a leftover is removed at the next start.
+        let _ = fs::remove_dir_all(&temporary);
+    }
+    result
+}
+
+fn build<T>(path: &Path, temporary: &Path, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let value = write(temporary)?;
+    let manifest = Manifest::of(temporary)?;
+    manifest.write(temporary)?;
+    sync_tree(temporary, &manifest)?;
+    take_place(temporary, path)?;
+    Ok(value)
+}
+
+/// Renames `temporary` to `path`, out of whose way an earlier folder goes first.
+fn take_place(temporary: &Path, path: &Path) -> Result<()> {
+    let rename = |from: &Path, to: &Path| fs::rename(from, to).map_err(|source| Error::io(to, source));
+    let old = match fs::symlink_metadata(path) {
+        Ok(_) => {
+            let old = temporary_beside(path, REPLACED)?;
+            rename(path, &old)?;
+            Some(old)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(source) => return Err(Error::io(path, source)),
+    };
+    rename(temporary, path)?;
+    sync_folder(parent(path)).map_err(|source| Error::io(parent(path), source))?;
+    match old {
+        Some(old) => remove(&old),
+        None => Ok(()),
+    }
+}
+
+/// Makes all files, and then the names in all folders, reach the disk.
+fn sync_tree(folder: &Path, manifest: &Manifest) -> Result<()> {
+    let mut folders = vec![folder.to_path_buf()];
+    for name in manifest.files.keys().map(String::as_str).chain([MANIFEST]) {
+        let file = folder.join(name);
+        File::open(&file).and_then(|open| open.sync_all()).map_err(|source| Error::io(&file, source))?;
+        folders.extend(file.ancestors().skip(1).take_while(|above| *above != folder).map(Path::to_path_buf));
+    }
+    folders.sort();
+    folders.dedup();
+    folders.iter().rev().try_for_each(|folder| sync_folder(folder).map_err(|source| Error::io(folder, source)))
+}
+
+/// Clears `folder` of what killed processes left in it, and returns the paths that were dealt with.
+///
+/// Half-built files and folders (`<name>.tmp-<process>-<number>`) are removed. A replaced folder
+/// (`<name>.old-…`) takes its name back if the process was killed before the new one had it, and is removed
+/// otherwise. Call it once at the start of the only process that writes there. A folder that does not exist is clean.
+///
+/// # Errors
+/// [`Error::Io`] naming the path.
+pub fn remove_leftovers(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let folder = folder.as_ref();
+    let items = match fs::read_dir(folder) {
+        Ok(items) => items,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(Error::io(folder, source)),
+    };
+    let mut found = Vec::new();
+    for item in items {
+        let item = item.map_err(|source| Error::io(folder, source))?;
+        let name = item.file_name();
+        let Some((original, kind)) = name.to_str().and_then(leftover) else { continue };
+        let (path, original) = (item.path(), folder.join(original));
+        if kind == REPLACED && !original.exists() {
+            fs::rename(&path, &original).map_err(|source| Error::io(&path, source))?;
+        } else {
+            remove(&path)?;
+        }
+        found.push(path);
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Takes `<name>.<kind>-<process>-<number>` apart into name and kind.
+fn leftover(name: &str) -> Option<(&str, &str)> {
+    let (original, suffix) = name.rsplit_once('.')?;
+    let mut parts = suffix.split('-');
+    let (kind, process, number) = (parts.next()?, parts.next()?, parts.next()?);
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let ours = [BUILDING, REPLACED].contains(&kind) && digits(process) && digits(number);
+    (ours && parts.next().is_none() && !original.is_empty()).then_some((original, kind))
+}
+
+/// Removes a file, a link or a whole folder.
+fn remove(path: &Path) -> Result<()> {
+    let is_folder = fs::symlink_metadata(path).map(|metadata| metadata.is_dir());
+    let removed = match is_folder {
+        Ok(true) => fs::remove_dir_all(path),
+        Ok(false) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    removed.map_err(|source| Error::io(path, source))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::verify_manifest;
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let items = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = items.map(|item| item.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn fill(folder: &Path, content: &str) -> Result<()> {
+        fs::create_dir(folder.join("sub")).unwrap();
+        fs::write(folder.join("weights"), content).unwrap();
+        fs::write(folder.join("sub/state"), "state").unwrap();
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_appears_whole_with_a_manifest_that_verifies() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("checkpoints/step-10");
+        write_dir_atomic(&path, |folder| {
+            assert!(!path.exists());
+            fill(folder, "content")
+        })
+        .unwrap();
+        assert_eq!(names(&path), [MANIFEST, "sub", "weights"]);
+        assert_eq!(verify_manifest(&path).unwrap().files.len(), 2);
+        assert_eq!(names(&root.path().join("checkpoints")), ["step-10"]);
+    }
+
+    #[test]
+    fn writing_again_replaces_all_of_it() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("step-10");
+        write_dir_atomic(&path, |folder| fill(folder, "old")).unwrap();
+        write_dir_atomic(&path, |folder| {
+            fs::write(folder.join("weights"), "new").unwrap();
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(names(&path), [MANIFEST, "weights"]);
+        assert_eq!(fs::read_to_string(path.join("weights")).unwrap(), "new");
+        assert_eq!(names(root.path()), ["step-10"]);
+    }
+
+    #[test]
+    fn a_failure_leaves_the_earlier_folder_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("step-10");
+        write_dir_atomic(&path, |folder| fill(folder, "old")).unwrap();
+        let failed: Result<()> = write_dir_atomic(&path, |folder| {
+            fs::write(folder.join("weights"), "half").unwrap();
+            Err(Error::Training("stopped".to_owned()))
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "stopped");
+        verify_manifest(&path).unwrap();
+        assert_eq!(names(root.path()), ["step-10"]);
+    }
+
+    #[test]
+    fn leftovers_of_a_killed_process_go_and_everything_else_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path();
+        for name in ["step-3.tmp-12-0", "step-2", "step-2.old-12-1", "notes.tmp-mine"] {
+            fs::create_dir(folder.join(name)).unwrap();
+        }
+        fs::write(folder.join("metrics.jsonl.tmp-12-7"), "").unwrap();
+        fs::write(folder.join("step-3.tmp-12-0/half"), "").unwrap();
+        let removed = remove_leftovers(folder).unwrap();
+        assert_eq!(removed.len(), 3);
+        assert_eq!(names(folder), ["notes.tmp-mine", "step-2"]);
+    }
+
+    #[test]
+    fn a_folder_whose_replacement_was_cut_short_comes_back() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("step-10");
+        write_dir_atomic(&path, |folder| fill(folder, "old")).unwrap();
+        fs::rename(&path, root.path().join("step-10.old-12-1")).unwrap();
+        fs::create_dir(root.path().join("step-10.tmp-12-0")).unwrap();
+        remove_leftovers(root.path()).unwrap();
+        assert_eq!(names(root.path()), ["step-10"]);
+        verify_manifest(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_has_no_leftovers() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(remove_leftovers(root.path().join("none")).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,5 @@
+//! The `hyperloader` command.
+
+fn main() -> std::process::ExitCode {
+    hyperloader::cli::main()
+}

@@ -1,0 +1,146 @@
+//! From a name to a backbone: a folder, a hub id, or a shape alone.
+
+use std::path::{Path, PathBuf};
+
+use datasets::tokenizer::T5Tokenizer;
+
+use super::hub;
+use crate::config::ModelConfig;
+use crate::t5::{T5Config, Weights, preset, preset_names};
+use crate::{Error, Result};
+
+/// The prefix of a name that means a shape without weights.
+const SHAPE_PREFIX: &str = "config:";
+
+/// What `model.name` stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelName {
+    /// A folder with `config.json`, safetensors and, usually, the tokenizer.
+    Folder(PathBuf),
+    /// A built-in shape, or the path of a `config.json`; weights are random.
+    Shape(String),
+    /// A model of the hub.
+    Hub {
+        /// Its id, such as `google/flan-t5-small`.
+        id: String,
+        /// The revision after `@`.
+        revision: Option<String>,
+    },
+}
+
+impl ModelName {
+    /// Reads a name: `config:SHAPE`, a folder that exists, or a hub id with an optional `@revision`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it looks like a path and no such folder exists.
+    pub fn parse(name: &str) -> Result<Self> {
+        if let Some(shape) = name.strip_prefix(SHAPE_PREFIX) {
+            return Ok(Self::Shape(shape.to_owned()));
+        }
+        let path = Path::new(name);
+        if path.is_dir() {
+            return Ok(Self::Folder(path.to_path_buf()));
+        }
+        let (id, revision) = match name.split_once('@') {
+            Some((id, revision)) => (id, Some(revision.to_owned())),
+            None => (name, None),
+        };
+        let parts: Vec<&str> = id.split('/').collect();
+        let plain = |part: &&str| !part.is_empty() && !part.starts_with('.');
+        if parts.len() > 2 || !parts.iter().all(plain) {
+            return Err(Error::Config(format!(
+                "model.name: no folder {name:?}; give a folder with config.json and model.safetensors, a hub id such as \
+                 \"google/flan-t5-small\", or \"config:t5-small\" for random weights"
+            )));
+        }
+        Ok(Self::Hub { id: id.to_owned(), revision })
+    }
+
+    /// The shape alone; a built-in one needs neither files nor network.
+    ///
+    /// # Errors
+    /// If the shape is unknown, or the `config.json` cannot be had or read.
+    pub fn shape(&self) -> Result<T5Config> {
+        match self {
+            Self::Folder(folder) => T5Config::read(folder.join("config.json")),
+            Self::Shape(name) => built_in_or_file(name),
+            Self::Hub { id, revision } => match (preset(id), revision) {
+                (Some(config), None) => Ok(config),
+                _ => T5Config::read(hub::fetch(id, revision.as_deref(), &["config.json"])?.join("config.json")),
+            },
+        }
+    }
+}
+
+/// The built-in shape called `name`, or the `config.json` at that path.
+///
+/// # Errors
+/// [`Error::Config`] with the known names.
+pub fn built_in_or_file(name: &str) -> Result<T5Config> {
+    if let Some(config) = preset(name) {
+        return Ok(config);
+    }
+    if Path::new(name).is_file() {
+        return T5Config::read(name);
+    }
+    let known: Vec<&str> = preset_names().collect();
+    Err(Error::Config(format!("{name:?} is no built-in shape and no config.json; known shapes: {}", known.join(", "))))
+}
+
+/// The shape that a configuration asks for, with its own settings on top.
+///
+/// # Errors
+/// As [`ModelName::shape`].
+pub fn shape_of(model: &ModelConfig) -> Result<T5Config> {
+    let mut config = ModelName::parse(&model.name)?.shape()?.with_cross_attention_bias(model.cross_attention_bias);
+    if let Some(dropout_rate) = model.dropout_rate {
+        config.dropout_rate = dropout_rate;
+    }
+    Ok(config)
+}
+
+/// A backbone that is ready to be built.
+pub struct Backbone {
+    /// Its shape.
+    pub config: T5Config,
+    /// Its weights.
+    pub weights: Weights,
+    /// The folder that it came from, if it did.
+    pub folder: Option<PathBuf>,
+}
+
+impl Backbone {
+    /// Finds (and, from the hub, fetches) the backbone of a configuration. `seed` is for random weights.
+    ///
+    /// # Errors
+    /// If it cannot be had or read.
+    pub fn open(model: &ModelConfig, seed: u64) -> Result<Self> {
+        let folder = match ModelName::parse(&model.name)? {
+            ModelName::Shape(_) => None,
+            ModelName::Folder(folder) => Some(folder),
+            ModelName::Hub { id, revision } => Some(hub::fetch_model(&id, revision.as_deref())?),
+        };
+        let shape = match &folder {
+            Some(folder) => ModelConfig { name: folder.to_string_lossy().into_owned(), ..model.clone() },
+            None => model.clone(),
+        };
+        let weights = match &folder {
+            Some(folder) => Weights::open(folder)?,
+            None => Weights::random(seed),
+        };
+        Ok(Self { config: shape_of(&shape)?, weights, folder })
+    }
+}
+
+/// The tokenizer of a configuration: the one that it names, or the one beside the model.
+///
+/// # Errors
+/// [`Error::Config`] if neither is there.
+pub fn open_tokenizer(named: Option<&Path>, folder: Option<&Path>) -> Result<T5Tokenizer> {
+    match named.or(folder) {
+        Some(path) => Ok(T5Tokenizer::load(path)?),
+        None => Err(Error::Config(
+            "model.tokenizer: this model comes without a tokenizer; name a folder, a tokenizer.json or a spiece.model".into(),
+        )),
+    }
+}

@@ -1,0 +1,95 @@
+//! What can be chosen about AdamW.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Hyperparameters of [`AdamW`](super::AdamW); the defaults are the paper's.
+///
+/// ```
+/// # use hyperloader::optim::{AdamWConfig, AdamWFlavor, Unreached};
+/// let config = AdamWConfig::default();
+/// assert_eq!((config.betas, config.eps, config.weight_decay), ((0.9, 0.999), 1e-8, 0.0));
+/// assert_eq!((config.flavor, config.unreached), (AdamWFlavor::Transformers35, Unreached::Dense));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdamWConfig {
+    /// Decay rates `β₁`, `β₂` of the first and second moment, each in `[0, 1)`. Default 0.9 and 0.999.
+    pub betas: (f64, f64),
+    /// `ε`, added to the root of the second moment; above 0. Default 1e-8.
+    pub eps: f64,
+    /// Decoupled weight decay `λ`: a step multiplies the parameter by `1 - lr·λ`. Default 0.
+    pub weight_decay: f64,
+    /// Where `ε` and the decay enter. Default `transformers35`.
+    pub flavor: AdamWFlavor,
+    /// What happens to a parameter that a batch does not reach. Default `dense`.
+    pub unreached: Unreached,
+}
+
+/// The two AdamWs in use, which differ visibly wherever `√v` is not much larger than `ε`.
+///
+/// With `m ← β₁m + (1-β₁)g`, `v ← β₂v + (1-β₂)g²` and the corrections `c₁ = 1-β₁ᵗ`, `c₂ = 1-β₂ᵗ`, where `t` counts
+/// the updates of this one parameter:
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdamWFlavor {
+    /// `transformers` up to 4 (the authors ran 3.5.1):
+    /// `p ← p - lr · (√c₂/c₁) · m / (√v + ε)`, then `p ← p · (1 - lr·λ)`.
+    #[default]
+    Transformers35,
+    /// `torch.optim.AdamW`: `p ← p · (1 - lr·λ)`, then `p ← p - lr · (m/c₁) / (√(v/c₂) + ε)`.
+    Torch,
+}
+
+/// What happens to a parameter that had a gradient in an earlier step but has none in this one, such as the
+/// embedding of a task that the batch does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unreached {
+    /// It is updated with gradient 0, so its momentum carries it on: what the authors ran, because `zero_grad` of
+    /// torch 1.7 keeps tensors of zeros.
+    #[default]
+    Dense,
+    /// It is skipped, as under today's torch (`set_to_none`).
+    Lazy,
+}
+
+impl Default for AdamWConfig {
+    fn default() -> Self {
+        Self {
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            weight_decay: 0.0,
+            flavor: AdamWFlavor::default(),
+            unreached: Unreached::default(),
+        }
+    }
+}
+
+impl AdamWConfig {
+    /// Says whether the numbers are in range.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the key, its value and what was expected.
+    pub fn validate(&self) -> Result<()> {
+        let beta = |value: f64| (0.0..1.0).contains(&value);
+        let checks = [
+            (beta(self.betas.0), "betas[0]", self.betas.0, "0 or more and below 1"),
+            (beta(self.betas.1), "betas[1]", self.betas.1, "0 or more and below 1"),
+            (self.eps.is_finite() && self.eps > 0.0, "eps", self.eps, "a finite number above 0"),
+            (
+                self.weight_decay.is_finite() && self.weight_decay >= 0.0,
+                "weight_decay",
+                self.weight_decay,
+                "a finite number, 0 or more",
+            ),
+        ];
+        match checks.iter().find(|(good, ..)| !good) {
+            None => Ok(()),
+            Some((_, key, value, expected)) => {
+                Err(Error::Config(format!("AdamW: {key} is {value}; expected {expected}")))
+            }
+        }
+    }
+}

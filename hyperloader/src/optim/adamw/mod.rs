@@ -1,0 +1,14 @@
+//! AdamW with f32 state over named variables.
+
+mod config;
+mod moments;
+mod optimizer;
+mod state;
+mod update;
+
+pub use config::{AdamWConfig, AdamWFlavor, Unreached};
+pub use optimizer::AdamW;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests;

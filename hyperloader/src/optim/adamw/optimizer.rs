@@ -1,0 +1,145 @@
+//! The optimizer: which variables, and one step over all of them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use candle_core::{DType, Tensor, Var};
+
+use super::config::{AdamWConfig, Unreached};
+use super::moments::Moments;
+use super::update::Coefficients;
+use crate::optim::Gradients;
+use crate::{Error, Result};
+
+/// AdamW (Loshchilov and Hutter, <https://arxiv.org/abs/1711.05101>) over named f32 variables, in the flavours of
+/// [`AdamWFlavor`](super::AdamWFlavor).
+///
+/// Updates happen in place, in the order in which the variables were given. The result is bitwise the same for any
+/// number of threads, and [`Self::state`] followed by [`Self::load_state`] continues bitwise.
+///
+/// ```
+/// # use hyperloader::optim::{AdamW, AdamWConfig, Gradients};
+/// # use candle_core::{Device, Tensor, Var};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let weight = Var::new(&[1f32], &Device::Cpu)?;
+/// let mut optimizer = AdamW::new(vec![("weight".to_owned(), weight.clone())], AdamWConfig::default())?;
+/// let gradient = Tensor::new(&[2f32], &Device::Cpu)?;
+/// optimizer.step(&Gradients::from_iter([("weight".to_owned(), gradient)]), 0.1)?;
+/// // The first step of Adam is the learning rate against the sign of the gradient.
+/// assert!((weight.to_vec1::<f32>()?[0] - 0.9).abs() < 1e-6);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct AdamW {
+    config: AdamWConfig,
+    pub(super) parameters: Vec<Parameter>,
+}
+
+/// One variable and what the optimizer keeps for it.
+#[derive(Debug)]
+pub(super) struct Parameter {
+    pub(super) name: String,
+    pub(super) variable: Var,
+    lr_scale: f64,
+    /// `None` until the first gradient.
+    pub(super) moments: Option<Moments>,
+}
+
+impl AdamW {
+    /// An optimizer of `variables`, without any state yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a hyperparameter is out of range; [`Error::Training`] if two entries share a name or a
+    /// variable, or if a variable is not f32 (keep it in f32 and cast where it is used: small updates vanish in
+    /// half precision).
+    pub fn new(variables: Vec<(String, Var)>, config: AdamWConfig) -> Result<Self> {
+        config.validate()?;
+        let mut names = BTreeSet::new();
+        let mut owners = HashMap::new();
+        for (name, variable) in &variables {
+            if !names.insert(name) {
+                return Err(Error::Training(format!("optimizer: two variables are named {name}")));
+            }
+            if let Some(other) = owners.insert(variable.id(), name) {
+                return Err(Error::Training(format!("optimizer: {other} and {name} are one variable; give it once")));
+            }
+            if variable.dtype() != DType::F32 {
+                return Err(Error::Training(format!(
+                    "optimizer: {name} is {:?}; trainable variables must be F32 (cast them where they are used)",
+                    variable.dtype()
+                )));
+            }
+        }
+        let parameter = |(name, variable)| Parameter { name, variable, lr_scale: 1.0, moments: None };
+        Ok(Self { config, parameters: variables.into_iter().map(parameter).collect() })
+    }
+
+    /// The hyperparameters.
+    #[must_use]
+    pub fn config(&self) -> &AdamWConfig {
+        &self.config
+    }
+
+    /// Multiplies the learning rate of every variable whose name `matches` by `factor` from now on (instead of 1, or
+    /// of an earlier factor), and returns how many there are. LoRA+ (<https://arxiv.org/abs/2402.12354>), for one,
+    /// is a factor of about 16 for the `lora_B` matrices.
+    pub fn set_lr_scale(&mut self, factor: f64, matches: impl Fn(&str) -> bool) -> usize {
+        let group = self.parameters.iter_mut().filter(|parameter| matches(&parameter.name));
+        group.map(|parameter| parameter.lr_scale = factor).count()
+    }
+
+    /// One update with learning rate `lr`. What happens to a variable without a gradient is
+    /// [`AdamWConfig::unreached`]; one that never had a gradient is never touched.
+    ///
+    /// # Errors
+    /// [`Error::Training`], before anything is changed, if a gradient belongs to no variable or has another shape or
+    /// type than its variable; tensor errors.
+    pub fn step(&mut self, gradients: &Gradients, lr: f64) -> Result<()> {
+        self.check(gradients)?;
+        for parameter in &mut self.parameters {
+            let gradient = match (gradients.get(&parameter.name), self.config.unreached) {
+                (Some(gradient), _) => gradient.clone(),
+                (None, Unreached::Dense) if parameter.moments.is_some() => parameter.variable.zeros_like()?,
+                (None, _) => continue,
+            };
+            parameter.update(&self.config, lr, &gradient)?;
+        }
+        Ok(())
+    }
+
+    /// Whether every gradient fits a variable of this optimizer.
+    fn check(&self, gradients: &Gradients) -> Result<()> {
+        let variables: HashMap<&str, &Var> =
+            self.parameters.iter().map(|parameter| (parameter.name.as_str(), &parameter.variable)).collect();
+        for (name, gradient) in gradients.iter() {
+            let Some(variable) = variables.get(name) else {
+                return Err(Error::Training(format!(
+                    "optimizer: there is a gradient for {name}, which is none of its {} variables",
+                    variables.len()
+                )));
+            };
+            if gradient.shape() != variable.shape() || gradient.dtype() != variable.dtype() {
+                return Err(Error::Training(format!(
+                    "optimizer: the gradient of {name} is {:?} {:?}, the variable {:?} {:?}",
+                    gradient.dtype(),
+                    gradient.dims(),
+                    variable.dtype(),
+                    variable.dims()
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Parameter {
+    fn update(&mut self, config: &AdamWConfig, lr: f64, gradient: &Tensor) -> Result<()> {
+        let moments = match &mut self.moments {
+            Some(moments) => moments,
+            empty => empty.insert(Moments::zeros(&self.variable)?),
+        };
+        moments.steps += 1;
+        let coefficients = Coefficients::new(config, lr * self.lr_scale, moments.steps);
+        coefficients.apply(&self.variable, &mut moments.averages, gradient)
+    }
+}

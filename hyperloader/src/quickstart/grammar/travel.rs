@@ -1,0 +1,56 @@
+//! Flights and hotels: cities, dates and numbers whose part in the trip only the context tells.
+
+use super::TaskGrammar;
+use super::lexicons::SHARED;
+
+/// The `travel` task.
+pub(super) const TASK: TaskGrammar = TaskGrammar {
+    name: "travel",
+    lexicons: SHARED,
+    slots: &[
+        ("origin", "<city>"),
+        ("destination", "<city>"),
+        ("stopover", "<city>"),
+        ("departure", "<date>"),
+        ("return", "<date>"),
+        ("time", "<hour>"),
+        ("arrival", "<hour>"),
+        ("airline", "blue sky|silver wings|north star air|<town> air|skybird|aerolux|windjet|meridian"),
+        ("cabin", "economy|business|first class|business class|premium economy"),
+        ("seats", "<small>|one"),
+        ("nights", "<small>|<tens>|thirty one"),
+        ("budget", "<digit> hundred dollars|<tens> dollars|one thousand dollars"),
+        ("passenger", "<person>"),
+        ("hotel", "the <adjective> <thing>|<adjective> <thing> inn|hotel <town>|<last> house"),
+    ],
+    sentences: &[
+        "(book|find|get) [me] a flight from {origin} to {destination} [on {departure}]",
+        "[i need] a {cabin} (seat|ticket) to {destination} on {airline}",
+        "{seats} (seats|tickets) from {origin} to {destination} [at {time}]",
+        "fly {passenger} from {origin} to {destination} [on {departure}]",
+        "show [me] flights to {destination} (leaving|departing) on {departure} at {time}",
+        "when does the {airline} flight from {origin} arrive in {destination}",
+        "(coming back|return) from {destination} to {origin} on {return}",
+        "leave {origin} on {departure} and return on {return}",
+        "[a] round trip (from {origin} to {destination}|to {destination} from {origin}) under {budget}",
+        "fly to {destination} with a stopover in {stopover} [on {airline}]",
+        "from {origin} (via|through) {stopover} to {destination} [for {passenger}]",
+        "(book|reserve) {hotel} in {destination} for {nights} nights",
+        "i need a (room|hotel) in {destination} from {departure} to {return}",
+        "a room at {hotel} for {nights} nights under {budget}",
+        "{passenger} (flies|travels) to {destination} on {departure} [at {time}]",
+        "{passenger} needs {seats} {cabin} seats to {destination}",
+        "is a {airline} flight arriving in {destination} (by|before) {arrival}",
+        "(i|we) must arrive in {destination} (by|before) {arrival} [on {departure}]",
+        "change the passenger to {passenger} and the cabin to {cabin}",
+        "my origin is {origin} and my destination is {destination}",
+        "move (my|the) departure to {departure} and the return to {return}",
+        "keep the budget under {budget} for {seats} (people|seats)",
+        "add a stopover in {stopover} for {nights} nights [on {departure}]",
+        "which airline flies from {origin} to {destination} at {time}",
+        "(show|what is) the arrival time of {airline} from {origin}",
+        "{airline} (cancelled|delayed) the {time} flight to {destination}",
+        "{airline} now flies from {origin} to {destination}",
+        "{hotel} in {destination} costs {budget} for {nights} nights",
+    ],
+};

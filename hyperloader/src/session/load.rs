@@ -1,0 +1,86 @@
+//! [`Session`]: configuration, tokenizer, model and variables.
+
+use candle_core::{DType, Device};
+use datasets::tokenizer::T5Tokenizer;
+use peft_core::{ParamStore, Tasks};
+
+use crate::config::Config;
+use crate::files::load_tensors;
+use crate::model::{Backbone, Parts, PeftT5, open_tokenizer};
+use crate::run::{ADAPTER_FILE, RunDir};
+use crate::{Error, Result};
+
+/// A model that is ready to train or to label, with what it was made from.
+#[derive(Debug)]
+pub struct Session {
+    /// The resolved configuration.
+    pub config: Config,
+    /// The tokenizer.
+    pub tokenizer: T5Tokenizer,
+    /// The model.
+    pub model: PeftT5,
+    /// Its trainable variables.
+    pub store: ParamStore,
+    /// Where its tensors lie.
+    pub device: Device,
+}
+
+impl Session {
+    /// A model before training: pretrained backbone, PEFT weights at their seeded initial values.
+    ///
+    /// # Errors
+    /// If the backbone or the tokenizer cannot be had, or the configuration does not fit the backbone.
+    pub fn new(config: Config, device: &Device) -> Result<Self> {
+        let store = ParamStore::new(config.seed, device);
+        Self::build(config, store, device)
+    }
+
+    /// The trained model of a run, and the step that its weights are of (0 if they were copied without their checkpoint).
+    ///
+    /// # Errors
+    /// If the folder holds no finished run, or its weights do not fit its configuration.
+    pub fn load(run: &RunDir, device: &Device) -> Result<(Self, usize)> {
+        let path = run.config();
+        if !path.is_file() {
+            return Err(Error::Config(format!("{} is no run folder: it has no config.toml", run.root().display())));
+        }
+        let config = Config::load(&path, &[])?;
+        let weights = [run.root().join(ADAPTER_FILE), run.best().join(ADAPTER_FILE)].into_iter().find(|p| p.is_file());
+        let weights = weights.ok_or_else(|| {
+            Error::Config(format!("{} has no {ADAPTER_FILE}: the run has not saved a checkpoint yet", run.root().display()))
+        })?;
+        let store = ParamStore::from_tensors(load_tensors(&weights)?, device);
+        let session = Self::build(config, store, device)?;
+        session.store.check_all_used()?;
+        Ok((session, selected_step(run)))
+    }
+
+    fn build(config: Config, store: ParamStore, device: &Device) -> Result<Self> {
+        let backbone = Backbone::open(&config.model, config.seed)?;
+        let tokenizer = open_tokenizer(config.model.tokenizer.as_deref(), backbone.folder.as_deref())?;
+        if tokenizer.vocab_size() > backbone.config.vocab_size {
+            return Err(Error::Config(format!(
+                "the tokenizer has {} tokens, the model's embedding {} rows; they do not belong together",
+                tokenizer.vocab_size(),
+                backbone.config.vocab_size
+            )));
+        }
+        let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
+        let parts = Parts {
+            config: &backbone.config,
+            methods: &config.peft,
+            generator: config.generator.as_ref(),
+            tasks: &tasks,
+        };
+        let weights = backbone.weights.trainable(config.model.trainable, &store);
+        let model = PeftT5::new(parts, weights.var_builder(DType::F32, device), store.var_builder())?;
+        Ok(Self { tokenizer, model, store, device: device.clone(), config })
+    }
+}
+
+/// The step in the name of the checkpoint that `best` points to.
+fn selected_step(run: &RunDir) -> usize {
+    let target = std::fs::canonicalize(run.best()).ok();
+    let name = target.as_deref().and_then(|t| t.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok());
+    name.unwrap_or_default()
+}

@@ -1,0 +1,161 @@
+//! The verb `train`: one run.
+
+use std::path::Path;
+use std::time::Duration;
+
+use candle_core::{Device, Tensor};
+use datasets::metrics::Mode;
+use peft_core::ops::{Reduction, SmoothedCrossEntropy};
+
+use super::Session;
+use crate::config::{Config, LossReduction, ScoringMode, TaskConfig};
+use crate::files::write_atomic;
+use crate::run::{ADAPTER_FILE, RunDir};
+use crate::tasks::{Corpus, Split, SplitName};
+use crate::telemetry::{Telemetry, TelemetryOptions};
+use crate::train::{Engine, Interrupt, Labelling, LabellingOptions, Outcome, Settings, TaskData};
+use crate::{Error, Result};
+
+/// The least time between two lines of progress where stderr is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// How a run is carried out, beside its configuration.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Go on from the newest checkpoint.
+    pub resume: bool,
+    /// Show nothing on stderr while it goes.
+    pub quiet: bool,
+    /// Stops the run between two steps, with its state saved.
+    pub interrupt: Interrupt,
+}
+
+/// Trains the model of `config` in the run folder `out`.
+///
+/// # Errors
+/// If the folder holds a run already and `resume` is off, or anything on the way fails; [`Error::Interrupted`] once the
+/// interrupt is requested.
+pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) -> Result<Outcome> {
+    let run = RunDir::new(out);
+    let resuming = prepare(&run, options.resume)?;
+    let session = Session::new(config, device)?;
+    let config = &session.config;
+    write_config(&run, config)?;
+    let mut telemetry = open_telemetry(&run, config.train.max_steps.get(), options, resuming)?;
+    let tasks = config.require_tasks()?.iter().map(|task| load_task(&session, task, &mut telemetry)).collect::<Result<Vec<_>>>()?;
+    let labelling = Labelling::new(&session.model, &session.tokenizer, &tasks, labelling_options(config), device)?;
+    let settings = settings(config, &tasks);
+    let engine = Engine::new(&session.store, labelling, config.train.optimizer.clone(), settings, run)?;
+    let mut engine = engine.with_interrupt(options.interrupt.clone());
+    match resuming {
+        true => _ = engine.resume()?,
+        false => engine.check_gradients(&frozen(&session))?,
+    }
+    let outcome = engine.run(&mut telemetry);
+    telemetry.finish()?;
+    outcome
+}
+
+/// Refuses to write over a run; says whether there is a checkpoint to go on from.
+pub(super) fn prepare(run: &RunDir, resume: bool) -> Result<bool> {
+    let begun = run.config().exists() || !run.steps()?.is_empty();
+    if begun && !resume {
+        return Err(Error::Config(format!(
+            "{} holds a run already; give another --out, or --resume to go on with it",
+            run.root().display()
+        )));
+    }
+    std::fs::create_dir_all(run.root()).map_err(|e| Error::io(run.root(), e))?;
+    if run.checkpoints().exists() {
+        crate::files::remove_leftovers(run.checkpoints())?;
+    }
+    Ok(run.last()?.is_some())
+}
+
+pub(super) fn write_config(run: &RunDir, config: &Config) -> Result<()> {
+    let text = config.to_toml()?;
+    write_atomic(run.config(), |file| std::io::Write::write_all(file, text.as_bytes()))
+}
+
+pub(super) fn open_telemetry(run: &RunDir, total_steps: usize, options: &RunOptions, resuming: bool) -> Result<Telemetry> {
+    Telemetry::open(&TelemetryOptions {
+        folder: run.root().to_path_buf(),
+        resume_step: if resuming { run.last()? } else { None },
+        total_steps,
+        quiet: options.quiet,
+        line_every: LINE_EVERY,
+        tensorboard: true,
+    })
+}
+
+fn load_task<'a>(session: &'a Session, task: &'a TaskConfig, telemetry: &mut Telemetry) -> Result<TaskData<'a>> {
+    let corpus = Corpus::new(&session.config, task)?;
+    let mut load = |split: SplitName| -> Result<Split> {
+        let loaded = corpus.load(split, &session.tokenizer)?;
+        if loaded.truncated.any() {
+            telemetry.message(&format!("{} {split}: {}", task.name, loaded.truncated));
+        }
+        if loaded.skipped > 0 {
+            telemetry.message(&format!("{} {split}: {} bad lines left out", task.name, loaded.skipped));
+        }
+        Ok(loaded)
+    };
+    let train = load(SplitName::Train)?;
+    let mut validation = task.validation.is_some().then(|| load(SplitName::Validation)).transpose()?;
+    let limit = session.config.train.eval_sentences;
+    if let Some(split) = validation.as_mut().filter(|_| limit > 0) {
+        split.examples.truncate(limit);
+        split.pairs.truncate(limit);
+    }
+    Ok(TaskData { corpus, train, validation })
+}
+
+/// The backbone's tensors that do not train.
+fn frozen(session: &Session) -> Vec<(String, Tensor)> {
+    let trainable = session.config.model.trainable;
+    session.model.t5().tensors().into_iter().filter(|(name, _)| !trainable.covers(name)).collect()
+}
+
+pub(super) fn mode(mode: ScoringMode) -> Mode {
+    match mode {
+        ScoringMode::Default => Mode::Default,
+        ScoringMode::Strict => Mode::Strict,
+    }
+}
+
+fn labelling_options(config: &Config) -> LabellingOptions {
+    let reduction = match config.train.loss_reduction {
+        LossReduction::Sum => Reduction::Sum,
+        LossReduction::Mean => Reduction::Mean,
+    };
+    LabellingOptions {
+        temperature: config.data.temperature,
+        seed: config.seed,
+        batch_size: config.train.batch_size.get(),
+        loss: SmoothedCrossEntropy { label_smoothing: config.train.label_smoothing, reduction, ..SmoothedCrossEntropy::default() },
+        eval: config.eval.clone(),
+        mode: mode(config.eval.mode),
+    }
+}
+
+fn settings(config: &Config, tasks: &[TaskData<'_>]) -> Settings {
+    let train = &config.train;
+    let sentences: usize = tasks.iter().map(|t| t.train.pairs.len()).sum();
+    let per_step = train.batch_size.get() * train.gradient_accumulation_steps.get();
+    Settings {
+        seed: config.seed,
+        max_steps: train.max_steps.get(),
+        gradient_accumulation_steps: train.gradient_accumulation_steps,
+        schedule: train.schedule(),
+        max_grad_norm: train.max_grad_norm,
+        save_steps: train.save_steps,
+        eval_steps: train.eval_steps,
+        save_total_limit: train.save_total_limit.get(),
+        select_best: train.select_best,
+        kernels: train.kernels,
+        weights_file: ADAPTER_FILE,
+        logging_steps: train.logging_steps,
+        loss_is_mean: train.loss_reduction == LossReduction::Mean,
+        steps_per_epoch: sentences as f64 / per_step as f64,
+    }
+}

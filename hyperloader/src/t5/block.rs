@@ -1,0 +1,121 @@
+//! One block: self-attention, in a decoder cross-attention, and feed-forward, each behind a norm and beside a residual.
+
+use candle_core::Tensor;
+use peft_core::{Active, Ctx, SiteId, Stack};
+
+use super::attention::{Attention, KeyValues, Kind, ScoreTerms};
+use super::builder::{Builder, Place};
+use super::cache::{Past, Span};
+use super::feed_forward::FeedForward;
+use super::layers::{Norm, Weight};
+use crate::Result;
+
+/// A function between norm and residual sum: `h + Dropout(site(f(norm(h))))`.
+#[derive(Debug, Clone)]
+struct SubLayer<F> {
+    norm: Norm,
+    inner: F,
+    output: SiteId,
+    dropout: f64,
+}
+
+impl<F> SubLayer<F> {
+    fn new(
+        builder: &mut Builder<'_>,
+        place: Place,
+        position: &'static str,
+        inner: impl FnOnce(&mut Builder<'_>) -> Result<F>,
+    ) -> Result<Self> {
+        let norm = builder.norm(format!("{}.layer_norm.weight", place.path()))?;
+        let inner = inner(builder)?;
+        Ok(Self { norm, inner, output: builder.hidden(place, position), dropout: builder.config.dropout_rate })
+    }
+
+    /// `h [batch, length, d_model]` to the same shape; `inner` computes `f` of the normed stream.
+    fn forward(
+        &self,
+        h: &Tensor,
+        active: &Active<'_>,
+        ctx: &mut Ctx,
+        inner: impl FnOnce(&F, &Tensor, &mut Ctx) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let normed = self.norm.forward(h, ctx)?;
+        let y = inner(&self.inner, &normed, ctx)?;
+        let y = active.apply(self.output, h, None, y, ctx)?;
+        Ok((h + ctx.dropout(&y, self.dropout)?)?)
+    }
+}
+
+/// The encoder's output as one block's cross-attention sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory<'a> {
+    pub(super) key_values: &'a KeyValues,
+    pub(super) terms: &'a ScoreTerms,
+}
+
+/// One block of either stack.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    self_attention: SubLayer<Attention>,
+    cross_attention: Option<SubLayer<Attention>>,
+    feed_forward: SubLayer<FeedForward>,
+}
+
+impl Block {
+    pub(super) fn new(builder: &mut Builder<'_>, stack: Stack, block: usize) -> Result<Self> {
+        let place = |layer| Place { stack, block, layer };
+        let attention = |builder: &mut Builder<'_>, layer, kind: Kind| {
+            SubLayer::new(builder, place(layer), kind.position(), |b| Attention::new(b, place(layer), kind))
+        };
+        let self_attention = attention(builder, 0, Kind::SelfAttention)?;
+        let (cross_attention, last) = match stack {
+            Stack::Encoder => (None, 1),
+            Stack::Decoder => (Some(attention(builder, 1, Kind::CrossAttention)?), 2),
+        };
+        let feed_forward = SubLayer::new(builder, place(last), "ffn", |b| FeedForward::new(b, place(last)))?;
+        Ok(Self { self_attention, cross_attention, feed_forward })
+    }
+
+    /// `h [batch, length, d_model]` to the same shape.
+    ///
+    /// `terms` go onto the scores of self-attention. With a `past`, `h` holds the next positions, which join it at their
+    /// span, and `terms` cover all its room. A decoder's block reads `memory`.
+    pub(super) fn forward(
+        &self,
+        h: &Tensor,
+        terms: &ScoreTerms,
+        past: Option<(&mut Past, Span)>,
+        memory: Option<Memory<'_>>,
+        active: &Active<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        let mut h = self.self_attention.forward(h, active, ctx, |attention, x, ctx| {
+            let mut key_values = attention.key_values(x, active, ctx)?;
+            if let Some((past, span)) = past {
+                key_values = past.append(&key_values, span)?;
+            }
+            attention.forward(x, &key_values, terms, active, ctx)
+        })?;
+        if let (Some(cross), Some(Memory { key_values, terms })) = (&self.cross_attention, memory) {
+            h = cross
+                .forward(&h, active, ctx, |attention, x, ctx| attention.forward(x, key_values, terms, active, ctx))?;
+        }
+        self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
+    }
+
+    /// The keys and values of the encoder's output for cross-attention; `None` in an encoder.
+    pub(super) fn memory(&self, encoded: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Option<KeyValues>> {
+        let cross = self.cross_attention.as_ref();
+        cross.map(|cross| cross.inner.key_values(encoded, active, ctx)).transpose()
+    }
+
+    pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
+        let own = [&mut self.self_attention.norm.weight, &mut self.feed_forward.norm.weight];
+        let cross = self
+            .cross_attention
+            .iter_mut()
+            .flat_map(|sub| sub.inner.weights_mut().chain(std::iter::once(&mut sub.norm.weight)));
+        let inner = self.self_attention.inner.weights_mut().chain(self.feed_forward.inner.weights_mut());
+        own.into_iter().chain(cross).chain(inner)
+    }
+}

@@ -1,0 +1,87 @@
+//! Takes parameters from a `VarBuilder` under their Hugging Face names, and names sites on the way.
+
+use candle_nn::{Init, VarBuilder};
+use peft_core::{Position, Site, SiteId, SiteKind, Sites, Stack, normal};
+
+use super::T5Config;
+use super::layers::{Linear, Norm, Weight};
+use crate::Result;
+
+/// One sub-layer: its stack, its block and its number within the block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) stack: Stack,
+    pub(super) block: usize,
+    pub(super) layer: usize,
+}
+
+impl Place {
+    /// `encoder.block.0.layer.1`
+    pub(super) fn path(self) -> String {
+        format!("{}.block.{}.layer.{}", self.stack, self.block, self.layer)
+    }
+}
+
+/// The features of a linear map.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Features {
+    pub(super) d_in: usize,
+    pub(super) d_out: usize,
+}
+
+/// What the modules of the backbone are built with.
+pub(super) struct Builder<'a> {
+    pub(super) config: &'a T5Config,
+    vb: VarBuilder<'a>,
+    /// The sites named so far.
+    pub(super) sites: Sites,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(config: &'a T5Config, vb: VarBuilder<'a>) -> Self {
+        Self { config, vb, sites: Sites::default() }
+    }
+
+    /// The parameter called `name`; `init` is its initial value where the source is random.
+    pub(super) fn weight(&self, name: String, dims: &[usize], init: Init) -> Result<Weight> {
+        let value = self.vb.get_with_hints(dims, &name, init)?;
+        Ok(Weight { name, value, site: None })
+    }
+
+    /// The linear map `module` of the sub-layer at `place`; initial values have the standard deviation `stdev`.
+    pub(super) fn linear(
+        &mut self,
+        place: Place,
+        module: &str,
+        position: &'static str,
+        Features { d_in, d_out }: Features,
+        stdev: f64,
+    ) -> Result<Linear> {
+        let path = format!("{}.{module}", place.path());
+        let weight = self.weight(format!("{path}.weight"), &[d_out, d_in], normal(stdev))?;
+        let site = self.site(path, place, position, SiteKind::Linear { d_in, d_out });
+        Ok(Linear(Weight { site: Some(site), ..weight }))
+    }
+
+    /// The site at the output of the sub-layer at `place`.
+    pub(super) fn hidden(&mut self, place: Place, position: &'static str) -> SiteId {
+        let kind = SiteKind::Hidden { dim: self.config.d_model };
+        self.site(place.path(), place, position, kind)
+    }
+
+    /// The norm whose weight is called `name`.
+    pub(super) fn norm(&self, name: String) -> Result<Norm> {
+        let weight = self.weight(name, &[self.config.d_model], candle_nn::init::ONE)?;
+        Ok(Norm { weight, epsilon: self.config.layer_norm_epsilon })
+    }
+
+    fn site(&mut self, path: String, place: Place, position: &'static str, kind: SiteKind) -> SiteId {
+        let position = Position::new(position);
+        self.sites.add(Site { path, stack: place.stack, layer: place.block, position, kind })
+    }
+}
+
+/// `n^-0.5`, the standard deviation that T5 gives to weights with `n` features in.
+pub(super) fn inverse_sqrt(n: usize) -> f64 {
+    (n as f64).sqrt().recip()
+}

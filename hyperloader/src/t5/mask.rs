@@ -1,0 +1,56 @@
+//! Masks as terms of attention scores: 0 where a key is seen, a large negative number where it is not.
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::Result;
+
+/// Far below every score, so that `exp` of it is exactly 0, yet finite: a row without any key stays a distribution.
+const BLOCKED: f64 = -1e9;
+
+/// The encoder's padding mask, `[batch, source]` of 0 and 1, as a term `[batch, 1, 1, source]`.
+pub(super) fn padding(mask: &Tensor, dtype: DType) -> Result<Tensor> {
+    let (batch, source) = mask.dims2()?;
+    // mask · 1e9 - 1e9
+    Ok(mask.to_dtype(dtype)?.affine(-BLOCKED, BLOCKED)?.reshape((batch, 1, 1, source))?)
+}
+
+/// The causal mask of the queries `first..first + queries` on `keys` keys, `[1, 1, queries, keys]`; `None` where it would
+/// block nothing.
+pub(super) fn causal(
+    first: usize,
+    queries: usize,
+    keys: usize,
+    dtype: DType,
+    device: &Device,
+) -> Result<Option<Tensor>> {
+    if keys <= first + 1 {
+        return Ok(None);
+    }
+    let term = |query: usize, key: usize| if key <= query { 0f32 } else { BLOCKED as f32 };
+    let rows = first..first + queries;
+    let terms: Vec<f32> = rows.flat_map(|query| (0..keys).map(move |key| term(query, key))).collect();
+    Ok(Some(Tensor::from_vec(terms, (1, 1, queries, keys), device)?.to_dtype(dtype)?))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn padding_blocks_exactly_what_is_masked() {
+        let mask = Tensor::new(&[[1u32, 1, 0]], &Device::Cpu).unwrap();
+        let term: Vec<f32> = padding(&mask, DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(term, [0., 0., -1e9]);
+    }
+
+    #[test]
+    fn a_query_sees_itself_and_what_comes_before() {
+        let blocked = |first, queries, keys| causal(first, queries, keys, DType::F32, &Device::Cpu).unwrap();
+        let term = blocked(1, 2, 4).unwrap();
+        assert_eq!(term.dims(), [1, 1, 2, 4]);
+        let b = -1e9;
+        assert_eq!(term.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [0., 0., b, b, 0., 0., 0., b]);
+        assert!(blocked(5, 1, 6).is_none());
+    }
+}

@@ -1,0 +1,5 @@
+//! The tasks of a configuration, read and encoded.
+
+mod corpus;
+
+pub use corpus::{Corpus, Split, SplitName};

@@ -1,0 +1,8 @@
+//! TensorBoard's event files, written without its stack: scalars in protobuf, framed as TFRecords.
+
+mod crc32c;
+mod event;
+mod record;
+mod writer;
+
+pub use writer::EventWriter;

@@ -1,0 +1,85 @@
+//! Saving and restoring everything that a step depends on.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::files::{load_tensors, save_tensors, verify_manifest, write_dir_atomic};
+use crate::{Error, Result};
+
+const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+const STATE_FILE: &str = "state.json";
+
+/// The best checkpoint so far.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    /// Its step.
+    pub step: usize,
+    /// Its score; written as text, because a JSON number may come back with another last bit.
+    #[serde(with = "as_text")]
+    pub score: f64,
+}
+
+/// A number as the shortest text that reads back as the same bits.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|e| serde::de::Error::custom(format!("{text:?} is no number: {e}")))
+    }
+}
+
+/// What a checkpoint keeps beside tensors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// Optimizer steps done.
+    pub step: usize,
+    /// Labels trained on.
+    pub tokens: usize,
+    /// The best checkpoint so far.
+    pub best: Option<Best>,
+    /// The state of the objective's samplers.
+    pub objective: serde_json::Value,
+}
+
+/// A checkpoint's content.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    pub(super) state: State,
+    pub(super) weights: BTreeMap<String, Tensor>,
+    pub(super) optimizer: BTreeMap<String, Tensor>,
+}
+
+impl Checkpoint {
+    /// Writes the folder beside its place and renames it.
+    pub(super) fn save(&self, folder: &Path, weights_file: &str) -> Result<()> {
+        let state = serde_json::to_string_pretty(&self.state).map_err(|e| Error::malformed(STATE_FILE, e.to_string()))?;
+        write_dir_atomic(folder, |dir| {
+            save_tensors(&dir.join(weights_file), &self.weights, &BTreeMap::new())?;
+            save_tensors(&dir.join(OPTIMIZER_FILE), &self.optimizer, &BTreeMap::new())?;
+            let path = dir.join(STATE_FILE);
+            std::fs::write(&path, &state).map_err(|e| Error::io(&path, e))
+        })
+    }
+
+    /// Reads a folder after checking every file against its manifest.
+    pub(super) fn load(folder: &Path, weights_file: &str) -> Result<Self> {
+        verify_manifest(folder)?;
+        let path = folder.join(STATE_FILE);
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        Ok(Self {
+            state: serde_json::from_str(&text).map_err(|e| Error::malformed(&path, e.to_string()))?,
+            weights: load_tensors(&folder.join(weights_file))?,
+            optimizer: load_tensors(&folder.join(OPTIMIZER_FILE))?,
+        })
+    }
+}

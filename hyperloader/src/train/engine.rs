@@ -1,0 +1,222 @@
+//! The training loop.
+
+use std::time::Instant;
+
+use candle_core::Tensor;
+use peft_core::{Ctx, ParamStore};
+
+use super::checkpoint::{Best, Checkpoint, State};
+use super::{Interrupt, Objective, Settings, check_gradients};
+use crate::files::write_atomic;
+use crate::optim::{AdamW, AdamWConfig, Gradients};
+use crate::run::RunDir;
+use crate::telemetry::{StepRecord, Telemetry};
+use crate::{Error, Result};
+
+/// What a finished run amounts to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// The step whose weights were selected.
+    pub selected: usize,
+    /// The best validation score, where there was one.
+    pub best: Option<Best>,
+    /// Labels trained on.
+    pub tokens: usize,
+}
+
+/// Trains the variables of a store for an objective.
+#[derive(Debug)]
+pub struct Engine<'a, O> {
+    store: &'a ParamStore,
+    objective: O,
+    settings: Settings,
+    run: RunDir,
+    optimizer: AdamW,
+    interrupt: Interrupt,
+    step: usize,
+    tokens: usize,
+    best: Option<Best>,
+}
+
+impl<'a, O: Objective> Engine<'a, O> {
+    /// An engine before its first step.
+    ///
+    /// # Errors
+    /// If the optimizer's configuration cannot work.
+    pub fn new(store: &'a ParamStore, objective: O, optimizer: AdamWConfig, settings: Settings, run: RunDir) -> Result<Self> {
+        Ok(Self {
+            store,
+            objective,
+            optimizer: AdamW::new(store.vars(), optimizer)?,
+            settings,
+            run,
+            interrupt: Interrupt::default(),
+            step: 0,
+            tokens: 0,
+            best: None,
+        })
+    }
+
+    /// Stops between two steps, with the state saved, once `interrupt` is requested.
+    pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
+    }
+
+    /// Goes on from the newest checkpoint of the run, if there is one; returns its step.
+    ///
+    /// # Errors
+    /// If the checkpoint is damaged, or belongs to another model or other data.
+    pub fn resume(&mut self) -> Result<Option<usize>> {
+        let Some(step) = self.run.last()? else {
+            return Ok(None);
+        };
+        let checkpoint = Checkpoint::load(&self.run.checkpoint(step), self.settings.weights_file)?;
+        self.store.load(&checkpoint.weights)?;
+        self.optimizer.load_state(&checkpoint.optimizer)?;
+        self.objective.restore(checkpoint.state.objective)?;
+        self.step = checkpoint.state.step;
+        self.tokens = checkpoint.state.tokens;
+        self.best = checkpoint.state.best;
+        Ok(Some(step))
+    }
+
+    /// Runs the gradient check of [`check_gradients`] with the objective's probes.
+    ///
+    /// # Errors
+    /// If a trainable variable receives no gradient, or a tensor of `frozen` receives one.
+    pub fn check_gradients(&mut self, frozen: &[(String, Tensor)]) -> Result<()> {
+        let mut ctx = Ctx::eval().with_kernels(self.settings.kernels);
+        check_gradients(self.store, &self.objective.probes(&mut ctx)?, frozen)
+    }
+
+    /// Trains to the last step, leaves the selected weights in the store and in the run folder.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] once an interrupt is requested; [`Error::Training`] at a loss or gradient that is not
+    /// finite, naming the step and the tensor; anything that a file or tensor operation fails with.
+    pub fn run(&mut self, telemetry: &mut Telemetry) -> Result<Outcome> {
+        while self.step < self.settings.max_steps {
+            self.train_step(telemetry)?;
+            let last = self.step == self.settings.max_steps;
+            self.validate_and_save(last, telemetry)?;
+            if self.interrupt.is_requested() && !last {
+                self.save()?;
+                return Err(Error::Interrupted { step: self.step, path: self.run.checkpoint(self.step) });
+            }
+        }
+        self.finish()
+    }
+
+    fn train_step(&mut self, telemetry: &mut Telemetry) -> Result<()> {
+        let start = Instant::now();
+        let task = self.objective.begin_step()?;
+        let count = self.settings.gradient_accumulation_steps;
+        let mut gradients = Gradients::default();
+        let (mut loss, mut tokens) = (0., 0);
+        for micro in 0..count.get() {
+            let pass = (self.step * count.get() + micro) as u64;
+            let mut ctx = Ctx::train(self.settings.seed, pass).with_kernels(self.settings.kernels);
+            let draw = self.objective.draw(&mut ctx)?;
+            loss += self.finite(&draw.loss)?;
+            tokens += draw.tokens;
+            // The graph and the store of intermediate gradients end here, before the next micro-batch needs memory.
+            gradients.add(&Gradients::from_store(&draw.loss.backward()?, &self.store.vars()))?;
+        }
+        gradients.average(count)?;
+        let grad_norm = self.clip(&mut gradients)?;
+        let learning_rate = self.settings.schedule.lr(self.step);
+        self.optimizer.step(&gradients, learning_rate)?;
+        self.step += 1;
+        self.tokens += tokens;
+        let loss_per_token = match self.settings.loss_is_mean {
+            true => loss / count.get() as f64,
+            false => loss / tokens as f64,
+        };
+        telemetry.step(self.step, loss_per_token, tokens);
+        if !self.step.is_multiple_of(self.settings.logging_steps.get()) {
+            return Ok(());
+        }
+        telemetry.record(&StepRecord {
+            step: self.step,
+            epoch: self.step as f64 / self.settings.steps_per_epoch,
+            loss: loss / count.get() as f64,
+            loss_per_token,
+            learning_rate,
+            grad_norm,
+            tokens_per_second: tokens as f64 / start.elapsed().as_secs_f64(),
+            task,
+            seconds: telemetry.seconds(),
+        })
+    }
+
+    fn finite(&self, loss: &Tensor) -> Result<f64> {
+        let value = f64::from(loss.to_scalar::<f32>()?);
+        if value.is_finite() {
+            return Ok(value);
+        }
+        Err(Error::Training(format!("step {}: the loss is {value}; try a smaller learning_rate", self.step + 1)))
+    }
+
+    fn clip(&self, gradients: &mut Gradients) -> Result<f64> {
+        let norm = gradients.clip_grad_norm(self.settings.max_grad_norm)?;
+        if norm.is_finite() {
+            return Ok(norm);
+        }
+        let name = gradients.first_non_finite()?.unwrap_or("their sum").to_owned();
+        Err(Error::Training(format!("step {}: the gradient of {name} is not finite; try a smaller learning_rate", self.step + 1)))
+    }
+
+    fn validate_and_save(&mut self, last: bool, telemetry: &mut Telemetry) -> Result<()> {
+        let due = |every: usize| last || (every > 0 && self.step.is_multiple_of(every));
+        let (validate, save) = (due(self.settings.eval_steps), due(self.settings.save_steps));
+        let score = if validate { self.objective.validate()? } else { None };
+        let mut improved = false;
+        if let Some(score) = score {
+            let scalars: Vec<(&str, f64)> = score.scalars.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+            telemetry.scalars(self.step, &scalars)?;
+            improved = self.best.is_none_or(|best| score.selection > best.score);
+            if improved {
+                self.best = Some(Best { step: self.step, score: score.selection });
+            }
+        }
+        if save || (improved && self.settings.select_best) {
+            telemetry.flush()?;
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// The step whose weights count: the best, or the newest.
+    fn selected(&self) -> usize {
+        let best = self.best.filter(|_| self.settings.select_best);
+        best.map_or(self.step, |best| best.step)
+    }
+
+    fn save(&self) -> Result<()> {
+        let checkpoint = Checkpoint {
+            state: State {
+                step: self.step,
+                tokens: self.tokens,
+                best: self.best,
+                objective: self.objective.state()?,
+            },
+            weights: self.store.tensors(),
+            optimizer: self.optimizer.state()?,
+        };
+        checkpoint.save(&self.run.checkpoint(self.step), self.settings.weights_file)?;
+        self.run.select(self.selected())?;
+        self.run.prune(self.settings.save_total_limit, Some(self.selected()))
+    }
+
+    fn finish(&mut self) -> Result<Outcome> {
+        let selected = self.selected();
+        let folder = self.run.checkpoint(selected);
+        let checkpoint = Checkpoint::load(&folder, self.settings.weights_file)?;
+        self.store.load(&checkpoint.weights)?;
+        let source = folder.join(self.settings.weights_file);
+        let bytes = std::fs::read(&source).map_err(|e| Error::io(&source, e))?;
+        write_atomic(self.run.root().join(self.settings.weights_file), |file| std::io::Write::write_all(file, &bytes))?;
+        Ok(Outcome { selected, best: self.best, tokens: self.tokens })
+    }
+}

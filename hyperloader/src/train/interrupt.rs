@@ -1,0 +1,34 @@
+//! Stopping between two steps when the user asks for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::{Error, Result};
+
+/// Whether the user has asked to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// An interrupt that SIGINT and SIGTERM request.
+    ///
+    /// # Errors
+    /// If the process has a handler already.
+    pub fn on_signal() -> Result<Self> {
+        let interrupt = Self::default();
+        let handle = interrupt.clone();
+        ctrlc::set_handler(move || handle.request())
+            .map_err(|e| Error::Training(format!("cannot handle interrupts: {e}")))?;
+        Ok(interrupt)
+    }
+
+    /// Asks to stop after the current step.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has asked.
+    pub fn is_requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,23 @@
+//! Bottleneck adapters: a small two-layer network behind a sub-layer.
+//!
+//! The main type is [`BottleneckConfig`], `peft_type = "BOTTLENECK"`. Like every method it holds no weights; a generator
+//! of `peft-core` (variables) or `peft-hyper` (a hypernetwork) supplies them.
+//!
+//! ```
+//! use peft_adapter::BottleneckConfig;
+//! use peft_core::toy::toy_sites;
+//! use peft_core::{PeftConfig, Plan};
+//!
+//! // The toy backbone has one hidden site a layer, behind its feed-forward block.
+//! let config = BottleneckConfig { reduction_factor: 4., ..BottleneckConfig::default() };
+//! let plan = Plan::resolve(&toy_sites(3, 16), &[Box::new(config) as Box<dyn PeftConfig>])?;
+//! // Down 4×16 + 4, up 16×4 + 16, a layer norm of 2×16, in each of three layers.
+//! assert_eq!(plan.elements(), 3 * (4 * 16 + 4 + 16 * 4 + 16 + 2 * 16));
+//! # Ok::<(), peft_core::Error>(())
+//! ```
+
+mod activation;
+mod bottleneck;
+
+pub use activation::NonLinearity;
+pub use bottleneck::BottleneckConfig;

@@ -1,0 +1,76 @@
+//! What a forward pass carries beside its tensors: mode, random numbers, choice of kernels.
+
+use candle_core::Tensor;
+
+use crate::ops::{self, DropoutKey, Kernels};
+use crate::{Result, rng};
+
+/// Whether a forward pass trains or evaluates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Eval,
+    Train { seed: u64 },
+}
+
+/// The context of one forward pass. It is an argument, never a global: two passes with equal contexts give equal bytes.
+///
+/// Each call of [`dropout`](Self::dropout) takes the next stream of random numbers, so the masks depend on the seed and
+/// on the order of the calls alone.
+#[derive(Debug, Clone)]
+pub struct Ctx {
+    mode: Mode,
+    kernels: Kernels,
+    next_stream: u64,
+}
+
+impl Ctx {
+    /// Evaluation: no dropout.
+    pub fn eval() -> Self {
+        Self { mode: Mode::Eval, kernels: Kernels::default(), next_stream: 0 }
+    }
+
+    /// Training, with random numbers that depend on the run's `seed` and on the number of this forward pass.
+    pub fn train(seed: u64, pass: u64) -> Self {
+        Self { mode: Mode::Train { seed: rng::Stream::new(seed, pass).bits(0) }, ..Self::eval() }
+    }
+
+    /// The same context with other kernels.
+    pub fn with_kernels(mut self, kernels: Kernels) -> Self {
+        self.kernels = kernels;
+        self
+    }
+
+    /// Whether this is a training pass.
+    pub fn is_training(&self) -> bool {
+        matches!(self.mode, Mode::Train { .. })
+    }
+
+    /// The kernels to compute with.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
+    /// The key of the next dropout of probability `p`, or `None` where nothing is dropped.
+    pub fn dropout_key(&mut self, p: f64) -> Option<DropoutKey> {
+        let Mode::Train { seed } = self.mode else {
+            return None;
+        };
+        if p == 0. {
+            return None;
+        }
+        let stream = self.next_stream;
+        self.next_stream += 1;
+        Some(DropoutKey { p, seed, stream })
+    }
+
+    /// Inverted dropout: in training each element is zero with probability `p`, otherwise divided by `1 - p`.
+    ///
+    /// # Errors
+    /// If `p` lies outside `[0, 1)`.
+    pub fn dropout(&mut self, x: &Tensor, p: f64) -> Result<Tensor> {
+        match self.dropout_key(p) {
+            Some(key) => Ok(ops::dropout(x, key, self.kernels)?),
+            None => Ok(x.clone()),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The one error type of this crate.
+
+/// The result type of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong between a configuration and a forward pass, with the offender in the message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A method was configured for sites that the backbone does not have.
+    #[error("{peft_type}: no site of this backbone matches target_modules {targets}; near misses: {}", list(near))]
+    NoSiteMatched {
+        /// The `peft_type` of the configuration.
+        peft_type: String,
+        /// Its `target_modules`, as written.
+        targets: String,
+        /// The names of sites that look most like it.
+        near: Vec<String>,
+    },
+    /// A field of a method's or a generator's configuration has a value that cannot work.
+    #[error("{kind}: {field} {reason}")]
+    InvalidConfig {
+        /// The `peft_type` or `generator`.
+        kind: String,
+        /// The field.
+        field: &'static str,
+        /// What was found, and what was expected.
+        reason: String,
+    },
+    /// Two methods want a weight of the same name at the same site.
+    #[error("two methods claim the weight {key:?}; give a site to one of them only")]
+    DuplicateKey {
+        /// The full name of the weight.
+        key: String,
+    },
+    /// A weight has the wrong shape.
+    #[error("{key}: expected shape {expected:?}, found {found:?}")]
+    ShapeMismatch {
+        /// The full name of the weight.
+        key: String,
+        /// The shape that the plan asks for.
+        expected: Vec<usize>,
+        /// The shape that was given.
+        found: Vec<usize>,
+    },
+    /// Weights that the model needs are not in the file or map that was loaded.
+    #[error("missing weights: {}", list(keys))]
+    MissingKeys {
+        /// Their full names.
+        keys: Vec<String>,
+    },
+    /// Weights were given that the model has no place for.
+    #[error("unknown weights: {}; the model was built from another configuration", list(keys))]
+    UnknownKeys {
+        /// Their full names.
+        keys: Vec<String>,
+    },
+    /// A task that the generator was not built with.
+    #[error("unknown task {task:?}; known: {}", list(known))]
+    UnknownTask {
+        /// The name or the number that was asked for.
+        task: String,
+        /// The names that are known.
+        known: Vec<String>,
+    },
+    /// A plan, a bank and a backbone that do not belong together.
+    #[error("{0}")]
+    Mismatch(String),
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// The first few of `names`, and how many more there are.
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let head: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    match names.len() {
+        0 => "none".to_owned(),
+        n if n > SHOWN => format!("{} and {} more", head.join(", "), n - SHOWN),
+        _ => head.join(", "),
+    }
+}

@@ -1,0 +1,85 @@
+//! Whence the weights come: the traits that a weight generator implements.
+
+use std::fmt::Debug;
+
+use candle_nn::VarBuilder;
+
+use crate::{Error, Plan, Result, WeightBank};
+
+/// What a forward pass is conditioned on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Every row of the batch belongs to this task.
+    Task(usize),
+    /// Row `b` of the batch belongs to task `rows[b]`; the generated weights carry a leading batch axis.
+    Rows(Vec<usize>),
+}
+
+/// A source of weights for the methods of a plan.
+pub trait WeightGenerator: Debug + Send + Sync {
+    /// The weights for `condition`, in the order of the plan. They are part of the gradient graph.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTask`], or a failed tensor operation.
+    fn generate(&self, condition: &Condition) -> Result<WeightBank>;
+}
+
+/// The tasks that a generator knows, by name; a task's number is its place in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tasks(Vec<String>);
+
+impl Tasks {
+    /// Tasks from their names.
+    pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
+        Self(names.into_iter().map(Into::into).collect())
+    }
+
+    /// The number of the task called `name`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTask`] with the known names.
+    pub fn index(&self, name: &str) -> Result<usize> {
+        self.0.iter().position(|n| n == name).ok_or_else(|| self.unknown(name))
+    }
+
+    /// The names in the order of their numbers.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    /// `tasks[index]`, for generators that keep one thing per task.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTask`] if there are fewer.
+    pub fn get<'a, T>(&self, things: &'a [T], index: usize) -> Result<&'a T> {
+        things.get(index).ok_or_else(|| self.unknown(&format!("number {index}")))
+    }
+
+    fn unknown(&self, task: &str) -> Error {
+        Error::UnknownTask { task: task.to_owned(), known: self.0.clone() }
+    }
+}
+
+/// A generator's configuration. Implement it with `#[typetag::serde(name = "my_generator")]`; the name then stands as
+/// `generator` in configuration files.
+#[typetag::serde(tag = "generator")]
+pub trait GeneratorConfig: Debug + Send + Sync {
+    /// The generator for `plan` and `tasks`, with its weights taken from (or created in) `vb`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`], or a weight that `vb` lacks or holds in another shape.
+    fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>>;
+}
+
+/// Generates for [`Condition::Rows`] by generating each distinct task once and stacking the rows.
+///
+/// # Errors
+/// As `one` does.
+pub fn generate_rows(rows: &[usize], one: impl Fn(usize) -> Result<WeightBank>) -> Result<WeightBank> {
+    let mut distinct = rows.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let banks = distinct.iter().map(|&task| one(task)).collect::<Result<Vec<_>>>()?;
+    let places: Vec<usize> = rows.iter().filter_map(|r| distinct.binary_search(r).ok()).collect();
+    WeightBank::rows(&banks, &places)
+}

@@ -1,0 +1,66 @@
+//! Parallel maps over elements and rows. Small inputs stay on the calling thread: waking the pool costs
+//! more than they do.
+
+use rayon::prelude::*;
+
+/// Elements of one task. Even, as [`super::dropout`] decides elements in pairs.
+pub(super) const TASK: usize = 1 << 14;
+
+/// Rows of width `width` in one task.
+pub(super) fn rows_per_task(width: usize) -> usize {
+    (TASK / width.max(1)).max(1)
+}
+
+/// `f(i)` for every item, in the items' order.
+pub(super) fn map<I: Send, O: Send>(items: Vec<I>, f: impl Fn(I) -> O + Sync + Send) -> Vec<O> {
+    if items.len() < 2 { items.into_iter().map(f).collect() } else { items.into_par_iter().map(f).collect() }
+}
+
+/// Calls `f(index of the first element, chunk)` for consecutive chunks of `len` elements of `out`.
+pub(super) fn for_each_chunk(out: &mut [f32], len: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) {
+    if out.len() <= len {
+        f(0, out);
+    } else {
+        out.par_chunks_mut(len).enumerate().for_each(|(i, chunk)| f(i * len, chunk));
+    }
+}
+
+/// `f(x_i)`.
+pub(super) fn unary(x: &[f32], f: impl Fn(f32) -> f32 + Sync + Send) -> Vec<f32> {
+    let mut y = vec![0.0; x.len()];
+    for_each_chunk(&mut y, TASK, |start, y| {
+        for (y, x) in y.iter_mut().zip(tail(x, start)) {
+            *y = f(*x);
+        }
+    });
+    y
+}
+
+/// `f(a_i, b_i)`.
+pub(super) fn binary(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32 + Sync + Send) -> Vec<f32> {
+    let mut y = vec![0.0; a.len()];
+    for_each_chunk(&mut y, TASK, |start, y| {
+        for ((y, a), b) in y.iter_mut().zip(tail(a, start)).zip(tail(b, start)) {
+            *y = f(*a, *b);
+        }
+    });
+    y
+}
+
+/// A new matrix of `x`'s shape, `f(output row, x row)` called for every row of `width` elements.
+pub(super) fn rows(x: &[f32], width: usize, f: impl Fn(&mut [f32], &[f32]) + Sync + Send) -> Vec<f32> {
+    let mut y = vec![0.0; x.len()];
+    let width = width.max(1);
+    for_each_chunk(&mut y, rows_per_task(width) * width, |start, y| {
+        let x = tail(x, start).chunks_exact(width);
+        for (y, x) in y.chunks_exact_mut(width).zip(x) {
+            f(y, x);
+        }
+    });
+    y
+}
+
+/// `x[start..]`; empty beyond the end.
+pub(super) fn tail(x: &[f32], start: usize) -> &[f32] {
+    x.get(start..).unwrap_or_default()
+}

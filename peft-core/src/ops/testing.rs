@@ -1,0 +1,167 @@
+//! What the tests of all operations share: comparison with the plain `f64` version, finite differences,
+//! independence of the number of threads.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+
+use super::Kernels;
+
+type Fused<'a> = Box<dyn Fn(&[Tensor], Kernels) -> Result<Tensor> + Send + Sync + 'a>;
+type Plain<'a> = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'a>;
+
+/// An operation, its specification and the shapes of its differentiable arguments.
+pub(super) struct Case<'a> {
+    name: &'static str,
+    shapes: Vec<Vec<usize>>,
+    fused: Fused<'a>,
+    plain: Plain<'a>,
+}
+
+/// `n` numbers in `[-1, 1)`, the same for the same `seed`.
+pub(super) fn uniform(n: usize, seed: u64) -> Vec<f64> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x1234_5678;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    };
+    (0..20).for_each(|_| {
+        next();
+    });
+    (0..n).map(|_| next()).collect()
+}
+
+/// Numbers in `[-1, 1)` that `f32` represents exactly, as `f64`.
+pub(super) fn random(dims: &[usize], seed: u64) -> Tensor {
+    let numbers = uniform(dims.iter().product(), seed);
+    let exact: Vec<f64> = numbers.iter().map(|x| f64::from(*x as f32)).collect();
+    Tensor::from_vec(exact, dims, &Device::Cpu).unwrap()
+}
+
+/// The largest difference, relative to the largest element of `expected`.
+pub(super) fn error(actual: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(actual.dims(), expected.dims());
+    let flat = |t: &Tensor| {
+        let t = t.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+        t.to_vec1::<f64>().unwrap()
+    };
+    let (actual, expected) = (flat(actual), flat(expected));
+    let largest = expected.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+    let difference = actual.iter().zip(&expected).fold(0.0, |m: f64, (a, e)| {
+        assert!(a.is_finite() && e.is_finite());
+        m.max((a - e).abs())
+    });
+    difference / largest.max(1e-6)
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(
+        name: &'static str,
+        shapes: &[&[usize]],
+        fused: impl Fn(&[Tensor], Kernels) -> Result<Tensor> + Send + Sync + 'a,
+        plain: impl Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'a,
+    ) -> Self {
+        Self {
+            name,
+            shapes: shapes.iter().map(|dims| dims.to_vec()).collect(),
+            fused: Box::new(fused),
+            plain: Box::new(plain),
+        }
+    }
+
+    fn arguments(&self, dtype: DType) -> Vec<Var> {
+        let shapes = self.shapes.iter().zip(1..);
+        let random = shapes.map(|(dims, seed)| random(dims, seed).to_dtype(dtype).unwrap());
+        random.map(|t| Var::from_tensor(&t).unwrap()).collect()
+    }
+
+    /// The result, and the gradients of `sum(result * c)` for a random `c`.
+    fn run(&self, arguments: &[Var], tensors: &[Tensor], fused: bool) -> Vec<Tensor> {
+        let y = if fused { (self.fused)(tensors, Kernels::Fused) } else { (self.plain)(tensors) }.unwrap();
+        let loss = weighted_sum(&y);
+        let grads = loss.backward().unwrap();
+        let gradients = arguments.iter().map(|v| match grads.get(v) {
+            Some(g) => g.clone(),
+            None => Tensor::new(f32::NAN, &Device::Cpu).unwrap(),
+        });
+        std::iter::once(y.detach()).chain(gradients).collect()
+    }
+
+    fn run_tracked(&self, dtype: DType, fused: bool) -> Vec<Tensor> {
+        let vars = self.arguments(dtype);
+        let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+        self.run(&vars, &tensors, fused)
+    }
+
+    /// The fused `f32` version agrees with the plain `f64` one: its value and every gradient.
+    pub(super) fn agrees(&self, bound: f64) {
+        let fused = self.run_tracked(DType::F32, true);
+        let plain = self.run_tracked(DType::F64, false);
+        let errors: Vec<f64> = fused.iter().zip(&plain).map(|(f, p)| error(f, p)).collect();
+        println!("{} {:?}: errors {errors:?}", self.name, self.shapes);
+        for (i, e) in errors.iter().enumerate() {
+            let what = if i == 0 { "value".into() } else { format!("gradient {i}") };
+            assert!(*e < bound, "{} {:?}: {what} is off by {e:e}", self.name, self.shapes);
+        }
+    }
+
+    /// The plain version's gradients are its central differences.
+    pub(super) fn matches_finite_differences(&self) {
+        let gradients = self.run_tracked(DType::F64, false);
+        let base: Vec<Tensor> = self.shapes.iter().zip(1..).map(|(d, s)| random(d, s)).collect();
+        let h = 1e-5;
+        for (i, gradient) in gradients[1..].iter().enumerate() {
+            let gradient = gradient.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            for (j, expected) in gradient.iter().enumerate() {
+                let at = |offset: f64| {
+                    let mut moved = base.clone();
+                    let mut flat = base[i].flatten_all().unwrap().to_vec1::<f64>().unwrap();
+                    flat[j] += offset;
+                    moved[i] = Tensor::from_vec(flat, base[i].dims(), &Device::Cpu).unwrap();
+                    weighted_sum(&(self.plain)(&moved).unwrap()).to_scalar::<f64>().unwrap()
+                };
+                let slope = (at(h) - at(-h)) / (2.0 * h);
+                let off = (slope - expected).abs();
+                assert!(off < 1e-7, "{}: argument {i}[{j}]: {expected} but {slope}", self.name);
+            }
+        }
+    }
+
+    /// Values and gradients have the same bytes with 1, 2 and 3 threads, and twice in a row.
+    pub(super) fn is_deterministic(&self) {
+        let bytes = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let tensors = pool.build().unwrap().install(|| self.run_tracked(DType::F32, true));
+            let bits = |t: &Tensor| -> Vec<u32> {
+                let values = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                values.iter().map(|x| x.to_bits()).collect()
+            };
+            tensors.iter().map(bits).collect::<Vec<_>>()
+        };
+        let one = bytes(1);
+        for threads in [2, 3, 2] {
+            assert!(bytes(threads) == one, "{}: {threads} threads differ from 1", self.name);
+        }
+    }
+}
+
+/// With argument `i` untracked, its fused gradient does not exist and the others are as before.
+pub(super) fn frozen(case: &Case<'_>, i: usize) {
+    let vars = case.arguments(DType::F32);
+    let mut tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+    let all = case.run(&vars, &tensors, true);
+    tensors[i] = tensors[i].detach();
+    let y = (case.fused)(&tensors, Kernels::Fused).unwrap();
+    let grads = weighted_sum(&y).backward().unwrap();
+    assert!(grads.get(&tensors[i]).is_none(), "{}: argument {i} has a gradient", case.name);
+    for (j, var) in vars.iter().enumerate().filter(|(j, _)| *j != i) {
+        assert_eq!(error(grads.get(var).unwrap(), &all[j + 1]), 0.0, "{}: {j}", case.name);
+    }
+}
+
+/// `sum(y * c)` for a random `c`.
+fn weighted_sum(y: &Tensor) -> Tensor {
+    let c = random(y.dims(), 99).to_dtype(y.dtype()).unwrap();
+    (y * c).unwrap().sum_all().unwrap()
+}

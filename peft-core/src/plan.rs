@@ -1,0 +1,155 @@
+//! Sites × configurations, resolved once.
+
+use std::collections::HashSet;
+
+use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteId, Sites};
+
+/// One method at one site.
+#[derive(Debug)]
+pub struct Entry {
+    /// The site.
+    pub site: Site,
+    /// What happens there.
+    pub module: Box<dyn PeftModule>,
+    /// The weights that it needs, in the order in which it receives them.
+    pub params: Vec<ParamSpec>,
+}
+
+impl Entry {
+    /// The full name of one of its weights: the site's path, a dot, the weight's name.
+    pub fn key(&self, param: &ParamSpec) -> String {
+        format!("{}.{}", self.site.path, param.name)
+    }
+}
+
+/// Which method acts at which site, in the order of the backbone's sites and, within a site, of the configurations.
+///
+/// ```
+/// use peft_core::toy::{Scale, toy_sites};
+/// use peft_core::{PeftConfig, Plan, TargetModules};
+///
+/// let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale { target_modules: TargetModules::suffixes(["v"]) })];
+/// let plan = Plan::resolve(&toy_sites(2, 8), &methods)?;
+/// assert_eq!(plan.entries().len(), 2); // one `v` in each of two layers
+/// # Ok::<(), peft_core::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Plan {
+    entries: Vec<Entry>,
+    by_site: Vec<Vec<usize>>,
+    sites: Sites,
+}
+
+impl Plan {
+    /// Asks every configuration about every site.
+    ///
+    /// # Errors
+    /// [`Error::NoSiteMatched`] for a configuration without any site, [`Error::DuplicateKey`] where two methods claim one
+    /// weight, and whatever a configuration refuses.
+    pub fn resolve(sites: &Sites, methods: &[Box<dyn PeftConfig>]) -> Result<Self> {
+        let mut plan = Self { entries: Vec::new(), by_site: vec![Vec::new(); sites.len()], sites: sites.clone() };
+        let mut matched = vec![false; methods.len()];
+        for (site, entries_here) in sites.iter().zip(&mut plan.by_site) {
+            for (method, matched) in methods.iter().zip(&mut matched) {
+                if let Some(module) = method.module(site)? {
+                    *matched = true;
+                    entries_here.push(plan.entries.len());
+                    let params = module.params();
+                    plan.entries.push(Entry { site: site.clone(), module, params });
+                }
+            }
+        }
+        if let Some((method, _)) = methods.iter().zip(&matched).find(|(_, matched)| !**matched) {
+            return Err(no_site_matched(method.as_ref(), sites));
+        }
+        plan.check_keys()?;
+        Ok(plan)
+    }
+
+    /// All entries.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The numbers of the entries at `site`.
+    pub fn at(&self, site: SiteId) -> &[usize] {
+        self.by_site.get(site.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The sites that the plan was resolved for.
+    pub fn sites(&self) -> &Sites {
+        &self.sites
+    }
+
+    /// The number of elements of all weights, each counted once.
+    pub fn elements(&self) -> usize {
+        self.entries.iter().flat_map(|e| &e.params).map(ParamSpec::elements).sum()
+    }
+
+    fn check_keys(&self) -> Result<()> {
+        let mut seen = HashSet::new();
+        for entry in &self.entries {
+            for param in &entry.params {
+                let key = entry.key(param);
+                if !seen.insert(key.clone()) {
+                    return Err(Error::DuplicateKey { key });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error for a method that found no site, with the module names that look most like its targets.
+fn no_site_matched(method: &dyn PeftConfig, sites: &Sites) -> Error {
+    const NEAR: usize = 5;
+    let targets = method.target_modules().map_or_else(|| "(its own rule)".to_owned(), ToString::to_string);
+    let mut names: Vec<&str> = sites.iter().filter_map(|s| s.path.rsplit('.').next()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.sort_by(|a, b| {
+        let score = |name| strsim::jaro_winkler(name, &targets);
+        score(b).total_cmp(&score(a)).then(a.cmp(b))
+    });
+    Error::NoSiteMatched {
+        peft_type: method.typetag_name().to_owned(),
+        targets,
+        near: names.into_iter().take(NEAR).map(str::to_owned).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::TargetModules;
+    use crate::toy::{Scale, toy_sites};
+
+    fn scale(targets: &[&str]) -> Box<dyn PeftConfig> {
+        Box::new(Scale { target_modules: TargetModules::suffixes(targets.iter().copied()) })
+    }
+
+    #[test]
+    fn entries_follow_the_order_of_the_sites() {
+        let plan = Plan::resolve(&toy_sites(2, 4), &[scale(&["v", "q"])]).unwrap();
+        let paths: Vec<_> = plan.entries().iter().map(|e| e.site.path.as_str()).collect();
+        assert_eq!(paths, ["layers.0.q", "layers.0.v", "layers.1.q", "layers.1.v"]);
+    }
+
+    #[test]
+    fn a_config_that_matches_nothing_names_what_is_near() {
+        let error = Plan::resolve(&toy_sites(1, 4), &[scale(&["query"])]).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.starts_with("TOY_SCALE: no site of this backbone matches target_modules [\"query\"]"),
+            "{message}"
+        );
+        assert!(message.contains("near misses: q"), "{message}");
+    }
+
+    #[test]
+    fn two_methods_may_not_claim_one_weight() {
+        let error = Plan::resolve(&toy_sites(1, 4), &[scale(&["q"]), scale(&["q", "v"])]).unwrap_err();
+        assert!(matches!(error, Error::DuplicateKey { ref key } if key == "layers.0.q.scale"), "{error}");
+    }
+}

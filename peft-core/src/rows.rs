@@ -1,0 +1,17 @@
+//! Weights that may differ by row of the batch.
+
+use candle_core::Tensor;
+
+use crate::Result;
+
+/// A vector weight `[dim]`, or `[batch, dim]` with one vector a row, shaped so that it broadcasts against
+/// `[batch, length, dim]`.
+///
+/// # Errors
+/// If `weight` is a scalar.
+pub fn vector(weight: &Tensor) -> Result<Tensor> {
+    Ok(match weight.rank() {
+        1 => weight.clone(),
+        _ => weight.unsqueeze(1)?,
+    })
+}

@@ -1,0 +1,165 @@
+//! Where something can be inserted: the sites that a backbone names.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The stack of layers that a site belongs to. A hypernetwork keeps one network per stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stack {
+    /// The encoder.
+    Encoder,
+    /// The decoder (of an encoder-decoder or of a decoder-only model).
+    Decoder,
+}
+
+impl fmt::Display for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Encoder => "encoder",
+            Self::Decoder => "decoder",
+        })
+    }
+}
+
+/// The place of a site within its layer, such as `self.q` or `ffn`.
+///
+/// The backbone chooses the names; generators use them as keys and nothing else. Sites of the same
+/// role in different layers share one position.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Position(Cow<'static, str>);
+
+impl Position {
+    /// The hidden site behind self-attention, in every backbone that has one.
+    pub const SELF_ATTENTION: Self = Self::new("self");
+    /// The hidden site behind cross-attention.
+    pub const CROSS_ATTENTION: Self = Self::new("cross");
+    /// The hidden site behind the feed-forward block.
+    pub const FEED_FORWARD: Self = Self::new("ffn");
+
+    /// A position with a name known at compile time.
+    pub const fn new(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Position {
+    fn from(name: String) -> Self {
+        Self(Cow::Owned(name))
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What flows through a site, and therefore what a method can do there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SiteKind {
+    /// A linear map `y = x Wᵀ` with `x: [batch, length, d_in]`, `W: [d_out, d_in]`.
+    Linear {
+        /// Features in.
+        d_in: usize,
+        /// Features out.
+        d_out: usize,
+    },
+    /// The output `y: [batch, length, dim]` of a sub-layer, before dropout and the residual sum.
+    /// The call's input is the residual stream `h` that the sub-layer read.
+    Hidden {
+        /// Features.
+        dim: usize,
+    },
+}
+
+/// One place of a backbone where a method may act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The dotted path of the module, in the checkpoint's own names
+    /// (`encoder.block.0.layer.0.SelfAttention.q`).
+    pub path: String,
+    /// The stack that it belongs to.
+    pub stack: Stack,
+    /// The layer within the stack, from 0.
+    pub layer: usize,
+    /// The place within the layer.
+    pub position: Position,
+    /// What flows through it.
+    pub kind: SiteKind,
+}
+
+/// The number of a site within its backbone's [`Sites`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SiteId(usize);
+
+impl SiteId {
+    /// The number, from 0 in the order in which the backbone named its sites.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// All sites of one backbone, in the order of its forward pass.
+///
+/// ```
+/// use peft_core::{Position, Site, SiteKind, Sites, Stack};
+///
+/// let mut sites = Sites::default();
+/// let q = sites.add(Site {
+///     path: "decoder.block.0.layer.0.SelfAttention.q".into(),
+///     stack: Stack::Decoder,
+///     layer: 0,
+///     position: Position::new("self.q"),
+///     kind: SiteKind::Linear { d_in: 512, d_out: 512 },
+/// });
+/// assert_eq!(q.index(), 0);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sites(Vec<Site>);
+
+impl Sites {
+    /// Names one more site.
+    pub fn add(&mut self, site: Site) -> SiteId {
+        self.0.push(site);
+        SiteId(self.0.len() - 1)
+    }
+
+    /// The site with this path, if the backbone has it.
+    pub fn find(&self, path: &str) -> Option<SiteId> {
+        self.0.iter().position(|site| site.path == path).map(SiteId)
+    }
+
+    /// The sites in the order in which they were named.
+    pub fn iter(&self) -> std::slice::Iter<'_, Site> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the backbone named none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Sites {
+    type Item = &'a Site;
+    type IntoIter = std::slice::Iter<'a, Site>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

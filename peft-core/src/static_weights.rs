@@ -1,0 +1,84 @@
+//! The static generator: plain trainable variables, as in ordinary PEFT.
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+use serde::{Deserialize, Serialize};
+
+use crate::generator::generate_rows;
+use crate::{Condition, Entry, GeneratorConfig, Plan, Result, Tasks, WeightBank, WeightGenerator};
+
+/// The prefix that Hugging Face `peft` puts before the path of a module.
+pub const PEFT_PREFIX: &str = "base_model.model";
+
+/// Weights that are variables of their own.
+///
+/// Their names are those of Hugging Face `peft`: `base_model.model.<site path>.<weight>`. With `per_task` each task owns
+/// a set, `base_model.model.<site path>.tasks.<task>.<weight>`, but for the weights of `shared`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StaticConfig {
+    /// Whether every task has weights of its own. Default: no, one set serves all.
+    pub per_task: bool,
+    /// With `per_task`: the weights that the tasks share nevertheless, by a component of their name (`ln_after` shares
+    /// `adapter.ln_after.weight`). HyperFormer's static adapters share their layer norms. Default: none.
+    pub shared: Vec<String>,
+}
+
+impl StaticConfig {
+    fn is_shared(&self, param: &str) -> bool {
+        !self.per_task || param.split('.').any(|part| self.shared.iter().any(|s| s == part))
+    }
+
+    fn bank(&self, plan: &Plan, task: Option<&str>, vb: &VarBuilder<'_>) -> Result<WeightBank> {
+        let entry = |e: &Entry| -> Result<Vec<Tensor>> {
+            let vb = vb.pp(PEFT_PREFIX).pp(&e.site.path);
+            let one = |p: &crate::ParamSpec| {
+                let vb = match task {
+                    Some(task) if !self.is_shared(&p.name) => vb.pp("tasks").pp(task),
+                    _ => vb.clone(),
+                };
+                Ok(vb.get_with_hints(p.dims.as_slice(), &p.name, p.init)?)
+            };
+            e.params.iter().map(one).collect()
+        };
+        plan.entries().iter().map(entry).collect::<Result<_>>().map(WeightBank::new)
+    }
+}
+
+#[typetag::serde(name = "static")]
+impl GeneratorConfig for StaticConfig {
+    fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>> {
+        let banks = if self.per_task {
+            tasks.names().iter().map(|t| self.bank(plan, Some(t), &vb)).collect::<Result<_>>()?
+        } else {
+            vec![self.bank(plan, None, &vb)?]
+        };
+        Ok(Box::new(StaticWeights { banks, tasks: tasks.clone(), per_task: self.per_task }))
+    }
+}
+
+/// What [`StaticConfig`] builds: one bank for all tasks, or one bank a task.
+#[derive(Debug)]
+struct StaticWeights {
+    banks: Vec<WeightBank>,
+    tasks: Tasks,
+    per_task: bool,
+}
+
+impl StaticWeights {
+    fn bank(&self, task: usize) -> Result<&WeightBank> {
+        let bank = if self.per_task { task } else { 0 };
+        self.tasks.get(&self.banks, bank)
+    }
+}
+
+impl WeightGenerator for StaticWeights {
+    fn generate(&self, condition: &Condition) -> Result<WeightBank> {
+        match condition {
+            Condition::Task(task) => self.bank(*task).cloned(),
+            // One set for all tasks needs no batch axis: every row uses the same weights.
+            Condition::Rows(_) if !self.per_task => self.bank(0).cloned(),
+            Condition::Rows(rows) => generate_rows(rows, |task| self.bank(task).cloned()),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `target_modules`: which sites a method wants, by name.
+
+use std::fmt;
+
+use regex::Regex;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Site, SiteKind};
+
+/// The word for every linear map of the backbone.
+const ALL_LINEAR: &str = "all-linear";
+
+/// Which sites a method wants, with the meaning that Hugging Face `peft` gives the field:
+/// a list of suffixes of module paths, one regular expression that the whole path must match, or `"all-linear"`.
+///
+/// ```
+/// # use peft_core::TargetModules;
+/// let suffixes: TargetModules = serde_json::from_str(r#"["q", "v"]"#)?;
+/// assert!(suffixes.matches_path("encoder.block.0.layer.0.SelfAttention.q"));
+/// assert!(!suffixes.matches_path("encoder.block.0.layer.0.SelfAttention.k"));
+/// let regex: TargetModules = serde_json::from_str(r#""decoder.*EncDecAttention\\.(q|v)""#)?;
+/// assert!(regex.matches_path("decoder.block.3.layer.1.EncDecAttention.v"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub enum TargetModules {
+    /// A path matches if it is one of these or ends with `.` and one of these.
+    Suffixes(Vec<String>),
+    /// The whole path must match.
+    Pattern(Regex),
+    /// Every linear map.
+    AllLinear,
+}
+
+impl TargetModules {
+    /// Suffixes from string literals.
+    pub fn suffixes<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
+        Self::Suffixes(names.into_iter().map(Into::into).collect())
+    }
+
+    /// Whether `path` is wanted, by its name alone ([`TargetModules::AllLinear`] wants any name).
+    pub fn matches_path(&self, path: &str) -> bool {
+        match self {
+            Self::Suffixes(names) => names.iter().any(|name| is_suffix(path, name)),
+            Self::Pattern(regex) => regex.is_match(path),
+            Self::AllLinear => true,
+        }
+    }
+
+    /// Whether `site` is wanted.
+    pub fn matches(&self, site: &Site) -> bool {
+        let linear = matches!(site.kind, SiteKind::Linear { .. });
+        self.matches_path(&site.path) && (linear || !matches!(self, Self::AllLinear))
+    }
+}
+
+fn is_suffix(path: &str, name: &str) -> bool {
+    path.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+impl fmt::Display for TargetModules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suffixes(names) => write!(f, "{names:?}"),
+            Self::Pattern(regex) => write!(f, "{:?}", pattern(regex)),
+            Self::AllLinear => write!(f, "{ALL_LINEAR:?}"),
+        }
+    }
+}
+
+/// The expression as the user wrote it, without the anchors of [`Deserialize`].
+fn pattern(regex: &Regex) -> &str {
+    let text = regex.as_str();
+    text.strip_prefix("^(?:").and_then(|t| t.strip_suffix(")$")).unwrap_or(text)
+}
+
+impl Serialize for TargetModules {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Suffixes(names) => names.serialize(serializer),
+            Self::Pattern(regex) => pattern(regex).serialize(serializer),
+            Self::AllLinear => ALL_LINEAR.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TargetModules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = TargetModules;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of module names, a regular expression or {ALL_LINEAR:?}")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                if text == ALL_LINEAR {
+                    return Ok(TargetModules::AllLinear);
+                }
+                Regex::new(&format!("^(?:{text})$"))
+                    .map(TargetModules::Pattern)
+                    .map_err(|e| E::custom(format!("target_modules {text:?} is no regular expression: {e}")))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = seq.next_element()? {
+                    names.push(name);
+                }
+                Ok(TargetModules::Suffixes(names))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}

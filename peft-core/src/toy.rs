@@ -1,0 +1,76 @@
+//! A toy backbone's sites and a toy method, for doctests and for tests of generators.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Ctx, ParamSpec, PeftConfig, PeftModule, Position, Result, Site, SiteCall, SiteKind, Sites, Stack, TargetModules,
+};
+use candle_core::Tensor;
+
+/// `layers` decoder layers, each with linear maps `q` and `v` of `dim` features and a hidden site `ffn`.
+pub fn toy_sites(layers: usize, dim: usize) -> Sites {
+    const POSITIONS: [&str; 3] = ["q", "v", "ffn"];
+    let mut sites = Sites::default();
+    for layer in 0..layers {
+        for position in POSITIONS {
+            let kind = match position {
+                "ffn" => SiteKind::Hidden { dim },
+                _ => SiteKind::Linear { d_in: dim, d_out: dim },
+            };
+            sites.add(Site {
+                path: format!("layers.{layer}.{position}"),
+                stack: Stack::Decoder,
+                layer,
+                position: Position::new(position),
+                kind,
+            });
+        }
+    }
+    sites
+}
+
+/// The smallest method there is: `y ⊙ s` with one learned vector `s` that begins at one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// Which modules are scaled.
+    pub target_modules: TargetModules,
+}
+
+#[typetag::serde(name = "TOY_SCALE")]
+impl PeftConfig for Scale {
+    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        let dim = match site.kind {
+            SiteKind::Linear { d_out, .. } => d_out,
+            SiteKind::Hidden { dim } => dim,
+        };
+        let module = || Box::new(ScaleModule { dim }) as Box<dyn PeftModule>;
+        Ok(self.target_modules.matches(site).then(module))
+    }
+
+    fn target_modules(&self) -> Option<&TargetModules> {
+        Some(&self.target_modules)
+    }
+}
+
+#[derive(Debug)]
+struct ScaleModule {
+    dim: usize,
+}
+
+impl PeftModule for ScaleModule {
+    fn params(&self) -> Vec<ParamSpec> {
+        vec![ParamSpec::new("scale", [self.dim], candle_nn::init::ONE)]
+    }
+
+    fn apply(&self, call: &SiteCall<'_>, _ctx: &mut Ctx) -> Result<Tensor> {
+        let [scale] = call.take()?;
+        Ok(call.output.broadcast_mul(&crate::rows::vector(scale)?)?)
+    }
+
+    fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
+        let [scale] = crate::method::take(weights)?;
+        let scaled = base.broadcast_mul(&scale.unsqueeze(1)?)?;
+        Ok(Some((scaled - base)?))
+    }
+}

@@ -1,0 +1,79 @@
+//! The hypernetwork's configuration.
+
+use std::num::NonZeroUsize;
+
+use candle_nn::VarBuilder;
+use peft_core::{Error, GeneratorConfig, Plan, Position, Result, Tasks, WeightGenerator, nonzero};
+use serde::{Deserialize, Serialize};
+
+use crate::network::HyperNetwork;
+
+/// The name in configuration files.
+const GENERATOR: &str = "hypernetwork";
+
+/// The conditional hypernetwork of HyperLoader (arXiv 2407.01411, section 3) and HyperFormer++ (arXiv 2106.04489).
+///
+/// For task `t`, layer `i` and position `p` of one stack:
+///
+/// `c = LN(W₂ relu(W₁ [task_t ; layer_i ; position_p] + b₁) + b₂)`, and each weight is `head(c)`, reshaped row by row.
+///
+/// A head belongs to a kind of weight, that is to its name and shape; it serves all layers, positions and tasks.
+/// Encoder and decoder have networks of their own and share the task embeddings alone. Defaults are the paper's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HyperConfig {
+    /// The width of task, layer and position embeddings. Default 64.
+    pub embedding_dim: NonZeroUsize,
+    /// The width of the conditioning network's hidden layer. Default 128.
+    pub hidden_dim: NonZeroUsize,
+    /// The width of the conditioning vector `c`. Default 64.
+    pub conditioning_dim: NonZeroUsize,
+    /// The layer norm's epsilon. Default 1e-6.
+    pub layer_norm_eps: f64,
+    /// The positions that have an embedding, in the order of its rows, the same in every stack. Default: those of the
+    /// plan, in the order of the backbone. The paper's order is
+    /// `["ffn", "self", "self.q", "self.v", "cross.q", "cross.v"]`.
+    pub positions: Option<Vec<Position>>,
+}
+
+impl Default for HyperConfig {
+    fn default() -> Self {
+        Self {
+            embedding_dim: nonzero(64),
+            hidden_dim: nonzero(128),
+            conditioning_dim: nonzero(64),
+            layer_norm_eps: 1e-6,
+            positions: None,
+        }
+    }
+}
+
+impl HyperConfig {
+    /// The positions with a row, after checking that each position of the plan is among them.
+    pub(crate) fn rows(&self, plan: &Plan) -> Result<Vec<Position>> {
+        let mut used: Vec<Position> = Vec::new();
+        for entry in plan.entries() {
+            if !used.contains(&entry.site.position) {
+                used.push(entry.site.position.clone());
+            }
+        }
+        let Some(rows) = &self.positions else {
+            return Ok(used);
+        };
+        match used.iter().find(|position| !rows.contains(position)) {
+            None => Ok(rows.clone()),
+            Some(missing) => Err(Error::InvalidConfig {
+                kind: GENERATOR.to_owned(),
+                field: "positions",
+                reason: format!("lacks {missing:?}, where a method of this plan acts", missing = missing.as_str()),
+            }),
+        }
+    }
+}
+
+#[typetag::serde(name = "hypernetwork")]
+impl GeneratorConfig for HyperConfig {
+    fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>> {
+        Ok(Box::new(HyperNetwork::new(self, plan, tasks, vb.pp("hyper"))?))
+    }
+}

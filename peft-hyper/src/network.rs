@@ -1,0 +1,59 @@
+//! The whole hypernetwork: task embeddings and one network per stack.
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+use peft_core::{Condition, Error, Plan, Result, Stack, Tasks, WeightBank, WeightGenerator, generate_rows, normal};
+
+use crate::HyperConfig;
+use crate::stack::StackNetwork;
+
+/// What [`HyperConfig`] builds.
+#[derive(Debug)]
+pub(crate) struct HyperNetwork {
+    tasks: Tasks,
+    embeddings: Vec<Tensor>,
+    stacks: Vec<StackNetwork>,
+    /// How many weights each entry of the plan has.
+    arity: Vec<usize>,
+}
+
+impl HyperNetwork {
+    pub(crate) fn new(config: &HyperConfig, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Self> {
+        let positions = config.rows(plan)?;
+        let dim = config.embedding_dim.get();
+        let embedding = |task: &String| Ok(vb.pp("tasks").get_with_hints(dim, task, normal(1.))?);
+        let used = |stack: &Stack| plan.entries().iter().any(|e| e.site.stack == *stack);
+        let network = |stack: Stack| StackNetwork::new(config, plan, stack, &positions, &vb.pp(stack));
+        Ok(Self {
+            embeddings: tasks.names().iter().map(embedding).collect::<Result<_>>()?,
+            stacks: [Stack::Encoder, Stack::Decoder].into_iter().filter(used).map(network).collect::<Result<_>>()?,
+            tasks: tasks.clone(),
+            arity: plan.entries().iter().map(|e| e.params.len()).collect(),
+        })
+    }
+
+    fn generate_one(&self, task: usize) -> Result<WeightBank> {
+        let embedding = self.tasks.get(&self.embeddings, task)?;
+        let mut bank: Vec<Vec<Option<Tensor>>> = self.arity.iter().map(|&n| vec![None; n]).collect();
+        for stack in &self.stacks {
+            for (slot, weight) in stack.generate(embedding)? {
+                if let Some(place) = bank.get_mut(slot.entry).and_then(|e| e.get_mut(slot.param)) {
+                    *place = Some(weight);
+                }
+            }
+        }
+        let whole = |weights: Vec<Option<Tensor>>| weights.into_iter().collect::<Option<Vec<_>>>();
+        let bank = bank.into_iter().map(whole).collect::<Option<Vec<_>>>();
+        bank.map(WeightBank::new)
+            .ok_or_else(|| Error::Mismatch("the hypernetwork has no head for a weight of the plan".into()))
+    }
+}
+
+impl WeightGenerator for HyperNetwork {
+    fn generate(&self, condition: &Condition) -> Result<WeightBank> {
+        match condition {
+            Condition::Task(task) => self.generate_one(*task),
+            Condition::Rows(rows) => generate_rows(rows, |task| self.generate_one(task)),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The hypernetwork of one stack of layers.
+
+use std::collections::BTreeMap;
+
+use candle_core::{D, Tensor};
+use candle_nn::VarBuilder;
+use candle_nn::init::{ONE, ZERO};
+use peft_core::ops::{self, Kernels};
+use peft_core::{Plan, Position, Result, Stack, normal};
+
+use crate::HyperConfig;
+use crate::head::{Head, Slot, index};
+
+/// The standard deviation of the conditioning network's weights at the start.
+const INIT_STD: f64 = 0.01;
+
+/// Embeddings, conditioning network and heads of one stack.
+#[derive(Debug)]
+pub(crate) struct StackNetwork {
+    layer_embed: Tensor,
+    position_embed: Tensor,
+    mlp1: (Tensor, Tensor),
+    mlp2: (Tensor, Tensor),
+    norm: (Tensor, Tensor),
+    eps: f64,
+    /// The layer and the position of each row of the conditioning matrix.
+    layers: Tensor,
+    positions: Tensor,
+    heads: Vec<Head>,
+}
+
+impl StackNetwork {
+    pub(crate) fn new(
+        config: &HyperConfig,
+        plan: &Plan,
+        stack: Stack,
+        positions: &[Position],
+        vb: &VarBuilder<'_>,
+    ) -> Result<Self> {
+        let (e, h, c) = (config.embedding_dim.get(), config.hidden_dim.get(), config.conditioning_dim.get());
+        // Layers are counted on the backbone, not on the plan: a method on the upper half keeps its layers' numbers.
+        let depth = plan.sites().iter().filter(|s| s.stack == stack).map(|s| s.layer + 1).max().unwrap_or(0);
+        let rows = Rows::of(plan, stack, positions);
+        let linear = |name: &str, d_out: usize, d_in: usize| -> Result<(Tensor, Tensor)> {
+            let vb = vb.pp(name);
+            Ok((vb.get_with_hints((d_out, d_in), "weight", normal(INIT_STD))?, vb.get_with_hints(d_out, "bias", ZERO)?))
+        };
+        Ok(Self {
+            layer_embed: vb.get_with_hints((depth, e), "layer_embed", normal(1.))?,
+            position_embed: vb.get_with_hints((positions.len(), e), "position_embed", normal(1.))?,
+            mlp1: linear("mlp1", h, 3 * e)?,
+            mlp2: linear("mlp2", c, h)?,
+            norm: (vb.pp("norm").get_with_hints(c, "weight", ONE)?, vb.pp("norm").get_with_hints(c, "bias", ZERO)?),
+            eps: config.layer_norm_eps,
+            layers: index(rows.places.iter().map(|p| p.0), vb.device())?,
+            positions: index(rows.places.iter().map(|p| p.1), vb.device())?,
+            heads: rows.heads(plan, c, &vb.pp("heads"))?,
+        })
+    }
+
+    /// The conditioning vectors of every (layer, position) that the plan uses, `[rows, conditioning_dim]`.
+    fn condition(&self, task: &Tensor) -> Result<Tensor> {
+        let kernels = Kernels::default();
+        let layer = self.layer_embed.index_select(&self.layers, 0)?;
+        let position = self.position_embed.index_select(&self.positions, 0)?;
+        let task = task.unsqueeze(0)?.broadcast_as(layer.shape())?.contiguous()?;
+        let z = Tensor::cat(&[&task, &layer, &position], D::Minus1)?;
+        let z = ops::linear(&z, &self.mlp1.0, kernels)?.broadcast_add(&self.mlp1.1)?.relu()?;
+        let z = ops::linear(&z, &self.mlp2.0, kernels)?.broadcast_add(&self.mlp2.1)?;
+        Ok(ops::layer_norm(&z, &self.norm.0, &self.norm.1, self.eps, kernels)?)
+    }
+
+    /// Every weight of this stack for the task with the embedding `task: [embedding_dim]`.
+    pub(crate) fn generate(&self, task: &Tensor) -> Result<Vec<(Slot, Tensor)>> {
+        let c = self.condition(task)?;
+        let mut all = Vec::new();
+        for head in &self.heads {
+            all.extend(head.generate(&c)?);
+        }
+        Ok(all)
+    }
+}
+
+/// The rows of a stack's conditioning matrix, and which weights each of them feeds.
+struct Rows {
+    /// (layer, position row) of each row.
+    places: Vec<(u32, u32)>,
+    /// (row, entry) of each entry of the plan in this stack.
+    entries: Vec<(u32, usize)>,
+}
+
+impl Rows {
+    fn of(plan: &Plan, stack: Stack, positions: &[Position]) -> Self {
+        let mut numbers: BTreeMap<(u32, u32), u32> = BTreeMap::new();
+        let mut rows = Self { places: Vec::new(), entries: Vec::new() };
+        for (e, entry) in plan.entries().iter().enumerate().filter(|(_, e)| e.site.stack == stack) {
+            let position = positions.iter().position(|p| *p == entry.site.position).unwrap_or(0);
+            let place = (entry.site.layer as u32, position as u32);
+            let row = *numbers.entry(place).or_insert_with(|| {
+                rows.places.push(place);
+                rows.places.len() as u32 - 1
+            });
+            rows.entries.push((row, e));
+        }
+        rows
+    }
+
+    fn heads(&self, plan: &Plan, width: usize, vb: &VarBuilder<'_>) -> Result<Vec<Head>> {
+        let mut kinds: BTreeMap<String, Vec<(u32, Slot)>> = BTreeMap::new();
+        let mut specs = BTreeMap::new();
+        for &(row, e) in &self.entries {
+            for (p, spec) in plan.entries().get(e).iter().flat_map(|entry| entry.params.iter().enumerate()) {
+                kinds.entry(Head::key(spec)).or_default().push((row, Slot { entry: e, param: p }));
+                specs.entry(Head::key(spec)).or_insert(spec);
+            }
+        }
+        let head = |(spec, members): (_, &Vec<_>)| Head::new(spec, width, members, vb);
+        specs.into_values().zip(kinds.values()).map(head).collect()
+    }
+}

@@ -1,0 +1,166 @@
+//! One golden folder, and the model that it describes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor, safetensors};
+use hyperloader::model::{Parts, PeftT5, TensorBatch};
+use hyperloader::t5::Weights;
+use peft_core::{Condition, ParamStore, Tasks};
+
+use super::{Description, names};
+
+/// The folders to test: those of `$PEFT_GOLDENS`; otherwise the committed ones, and the shared ones where they lie beside the
+/// workspace.
+///
+/// # Panics
+/// If there is none: a parity test without goldens shows nothing.
+pub fn folders() -> Vec<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let roots = match std::env::var_os("PEFT_GOLDENS") {
+        Some(root) => vec![PathBuf::from(root)],
+        None => vec![here.join("goldens"), here.join("../../shared/goldens")],
+    };
+    let mut found = Vec::new();
+    for root in roots.iter().filter(|root| root.is_dir()) {
+        let entries = std::fs::read_dir(root).expect("a readable folder of goldens");
+        found.extend(entries.flatten().map(|e| e.path()).filter(|path| path.join("golden.json").is_file()));
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no golden folders in {roots:?}; set PEFT_GOLDENS");
+    found
+}
+
+/// A golden folder.
+#[derive(Debug)]
+pub struct Golden {
+    /// The last part of its path.
+    pub name: String,
+    /// `golden.json`.
+    pub description: Description,
+    path: PathBuf,
+    io: BTreeMap<String, Tensor>,
+}
+
+impl Golden {
+    /// Reads `golden.json` and the inputs.
+    ///
+    /// # Panics
+    /// If a file is missing or malformed.
+    pub fn open(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path.join("golden.json")).expect("golden.json");
+        Self {
+            name: path.file_name().expect("a folder's name").to_string_lossy().into_owned(),
+            description: serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: golden.json: {e}", path.display())),
+            io: load(&path.join("io.safetensors")),
+            path: path.to_path_buf(),
+        }
+    }
+
+    /// The model with the golden weights, and its trainable variables.
+    ///
+    /// # Panics
+    /// If the model cannot be built, or leaves a golden weight unused.
+    pub fn model(&self) -> (PeftT5, ParamStore) {
+        let peft = &self.description.peft;
+        let trainable: Vec<String> =
+            self.description.trainable_names.iter().map(|own| names::ours(own, &self.description)).collect();
+        let (variables, frozen) = self.weights("weights").into_iter().partition(|(name, _)| trainable.contains(name));
+        let store = ParamStore::from_tensors(variables, &Device::Cpu);
+        let tasks = Tasks::new(peft.tasks.iter().map(String::as_str));
+        let (methods, generator) = (peft.methods(), peft.generator());
+        let config = self.description.backbone.config();
+        let parts = Parts { config: &config, methods: &methods, generator: generator.as_ref(), tasks: &tasks };
+        let backbone = Weights::given(frozen).trainable(peft.trainable(), &store).var_builder(DType::F32, &Device::Cpu);
+        let model = PeftT5::new(parts, backbone, store.var_builder()).unwrap_or_else(|e| panic!("{}: {e}", self.name));
+        store.check_all_used().unwrap_or_else(|e| panic!("{}: {e}", self.name));
+        (model, store)
+    }
+
+    /// The tensors of `<stem>.safetensors` under our names, or nothing if there is no such file.
+    pub fn find_weights(&self, stem: &str) -> Option<BTreeMap<String, Tensor>> {
+        let path = self.path.join(format!("{stem}.safetensors"));
+        path.is_file().then(|| self.weights(stem))
+    }
+
+    fn weights(&self, stem: &str) -> BTreeMap<String, Tensor> {
+        let tensors = load(&self.path.join(format!("{stem}.safetensors")));
+        let rename = |(own, tensor): (String, Tensor)| {
+            let name = names::ours(&own, &self.description);
+            let tensor = self.reshape(&name, tensor);
+            (name, tensor)
+        };
+        tensors.into_iter().map(rename).collect()
+    }
+
+    /// A head's bias has the shape of the weight that it is added to; the reference keeps it flat.
+    fn reshape(&self, name: &str, tensor: Tensor) -> Tensor {
+        let head = name.split_once(".heads.").and_then(|(_, head)| head.strip_suffix(".bias"));
+        let Some(shape) = head.and_then(|head| head.rsplit('.').next()) else {
+            return tensor;
+        };
+        let dims: Vec<usize> = shape.split('x').map(|n| n.parse().expect("a shape")).collect();
+        tensor.reshape(dims).expect("as many elements")
+    }
+
+    /// What the hypernetwork generates in decoder layer 1, as (task, site path, weight name, value).
+    pub fn generated(&self) -> Vec<(String, String, String, Tensor)> {
+        let mut all = Vec::new();
+        for task in &self.description.peft.tasks {
+            let path = self.path.join(format!("generated_dec1_{task}.safetensors"));
+            for (key, value) in path.is_file().then(|| load(&path)).into_iter().flatten() {
+                if !key.starts_with("condition.") {
+                    let (site, weight) = names::generated(&key, &self.description);
+                    all.push((task.clone(), site, weight, value));
+                }
+            }
+        }
+        all
+    }
+
+    /// Batch number `n`.
+    ///
+    /// # Panics
+    /// If it is missing.
+    pub fn batch(&self, n: usize) -> TensorBatch {
+        let get = |part: &str| {
+            let tensor = &self.io[&format!("batch{n}.{part}")];
+            tensor.to_dtype(DType::U32).expect("token ids")
+        };
+        let labels = get("labels");
+        let counted = labels.ne(self.description.backbone.pad).and_then(|t| t.to_dtype(DType::U32)?.sum_all()?.to_scalar());
+        let label_tokens = counted.map(|n: u32| n as usize).expect("a count");
+        TensorBatch { source: get("ids"), mask: get("mask"), labels, label_tokens }
+    }
+
+    /// A result of batch 0 for `task`, such as `logits`.
+    pub fn result(&self, task: &str, what: &str) -> &Tensor {
+        &self.io[&format!("batch0.task_{task}.{what}")]
+    }
+
+    /// A result of batch 0 for `task` in `golden.json`, such as `greedy`.
+    pub fn value(&self, task: &str, what: &str) -> &serde_json::Value {
+        &self.description.results[&format!("batch0.task_{task}.{what}")]
+    }
+
+    /// The tasks that batch 0 has results for, with the condition of each.
+    pub fn tasks(&self) -> Vec<(&str, Condition)> {
+        let tasks = self.description.peft.tasks.iter().enumerate();
+        let count = if self.description.peft.is_conditional() { usize::MAX } else { 1 };
+        tasks.take(count).map(|(number, task)| (task.as_str(), Condition::Task(number))).collect()
+    }
+
+    /// The condition of `task`.
+    ///
+    /// # Panics
+    /// If there is no such task.
+    pub fn condition(&self, task: &str) -> Condition {
+        let number = self.description.peft.tasks.iter().position(|t| t == task);
+        Condition::Task(number.expect("a known task"))
+    }
+}
+
+fn load(path: &Path) -> BTreeMap<String, Tensor> {
+    let tensors = safetensors::load(path, &Device::Cpu).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    tensors.into_iter().collect()
+}

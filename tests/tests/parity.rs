@@ -1,0 +1,242 @@
+//! The method, number by number: every golden folder against the plain-PyTorch reference, with both sets of kernels.
+
+use candle_core::Tensor;
+use hyperloader::decode::{GenerationConfig, generate};
+use hyperloader::model::PeftT5;
+use hyperloader::optim::{AdamW, AdamWConfig, AdamWFlavor, Gradients, Unreached};
+use hyperloader::t5::shift_right;
+use peft_core::ops::{Kernels, Reduction, SmoothedCrossEntropy};
+use peft_core::{Ctx, ParamStore};
+use peft_tests::golden::{Golden, folders};
+
+/// Of encoder output, logits, gradients and stepped weights, relative to the largest value of the tensor (of 1 for weights).
+const TOLERANCE: f64 = 2e-5;
+const LOSS_TOLERANCE: f64 = 1e-5;
+const GENERATED_TOLERANCE: f64 = 1e-6;
+
+/// Runs `check` on every folder with both kernels; it returns the largest error relative to what is allowed.
+fn every_golden(what: &str, check: impl Fn(&Golden, Kernels) -> Option<f64>) {
+    let mut table = String::new();
+    let mut failed = false;
+    for folder in folders() {
+        let golden = Golden::open(&folder);
+        for kernels in [Kernels::Fused, Kernels::Plain] {
+            if let Some(used) = check(&golden, kernels) {
+                failed |= used.is_nan() || used > 1.;
+                table.push_str(&format!("{:50} {kernels:?}: {:5.1} % of the tolerance\n", golden.name, 100. * used));
+            }
+        }
+    }
+    println!("{what}\n{table}");
+    assert!(!failed, "{what}\n{table}");
+    assert!(!table.is_empty(), "{what}: no golden has it");
+}
+
+fn eval(kernels: Kernels) -> Ctx {
+    Ctx::eval().with_kernels(kernels)
+}
+
+fn largest(t: &Tensor) -> f64 {
+    f64::from(t.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap())
+}
+
+fn gap(ours: &Tensor, golden: &Tensor) -> f64 {
+    assert_eq!(ours.dims(), golden.dims());
+    largest(&(ours - golden).unwrap())
+}
+
+fn encode(model: &PeftT5, golden: &Golden, n: usize, condition: &peft_core::Condition, kernels: Kernels) -> (Tensor, Tensor) {
+    let batch = golden.batch(n);
+    let bank = model.bank(condition).unwrap();
+    let active = model.active(bank).unwrap();
+    let encoded = model.t5().encode(&batch.source, &batch.mask, &active, &mut eval(kernels)).unwrap();
+    let inputs = shift_right(&batch.labels, golden.description.backbone.start).unwrap();
+    let hidden = model.t5().decode(&inputs, &encoded, &batch.mask, &active, &mut eval(kernels)).unwrap();
+    (encoded, model.t5().logits(&hidden).unwrap())
+}
+
+#[test]
+fn encoder_output_and_logits() {
+    every_golden("encoder output and logits", |golden, kernels| {
+        let (model, _) = golden.model();
+        let errors = golden.tasks().into_iter().map(|(task, condition)| {
+            let (encoded, logits) = encode(&model, golden, 0, &condition, kernels);
+            let relative = |ours, what| {
+                let theirs = golden.result(task, what);
+                gap(ours, theirs) / largest(theirs)
+            };
+            relative(&encoded, "encoder_output").max(relative(&logits, "logits"))
+        });
+        Some(errors.fold(0., f64::max) / TOLERANCE)
+    });
+}
+
+fn loss(pad: u32, label_smoothing: f64, reduction: Reduction) -> SmoothedCrossEntropy {
+    SmoothedCrossEntropy { label_smoothing, ignore_index: pad, reduction }
+}
+
+#[test]
+fn losses() {
+    every_golden("losses", |golden, kernels| {
+        let (model, _) = golden.model();
+        let batch = golden.batch(0);
+        let mut worst = 0f64;
+        for (task, condition) in golden.tasks() {
+            let pad = golden.description.backbone.pad;
+            for (options, key) in [
+                (loss(pad, 0., Reduction::Mean), "loss_ce_mean"),
+                (loss(pad, 0.1, Reduction::Sum), "loss_smoothed_sum"),
+            ] {
+                let ours = model.loss(&batch, &condition, &options, &mut eval(kernels)).unwrap().to_scalar::<f32>().unwrap();
+                let theirs = golden.value(task, key).as_f64().unwrap();
+                worst = worst.max((f64::from(ours) - theirs).abs() / theirs.abs());
+            }
+        }
+        Some(worst / LOSS_TOLERANCE)
+    });
+}
+
+/// The gradients of batch `n` for `task`.
+fn gradients(model: &PeftT5, store: &ParamStore, golden: &Golden, n: usize, task: &str, kernels: Kernels) -> Gradients {
+    let options = loss(golden.description.backbone.pad, 0.1, Reduction::Sum);
+    let loss = model.loss(&golden.batch(n), &golden.condition(task), &options, &mut eval(kernels)).unwrap();
+    Gradients::from_store(&loss.backward().unwrap(), &store.vars())
+}
+
+#[test]
+fn every_gradient() {
+    every_golden("gradients", |golden, kernels| {
+        let (model, store) = golden.model();
+        let ours = gradients(&model, &store, golden, 0, &golden.description.tasks_of_batches[0], kernels);
+        let theirs = golden.find_weights("grads").expect("grads.safetensors");
+        // Exactly the same variables are reached.
+        let names = |n: Vec<&str>| n.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(names(ours.iter().map(|(n, _)| n).collect()), names(theirs.keys().map(String::as_str).collect()), "{}", golden.name);
+        let errors = theirs.iter().map(|(name, theirs)| {
+            let gap = gap(ours.get(name).unwrap(), theirs);
+            // A gradient of zeros (the rows of B's partner while B is zero) must be zeros.
+            if gap == 0. { 0. } else { gap / largest(theirs) }
+        });
+        Some(errors.fold(0., f64::max) / TOLERANCE)
+    });
+}
+
+/// Trains `steps` steps as the reference did, batch `i` with task `tasks[i]`.
+fn train(golden: &Golden, tasks: &[&str], unreached: Unreached, steps: usize, kernels: Kernels) -> ParamStore {
+    let (model, store) = golden.model();
+    let settings = &golden.description.optimizer;
+    let config = AdamWConfig {
+        flavor: AdamWFlavor::Transformers35,
+        betas: settings.betas,
+        eps: settings.eps,
+        weight_decay: settings.weight_decay,
+        unreached,
+    };
+    let mut optimizer = AdamW::new(store.vars(), config).unwrap();
+    for step in 0..steps {
+        let n = step % tasks.len();
+        let mut gradients = gradients(&model, &store, golden, n, tasks[n], kernels);
+        gradients.clip_grad_norm(settings.max_grad_norm).unwrap();
+        optimizer.step(&gradients, settings.lr).unwrap();
+    }
+    store
+}
+
+/// The largest difference between `store` and the weights of `stem`, or `None` if the golden lacks them.
+fn weights_gap(golden: &Golden, stem: &str, train: impl Fn() -> ParamStore) -> Option<f64> {
+    let theirs = golden.find_weights(stem)?;
+    let ours = train().tensors();
+    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>(), "{} {stem}", golden.name);
+    Some(ours.iter().map(|(name, ours)| gap(ours, &theirs[name])).fold(0., f64::max) / TOLERANCE)
+}
+
+#[test]
+fn weights_after_1_and_5_steps_of_one_task() {
+    every_golden("same_task", |golden, kernels| {
+        let first = golden.description.tasks_of_batches[0].as_str();
+        let tasks = vec![first; golden.description.tasks_of_batches.len()];
+        let run = |steps| train(golden, &tasks, Unreached::Dense, steps, kernels);
+        let one = weights_gap(golden, "after_step1", || run(1))?;
+        let five = weights_gap(golden, "after_step5.same_task", || run(5))?;
+        Some(one.max(five))
+    });
+}
+
+#[test]
+fn weights_after_5_steps_of_mixed_tasks() {
+    for (stem, unreached) in [("mixed_dense", Unreached::Dense), ("mixed_lazy", Unreached::Lazy)] {
+        every_golden(stem, |golden, kernels| {
+            let tasks: Vec<&str> = golden.description.tasks_of_batches.iter().map(String::as_str).collect();
+            weights_gap(golden, &format!("after_step5.{stem}"), || train(golden, &tasks, unreached, 5, kernels))
+        });
+    }
+}
+
+#[test]
+fn generated_weights() {
+    every_golden("generated weights", |golden, kernels| {
+        let generated = golden.generated();
+        // Generation takes no choice of kernels.
+        if generated.is_empty() || kernels == Kernels::Plain {
+            return None;
+        }
+        let (model, _) = golden.model();
+        let errors = generated.into_iter().map(|(task, site, weight, theirs)| {
+            let bank = model.bank(&golden.condition(&task)).unwrap();
+            let place = model.plan().entries().iter().enumerate().find_map(|(e, entry)| {
+                let param = entry.params.iter().position(|p| entry.site.path == site && p.name == weight)?;
+                Some((e, param))
+            });
+            let (entry, param) = place.unwrap_or_else(|| panic!("{}: no {weight} at {site}", golden.name));
+            gap(&bank.entry(entry)[param], &theirs)
+        });
+        Some(errors.fold(0., f64::max) / GENERATED_TOLERANCE)
+    });
+}
+
+#[test]
+fn greedy_and_beam_tokens() {
+    every_golden("decoding", |golden, kernels| {
+        // Decoding takes no choice of kernels; both rounds would be the same.
+        if kernels == Kernels::Plain {
+            return None;
+        }
+        let (model, _) = golden.model();
+        let settings = &golden.description.generation;
+        for (task, condition) in golden.tasks() {
+            let bank = model.bank(&condition).unwrap().detach();
+            let active = model.active(&bank).unwrap();
+            let batch = golden.batch(0);
+            for (key, num_beams) in [("greedy", std::num::NonZeroUsize::MIN), ("beam4", settings.num_beams)] {
+                let config = GenerationConfig {
+                    max_length: settings.max_length,
+                    num_beams,
+                    length_penalty: settings.length_penalty,
+                    early_stopping: settings.early_stopping,
+                };
+                let theirs: Vec<Vec<u32>> = serde_json::from_value(golden.value(task, key).clone()).unwrap();
+                for t5 in [model.t5().clone(), model.t5().fold(&active).unwrap()] {
+                    let encoded = t5.encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
+                    let ours = generate(&t5, &encoded, &batch.mask, &active, &config).unwrap();
+                    assert_eq!(ours, theirs, "{} {task} {key}", golden.name);
+                }
+            }
+        }
+        Some(0.)
+    });
+}
+
+#[test]
+fn counts_of_trainable_and_all_elements() {
+    every_golden("counts", |golden, kernels| {
+        if kernels == Kernels::Plain {
+            return None;
+        }
+        let (model, store) = golden.model();
+        let backbone = model.t5().tensors();
+        let frozen: usize = backbone.iter().filter(|(n, _)| !golden.description.peft.trainable().covers(n)).map(|(_, t)| t.elem_count()).sum();
+        assert_eq!(store.elements(), golden.description.trainable, "{}", golden.name);
+        assert_eq!(store.elements() + frozen, golden.description.total, "{}", golden.name);
+        Some(0.)
+    });
+}
