@@ -12,7 +12,7 @@
 //! ```
 //!
 //! 1. **[`read`]** finds out what a file is (two-column BIO, `seq.in`/`seq.out`, mTOD and mTOP, CSV, Parquet, JSON
-//!    Lines) and makes a [`Dataset`](read::Dataset) of it. Nothing is guessed about bad input: it is an error
+//!    Lines) and makes a [`Dataset`] of it. Nothing is guessed about bad input: it is an error
 //!    that names file, line and reason, or is skipped, counted and listed if that was asked for.
 //! 2. **[`labels`]** turns BIO tags into one word per token (`B-city I-city` → `city I`) and whatever a model
 //!    wrote back into BIO.

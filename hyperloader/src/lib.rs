@@ -12,15 +12,16 @@ use peft_adapter as _;
 use peft_hyper as _;
 use peft_lora as _;
 
-// pub mod cli;
+pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod eval;
 pub mod files;
 pub mod model;
 pub mod optim;
+pub mod predict;
 pub mod pretrain;
-// pub mod quickstart;
+pub mod quickstart;
 pub mod run;
 pub mod session;
 pub mod t5;

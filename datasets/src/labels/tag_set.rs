@@ -34,7 +34,7 @@ impl TagSet {
     /// The tags of some BIO tags.
     ///
     /// # Errors
-    /// Those of [`simplify`](super::simplify): a malformed tag, or a type named `O` or `I`.
+    /// Those of [`simplify`](super::simplify()): a malformed tag, or a type named `O` or `I`.
     pub fn of_tags<S: AsRef<str>>(tags: impl IntoIterator<Item = S>) -> Result<Self> {
         let mut simplified = BTreeSet::new();
         for tag in tags {

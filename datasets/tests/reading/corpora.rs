@@ -53,13 +53,3 @@ fn mtod() {
     let splits = ["en/train-en.tsv", "en/eval-en.tsv", "en/test-en.tsv"];
     has_sizes("mtod", splits, Format::Mtod, [30521, 4181, 8621]);
 }
-
-#[test]
-fn zz_speed() {
-    let Some(path) = shared("data/mtod/en/train-en.tsv") else { return };
-    for _ in 0..3 {
-        let t = std::time::Instant::now();
-        let d = read(&path, &ReadOptions::default()).unwrap();
-        println!("SPEED {} {:?}", d.examples.len(), t.elapsed());
-    }
-}

@@ -1,5 +1,9 @@
 //! The arguments, as they are parsed; each verb checks its own before it works.
 
+mod data;
+
+pub(super) use data::{ConvertArgs, DataArgs, DataVerb, InspectArgs, LengthArgs, SampleArgs, SourceArgs, TokenizeArgs};
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,7 +11,15 @@ use clap_complete::Shell;
 
 /// Hypernetwork-generated LoRA and adapters for multi-task sequence labelling with T5.
 #[derive(Debug, Parser)]
-#[command(name = "hyperloader", version, about, propagate_version = true, after_help = "Start with: hyperloader quickstart --out quickstart")]
+#[command(
+    name = "hyperloader",
+    version,
+    about,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Start with: hyperloader quickstart --out quickstart"
+)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -47,13 +59,17 @@ pub(super) enum Verb {
     #[command(after_help = "Example: hyperloader quickstart --out quickstart")]
     Quickstart(QuickstartArgs),
     /// Train one run
-    #[command(after_help = "Example: hyperloader train --config docs/configs/paper/hyperloader.toml --set train.max_steps=1000 --out runs/first")]
+    #[command(
+        after_help = "Example: hyperloader train --config docs/configs/paper/hyperloader.toml --set train.max_steps=1000 --out runs/first"
+    )]
     Train(TrainArgs),
     /// Score a run
     #[command(after_help = "Example: hyperloader eval runs/first --split test --json")]
     Eval(EvalArgs),
     /// Tag text, one sentence a line
-    #[command(after_help = "Example: echo 'play some jazz by miles davis' | hyperloader predict runs/first --task snips -")]
+    #[command(
+        after_help = "Example: echo 'play some jazz by miles davis' | hyperloader predict runs/first --task snips -"
+    )]
     Predict(PredictArgs),
     /// Count a model's parameters, without loading any
     #[command(after_help = "Example: hyperloader params --config docs/configs/paper/hyperloader.toml --json")]
@@ -174,93 +190,5 @@ pub(super) struct ParamsArgs {
     pub(super) json: bool,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct DataArgs {
-    #[command(subcommand)]
-    pub(super) verb: DataVerb,
-}
-
-/// How a corpus is read.
-#[derive(Debug, Args)]
-pub(super) struct ReadArgs {
-    /// The corpus: a file, or a folder of seq.in and seq.out
-    pub(super) path: PathBuf,
-    /// Its format: bio, seq, mtod, mtop, csv, parquet or jsonl [default: found by looking]
-    #[arg(long)]
-    pub(super) format: Option<String>,
-    /// The column of the tokens, in tables
-    #[arg(long)]
-    pub(super) tokens_column: Option<String>,
-    /// The column of the tags, in tables
-    #[arg(long)]
-    pub(super) tags_column: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum DataVerb {
-    /// Counts, types, lengths, bad lines and, with a tokenizer, truncation
-    #[command(after_help = "Example: hyperloader data inspect data/train.bio --tokenizer t5-small")]
-    Inspect {
-        #[command(flatten)]
-        read: ReadArgs,
-        /// A tokenizer's folder, tokenizer.json or spiece.model
-        #[arg(long)]
-        tokenizer: Option<PathBuf>,
-        /// Most tokens of a source or target
-        #[arg(long, default_value_t = 128)]
-        max_length: usize,
-        /// Print one JSON document
-        #[arg(long)]
-        json: bool,
-    },
-    /// Write a corpus in another format
-    #[command(after_help = "Example: hyperloader data convert data/train.tsv train.jsonl --to jsonl")]
-    Convert {
-        #[command(flatten)]
-        read: ReadArgs,
-        /// The file (seq: folder) to write
-        out: PathBuf,
-        /// The format to write: bio, seq, csv, parquet or jsonl
-        #[arg(long)]
-        to: String,
-        /// Leave bad lines out, and say how many
-        #[arg(long)]
-        skip_bad_lines: bool,
-    },
-    /// Draw some sentences of a corpus
-    #[command(after_help = "Example: hyperloader data sample data/train.bio --fraction 0.1 --out train_10.bio")]
-    Sample {
-        #[command(flatten)]
-        read: ReadArgs,
-        /// How many sentences
-        #[arg(short, long, conflicts_with = "fraction", required_unless_present = "fraction")]
-        n: Option<usize>,
-        /// Which share of the sentences, above 0 and at most 1
-        #[arg(long)]
-        fraction: Option<f64>,
-        /// The seed of the draw
-        #[arg(long, default_value_t = 42)]
-        seed: u64,
-        /// The file to write; the format of the corpus, or bio where that cannot be written [default: stdout, as bio]
-        #[arg(long)]
-        out: Option<PathBuf>,
-    },
-    /// Show sentences as a model reads and writes them
-    #[command(after_help = "Example: hyperloader data tokenize data/train.bio --tokenizer t5-small -n 3")]
-    Tokenize {
-        #[command(flatten)]
-        read: ReadArgs,
-        /// A tokenizer's folder, tokenizer.json or spiece.model
-        #[arg(long)]
-        tokenizer: PathBuf,
-        /// How many sentences
-        #[arg(short, long, default_value_t = 5)]
-        n: usize,
-        /// Most tokens of a source or target
-        #[arg(long, default_value_t = 128)]
-        max_length: usize,
-        /// Print one JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
-}
+#[cfg(test)]
+mod tests;

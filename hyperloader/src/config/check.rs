@@ -1,7 +1,9 @@
 //! What types cannot say: ranges, and values that must fit together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
+
+use datasets::labels::TagWords;
 
 use super::{Config, DataConfig, EvalConfig, ModelConfig, PretrainConfig, TaskConfig, TrainConfig};
 
@@ -107,14 +109,8 @@ fn tasks(tasks: &[TaskConfig]) -> Check {
 }
 
 fn tag_words(i: usize, task: &TaskConfig) -> Check {
-    let mut words = BTreeSet::new();
-    for (tag, word) in &task.tag_words {
-        let key = format!("tasks.{i}.tag_words.{tag}");
-        let one_word = !word.is_empty() && !word.contains(char::is_whitespace);
-        expect(one_word, &key, || format!("{word:?} is not one word"))?;
-        expect(words.insert(word), &key, || format!("{word:?} already stands for another tag"))?;
-    }
-    Ok(())
+    let checked = TagWords::new(task.tag_words.clone());
+    checked.map(drop).map_err(|e| Issue { key: format!("tasks.{i}.tag_words"), reason: e.to_string() })
 }
 
 fn train(train: &TrainConfig) -> Check {

@@ -29,3 +29,20 @@ pub struct TaskConfig {
     #[serde(default)]
     pub tag_words: BTreeMap<String, String>,
 }
+
+impl TaskConfig {
+    /// A task with training data alone.
+    pub fn new(name: impl Into<String>, train: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            train: train.into(),
+            validation: None,
+            test: None,
+            format: None,
+            tokens_column: None,
+            tags_column: None,
+            prefix: None,
+            tag_words: BTreeMap::new(),
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! The configuration file as its users meet it: defaults, round trips, overrides, and the messages for mistakes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod checks;
+mod messages;
+
 use std::path::Path;
 
 use super::*;
@@ -223,244 +226,35 @@ mod overrides {
     }
 }
 
-mod messages {
+/// The files that users begin with.
+mod examples {
     use super::*;
 
-    #[test]
-    fn a_misspelt_key_names_the_right_one() {
-        assert_eq!(
-            message("[train]\nmax_steps = 10\nleraning_rate = 1e-3"),
-            r#"config.toml:3: unknown key "leraning_rate" in [train]; did you mean "learning_rate"?"#
-        );
-        assert_eq!(
-            message("sede = 1"),
-            r#"config.toml:1: unknown key "sede" at the top of the file; did you mean "seed"?"#
-        );
-        assert_eq!(
-            message("[train.optimiser]\neps = 1e-6"),
-            r#"config.toml:1: unknown key "optimiser" in [train]; did you mean "optimizer"?"#
-        );
-        assert_eq!(
-            message("[[tasks]]\nname = \"a\"\ntrain = \"a\"\n[[tasks]]\nname = \"b\"\ntrian = \"b\""),
-            r#"config.toml:6: unknown key "trian" in [[tasks]]; did you mean "train"?"#
-        );
+    fn example(name: &str) -> Config {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configs");
+        Config::load(folder.join(name), &[]).unwrap_or_else(|e| panic!("{e}"))
     }
 
     #[test]
-    fn a_key_like_no_other_lists_the_known_ones() {
-        assert_eq!(
-            message("[eval]\nxyz = 1"),
-            "config.toml:2: unknown key \"xyz\" in [eval]; known: batch_size, max_length, num_beams, length_penalty, mode"
-        );
+    fn the_papers_file_spells_out_the_defaults() {
+        let (paper, default) = (example("paper/hyperloader.toml"), Config::default());
+        assert_eq!(paper.model, ModelConfig { cross_attention_bias: true, ..default.model });
+        assert_eq!((paper.data, paper.train, paper.eval), (default.data, default.train, default.eval));
+        assert_eq!((paper.seed, paper.tasks.len(), paper.peft.len()), (default.seed, 7, 2));
     }
 
     #[test]
-    fn an_unknown_method_lists_the_known_ones() {
-        let text =
-            "[[peft]]\npeft_type = \"TOY_SCALE\"\ntarget_modules = \"q\"\n\n[[peft]]\nalpha = 1\npeft_type = \"LORRA\"";
-        let message = message(text);
-        assert!(message.starts_with("config.toml:7: unknown peft_type \"LORRA\"; known: "), "{message}");
-        assert!(message.contains("TOY_SCALE"), "{message}");
+    fn the_baseline_has_adapters_alone() {
+        let (paper, baseline) = (example("paper/hyperloader.toml"), example("paper/hyperformer++.toml"));
+        assert_eq!((&baseline.model, &baseline.tasks, baseline.peft.len()), (&paper.model, &paper.tasks, 1));
+        assert_eq!(baseline.train.gradient_accumulation_steps.get(), 1);
     }
 
     #[test]
-    fn an_unknown_generator_lists_the_known_ones() {
-        let message = message("seed = 1\n[generator]\ngenerator = \"hyper\"");
-        assert!(message.starts_with("config.toml:3: unknown generator \"hyper\"; known: "), "{message}");
-        assert!(message.contains("static"), "{message}");
-    }
-
-    #[test]
-    fn inside_a_method_the_offender_has_its_line() {
-        let head = "[[peft]]\npeft_type = \"TOY_SCALE\"\n";
-        assert_eq!(
-            message(&format!("{head}target_modules = \"q\"\nscael = 2")),
-            r#"config.toml:4: unknown key "scael" in [[peft]]; known: target_modules"#
-        );
-        assert_eq!(
-            message(&format!("{head}\ntarget_modules = 7")),
-            r#"config.toml:4: peft.0.target_modules: expected a list of module names, a regular expression or "all-linear", found the number 7"#
-        );
-        assert_eq!(message(head), r#"config.toml:1: missing key "target_modules" in [[peft]]"#);
-        assert_eq!(message("[[peft]]\nr = 8"), r#"config.toml:1: missing key "peft_type" in [[peft]]"#);
-        assert_eq!(
-            message("[generator]\ngenerator = \"static\"\nper_taks = true"),
-            r#"config.toml:3: unknown key "per_taks" in [generator]; did you mean "per_task"?"#
-        );
-    }
-
-    #[test]
-    fn an_unknown_word_lists_the_known_ones() {
-        assert_eq!(
-            message("[train]\n\nschedule = \"linar\""),
-            r#"config.toml:3: unknown schedule "linar"; known: linear, constant, cosine"#
-        );
-        assert_eq!(
-            message("[train.optimizer]\nflavor = \"adam\""),
-            r#"config.toml:2: unknown flavor "adam"; known: transformers35, torch"#
-        );
-        assert_eq!(
-            message("[model]\ntrainable = \"norm\""),
-            r#"config.toml:2: unknown trainable "norm"; known: none, norms, all"#
-        );
-    }
-
-    #[test]
-    fn a_value_of_another_type_says_which_was_expected() {
-        let cases = [
-            (
-                "[train]\nmax_steps = \"many\"",
-                "train.max_steps: expected a whole number, 1 or more, found the string \"many\"",
-            ),
-            ("[train]\nmax_steps = 0", "train.max_steps: expected a whole number, 1 or more, found the number 0"),
-            ("[train]\neval_steps = -1", "train.eval_steps: expected a whole number, 0 or more, found the number -1"),
-            ("[train]\nlearning_rate = true", "train.learning_rate: expected a number, found true"),
-            ("[train]\nselect_best = \"yes\"", "train.select_best: expected true or false, found the string \"yes\""),
-            (
-                "[train.optimizer]\nbetas = 0.9",
-                "train.optimizer.betas: expected a tuple of size 2, found the number 0.9",
-            ),
-            ("[model]\nname = 5", "model.name: expected a string in quotes, found the number 5"),
-            ("seed = 1\ntrain = 5", "train: expected a table, found the number 5"),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(message(text), format!("config.toml:2: {expected}"));
-        }
-    }
-
-    #[test]
-    fn a_missing_key_is_named_with_its_table() {
-        assert_eq!(
-            message("seed = 1\n\n[[tasks]]\nname = \"a\""),
-            r#"config.toml:3: missing key "train" in [[tasks]]"#
-        );
-    }
-
-    #[test]
-    fn text_that_is_no_toml_has_a_line() {
-        let message = message("[train]\nmax_steps = \n");
-        assert!(message.starts_with("config.toml:2: not TOML: "), "{message}");
-    }
-
-    #[test]
-    fn json_has_lines_too() {
-        let say = |text| read("c.json", text, &[]).expect_err("this file is wrong");
-        assert_eq!(
-            say("\n{\n \"train\": {\n  \"max_setps\": 5}}"),
-            r#"c.json:4: unknown key "max_setps" in [train]; did you mean "max_steps"?"#
-        );
-        assert!(say("{\n\"seed\": ,}").starts_with("c.json:2: not JSON: "), "{}", say("{\n\"seed\": ,}"));
-        let null = say("{\n\"seed\": null}");
-        assert!(null.starts_with("c.json:2: JSON that has no counterpart in TOML (such as null)"), "{null}");
-    }
-
-    #[test]
-    fn an_override_is_its_own_place() {
-        assert_eq!(
-            set_message(&["seed=1", "train.leraning_rate=1"]),
-            r#"--set train.leraning_rate=1: unknown key "leraning_rate" in [train]; did you mean "learning_rate"?"#
-        );
-        assert_eq!(
-            set_message(&["train.max_steps=many"]),
-            r#"--set train.max_steps=many: train.max_steps: expected a whole number, 1 or more, found the string "many""#
-        );
-        assert_eq!(
-            set_message(&["max_steps"]),
-            "--set max_steps: expected key=value, with a dotted key such as train.max_steps"
-        );
-        assert_eq!(
-            set_message(&["seed.x=1"]),
-            "--set seed.x=1: seed: expected a whole number, 0 or more, found a table"
-        );
-        let beyond = with(FULL, &["tasks.5.name=x"]).unwrap_err();
-        assert_eq!(beyond, "--set tasks.5.name=x: there is no entry 5; the list has 2, counted from 0");
-        let scalar = with(FULL, &["seed.x=1"]).unwrap_err();
-        assert_eq!(scalar, "--set seed.x=1: there is no key \"x\" in a integer");
-    }
-}
-
-mod checks {
-    use super::*;
-
-    #[test]
-    fn values_out_of_range_are_named_with_their_line() {
-        let cases = [
-            ("[data]\nfraction = 0.0", "data.fraction: 0 is out of range; expected a number above 0, at most 1"),
-            ("[data]\nfraction = 1.5", "data.fraction: 1.5 is out of range; expected a number above 0, at most 1"),
-            ("[model]\ndropout_rate = 1.0", "model.dropout_rate: 1 is out of range; expected 0 or more and below 1"),
-            (
-                "[train]\nlearning_rate = -1.0",
-                "train.learning_rate: -1 is out of range; expected a finite number above 0",
-            ),
-            (
-                "[pretrain]\nnoise_density = nan",
-                "pretrain.noise_density: NaN is out of range; expected a number above 0 and below 1",
-            ),
-            (
-                "[train]\nwarmup_steps = 65537",
-                "train.warmup_steps: 65537 steps of warm-up are more than train.max_steps = 65536",
-            ),
-            ("\n[train.optimizer]\neps = 0", "train.optimizer: AdamW: eps is 0; expected a finite number above 0"),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(message(text), format!("config.toml:2: {expected}"));
-        }
-    }
-
-    #[test]
-    fn a_default_that_no_longer_fits_is_reported_at_its_table() {
-        assert_eq!(
-            message("seed = 1\n[train]\nmax_steps = 100"),
-            "config.toml:2: train.warmup_steps: 500 steps of warm-up are more than train.max_steps = 100"
-        );
-    }
-
-    #[test]
-    fn tasks_have_names_of_their_own() {
-        let task = |name: &str| format!("[[tasks]]\nname = \"{name}\"\ntrain = \"x\"\n");
-        assert_eq!(
-            message(&(task("a") + &task("b") + &task("a"))),
-            r#"config.toml:8: tasks.2.name: "a" is already the name of task 0"#
-        );
-        assert_eq!(
-            message(&task("a/b")),
-            r#"config.toml:2: tasks.0.name: "a/b" cannot name a task; use letters, digits, `_` and `-`"#
-        );
-    }
-
-    #[test]
-    fn tag_words_are_one_word_for_one_tag() {
-        let with_words = |words: &str| message(&format!("[[tasks]]\nname = \"a\"\ntrain = \"x\"\ntag_words = {words}"));
-        assert_eq!(
-            with_words(r#"{ x = "two words" }"#),
-            r#"config.toml:4: tasks.0.tag_words.x: "two words" is not one word"#
-        );
-        assert_eq!(
-            with_words(r#"{ x = "w", y = "w" }"#),
-            r#"config.toml:4: tasks.0.tag_words.y: "w" already stands for another tag"#
-        );
-    }
-
-    #[test]
-    fn a_shape_and_a_config_exclude_each_other() {
-        assert_eq!(
-            message("[pretrain]\nconfig = \"t5-small\"\nshape = {}"),
-            "config.toml:2: pretrain.config: stands beside [pretrain.shape]; give one of the two"
-        );
-    }
-
-    #[test]
-    fn verbs_ask_for_what_they_need() {
-        let empty = Config::default();
-        assert!(empty.validate().is_ok());
-        assert!(empty.require_tasks().is_err() && empty.require_pretrain().is_err());
-        let full = Config::from_toml(FULL).unwrap();
-        assert_eq!(full.require_tasks().unwrap().len(), 2);
-        assert_eq!(full.task("atis").unwrap().name, "atis");
-        assert_eq!(
-            full.task("atsi").unwrap_err().to_string(),
-            r#"unknown task "atsi"; known: atis, movie; did you mean "atis"?"#
-        );
+    fn the_others_load() {
+        assert_eq!(example("real-small.toml").require_tasks().unwrap().len(), 6);
+        assert!(example("real-small.toml").require_pretrain().is_ok());
+        assert_eq!(example("tasks-of-your-own.toml").require_tasks().unwrap().len(), 2);
     }
 }
 

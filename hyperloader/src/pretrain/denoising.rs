@@ -6,6 +6,7 @@ use datasets::noise::Pretraining;
 use datasets::sample::Rng;
 use peft_core::ops::{Reduction, SmoothedCrossEntropy};
 use peft_core::{Condition, Ctx};
+use serde::{Deserialize, Serialize};
 
 use crate::model::{PeftT5, TensorBatch};
 use crate::train::{Draw, Objective, Score};
@@ -15,6 +16,8 @@ use crate::{Error, Result};
 const PAD: u32 = 0;
 /// Sentences in a gradient probe.
 const PROBE_SENTENCES: usize = 4;
+/// Batches that are drawn together and sorted by length among themselves, so that little of a batch is padding.
+const POOL_BATCHES: usize = 8;
 
 /// T5's span corruption (Raffel et al. 2020, arXiv 1910.10683, section 3.1.4) on lines drawn uniformly with replacement.
 #[derive(Debug)]
@@ -26,6 +29,25 @@ pub struct Denoising<'a> {
     loss: SmoothedCrossEntropy,
     device: Device,
     rng: Rng,
+    pool: Pool,
+}
+
+/// Batches that have been drawn and not yet trained on.
+#[derive(Debug)]
+struct Pool {
+    /// The generator before the batches were drawn.
+    drawn_from: Rng,
+    batches: Vec<Vec<Pair>>,
+    /// How many of them have been trained on.
+    used: usize,
+}
+
+/// What a checkpoint keeps: enough to draw the pool again.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    drawn_from: Rng,
+    used: usize,
 }
 
 impl<'a> Denoising<'a> {
@@ -46,7 +68,22 @@ impl<'a> Denoising<'a> {
             return Err(Error::Config("no text to pretrain on".into()));
         }
         let loss = SmoothedCrossEntropy { label_smoothing, ignore_index: PAD, reduction: Reduction::Mean };
-        Ok(Self { model, noise, lines, batch_size, loss, device: device.clone(), rng: Rng::seeded(seed) })
+        let rng = Rng::seeded(seed);
+        let pool = Pool { drawn_from: rng.clone(), batches: Vec::new(), used: 0 };
+        Ok(Self { model, noise, lines, batch_size, loss, device: device.clone(), rng, pool })
+    }
+
+    fn refill(&mut self) -> Result<()> {
+        let drawn_from = self.rng.clone();
+        let mut pairs = self.pairs(self.batch_size * POOL_BATCHES)?;
+        pairs.sort_by_key(|pair| pair.source.len().max(pair.target.len()));
+        let mut batches: Vec<Vec<Pair>> = pairs.chunks(self.batch_size).map(<[Pair]>::to_vec).collect();
+        // In a random order again, so that the steps do not go from short to long.
+        for last in (1..batches.len()).rev() {
+            batches.swap(last, self.rng.below(last + 1));
+        }
+        self.pool = Pool { drawn_from, batches, used: 0 };
+        Ok(())
     }
 
     fn pairs(&mut self, count: usize) -> Result<Vec<Pair>> {
@@ -72,8 +109,12 @@ impl Objective for Denoising<'_> {
     }
 
     fn draw(&mut self, ctx: &mut Ctx) -> Result<Draw> {
-        let pairs = self.pairs(self.batch_size)?;
-        self.loss(&pairs, ctx)
+        if self.pool.used == self.pool.batches.len() {
+            self.refill()?;
+        }
+        let pairs = self.pool.batches.get(self.pool.used).map_or(&[][..], Vec::as_slice);
+        self.pool.used += 1;
+        self.loss(pairs, ctx)
     }
 
     fn probes(&mut self, ctx: &mut Ctx) -> Result<Vec<Tensor>> {
@@ -89,12 +130,16 @@ impl Objective for Denoising<'_> {
     }
 
     fn state(&self) -> Result<serde_json::Value> {
-        serde_json::to_value(&self.rng).map_err(|e| Error::Training(format!("the sampler's state: {e}")))
+        let state = State { drawn_from: self.pool.drawn_from.clone(), used: self.pool.used };
+        serde_json::to_value(state).map_err(|e| Error::Training(format!("the sampler's state: {e}")))
     }
 
     fn restore(&mut self, state: serde_json::Value) -> Result<()> {
-        self.rng = serde_json::from_value(state)
+        let state: State = serde_json::from_value(state)
             .map_err(|e| Error::Training(format!("the checkpoint's sampler state is not one: {e}")))?;
+        self.rng = state.drawn_from;
+        self.refill()?;
+        self.pool.used = state.used;
         Ok(())
     }
 }

@@ -99,7 +99,7 @@ impl RunDir {
     /// # Errors
     /// If the link cannot be written.
     pub fn select(&self, step: usize) -> Result<()> {
-        update_link(&self.best(), Path::new("checkpoints").join(format!("step-{step}")).as_path())
+        update_link(self.best(), self.checkpoint(step))
     }
 
     /// Removes the oldest checkpoints until `limit` are left, never `keep` nor the newest.

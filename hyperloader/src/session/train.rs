@@ -113,7 +113,7 @@ fn load_task<'a>(session: &'a Session, task: &'a TaskConfig, telemetry: &mut Tel
 /// The backbone's tensors that do not train.
 fn frozen(session: &Session) -> Vec<(String, Tensor)> {
     let trainable = session.config.model.trainable;
-    session.model.t5().tensors().into_iter().filter(|(name, _)| !trainable.covers(name)).collect()
+    session.model.t5().parameters().into_iter().filter(|(name, _)| !trainable.covers(name)).collect()
 }
 
 pub(super) fn mode(mode: ScoringMode) -> Mode {

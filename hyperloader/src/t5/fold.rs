@@ -23,10 +23,15 @@ impl T5 {
         Ok(folded)
     }
 
+    /// All parameters by their Hugging Face names, as the forward pass uses them: those that train are part of the graph.
+    pub fn parameters(&self) -> BTreeMap<String, Tensor> {
+        let mut copy = self.clone();
+        copy.weights_mut().map(|weight| (weight.name.clone(), weight.value.clone())).collect()
+    }
+
     /// All parameters by their Hugging Face names, cut off from the graph.
     pub fn tensors(&self) -> BTreeMap<String, Tensor> {
-        let mut copy = self.clone();
-        copy.weights_mut().map(|weight| (weight.name.clone(), weight.value.detach())).collect()
+        self.parameters().into_iter().map(|(name, value)| (name, value.detach())).collect()
     }
 
     fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {

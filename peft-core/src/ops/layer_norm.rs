@@ -22,7 +22,7 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64, kernels: 
     if !kernels.fused_for(&[x, gamma, beta]) {
         return layer_norm_plain(x, gamma, beta, eps);
     }
-    let op = LayerNorm { eps: eps as f32 };
+    let op = LayerNorm { eps };
     x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
 }
 
@@ -60,19 +60,19 @@ fn check_shapes(x: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<()> {
 }
 
 struct LayerNorm {
-    eps: f32,
+    eps: f64,
 }
 
 impl LayerNorm {
     /// Writes `(x - mean) / root` to `normed` and returns `1 / root`.
     #[inline]
     fn normalise(&self, normed: &mut [f32], x: &[f32]) -> f32 {
-        let n = x.len() as f32;
+        let n = x.len() as f64;
         let mean = sum(x) / n;
         for (y, x) in normed.iter_mut().zip(x) {
-            *y = x - mean;
+            *y = (f64::from(*x) - mean) as f32;
         }
-        let r = 1.0 / (dot(normed, normed) / n + self.eps).sqrt();
+        let r = (1.0 / (dot(normed, normed) / n + self.eps).sqrt()) as f32;
         for y in normed {
             *y *= r;
         }
@@ -87,8 +87,8 @@ impl LayerNorm {
         for ((d, g), gamma) in dx.iter_mut().zip(g).zip(gamma) {
             *d = g * gamma;
         }
-        let mean_h = sum(dx) / x.len() as f32;
-        let mean_hn = dot(dx, normed) / x.len() as f32;
+        let mean_h = (sum(dx) / x.len() as f64) as f32;
+        let mean_hn = (dot(dx, normed) / x.len() as f64) as f32;
         for ((d, n), g) in dx.iter_mut().zip(normed).zip(g) {
             *d = r * (*d - mean_h - *n * mean_hn);
             *n *= g;

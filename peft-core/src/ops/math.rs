@@ -34,32 +34,32 @@ pub(super) fn exp(x: f32) -> f32 {
     if x > EXP_MAX { f32::INFINITY } else { y }
 }
 
-/// `sum_i a_i b_i`.
+/// `sum_i a_i b_i`, accumulated in f64: the statistics of a row are where rounding would reach every element of it.
 #[inline]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();
     let mut lanes = [0.0; LANES];
     for (a, b) in a.iter().zip(b) {
         for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += a * b;
+            *lane += f64::from(*a) * f64::from(*b);
         }
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    lanes.iter().sum::<f32>() + rest
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+    lanes.iter().sum::<f64>() + rest
 }
 
-/// `sum_i a_i`.
+/// `sum_i a_i`, accumulated in f64.
 #[inline]
-pub(super) fn sum(a: &[f32]) -> f32 {
+pub(super) fn sum(a: &[f32]) -> f64 {
     let (chunks, rest) = a.as_chunks::<LANES>();
     let mut lanes = [0.0; LANES];
     for chunk in chunks {
         for (lane, a) in lanes.iter_mut().zip(chunk) {
-            *lane += a;
+            *lane += f64::from(*a);
         }
     }
-    lanes.iter().sum::<f32>() + rest.iter().sum::<f32>()
+    lanes.iter().sum::<f64>() + rest.iter().copied().map(f64::from).sum::<f64>()
 }
 
 /// The largest element; `-inf` of an empty slice. NaN may be passed over.
@@ -92,7 +92,7 @@ pub(super) fn softmax_row(row: &mut [f32]) {
     for x in row.iter_mut() {
         *x = exp(*x - max);
     }
-    let scale = 1.0 / sum(row);
+    let scale = (1.0 / sum(row)) as f32;
     for x in row.iter_mut() {
         *x *= scale;
     }
@@ -101,7 +101,7 @@ pub(super) fn softmax_row(row: &mut [f32]) {
 /// The gradient of a softmax row in place of its output's gradient `g`: `p_i (g_i - sum_j p_j g_j)`.
 #[inline]
 pub(super) fn softmax_row_backward(p: &[f32], g: &mut [f32]) {
-    let mean = dot(p, g);
+    let mean = dot(p, g) as f32;
     for (g, p) in g.iter_mut().zip(p) {
         *g = p * (*g - mean);
     }

@@ -22,7 +22,7 @@ pub fn rms_norm(x: &Tensor, w: &Tensor, eps: f64, kernels: Kernels) -> Result<Te
     if !kernels.fused_for(&[x, w]) {
         return rms_norm_plain(x, w, eps);
     }
-    x.contiguous()?.apply_op2(&w.contiguous()?, RmsNorm { eps: eps as f32 })
+    x.contiguous()?.apply_op2(&w.contiguous()?, RmsNorm { eps })
 }
 
 /// [`rms_norm`] by candle's own operations.
@@ -36,12 +36,12 @@ pub fn rms_norm_plain(x: &Tensor, w: &Tensor, eps: f64) -> Result<Tensor> {
 }
 
 struct RmsNorm {
-    eps: f32,
+    eps: f64,
 }
 
 impl RmsNorm {
     fn inverse_root(&self, x: &[f32]) -> f32 {
-        1.0 / (dot(x, x) / x.len() as f32 + self.eps).sqrt()
+        (1.0 / (dot(x, x) / x.len() as f64 + self.eps).sqrt()) as f32
     }
 }
 
@@ -74,7 +74,7 @@ impl CustomOp2 for RmsNorm {
                     *d = g * x * r;
                 }
                 add_to(&mut dw, dx);
-                let mean = dot(dx, &ws) * r * r / x.len() as f32;
+                let mean = (dot(dx, &ws) * f64::from(r * r) / x.len() as f64) as f32;
                 for (((d, g), x), w) in dx.iter_mut().zip(g).zip(x).zip(ws.iter()) {
                     *d = g * w * r - x * mean;
                 }

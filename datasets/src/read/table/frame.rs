@@ -37,6 +37,11 @@ pub(super) fn from_numbered(
     let (tokens, tags) = (column(&columns.tokens)?, column(&columns.tags)?);
     let cells = |column| Cells::of(column).map_err(|reason| Error::file(path, reason));
     let (token_cells, tag_cells) = (cells(tokens)?, cells(tags)?);
+    // The height is what the file says, the lengths are what is there: a damaged Parquet file may contradict itself.
+    if [tokens.len(), tags.len()] != [frame.height(); 2] {
+        let (tokens, tags, rows) = (tokens.len(), tags.len(), frame.height());
+        return Err(Error::file(path, format!("damaged: {tokens} cells of tokens and {tags} of tags in {rows} rows")));
+    }
     for row in 0..frame.height() {
         let words =
             |cells: &Cells<'_>, name: &str| cells.words(row).map_err(|reason| format!("column `{name}`: {reason}"));

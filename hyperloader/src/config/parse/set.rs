@@ -83,7 +83,7 @@ fn child<'t, 'a>(
                 .get_mut(index)
                 .ok_or_else(|| format!("there is no entry {index}; the list has {length}, counted from 0"));
         }
-        scalar => return Err(format!("there is no key {name:?} in a {}", scalar.type_str())),
+        scalar => return Err(format!("a value of type {} has no key {name:?}", scalar.type_str())),
     };
     found.ok_or_else(|| format!("there is no key {name:?}"))
 }

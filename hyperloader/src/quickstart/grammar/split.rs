@@ -15,6 +15,16 @@ impl Split {
     /// All three, in the order of their use.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
+    /// The name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+
     /// The seed that [`generate`](super::generate) draws this part with: 3 · `corpus_seed` + 0, 1 or 2 (modulo
     /// 2⁶⁴), so that the parts of neighbouring corpora differ as well.
     #[must_use]

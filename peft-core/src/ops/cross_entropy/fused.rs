@@ -41,11 +41,11 @@ impl Target {
             return f64::NAN;
         };
         let largest = max(z);
-        let mean = long_sum(z) / self.vocab as f64;
+        let mean = sum(z) / self.vocab as f64;
         for z in z.iter_mut() {
             *z = exp(*z - largest);
         }
-        let total = long_sum(z);
+        let total = sum(z);
         if gradient {
             let scale = (self.weight / total) as f32;
             let uniform = (self.weight * self.smoothing / self.vocab as f64) as f32;
@@ -61,12 +61,7 @@ impl Target {
     }
 }
 
-/// A sum over the vocabulary: blocks in `f32`, their total in `f64`.
-fn long_sum(x: &[f32]) -> f64 {
-    x.chunks(1024).map(|block| f64::from(sum(block))).sum()
-}
-
-/// The loss and, for the tracked arguments, its gradient: known before the operation enters the graph.
+/// A sumoss and, for the tracked arguments, its gradient: known before the operation enters the graph.
 pub(super) struct Loss {
     value: f64,
     d_hidden: Option<Tensor>,

@@ -1,0 +1,179 @@
+//! `data inspect|convert|sample|tokenize`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use datasets::read::{Format, OnBadLine, ReadOptions};
+
+/// `data VERB`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  hyperloader data inspect data/atis/train
+  hyperloader data convert data/atis/train atis.jsonl --to jsonl"
+)]
+pub(in crate::cli) struct DataArgs {
+    /// What to do with the data.
+    #[command(subcommand)]
+    pub(in crate::cli) verb: DataVerb,
+}
+
+/// What to do with the data.
+#[derive(Debug, Clone, Subcommand)]
+pub(in crate::cli) enum DataVerb {
+    /// Count sentences, tokens, tags and spans; show lengths, bad lines and truncation.
+    Inspect(InspectArgs),
+    /// Write a corpus in another format.
+    Convert(ConvertArgs),
+    /// Draw a seeded random part of a corpus.
+    Sample(SampleArgs),
+    /// Show sentences as the model reads and writes them.
+    Tokenize(TokenizeArgs),
+}
+
+/// A corpus, and how to read it.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct SourceArgs {
+    /// The corpus: a file, or a folder with seq.in and seq.out.
+    #[arg(value_name = "PATH")]
+    pub(in crate::cli) path: PathBuf,
+    /// Its format [default: found by looking].
+    #[arg(long, value_name = "FORMAT", value_parser = format())]
+    pub(in crate::cli) format: Option<Format>,
+    /// The column of the tokens, for tables [default: tokens, words or text].
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) tokens_column: Option<String>,
+    /// The column of the tags, for tables [default: tags, labels or ner_tags].
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) tags_column: Option<String>,
+}
+
+impl SourceArgs {
+    /// The reader's options, with `on_bad_line` for bad lines.
+    pub(in crate::cli) fn options(&self, on_bad_line: OnBadLine) -> ReadOptions {
+        ReadOptions {
+            format: self.format,
+            on_bad_line,
+            tokens_column: self.tokens_column.clone(),
+            tags_column: self.tags_column.clone(),
+        }
+    }
+}
+
+/// The lengths that sentences are cut at.
+#[derive(Debug, Clone, Copy, Args)]
+pub(in crate::cli) struct LengthArgs {
+    /// Most tokens of a source.
+    #[arg(long, value_name = "N", default_value = "128")]
+    pub(in crate::cli) max_source_length: NonZeroUsize,
+    /// Most tokens of a target.
+    #[arg(long, value_name = "N", default_value = "128")]
+    pub(in crate::cli) max_target_length: NonZeroUsize,
+}
+
+/// `data inspect PATH`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hyperloader data inspect data/atis/train
+  hyperloader data inspect train.csv --tokens-column words --tags-column ner --json
+  hyperloader data inspect train.bio --tokenizer models/t5-base")]
+pub(in crate::cli) struct InspectArgs {
+    /// The corpus; its bad lines are counted and shown.
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    /// Also count what is cut, with this tokenizer: a folder, a tokenizer.json or a spiece.model.
+    #[arg(long, value_name = "PATH")]
+    pub(in crate::cli) tokenizer: Option<PathBuf>,
+    /// Where it is cut.
+    #[command(flatten)]
+    pub(in crate::cli) lengths: LengthArgs,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// `data convert PATH OUT --to FORMAT`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  hyperloader data convert data/mtod/train.tsv mtod.jsonl --to jsonl")]
+pub(in crate::cli) struct ConvertArgs {
+    /// The corpus.
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    /// The file to write; a folder for seq.
+    #[arg(value_name = "OUT")]
+    pub(in crate::cli) out: PathBuf,
+    /// The format to write.
+    #[arg(long, value_name = "FORMAT", value_parser = format())]
+    pub(in crate::cli) to: Format,
+    /// Leave bad sentences out, and count them, instead of stopping.
+    #[arg(long)]
+    pub(in crate::cli) skip_bad_lines: bool,
+}
+
+/// `data sample PATH`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hyperloader data sample train.bio -n 5
+  hyperloader data sample data/atis/train --fraction 0.1 --seed 1 --out atis-10.bio --to bio")]
+pub(in crate::cli) struct SampleArgs {
+    /// The corpus.
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    /// The share of its sentences, above 0 and at most 1, in the order of the file.
+    #[arg(long, value_name = "F", required_unless_present = "number", conflicts_with = "number")]
+    pub(in crate::cli) fraction: Option<f64>,
+    /// The number of sentences, in random order.
+    #[arg(short, long, value_name = "N")]
+    pub(in crate::cli) number: Option<NonZeroUsize>,
+    /// The seed of the choice.
+    #[arg(long, default_value_t = 42)]
+    pub(in crate::cli) seed: u64,
+    /// The file to write, a folder for seq [default: JSON Lines on stdout].
+    #[arg(long, short, value_name = "OUT", requires = "to")]
+    pub(in crate::cli) out: Option<PathBuf>,
+    /// The format to write.
+    #[arg(long, value_name = "FORMAT", value_parser = format(), requires = "out")]
+    pub(in crate::cli) to: Option<Format>,
+    /// Leave bad sentences out, and count them, instead of stopping.
+    #[arg(long)]
+    pub(in crate::cli) skip_bad_lines: bool,
+}
+
+/// `data tokenize PATH --tokenizer T`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  hyperloader data tokenize train.bio --tokenizer models/t5-base -n 2")]
+pub(in crate::cli) struct TokenizeArgs {
+    /// The corpus.
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    /// The tokenizer: a folder, a tokenizer.json or a spiece.model.
+    #[arg(long, value_name = "PATH")]
+    pub(in crate::cli) tokenizer: PathBuf,
+    /// Sentences shown, from the first.
+    #[arg(short, long, value_name = "N", default_value = "3")]
+    pub(in crate::cli) number: NonZeroUsize,
+    /// Text put before every source.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(in crate::cli) prefix: String,
+    /// Where sentences are cut.
+    #[command(flatten)]
+    pub(in crate::cli) lengths: LengthArgs,
+    /// Print one JSON object per sentence.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// A format's name, with the known ones in the help and in completions.
+fn format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>())
+}

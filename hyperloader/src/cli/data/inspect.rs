@@ -1,0 +1,23 @@
+//! `data inspect PATH`.
+
+use std::io::Write;
+
+use datasets::tokenizer::T5Tokenizer;
+
+use super::inspection::Inspection;
+use super::lengths::Truncation;
+use super::source::corpus;
+use crate::Result;
+use crate::cli::args::InspectArgs;
+use crate::cli::output::{json, written};
+
+/// Writes the report, for people or as JSON. Bad lines are part of it, and end nothing.
+pub(super) fn inspect(args: &InspectArgs, out: &mut dyn Write) -> Result<()> {
+    let dataset = corpus(&args.source, true)?;
+    let mut inspection = Inspection::of(&dataset)?;
+    if let Some(path) = &args.tokenizer {
+        let tokenizer = T5Tokenizer::load(path)?;
+        inspection.truncation = Some(Truncation::of(&dataset.examples, &tokenizer, args.lengths)?);
+    }
+    if args.json { json(out, &inspection) } else { written(write!(out, "{inspection}")) }
+}

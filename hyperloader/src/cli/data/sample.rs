@@ -1,0 +1,40 @@
+//! `data sample PATH`.
+
+use std::io::Write;
+
+use datasets::Dataset;
+use datasets::read::write;
+use datasets::sample::{down_sample, take};
+use serde::Serialize;
+
+use super::source::{corpus, json_line, left_out};
+use crate::Result;
+use crate::cli::args::SampleArgs;
+use crate::cli::output::written;
+
+/// A sentence as a line of JSON Lines, as the reader of that format takes it.
+#[derive(Serialize)]
+struct Sentence<'a> {
+    tokens: &'a [String],
+    tags: &'a [String],
+}
+
+/// Draws the sample, and writes it to its file or as JSON Lines to `out`.
+pub(super) fn sample(args: &SampleArgs, out: &mut dyn Write) -> Result<()> {
+    let dataset = corpus(&args.source, args.skip_bad_lines)?;
+    let sample = draw(args, &dataset)?;
+    let Some((path, format)) = args.out.as_ref().zip(args.to) else {
+        return sample.examples.iter().try_for_each(|e| json_line(out, &Sentence { tokens: &e.tokens, tags: &e.tags }));
+    };
+    write(&sample, path, format)?;
+    let (n, of, bad) = (sample.examples.len(), dataset.examples.len(), left_out(&dataset));
+    written(writeln!(out, "{}: {n} of {of} sentences as {format}{bad}", path.display()))
+}
+
+fn draw(args: &SampleArgs, dataset: &Dataset) -> Result<Dataset> {
+    match (args.fraction, args.number) {
+        (Some(fraction), _) => Ok(down_sample(dataset, fraction, args.seed)?),
+        (None, Some(number)) => Ok(take(dataset, number.get(), args.seed)),
+        (None, None) => Ok(dataset.clone()),
+    }
+}

@@ -1,0 +1,30 @@
+//! Reading the corpus of a call.
+
+use std::io::Write;
+
+use datasets::Dataset;
+use datasets::read::{OnBadLine, read};
+
+use crate::cli::args::SourceArgs;
+use crate::cli::output::written;
+use crate::{Error, Result};
+
+/// The corpus of `args`, without its bad sentences if `skip`.
+pub(super) fn corpus(args: &SourceArgs, skip: bool) -> Result<Dataset> {
+    let on_bad_line = if skip { OnBadLine::Skip } else { OnBadLine::Fail };
+    Ok(read(&args.path, &args.options(on_bad_line))?)
+}
+
+/// What was left out, as the end of a sentence: nothing, or `, 3 bad left out`.
+pub(super) fn left_out(dataset: &Dataset) -> String {
+    match dataset.skipped.len() {
+        0 => String::new(),
+        n => format!(", {n} bad left out"),
+    }
+}
+
+/// Writes `value` as one line of JSON Lines.
+pub(super) fn json_line(out: &mut dyn Write, value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string(value).map_err(|e| Error::malformed("stdout", e.to_string()))?;
+    written(writeln!(out, "{text}"))
+}

@@ -1,0 +1,79 @@
+//! `data tokenize PATH --tokenizer T`.
+
+use std::io::Write;
+
+use datasets::Example;
+use datasets::encode::{EncodeOptions, Encoder};
+use datasets::labels::simplify;
+use datasets::tokenizer::{DecodeOptions, T5Tokenizer};
+use serde::Serialize;
+
+use super::source::{corpus, json_line};
+use crate::Result;
+use crate::cli::args::TokenizeArgs;
+use crate::cli::output::written;
+
+/// One sentence as the model reads and writes it.
+#[derive(Serialize)]
+struct Tokenized {
+    /// The line or row where it begins.
+    line: Option<usize>,
+    source: Side,
+    target: Side,
+}
+
+#[derive(Serialize)]
+struct Side {
+    text: String,
+    ids: Vec<u32>,
+    truncated: bool,
+}
+
+/// The first sentences, for people or as JSON Lines.
+pub(super) fn tokenize(args: &TokenizeArgs, out: &mut dyn Write) -> Result<()> {
+    let dataset = corpus(&args.source, false)?;
+    let tokenizer = T5Tokenizer::load(&args.tokenizer)?;
+    let options = EncodeOptions {
+        max_source_length: args.lengths.max_source_length.get(),
+        max_target_length: args.lengths.max_target_length.get(),
+        prefix: args.prefix.clone(),
+    };
+    let mut encoder = Encoder::new(&tokenizer, &options)?;
+    for (index, example) in dataset.examples.iter().take(args.number.get()).enumerate() {
+        let tokenized = Tokenized::of(example, &mut encoder, &tokenizer)?;
+        if args.json {
+            json_line(out, &tokenized)?;
+        } else {
+            written(write!(out, "{}", tokenized.show(index + 1)))?;
+        }
+    }
+    Ok(())
+}
+
+impl Tokenized {
+    fn of(example: &Example, encoder: &mut Encoder<'_>, tokenizer: &T5Tokenizer) -> Result<Self> {
+        let pair = encoder.encode(&example.tokens, &simplify(&example.tags)?)?;
+        Ok(Self {
+            line: example.line,
+            source: Side::of(pair.source, pair.source_truncated, tokenizer)?,
+            target: Side::of(pair.target, pair.target_truncated, tokenizer)?,
+        })
+    }
+
+    fn show(&self, number: usize) -> String {
+        let place = self.line.map_or(String::new(), |line| format!(" (line {line})"));
+        format!("sentence {number}{place}\n{}{}", self.source.show("source"), self.target.show("target"))
+    }
+}
+
+impl Side {
+    fn of(ids: Vec<u32>, truncated: bool, tokenizer: &T5Tokenizer) -> Result<Self> {
+        Ok(Self { text: tokenizer.decode(&ids, DecodeOptions::default())?, ids, truncated })
+    }
+
+    fn show(&self, name: &str) -> String {
+        let ids: Vec<String> = self.ids.iter().map(u32::to_string).collect();
+        let cut = if self.truncated { ", CUT" } else { "" };
+        format!("  {name}  {}\n  {} ids{cut}  {}\n", self.text, ids.len(), ids.join(" "))
+    }
+}

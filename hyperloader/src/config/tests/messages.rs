@@ -1,0 +1,146 @@
+//! Every message for a mistake, word for word.
+
+use super::{FULL, message, read, set_message, with};
+
+#[test]
+fn a_misspelt_key_names_the_right_one() {
+    assert_eq!(
+        message("[train]\nmax_steps = 10\nleraning_rate = 1e-3"),
+        r#"config.toml:3: unknown key "leraning_rate" in [train]; did you mean "learning_rate"?"#
+    );
+    assert_eq!(
+        message("sede = 1"),
+        r#"config.toml:1: unknown key "sede" at the top of the file; did you mean "seed"?"#
+    );
+    assert_eq!(
+        message("[train.optimiser]\neps = 1e-6"),
+        r#"config.toml:1: unknown key "optimiser" in [train]; did you mean "optimizer"?"#
+    );
+    assert_eq!(
+        message("[[tasks]]\nname = \"a\"\ntrain = \"a\"\n[[tasks]]\nname = \"b\"\ntrian = \"b\""),
+        r#"config.toml:6: unknown key "trian" in [[tasks]]; did you mean "train"?"#
+    );
+}
+
+#[test]
+fn a_key_like_no_other_lists_the_known_ones() {
+    assert_eq!(
+        message("[eval]\nxyz = 1"),
+        "config.toml:2: unknown key \"xyz\" in [eval]; known: batch_size, max_length, num_beams, length_penalty, mode"
+    );
+}
+
+#[test]
+fn an_unknown_method_lists_the_known_ones() {
+    let text =
+        "[[peft]]\npeft_type = \"TOY_SCALE\"\ntarget_modules = \"q\"\n\n[[peft]]\nalpha = 1\npeft_type = \"LORRA\"";
+    let message = message(text);
+    assert!(message.starts_with("config.toml:7: unknown peft_type \"LORRA\"; known: "), "{message}");
+    assert!(message.contains("TOY_SCALE"), "{message}");
+}
+
+#[test]
+fn an_unknown_generator_lists_the_known_ones() {
+    let message = message("seed = 1\n[generator]\ngenerator = \"hyper\"");
+    assert!(message.starts_with("config.toml:3: unknown generator \"hyper\"; known: "), "{message}");
+    assert!(message.contains("static"), "{message}");
+}
+
+#[test]
+fn inside_a_method_the_offender_has_its_line() {
+    let head = "[[peft]]\npeft_type = \"TOY_SCALE\"\n";
+    assert_eq!(
+        message(&format!("{head}target_modules = \"q\"\nscael = 2")),
+        r#"config.toml:4: unknown key "scael" in [[peft]]; known: target_modules"#
+    );
+    assert_eq!(
+        message(&format!("{head}\ntarget_modules = 7")),
+        r#"config.toml:4: peft.0.target_modules: expected a list of module names, a regular expression or "all-linear", found the number 7"#
+    );
+    assert_eq!(message(head), r#"config.toml:1: missing key "target_modules" in [[peft]]"#);
+    assert_eq!(message("[[peft]]\nr = 8"), r#"config.toml:1: missing key "peft_type" in [[peft]]"#);
+    assert_eq!(
+        message("[generator]\ngenerator = \"static\"\nper_taks = true"),
+        r#"config.toml:3: unknown key "per_taks" in [generator]; did you mean "per_task"?"#
+    );
+}
+
+#[test]
+fn an_unknown_word_lists_the_known_ones() {
+    assert_eq!(
+        message("[train]\n\nschedule = \"linar\""),
+        r#"config.toml:3: unknown schedule "linar"; known: linear, constant, cosine"#
+    );
+    assert_eq!(
+        message("[train.optimizer]\nflavor = \"adam\""),
+        r#"config.toml:2: unknown flavor "adam"; known: transformers35, torch"#
+    );
+    assert_eq!(
+        message("[model]\ntrainable = \"norm\""),
+        r#"config.toml:2: unknown trainable "norm"; known: none, norms, all"#
+    );
+}
+
+#[test]
+fn a_value_of_another_type_says_which_was_expected() {
+    let cases = [
+        (
+            "[train]\nmax_steps = \"many\"",
+            "train.max_steps: expected a whole number, 1 or more, found the string \"many\"",
+        ),
+        ("[train]\nmax_steps = 0", "train.max_steps: expected a whole number, 1 or more, found the number 0"),
+        ("[train]\neval_steps = -1", "train.eval_steps: expected a whole number, 0 or more, found the number -1"),
+        ("[train]\nlearning_rate = true", "train.learning_rate: expected a number, found true"),
+        ("[train]\nselect_best = \"yes\"", "train.select_best: expected true or false, found the string \"yes\""),
+        ("[train.optimizer]\nbetas = 0.9", "train.optimizer.betas: expected a tuple of size 2, found the number 0.9"),
+        ("[model]\nname = 5", "model.name: expected a string in quotes, found the number 5"),
+        ("seed = 1\ntrain = 5", "train: expected a table, found the number 5"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(message(text), format!("config.toml:2: {expected}"));
+    }
+}
+
+#[test]
+fn a_missing_key_is_named_with_its_table() {
+    assert_eq!(message("seed = 1\n\n[[tasks]]\nname = \"a\""), r#"config.toml:3: missing key "train" in [[tasks]]"#);
+}
+
+#[test]
+fn text_that_is_no_toml_has_a_line() {
+    let message = message("[train]\nmax_steps = \n");
+    assert!(message.starts_with("config.toml:2: not TOML: "), "{message}");
+}
+
+#[test]
+fn json_has_lines_too() {
+    let say = |text| read("c.json", text, &[]).expect_err("this file is wrong");
+    assert_eq!(
+        say("\n{\n \"train\": {\n  \"max_setps\": 5}}"),
+        r#"c.json:4: unknown key "max_setps" in [train]; did you mean "max_steps"?"#
+    );
+    assert!(say("{\n\"seed\": ,}").starts_with("c.json:2: not JSON: "), "{}", say("{\n\"seed\": ,}"));
+    let null = say("{\n\"seed\": null}");
+    assert!(null.starts_with("c.json:2: JSON that has no counterpart in TOML (such as null)"), "{null}");
+}
+
+#[test]
+fn an_override_is_its_own_place() {
+    assert_eq!(
+        set_message(&["seed=1", "train.leraning_rate=1"]),
+        r#"--set train.leraning_rate=1: unknown key "leraning_rate" in [train]; did you mean "learning_rate"?"#
+    );
+    assert_eq!(
+        set_message(&["train.max_steps=many"]),
+        r#"--set train.max_steps=many: train.max_steps: expected a whole number, 1 or more, found the string "many""#
+    );
+    assert_eq!(
+        set_message(&["max_steps"]),
+        "--set max_steps: expected key=value, with a dotted key such as train.max_steps"
+    );
+    assert_eq!(set_message(&["seed.x=1"]), "--set seed.x=1: seed: expected a whole number, 0 or more, found a table");
+    let beyond = with(FULL, &["tasks.5.name=x"]).unwrap_err();
+    assert_eq!(beyond, "--set tasks.5.name=x: there is no entry 5; the list has 2, counted from 0");
+    let scalar = with(FULL, &["seed.x=1"]).unwrap_err();
+    assert_eq!(scalar, "--set seed.x=1: a value of type integer has no key \"x\"");
+}

@@ -1,0 +1,143 @@
+//! Writing tagged sentences as they come.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::{TaggedSpan, html, tagged_spans};
+use crate::{Error, Result};
+
+/// How predicted tags are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PredictionFormat {
+    /// `word<TAB>tag` lines, a blank line after each sentence.
+    Bio,
+    /// One object a line: `tokens`, `tags`, `spans`.
+    Jsonl,
+    /// `play [jazz](genre)`.
+    Inline,
+    /// One page with coloured spans.
+    Html,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    tokens: &'a [String],
+    tags: &'a [String],
+    spans: Vec<TaggedSpan>,
+}
+
+/// Writes tagged sentences in one format.
+pub struct PredictionWriter<'a> {
+    out: &'a mut dyn Write,
+    format: PredictionFormat,
+}
+
+impl<'a> PredictionWriter<'a> {
+    /// A writer that has written what comes before the first sentence.
+    ///
+    /// # Errors
+    /// If `out` cannot be written to.
+    pub fn new(out: &'a mut dyn Write, format: PredictionFormat) -> Result<Self> {
+        let mut writer = Self { out, format };
+        if format == PredictionFormat::Html {
+            writer.put(html::HEAD)?;
+        }
+        Ok(writer)
+    }
+
+    /// Writes one sentence.
+    ///
+    /// # Errors
+    /// If a tag is not one, or `out` cannot be written to.
+    pub fn sentence(&mut self, tokens: &[String], tags: &[String]) -> Result<()> {
+        let text = match self.format {
+            PredictionFormat::Bio => bio(tokens, tags),
+            PredictionFormat::Inline => inline(tokens, &tagged_spans(tokens, tags)?),
+            PredictionFormat::Html => html::paragraph(tokens, &tagged_spans(tokens, tags)?),
+            PredictionFormat::Jsonl => {
+                let line = Line { tokens, tags, spans: tagged_spans(tokens, tags)? };
+                serde_json::to_string(&line).map_err(|e| Error::malformed("stdout", e.to_string()))? + "\n"
+            }
+        };
+        self.put(&text)
+    }
+
+    /// Hands what was written to whoever reads it.
+    ///
+    /// # Errors
+    /// If `out` cannot be written to.
+    pub fn flush(&mut self) -> Result<()> {
+        self.out.flush().map_err(|e| Error::io("stdout", e))
+    }
+
+    /// Writes what comes after the last sentence.
+    ///
+    /// # Errors
+    /// If `out` cannot be written to.
+    pub fn finish(mut self) -> Result<()> {
+        if self.format == PredictionFormat::Html {
+            self.put(html::TAIL)?;
+        }
+        self.flush()
+    }
+
+    fn put(&mut self, text: &str) -> Result<()> {
+        self.out.write_all(text.as_bytes()).map_err(|e| Error::io("stdout", e))
+    }
+}
+
+fn bio(tokens: &[String], tags: &[String]) -> String {
+    let lines: String = tokens.iter().zip(tags).map(|(token, tag)| format!("{token}\t{tag}\n")).collect();
+    lines + "\n"
+}
+
+fn inline(tokens: &[String], spans: &[TaggedSpan]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut next = 0;
+    for span in spans {
+        words.extend(tokens.get(next..span.start).unwrap_or_default().iter().cloned());
+        words.push(format!("[{}]({})", span.text, span.kind));
+        next = span.end;
+    }
+    words.extend(tokens.get(next..).unwrap_or_default().iter().cloned());
+    words.join(" ") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn written(format: PredictionFormat) -> String {
+        let words = |w: &[&str]| w.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+        let mut out = Vec::new();
+        let mut writer = PredictionWriter::new(&mut out, format).unwrap();
+        writer.sentence(&words(&["fly", "to", "<new>", "york", "now"]), &words(&["O", "O", "B-city", "I-city", "O"])).unwrap();
+        writer.finish().unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn bio_is_one_word_a_line() {
+        assert_eq!(written(PredictionFormat::Bio), "fly\tO\nto\tO\n<new>\tB-city\nyork\tI-city\nnow\tO\n\n");
+    }
+
+    #[test]
+    fn jsonl_has_spans_with_half_open_ends() {
+        let line: serde_json::Value = serde_json::from_str(&written(PredictionFormat::Jsonl)).unwrap();
+        assert_eq!(line["spans"], serde_json::json!([{"type": "city", "start": 2, "end": 4, "text": "<new> york"}]));
+    }
+
+    #[test]
+    fn inline_keeps_the_words_around() {
+        assert_eq!(written(PredictionFormat::Inline), "fly to [<new> york](city) now\n");
+    }
+
+    #[test]
+    fn html_escapes_the_text() {
+        let page = written(PredictionFormat::Html);
+        assert!(page.contains(">&lt;new&gt; york<small>city</small></mark> now</p>"), "{page}");
+        assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    }
+}
