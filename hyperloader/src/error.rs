@@ -56,17 +56,11 @@ pub enum Error {
 impl Error {
     /// An [`Error::Io`] at `path`.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Self::Io {
-            path: path.as_ref().to_path_buf(),
-            source,
-        }
+        Self::Io { path: path.as_ref().to_path_buf(), source }
     }
 
     /// An [`Error::Malformed`] at `path`.
     pub fn malformed(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
-        Self::Malformed {
-            path: path.as_ref().to_path_buf(),
-            reason: reason.into(),
-        }
+        Self::Malformed { path: path.as_ref().to_path_buf(), reason: reason.into() }
     }
 }

@@ -45,7 +45,13 @@ fn gap(ours: &Tensor, golden: &Tensor) -> f64 {
     largest(&(ours - golden).unwrap())
 }
 
-fn encode(model: &PeftT5, golden: &Golden, n: usize, condition: &peft_core::Condition, kernels: Kernels) -> (Tensor, Tensor) {
+fn encode(
+    model: &PeftT5,
+    golden: &Golden,
+    n: usize,
+    condition: &peft_core::Condition,
+    kernels: Kernels,
+) -> (Tensor, Tensor) {
     let batch = golden.batch(n);
     let bank = model.bank(condition).unwrap();
     let active = model.active(bank).unwrap();
@@ -87,7 +93,8 @@ fn losses() {
                 (loss(pad, 0., Reduction::Mean), "loss_ce_mean"),
                 (loss(pad, 0.1, Reduction::Sum), "loss_smoothed_sum"),
             ] {
-                let ours = model.loss(&batch, &condition, &options, &mut eval(kernels)).unwrap().to_scalar::<f32>().unwrap();
+                let ours =
+                    model.loss(&batch, &condition, &options, &mut eval(kernels)).unwrap().to_scalar::<f32>().unwrap();
                 let theirs = golden.value(task, key).as_f64().unwrap();
                 worst = worst.max((f64::from(ours) - theirs).abs() / theirs.abs());
             }
@@ -111,7 +118,12 @@ fn every_gradient() {
         let theirs = golden.find_weights("grads").expect("grads.safetensors");
         // Exactly the same variables are reached.
         let names = |n: Vec<&str>| n.into_iter().map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(names(ours.iter().map(|(n, _)| n).collect()), names(theirs.keys().map(String::as_str).collect()), "{}", golden.name);
+        assert_eq!(
+            names(ours.iter().map(|(n, _)| n).collect()),
+            names(theirs.keys().map(String::as_str).collect()),
+            "{}",
+            golden.name
+        );
         let errors = theirs.iter().map(|(name, theirs)| {
             let gap = gap(ours.get(name).unwrap(), theirs);
             // A gradient of zeros (the rows of B's partner while B is zero) must be zeros.
@@ -234,7 +246,11 @@ fn counts_of_trainable_and_all_elements() {
         }
         let (model, store) = golden.model();
         let backbone = model.t5().tensors();
-        let frozen: usize = backbone.iter().filter(|(n, _)| !golden.description.peft.trainable().covers(n)).map(|(_, t)| t.elem_count()).sum();
+        let frozen: usize = backbone
+            .iter()
+            .filter(|(n, _)| !golden.description.peft.trainable().covers(n))
+            .map(|(_, t)| t.elem_count())
+            .sum();
         assert_eq!(store.elements(), golden.description.trainable, "{}", golden.name);
         assert_eq!(store.elements() + frozen, golden.description.total, "{}", golden.name);
         Some(0.)

@@ -47,5 +47,10 @@ fn summary(report: &EvalReport) -> String {
             );
         }
     }
-    text + &format!("average micro-F1 on {} at step {}: {:.2}", report.split, report.step, 100. * report.average_micro_f1)
+    text + &format!(
+        "average micro-F1 on {} at step {}: {:.2}",
+        report.split,
+        report.step,
+        100. * report.average_micro_f1
+    )
 }

@@ -43,7 +43,9 @@ pub(super) fn predict(args: &PredictArgs, device: &Device, out: &mut dyn Write) 
         writer.flush()?;
     }
     if cut > 0 {
-        eprintln!("{cut} sentences were too long to be read whole; the words after data.max_source_length tokens are tagged O");
+        eprintln!(
+            "{cut} sentences were too long to be read whole; the words after data.max_source_length tokens are tagged O"
+        );
     }
     writer.finish()
 }

@@ -6,12 +6,12 @@ use datasets::labels::{fit, restore};
 use datasets::tokenizer::T5Tokenizer;
 use peft_core::{Condition, Ctx, WeightBank};
 
+use crate::Result;
 use crate::config::EvalConfig;
 use crate::decode::{GenerationConfig, generate};
 use crate::model::PeftT5;
 use crate::t5::T5;
 use crate::tasks::Corpus;
-use crate::Result;
 
 /// One labelled sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,12 @@ impl<'a> Labeller<'a> {
     ///
     /// # Errors
     /// If the model does not know the task, or a tensor operation fails.
-    pub fn new(model: &'a PeftT5, tokenizer: &'a T5Tokenizer, corpus: &'a Corpus<'a>, eval: &EvalConfig) -> Result<Self> {
+    pub fn new(
+        model: &'a PeftT5,
+        tokenizer: &'a T5Tokenizer,
+        corpus: &'a Corpus<'a>,
+        eval: &EvalConfig,
+    ) -> Result<Self> {
         let task = model.tasks().index(corpus.name())?;
         let bank = model.bank(&Condition::Task(task))?.detach();
         let t5 = model.t5().fold(&model.active(&bank)?)?;

@@ -83,7 +83,13 @@ impl PeftT5 {
     ///
     /// # Errors
     /// If the batch holds no label, or a tensor operation fails.
-    pub fn loss(&self, batch: &TensorBatch, condition: &Condition, loss: &SmoothedCrossEntropy, ctx: &mut Ctx) -> Result<Tensor> {
+    pub fn loss(
+        &self,
+        batch: &TensorBatch,
+        condition: &Condition,
+        loss: &SmoothedCrossEntropy,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
         let active = self.active(self.bank(condition)?)?;
         let encoded = self.t5.encode(&batch.source, &batch.mask, &active, ctx)?;
         let inputs = shift_right(&batch.labels, self.t5.config().decoder_start_token_id)?;

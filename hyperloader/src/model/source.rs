@@ -140,7 +140,8 @@ pub fn open_tokenizer(named: Option<&Path>, folder: Option<&Path>) -> Result<T5T
     match named.or(folder) {
         Some(path) => Ok(T5Tokenizer::load(path)?),
         None => Err(Error::Config(
-            "model.tokenizer: this model comes without a tokenizer; name a folder, a tokenizer.json or a spiece.model".into(),
+            "model.tokenizer: this model comes without a tokenizer; name a folder, a tokenizer.json or a spiece.model"
+                .into(),
         )),
     }
 }

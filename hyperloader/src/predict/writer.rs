@@ -113,7 +113,9 @@ mod tests {
         let words = |w: &[&str]| w.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
         let mut out = Vec::new();
         let mut writer = PredictionWriter::new(&mut out, format).unwrap();
-        writer.sentence(&words(&["fly", "to", "<new>", "york", "now"]), &words(&["O", "O", "B-city", "I-city", "O"])).unwrap();
+        writer
+            .sentence(&words(&["fly", "to", "<new>", "york", "now"]), &words(&["O", "O", "B-city", "I-city", "O"]))
+            .unwrap();
         writer.finish().unwrap();
         String::from_utf8(out).unwrap()
     }

@@ -90,7 +90,7 @@ impl RunDir {
         let Some(step) = self.steps()?.pop() else {
             return Ok(None);
         };
-        verify_manifest(&self.checkpoint(step))?;
+        verify_manifest(self.checkpoint(step))?;
         Ok(Some(step))
     }
 

@@ -14,12 +14,14 @@ pub fn open_device(name: Option<&str>) -> Result<Device> {
     };
     let (kind, number) = match name.split_once(':') {
         Some((kind, number)) => {
-            let parsed = number.parse().map_err(|_| Error::Config(format!("--device {name}: {number:?} is no number")))?;
+            let parsed =
+                number.parse().map_err(|_| Error::Config(format!("--device {name}: {number:?} is no number")))?;
             (kind, parsed)
         }
         None => (name, 0),
     };
-    let there = |device: candle_core::Result<Device>| device.map_err(|e| Error::Config(format!("--device {name}: {e}")));
+    let there =
+        |device: candle_core::Result<Device>| device.map_err(|e| Error::Config(format!("--device {name}: {e}")));
     match kind {
         "cpu" => Ok(Device::Cpu),
         "cuda" => there(Device::new_cuda(number)),

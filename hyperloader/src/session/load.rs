@@ -47,7 +47,10 @@ impl Session {
         let config = Config::load(&path, &[])?;
         let weights = [run.root().join(ADAPTER_FILE), run.best().join(ADAPTER_FILE)].into_iter().find(|p| p.is_file());
         let weights = weights.ok_or_else(|| {
-            Error::Config(format!("{} has no {ADAPTER_FILE}: the run has not saved a checkpoint yet", run.root().display()))
+            Error::Config(format!(
+                "{} has no {ADAPTER_FILE}: the run has not saved a checkpoint yet",
+                run.root().display()
+            ))
         })?;
         let store = ParamStore::from_tensors(load_tensors(&weights)?, device);
         let session = Self::build(config, store, device)?;

@@ -64,10 +64,11 @@ pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptio
     let model = PeftT5::new(parts, weights, store.var_builder())?;
     let noise = Pretraining::new(&start.tokenizer, text.copy_words(), noise_options(pretrain))?;
     let batch_size = pretrain.batch_size.get();
-    let objective = Denoising::new(&model, noise, &text.lines, batch_size, pretrain.label_smoothing, config.seed, device)?;
+    let objective =
+        Denoising::new(&model, noise, &text.lines, batch_size, pretrain.label_smoothing, config.seed, device)?;
     let mut telemetry = open_telemetry(&run, pretrain.max_steps.get(), options, resuming)?;
     let settings = settings(config, pretrain, text.lines.len());
-    let engine = Engine::new(&store, objective, pretrain.optimizer.clone(), settings, run)?;
+    let engine = Engine::new(&store, objective, pretrain.optimizer, settings, run)?;
     let mut engine = engine.with_interrupt(options.interrupt.clone());
     match resuming {
         true => _ = engine.resume()?,

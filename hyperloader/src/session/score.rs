@@ -27,7 +27,13 @@ pub fn select_tasks<'a>(session: &'a Session, names: &[String]) -> Result<Vec<&'
 ///
 /// # Errors
 /// If a task has no such split, or anything on the way fails.
-pub fn score_run(run: &RunDir, session: &Session, step: usize, split: SplitName, tasks: &[&TaskConfig]) -> Result<EvalReport> {
+pub fn score_run(
+    run: &RunDir,
+    session: &Session,
+    step: usize,
+    split: SplitName,
+    tasks: &[&TaskConfig],
+) -> Result<EvalReport> {
     let mut reports = BTreeMap::new();
     for task in tasks {
         let corpus = Corpus::new(&session.config, task)?;

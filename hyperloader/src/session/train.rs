@@ -42,10 +42,14 @@ pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) 
     let config = &session.config;
     write_config(&run, config)?;
     let mut telemetry = open_telemetry(&run, config.train.max_steps.get(), options, resuming)?;
-    let tasks = config.require_tasks()?.iter().map(|task| load_task(&session, task, &mut telemetry)).collect::<Result<Vec<_>>>()?;
+    let tasks = config
+        .require_tasks()?
+        .iter()
+        .map(|task| load_task(&session, task, &mut telemetry))
+        .collect::<Result<Vec<_>>>()?;
     let labelling = Labelling::new(&session.model, &session.tokenizer, &tasks, labelling_options(config), device)?;
     let settings = settings(config, &tasks);
-    let engine = Engine::new(&session.store, labelling, config.train.optimizer.clone(), settings, run)?;
+    let engine = Engine::new(&session.store, labelling, config.train.optimizer, settings, run)?;
     let mut engine = engine.with_interrupt(options.interrupt.clone());
     match resuming {
         true => _ = engine.resume()?,
@@ -77,7 +81,12 @@ pub(super) fn write_config(run: &RunDir, config: &Config) -> Result<()> {
     write_atomic(run.config(), |file| std::io::Write::write_all(file, text.as_bytes()))
 }
 
-pub(super) fn open_telemetry(run: &RunDir, total_steps: usize, options: &RunOptions, resuming: bool) -> Result<Telemetry> {
+pub(super) fn open_telemetry(
+    run: &RunDir,
+    total_steps: usize,
+    options: &RunOptions,
+    resuming: bool,
+) -> Result<Telemetry> {
     Telemetry::open(&TelemetryOptions {
         folder: run.root().to_path_buf(),
         resume_step: if resuming { run.last()? } else { None },
@@ -132,7 +141,11 @@ fn labelling_options(config: &Config) -> LabellingOptions {
         temperature: config.data.temperature,
         seed: config.seed,
         batch_size: config.train.batch_size.get(),
-        loss: SmoothedCrossEntropy { label_smoothing: config.train.label_smoothing, reduction, ..SmoothedCrossEntropy::default() },
+        loss: SmoothedCrossEntropy {
+            label_smoothing: config.train.label_smoothing,
+            reduction,
+            ..SmoothedCrossEntropy::default()
+        },
         eval: config.eval.clone(),
         mode: mode(config.eval.mode),
     }

@@ -111,7 +111,10 @@ impl<'a> Corpus<'a> {
     /// [`Error::Config`] if the task has no such split; otherwise the reader's, with file, line and reason.
     pub fn read(&self, split: SplitName) -> Result<(Vec<Example>, usize)> {
         let path = self.path(split).ok_or_else(|| {
-            Error::Config(format!("task {:?} has no {split} data; give tasks.{split} in its [[tasks]] table", self.task.name))
+            Error::Config(format!(
+                "task {:?} has no {split} data; give tasks.{split} in its [[tasks]] table",
+                self.task.name
+            ))
         })?;
         let mut dataset = read(path, &self.read_options()?)?;
         let fraction = self.config.data.fraction;

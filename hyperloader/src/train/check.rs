@@ -24,7 +24,9 @@ pub fn check_gradients(store: &ParamStore, losses: &[Tensor], frozen: &[(String,
             var.is_some_and(|(_, var)| gradients.get(var.as_tensor()).is_none())
         });
         if let Some((name, _)) = frozen.iter().find(|(_, t)| t.track_op() || gradients.get(t).is_some()) {
-            return Err(Error::Training(format!("gradient check before step 1: {name} is frozen, yet receives a gradient")));
+            return Err(Error::Training(format!(
+                "gradient check before step 1: {name} is frozen, yet receives a gradient"
+            )));
         }
     }
     if missing.is_empty() {

@@ -62,10 +62,11 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     /// Writes the folder beside its place and renames it.
     pub(super) fn save(&self, folder: &Path, weights_file: &str) -> Result<()> {
-        let state = serde_json::to_string_pretty(&self.state).map_err(|e| Error::malformed(STATE_FILE, e.to_string()))?;
+        let state =
+            serde_json::to_string_pretty(&self.state).map_err(|e| Error::malformed(STATE_FILE, e.to_string()))?;
         write_dir_atomic(folder, |dir| {
-            save_tensors(&dir.join(weights_file), &self.weights, &BTreeMap::new())?;
-            save_tensors(&dir.join(OPTIMIZER_FILE), &self.optimizer, &BTreeMap::new())?;
+            save_tensors(dir.join(weights_file), &self.weights, &BTreeMap::new())?;
+            save_tensors(dir.join(OPTIMIZER_FILE), &self.optimizer, &BTreeMap::new())?;
             let path = dir.join(STATE_FILE);
             std::fs::write(&path, &state).map_err(|e| Error::io(&path, e))
         })
@@ -78,8 +79,8 @@ impl Checkpoint {
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
         Ok(Self {
             state: serde_json::from_str(&text).map_err(|e| Error::malformed(&path, e.to_string()))?,
-            weights: load_tensors(&folder.join(weights_file))?,
-            optimizer: load_tensors(&folder.join(OPTIMIZER_FILE))?,
+            weights: load_tensors(folder.join(weights_file))?,
+            optimizer: load_tensors(folder.join(OPTIMIZER_FILE))?,
         })
     }
 }

@@ -43,7 +43,13 @@ impl<'a, O: Objective> Engine<'a, O> {
     ///
     /// # Errors
     /// If the optimizer's configuration cannot work.
-    pub fn new(store: &'a ParamStore, objective: O, optimizer: AdamWConfig, settings: Settings, run: RunDir) -> Result<Self> {
+    pub fn new(
+        store: &'a ParamStore,
+        objective: O,
+        optimizer: AdamWConfig,
+        settings: Settings,
+        run: RunDir,
+    ) -> Result<Self> {
         Ok(Self {
             store,
             objective,
@@ -164,7 +170,10 @@ impl<'a, O: Objective> Engine<'a, O> {
             return Ok(norm);
         }
         let name = gradients.first_non_finite()?.unwrap_or("their sum").to_owned();
-        Err(Error::Training(format!("step {}: the gradient of {name} is not finite; try a smaller learning_rate", self.step + 1)))
+        Err(Error::Training(format!(
+            "step {}: the gradient of {name} is not finite; try a smaller learning_rate",
+            self.step + 1
+        )))
     }
 
     fn validate_and_save(&mut self, last: bool, telemetry: &mut Telemetry) -> Result<()> {
@@ -195,12 +204,7 @@ impl<'a, O: Objective> Engine<'a, O> {
 
     fn save(&self) -> Result<()> {
         let checkpoint = Checkpoint {
-            state: State {
-                step: self.step,
-                tokens: self.tokens,
-                best: self.best,
-                objective: self.objective.state()?,
-            },
+            state: State { step: self.step, tokens: self.tokens, best: self.best, objective: self.objective.state()? },
             weights: self.store.tensors(),
             optimizer: self.optimizer.state()?,
         };

@@ -78,7 +78,9 @@ impl<'a> Labelling<'a> {
     }
 
     fn data(&self, task: usize) -> Result<&'a TaskData<'a>> {
-        self.tasks.get(task).ok_or_else(|| Error::Training(format!("the sampler drew task {task} of {}", self.tasks.len())))
+        self.tasks
+            .get(task)
+            .ok_or_else(|| Error::Training(format!("the sampler drew task {task} of {}", self.tasks.len())))
     }
 
     fn loss(&self, task: usize, pairs: &[&Pair], ctx: &mut Ctx) -> Result<Draw> {

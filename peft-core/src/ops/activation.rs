@@ -5,6 +5,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use super::Kernels;
 use super::math::exp;
 use super::parallel::{binary, unary};
+use super::precise::precisely;
 use super::values::{argument, output, tensor, values};
 
 /// `sqrt(2 / pi)`.
@@ -57,8 +58,10 @@ pub fn gelu_tanh(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
 ///
 /// As [`gelu_tanh`].
 pub fn gelu_tanh_plain(x: &Tensor) -> Result<Tensor> {
-    let inner = ((x + (x.sqr()? * x)?.affine(CUBIC, 0.)?)? * SQRT_2_OVER_PI)?;
-    x * inner.tanh()?.affine(0.5, 0.5)?
+    precisely([x], |[x]| {
+        let inner = ((&x + (x.sqr()? * &x)?.affine(CUBIC, 0.)?)? * SQRT_2_OVER_PI)?;
+        x * inner.tanh()?.affine(0.5, 0.5)?
+    })
 }
 
 struct Relu;

@@ -4,6 +4,7 @@
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 
 use super::math::{add_to, dot, sum};
+use super::precise::precisely;
 use super::values::{argument, output, tensor, values};
 use super::{Kernels, parallel, row_blocks};
 
@@ -33,13 +34,15 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64, kernels: 
 /// As [`layer_norm`].
 pub fn layer_norm_plain(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {
     check_shapes(x, gamma, beta)?;
-    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-    let root = (centred.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
-    let normed = centred.broadcast_div(&root)?;
-    if gamma.rank() == 1 {
-        return normed.broadcast_mul(gamma)?.broadcast_add(beta);
-    }
-    normed.broadcast_mul(&gamma.unsqueeze(1)?)?.broadcast_add(&beta.unsqueeze(1)?)
+    precisely([x, gamma, beta], |[x, gamma, beta]| {
+        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        let root = (centred.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
+        let normed = centred.broadcast_div(&root)?;
+        if gamma.rank() == 1 {
+            return normed.broadcast_mul(&gamma)?.broadcast_add(&beta);
+        }
+        normed.broadcast_mul(&gamma.unsqueeze(1)?)?.broadcast_add(&beta.unsqueeze(1)?)
+    })
 }
 
 fn check_shapes(x: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<()> {

@@ -22,6 +22,7 @@ mod layer_norm;
 mod linear;
 mod math;
 mod parallel;
+mod precise;
 mod rms_norm;
 mod row_blocks;
 mod softmax;

@@ -4,6 +4,7 @@
 use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 
 use super::math::{add_to, dot};
+use super::precise::precisely;
 use super::values::{argument, output, tensor, values};
 use super::{Kernels, parallel, row_blocks};
 
@@ -31,8 +32,10 @@ pub fn rms_norm(x: &Tensor, w: &Tensor, eps: f64, kernels: Kernels) -> Result<Te
 ///
 /// As [`rms_norm`].
 pub fn rms_norm_plain(x: &Tensor, w: &Tensor, eps: f64) -> Result<Tensor> {
-    let root = (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
-    x.broadcast_div(&root)?.broadcast_mul(w)
+    precisely([x, w], |[x, w]| {
+        let root = (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
+        x.broadcast_div(&root)?.broadcast_mul(&w)
+    })
 }
 
 struct RmsNorm {

@@ -3,6 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 
 use super::math::{softmax_row, softmax_row_backward};
+use super::precise::precisely;
 use super::values::{argument, output, tensor, values};
 use super::{Kernels, parallel};
 
@@ -26,9 +27,11 @@ pub fn softmax(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
 ///
 /// As [`softmax`].
 pub fn softmax_plain(x: &Tensor) -> Result<Tensor> {
-    let max = x.max_keepdim(D::Minus1)?.detach();
-    let exp = x.broadcast_sub(&max)?.exp()?;
-    exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
+    precisely([x], |[x]| {
+        let max = x.max_keepdim(D::Minus1)?.detach();
+        let exp = x.broadcast_sub(&max)?.exp()?;
+        exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
+    })
 }
 
 struct Softmax;

@@ -128,7 +128,8 @@ impl Golden {
             tensor.to_dtype(DType::U32).expect("token ids")
         };
         let labels = get("labels");
-        let counted = labels.ne(self.description.backbone.pad).and_then(|t| t.to_dtype(DType::U32)?.sum_all()?.to_scalar());
+        let counted =
+            labels.ne(self.description.backbone.pad).and_then(|t| t.to_dtype(DType::U32)?.sum_all()?.to_scalar());
         let label_tokens = counted.map(|n: u32| n as usize).expect("a count");
         TensorBatch { source: get("ids"), mask: get("mask"), labels, label_tokens }
     }

@@ -1,0 +1,145 @@
+//! The command's contract: exit codes, stdout for results, errors that name the offender.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::io::Write;
+use std::process::Stdio;
+
+use common::Bench;
+
+/// Trains the tiny run once.
+fn trained() -> Bench {
+    let bench = Bench::new();
+    bench.ok(&["train", "--config", "config.toml", "--quiet", "--out", "run"]);
+    bench
+}
+
+#[test]
+fn eval_reports_every_task_and_its_mean() {
+    let bench = trained();
+    let report: serde_json::Value = serde_json::from_str(&bench.ok(&["eval", "run", "--json"])).unwrap();
+    let tasks = report["tasks"].as_object().unwrap();
+    assert_eq!(tasks.keys().collect::<Vec<_>>(), ["home", "travel"]);
+    let mean = tasks.values().map(|t| t["micro_f1"].as_f64().unwrap()).sum::<f64>() / 2.;
+    assert!((report["average_micro_f1"].as_f64().unwrap() - mean).abs() < 1e-12);
+    assert_eq!(tasks["home"]["sentences"], 12);
+    let file = std::fs::read_to_string(bench.path("run/eval/test.json")).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&file).unwrap()["tasks"], report["tasks"]);
+    let predictions = std::fs::read_to_string(bench.path("run/predictions/home.test.jsonl")).unwrap();
+    assert_eq!(predictions.lines().count(), 12);
+}
+
+#[test]
+fn predict_streams_one_tag_a_word_in_the_order_of_the_lines() {
+    let bench = trained();
+    let mut command = bench.command(&["predict", "run", "--task", "home", "--format", "jsonl", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"turn on the lights in the kitchen\n\nstop\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let lines: Vec<serde_json::Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["tokens"][3], "lights");
+    for line in &lines {
+        assert_eq!(line["tokens"].as_array().unwrap().len(), line["tags"].as_array().unwrap().len());
+    }
+}
+
+#[test]
+fn a_wrong_call_or_configuration_exits_2_and_says_what_is_near() {
+    let bench = trained();
+    let near = bench.fails(2, &["predict", "run", "--task", "hme"]);
+    assert!(near.contains("did you mean \"home\"?"), "{near}");
+    assert!(bench.fails(2, &["eval", "run", "--split", "tset"]).contains("train, validation, test"));
+    assert!(bench.fails(2, &["eval", "nowhere"]).contains("no run folder"));
+    assert!(bench.fails(2, &["train", "--config", "config.toml", "--out", "run"]).contains("--resume"));
+    let key = bench.fails(2, &["train", "--config", "config.toml", "--out", "x", "--set", "train.max_stps=3"]);
+    assert!(key.contains("max_steps"), "{key}");
+    assert!(!bench.path("x").exists(), "nothing is made for a wrong configuration");
+    assert!(bench.fails(2, &["tran"]).contains("train"));
+    assert!(
+        bench
+            .fails(2, &["params", "--config", "config.toml", "--device", "tpu", "--set", "model.name=./none"])
+            .contains("./none")
+    );
+}
+
+#[test]
+fn a_method_without_a_site_is_named_with_what_is_near() {
+    let bench = Bench::new();
+    let message = bench.fails(1, &["params", "--config", "config.toml", "--set", "peft.0.target_modules=[\"query\"]"]);
+    assert!(message.contains("LORA") && message.contains("query") && message.contains("near misses"), "{message}");
+}
+
+#[test]
+fn bad_data_is_named_by_file_and_line() {
+    let bench = Bench::new();
+    let data = std::fs::read_to_string(bench.path("home.train.bio")).unwrap();
+    std::fs::write(bench.path("bad.bio"), format!("{data}word\n\n")).unwrap();
+    let line = data.lines().count() + 1;
+    let bad = bench.path("bad.bio");
+    let set = format!("tasks.0.train={}", bad.display());
+    let message = bench.fails(1, &["train", "--config", "config.toml", "--quiet", "--out", "x", "--set", &set]);
+    assert!(message.contains(&format!("bad.bio:{line}")), "{message}");
+}
+
+#[test]
+fn params_counts_without_weights() {
+    let bench = Bench::new();
+    let counts: serde_json::Value =
+        serde_json::from_str(&bench.ok(&["params", "--config", "config.toml", "--json"])).unwrap();
+    let sum = |key: &str| counts["groups"].as_object().unwrap().values().map(|g| g[key].as_u64().unwrap()).sum::<u64>();
+    for key in ["trainable", "frozen", "total"] {
+        assert_eq!(counts[key].as_u64().unwrap(), sum(key));
+    }
+    assert!(bench.ok(&["params", "--config", "config.toml"]).contains("% of the parameters train"));
+}
+
+#[test]
+fn pretrain_makes_a_backbone_that_train_accepts() {
+    let bench = Bench::new();
+    let config = std::fs::read_to_string(bench.path("config.toml")).unwrap();
+    let pretrain = "\n[pretrain]\nvocab_size = 400\ncopy_fraction = 0.5\nmax_steps = 4\nbatch_size = 4\nwarmup_steps = 1\n\
+                    [pretrain.shape]\nd_model = 16\nd_kv = 4\nd_ff = 24\nnum_layers = 1\nnum_heads = 4\n";
+    std::fs::write(bench.path("both.toml"), config + pretrain).unwrap();
+    bench.ok(&["pretrain", "--config", "both.toml", "--quiet", "--out", "backbone"]);
+    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+        assert!(bench.path("backbone").join(file).is_file(), "{file}");
+    }
+    let tokenizer = format!("model.tokenizer={}", bench.path("backbone").display());
+    bench.ok(&[
+        "train",
+        "--config",
+        "config.toml",
+        "--quiet",
+        "--out",
+        "run",
+        "--set",
+        "model.name=backbone",
+        "--set",
+        &tokenizer,
+        "--set",
+        "train.max_steps=4",
+    ]);
+    // A resumed pretraining ends in the same bytes.
+    let halved = bench.path("halved");
+    std::fs::create_dir(&halved).unwrap();
+    bench.ok(&["pretrain", "--config", "both.toml", "--quiet", "--out", "saved", "--set", "pretrain.save_steps=2"]);
+    assert_eq!(
+        common::bytes(&bench.path("saved/model.safetensors")),
+        common::bytes(&bench.path("backbone/model.safetensors"))
+    );
+}
+
+#[test]
+fn completions_and_man_name_every_verb() {
+    let bench = Bench::new();
+    let verbs = ["quickstart", "train", "eval", "predict", "params", "pretrain", "data", "completions", "man"];
+    for output in [bench.ok(&["completions", "bash"]), bench.ok(&["man"]), bench.ok(&["help"])] {
+        for verb in verbs {
+            assert!(output.contains(verb), "{verb}");
+        }
+    }
+}

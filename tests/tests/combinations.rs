@@ -1,0 +1,138 @@
+//! From configuration alone: any method with any source of weights, on one backbone.
+
+use candle_core::{DType, Device, Tensor};
+use hyperloader::config::Config;
+use hyperloader::decode::{GenerationConfig, generate};
+use hyperloader::model::{Parts, PeftT5, TensorBatch};
+use hyperloader::t5::{T5Config, Weights, preset};
+use hyperloader::train::check_gradients;
+use peft_core::ops::SmoothedCrossEntropy;
+use peft_core::{Condition, Ctx, ParamStore, Tasks};
+
+const LORA: &str = "[[peft]]\npeft_type = \"LORA\"\nr = 3\nlora_alpha = 12\n";
+const ADAPTER: &str = "[[peft]]\npeft_type = \"BOTTLENECK\"\nreduction_factor = 4\n";
+const HYPER: &str =
+    "[generator]\ngenerator = \"hypernetwork\"\nembedding_dim = 5\nhidden_dim = 7\nconditioning_dim = 6\n";
+const PER_TASK: &str = "[generator]\ngenerator = \"static\"\nper_task = true\nshared = [\"ln_after\"]\n";
+
+/// Everything that the paper compares, as (name, configuration).
+fn combinations() -> Vec<(&'static str, String)> {
+    vec![
+        ("HyperLoader", format!("{LORA}{ADAPTER}{HYPER}")),
+        ("HyperFormer++", format!("{ADAPTER}{HYPER}")),
+        ("LoRA-only hypernetwork", format!("{LORA}{HYPER}")),
+        ("static LoRA", LORA.to_owned()),
+        ("static per-task adapters", format!("{ADAPTER}{PER_TASK}")),
+        ("static LoRA and adapters", format!("{LORA}{ADAPTER}")),
+        ("full fine-tuning", "[model]\ntrainable = \"all\"\n".to_owned()),
+    ]
+}
+
+fn shape() -> T5Config {
+    let mut shape = preset("t5-small").expect("a built-in shape");
+    (shape.vocab_size, shape.d_model, shape.d_kv, shape.d_ff) = (40, 16, 4, 24);
+    (shape.num_heads, shape.num_layers, shape.num_decoder_layers) = (4, 2, 2);
+    shape
+}
+
+struct Built {
+    model: PeftT5,
+    store: ParamStore,
+}
+
+/// The model of a configuration, its variables moved away from initial zeros.
+fn build(text: &str) -> Built {
+    let config = Config::from_toml(text).unwrap_or_else(|e| panic!("{text}{e}"));
+    let store = ParamStore::new(3, &Device::Cpu);
+    let tasks = Tasks::new(["one", "two", "three"]);
+    let shape = shape();
+    let parts = Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
+    let weights = Weights::random(1).trainable(config.model.trainable, &store).var_builder(DType::F32, &Device::Cpu);
+    let model = PeftT5::new(parts, weights, store.var_builder()).unwrap();
+    for (number, (_, var)) in store.vars().into_iter().enumerate() {
+        let wave: Vec<f32> = (0..var.elem_count()).map(|i| 0.05 * ((i * 7 + number) as f32).sin()).collect();
+        var.set(&(var.as_tensor() + Tensor::from_vec(wave, var.shape(), &Device::Cpu).unwrap()).unwrap()).unwrap();
+    }
+    Built { model, store }
+}
+
+fn batch() -> TensorBatch {
+    let ids = |rows: &[[u32; 5]]| Tensor::new(rows, &Device::Cpu).unwrap();
+    TensorBatch {
+        source: ids(&[[5, 9, 12, 7, 1], [8, 30, 1, 0, 0], [11, 6, 21, 1, 0]]),
+        mask: ids(&[[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]),
+        labels: ids(&[[4, 17, 9, 2, 1], [6, 3, 1, 0, 0], [14, 8, 8, 1, 0]]),
+        label_tokens: 12,
+    }
+}
+
+fn row(batch: &TensorBatch, n: usize) -> TensorBatch {
+    let cut = |t: &Tensor| t.narrow(0, n, 1).unwrap();
+    TensorBatch { source: cut(&batch.source), mask: cut(&batch.mask), labels: cut(&batch.labels), label_tokens: 0 }
+}
+
+fn logits(model: &PeftT5, batch: &TensorBatch, condition: &Condition) -> Tensor {
+    let active = model.active(model.bank(condition).unwrap()).unwrap();
+    let encoded = model.t5().encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
+    let hidden = model.t5().decode(&batch.labels, &encoded, &batch.mask, &active, &mut Ctx::eval()).unwrap();
+    model.t5().logits(&hidden).unwrap()
+}
+
+fn gap(a: &Tensor, b: &Tensor) -> f32 {
+    (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
+}
+
+#[test]
+fn every_variable_learns_and_every_frozen_tensor_stays() {
+    for (name, text) in combinations() {
+        let Built { model, store } = build(&text);
+        let loss = |task| {
+            let options = SmoothedCrossEntropy { label_smoothing: 0.1, ..SmoothedCrossEntropy::default() };
+            model.loss(&batch(), &Condition::Task(task), &options, &mut Ctx::eval()).unwrap()
+        };
+        let variables: Vec<String> = store.vars().into_iter().map(|(name, _)| name).collect();
+        let frozen: Vec<_> = model.t5().parameters().into_iter().filter(|(n, _)| !variables.contains(n)).collect();
+        check_gradients(&store, &[loss(0), loss(1), loss(2)], &frozen).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+}
+
+#[test]
+fn a_batch_of_mixed_tasks_equals_separate_batches() {
+    for (name, text) in combinations() {
+        let model = build(&text).model;
+        let batch = batch();
+        let mixed = logits(&model, &batch, &Condition::Rows(vec![2, 0, 2]));
+        for (n, task) in [2, 0, 2].into_iter().enumerate() {
+            let apart = logits(&model, &row(&batch, n), &Condition::Task(task));
+            let gap = gap(&mixed.narrow(0, n, 1).unwrap(), &apart);
+            assert!(gap < 1e-5, "{name}, row {n}: {gap}");
+        }
+    }
+}
+
+#[test]
+fn tasks_differ_where_the_weights_are_conditional() {
+    for (name, text) in combinations() {
+        let model = build(&text).model;
+        let differs =
+            gap(&logits(&model, &batch(), &Condition::Task(0)), &logits(&model, &batch(), &Condition::Task(1))) > 1e-4;
+        let conditional = text.contains("hypernetwork") || text.contains("per_task");
+        assert_eq!(differs, conditional, "{name}");
+    }
+}
+
+#[test]
+fn a_folded_model_writes_the_same_tokens() {
+    for (name, text) in combinations() {
+        let model = build(&text).model;
+        let bank = model.bank(&Condition::Task(1)).unwrap().detach();
+        let active = model.active(&bank).unwrap();
+        let folded = model.t5().fold(&active).unwrap();
+        let batch = batch();
+        let write = |t5: &hyperloader::t5::T5| {
+            let encoded = t5.encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
+            generate(t5, &encoded, &batch.mask, &active, &GenerationConfig::default()).unwrap()
+        };
+        assert_eq!(write(&folded), write(model.t5()), "{name}");
+    }
+}
