@@ -31,4 +31,9 @@ pub mod train;
 
 mod error;
 
+/// The README's example is a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 pub use error::{Error, Result};

@@ -69,7 +69,7 @@ fn a_wrong_call_or_configuration_exits_2_and_says_what_is_near() {
 #[test]
 fn a_method_without_a_site_is_named_with_what_is_near() {
     let bench = Bench::new();
-    let message = bench.fails(1, &["params", "--config", "config.toml", "--set", "peft.0.target_modules=[\"query\"]"]);
+    let message = bench.fails(2, &["params", "--config", "config.toml", "--set", "peft.0.target_modules=[\"query\"]"]);
     assert!(message.contains("LORA") && message.contains("query") && message.contains("near misses"), "{message}");
 }
 

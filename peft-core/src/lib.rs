@@ -36,6 +36,7 @@
 pub mod ops;
 pub mod rng;
 pub mod rows;
+#[cfg(feature = "toy")]
 pub mod toy;
 
 mod active;

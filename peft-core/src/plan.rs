@@ -105,6 +105,8 @@ fn no_site_matched(method: &dyn PeftConfig, sites: &Sites) -> Error {
     const NEAR: usize = 5;
     let targets = method.target_modules().map_or_else(|| "(its own rule)".to_owned(), ToString::to_string);
     let mut names: Vec<&str> = sites.iter().filter_map(|s| s.path.rsplit('.').next()).collect();
+    // Hidden sites end in the number of their sub-layer, which is no name that anybody misspells.
+    names.retain(|name| name.parse::<usize>().is_err());
     names.sort_unstable();
     names.dedup();
     names.sort_by(|a, b| {

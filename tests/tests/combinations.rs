@@ -57,7 +57,7 @@ fn build(text: &str) -> Built {
 }
 
 fn batch() -> TensorBatch {
-    let ids = |rows: &[[u32; 5]]| Tensor::new(rows, &Device::Cpu).unwrap();
+    let ids = |rows: &[[u32; 5]; 3]| Tensor::new(rows, &Device::Cpu).unwrap();
     TensorBatch {
         source: ids(&[[5, 9, 12, 7, 1], [8, 30, 1, 0, 0], [11, 6, 21, 1, 0]]),
         mask: ids(&[[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]),

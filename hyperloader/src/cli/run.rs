@@ -44,6 +44,11 @@ fn fail(error: &Error, verbose: bool) -> ExitCode {
     }
     ExitCode::from(match error {
         Error::Config(_) => 2,
+        Error::Peft(
+            peft_core::Error::NoSiteMatched { .. }
+            | peft_core::Error::InvalidConfig { .. }
+            | peft_core::Error::DuplicateKey { .. },
+        ) => 2,
         Error::Interrupted { .. } => INTERRUPTED,
         _ => 1,
     })

@@ -35,7 +35,7 @@ pub struct TrainConfig {
     pub max_grad_norm: f64,
     /// AdamW. Default: that of transformers 3.5.1, without weight decay.
     pub optimizer: AdamWConfig,
-    /// Steps from one validation to the next; 0: never. Default 1000.
+    /// Steps from one validation to the next; 0: only after the last step. Default 1000.
     pub eval_steps: usize,
     /// Steps from one checkpoint to the next; 0: only at the end. Default 1000.
     pub save_steps: usize,

@@ -5,7 +5,7 @@ use datasets::tokenizer::T5Tokenizer;
 use peft_core::{ParamStore, Tasks};
 
 use crate::config::Config;
-use crate::files::load_tensors;
+use crate::files::{load_tensors, resolve_link};
 use crate::model::{Backbone, Parts, PeftT5, open_tokenizer};
 use crate::run::{ADAPTER_FILE, RunDir};
 use crate::{Error, Result};
@@ -45,14 +45,15 @@ impl Session {
             return Err(Error::Config(format!("{} is no run folder: it has no config.toml", run.root().display())));
         }
         let config = Config::load(&path, &[])?;
-        let weights = [run.root().join(ADAPTER_FILE), run.best().join(ADAPTER_FILE)].into_iter().find(|p| p.is_file());
+        let best = resolve_link(run.best())?.map(|folder| folder.join(ADAPTER_FILE));
+        let weights = [Some(run.root().join(ADAPTER_FILE)), best].into_iter().flatten().find(|p| p.is_file());
         let weights = weights.ok_or_else(|| {
             Error::Config(format!(
                 "{} has no {ADAPTER_FILE}: the run has not saved a checkpoint yet",
                 run.root().display()
             ))
         })?;
-        let store = ParamStore::from_tensors(load_tensors(&weights)?, device);
+        let store = ParamStore::from_tensors(load_tensors(weights)?, device);
         let session = Self::build(config, store, device)?;
         session.store.check_all_used()?;
         Ok((session, selected_step(run)))
@@ -83,7 +84,7 @@ impl Session {
 
 /// The step in the name of the checkpoint that `best` points to.
 fn selected_step(run: &RunDir) -> usize {
-    let target = std::fs::canonicalize(run.best()).ok();
+    let target = resolve_link(run.best()).ok().flatten();
     let name = target.as_deref().and_then(|t| t.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok());
     name.unwrap_or_default()
 }

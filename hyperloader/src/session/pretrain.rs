@@ -48,7 +48,7 @@ pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptio
     let resuming = prepare(&run, options.resume)?;
     let text = PretrainText::read(config, pretrain)?;
     let start = begin(config, pretrain, &text)?;
-    // The folder is a model from its first checkpoint on.
+    // With them every checkpoint is a model; the folder itself becomes one at the end.
     write_config(&run, config)?;
     start.tokenizer.save(out.join("tokenizer.json"))?;
     write_json(&out.join("config.json"), &start.config)?;

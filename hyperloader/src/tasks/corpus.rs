@@ -141,9 +141,13 @@ impl<'a> Corpus<'a> {
         Ok(simplify(&example.tags)?.into_iter().map(|tag| self.words.word(tag)).collect())
     }
 
+    fn format(&self, name: &str) -> Result<Format> {
+        Format::from_str(name).map_err(|e| Error::Config(format!("tasks.format of {:?}: {e}", self.task.name)))
+    }
+
     fn read_options(&self) -> Result<ReadOptions> {
         Ok(ReadOptions {
-            format: self.task.format.as_deref().map(Format::from_str).transpose()?,
+            format: self.task.format.as_deref().map(|name| self.format(name)).transpose()?,
             on_bad_line: match self.config.data.on_bad_line {
                 config::OnBadLine::Fail => OnBadLine::Fail,
                 config::OnBadLine::Skip => OnBadLine::Skip,

@@ -26,7 +26,7 @@ pub struct StepRecord {
     pub learning_rate: f64,
     /// The global gradient norm before clipping.
     pub grad_norm: f64,
-    /// Source and target tokens, padding excluded, per second of this step.
+    /// Target tokens, padding excluded, per second of this step.
     pub tokens_per_second: f64,
     /// The task of the batch; `null` if it mixes tasks.
     pub task: Option<String>,

@@ -65,7 +65,9 @@ impl Checkpoint {
         let state =
             serde_json::to_string_pretty(&self.state).map_err(|e| Error::malformed(STATE_FILE, e.to_string()))?;
         write_dir_atomic(folder, |dir| {
-            save_tensors(dir.join(weights_file), &self.weights, &BTreeMap::new())?;
+            // What `transformers` and `peft` expect of a file whose tensors PyTorch can read.
+            let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+            save_tensors(dir.join(weights_file), &self.weights, &metadata)?;
             save_tensors(dir.join(OPTIMIZER_FILE), &self.optimizer, &BTreeMap::new())?;
             let path = dir.join(STATE_FILE);
             std::fs::write(&path, &state).map_err(|e| Error::io(&path, e))

@@ -9,13 +9,13 @@ use datasets::tokenizer::{TrainOptions, train_unigram};
 use hyperloader::quickstart::grammar::{Split, generate, tasks};
 
 /// A folder that holds everything a run needs.
-pub struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
 }
 
 impl Bench {
     /// Two tasks of 60 sentences each and a random T5 of 16 features.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         let mut lines = Vec::new();
@@ -47,31 +47,31 @@ impl Bench {
     }
 
     /// A path within the folder.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The command with `arguments`, in the folder.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hyperloader"));
         command.args(arguments).current_dir(self.folder.path()).env("NO_COLOR", "1").env("HF_HUB_OFFLINE", "1");
         command
     }
 
     /// Runs the command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// Runs the command, which must succeed; its stdout.
-    pub fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs the command, which must fail with `code`; its stderr.
-    pub fn fails(&self, code: i32, arguments: &[&str]) -> String {
+    pub(crate) fn fails(&self, code: i32, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
@@ -81,7 +81,7 @@ impl Bench {
 }
 
 /// The bytes of a file.
-pub fn bytes(path: &Path) -> Vec<u8> {
+pub(crate) fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
