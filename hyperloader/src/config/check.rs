@@ -82,10 +82,10 @@ fn model(model: &ModelConfig) -> Check {
 
 fn data(data: &DataConfig) -> Check {
     number(
-        data.temperature > 0.0 && data.temperature.is_finite(),
+        data.temperature > 0.0,
         "data.temperature",
         data.temperature,
-        "a finite number above 0 (1 is proportional to size, a large one nearly uniform)",
+        "a number above 0 (1 is proportional to size, inf uniform)",
     )?;
     let fraction = data.fraction;
     let good = fraction > 0.0 && fraction <= 1.0;

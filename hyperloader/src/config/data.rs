@@ -16,7 +16,7 @@ pub struct DataConfig {
     /// Most tokens of a target, `</s>` included. Default 128.
     pub max_target_length: NonZeroUsize,
     /// `T` of the task mixing: with `n` sentences a task has probability `p ∝ n^(1/T)`. 1 is proportional to size,
-    /// a large `T` nearly uniform. Default 10.
+    /// infinity (`inf`) uniform. Default 10.
     pub temperature: f64,
     /// The share of the training and validation sentences that is used, in `(0, 1]`; test data stay whole. Default 1.
     pub fraction: f64,
