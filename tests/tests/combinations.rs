@@ -1,4 +1,5 @@
 //! From configuration alone: any method with any source of weights, on one backbone.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use candle_core::{DType, Device, Tensor};
 use hyperloader::config::Config;

@@ -1,4 +1,5 @@
 //! The method, number by number: every golden folder against the plain-PyTorch reference, with both sets of kernels.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use candle_core::Tensor;
 use hyperloader::decode::{GenerationConfig, generate};

@@ -1,4 +1,5 @@
 //! Linking is what registers a method or a generator: every name in use deserialises from a configuration.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use hyperloader::config::Config;
 

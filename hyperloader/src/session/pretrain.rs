@@ -105,6 +105,7 @@ fn begin(config: &Config, pretrain: &PretrainConfig, text: &PretrainText) -> Res
         (Some(shape), _) => config_of(shape, tokenizer.vocab_size())?,
         (None, preset) => built_in_or_file(preset.unwrap_or_default())?,
     };
+    let shape = shape.with_cross_attention_bias(config.model.cross_attention_bias);
     if shape.vocab_size < tokenizer.vocab_size() {
         return Err(Error::Config(format!(
             "pretrain: the shape's vocab_size is {}, the tokenizer has {} tokens",

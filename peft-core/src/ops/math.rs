@@ -138,8 +138,8 @@ mod tests {
     fn sums_cover_whole_chunks_and_the_rest() {
         for n in [0usize, 1, 15, 16, 17, 100] {
             let a: Vec<f32> = (1..=n).map(|i| i as f32).collect();
-            let total = (n * (n + 1) / 2) as f32;
-            let squares = (n * (n + 1) * (2 * n + 1) / 6) as f32;
+            let total = (n * (n + 1) / 2) as f64;
+            let squares = (n * (n + 1) * (2 * n + 1) / 6) as f64;
             assert_eq!((sum(&a), dot(&a, &a)), (total, squares));
             assert_eq!(max(&a), if n == 0 { f32::NEG_INFINITY } else { n as f32 });
         }
