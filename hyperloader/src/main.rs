@@ -8,7 +8,7 @@ fn main() -> std::process::ExitCode {
 /// Has the allocator keep freed tensors for the next step.
 ///
 /// By default glibc gives every freed block above 128 KiB back to the system; a training step frees and asks for gigabytes
-/// in such blocks, and the page faults take a fifth of its time.
+/// in such blocks, and pays for the page faults each time.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code, reason = "the one C call of the binary")]
 fn keep_freed_memory() {

@@ -123,9 +123,7 @@ fn pretrain_makes_a_backbone_that_train_accepts() {
         "--set",
         "train.max_steps=4",
     ]);
-    // A resumed pretraining ends in the same bytes.
-    let halved = bench.path("halved");
-    std::fs::create_dir(&halved).unwrap();
+    // How often checkpoints are saved changes nothing in the result.
     bench.ok(&["pretrain", "--config", "both.toml", "--quiet", "--out", "saved", "--set", "pretrain.save_steps=2"]);
     assert_eq!(
         common::bytes(&bench.path("saved/model.safetensors")),
