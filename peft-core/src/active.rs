@@ -6,14 +6,21 @@ use candle_core::Tensor;
 
 use crate::{Ctx, Entry, Error, Plan, Result, SiteCall, SiteId, WeightBank};
 
-/// The methods that are active in one forward pass, with their weights.
+/// The methods that are active in one forward pass, with their weights: one adapter, a stack of several, or none.
 #[derive(Debug, Clone)]
-pub struct Active<'a>(Option<(&'a Plan, Cow<'a, WeightBank>)>);
+pub struct Active<'a>(Vec<Layer<'a>>);
+
+/// One adapter: a plan and its weights.
+#[derive(Debug, Clone)]
+struct Layer<'a> {
+    plan: &'a Plan,
+    bank: Cow<'a, WeightBank>,
+}
 
 impl<'a> Active<'a> {
     /// The bare backbone.
     pub fn none() -> Self {
-        Self(None)
+        Self(Vec::new())
     }
 
     /// `plan` with the weights of `bank`.
@@ -32,7 +39,7 @@ impl<'a> Active<'a> {
         for (entry, weights) in plan.entries().iter().zip(bank.iter()) {
             check(entry, weights)?;
         }
-        Ok(Self(Some((plan, bank))))
+        Ok(Self(vec![Layer { plan, bank }]))
     }
 
     /// The output of `site`, after every method that acts there; `output` itself where none does.
@@ -44,35 +51,31 @@ impl<'a> Active<'a> {
         site: SiteId,
         input: &Tensor,
         base: Option<&Tensor>,
-        output: Tensor,
+        mut output: Tensor,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
-        let Some((plan, bank)) = &self.0 else {
-            return Ok(output);
-        };
-        let entries = entries_at(plan, bank, site);
-        entries.into_iter().try_fold(output, |output, (entry, weights)| {
-            let call = SiteCall { input, output: &output, base, weights };
-            entry.module.apply(&call, ctx)
-        })
+        for layer in &self.0 {
+            for (entry, weights) in layer.at(site) {
+                let call = SiteCall { input, output: &output, base, weights };
+                output = entry.module.apply(&call, ctx)?;
+            }
+        }
+        Ok(output)
     }
 
     /// Whether no method acts at `site`.
     pub fn is_idle(&self, site: SiteId) -> bool {
-        self.0.as_ref().is_none_or(|(plan, _)| plan.at(site).is_empty())
+        self.0.iter().all(|layer| layer.plan.at(site).is_empty())
     }
 
-    /// `W + ΔW` of a linear site whose methods all fold into the weight (`base` itself where none acts), or `None`
-    /// if one of them cannot, or if the weights differ by row.
+    /// `W + ΔW` of a linear site (or of a norm) whose methods all fold into the weight (`base` itself where none acts),
+    /// or `None` if one of them cannot, or if the weights differ by row.
     ///
     /// # Errors
     /// As the methods' own.
     pub fn fold(&self, site: SiteId, base: &Tensor) -> Result<Option<Tensor>> {
-        let Some((plan, bank)) = &self.0 else {
-            return Ok(Some(base.clone()));
-        };
         let mut folded = base.clone();
-        for (entry, weights) in entries_at(plan, bank, site) {
+        for (entry, weights) in self.0.iter().flat_map(|layer| layer.at(site)) {
             let per_row = weights.iter().zip(&entry.params).any(|(w, p)| w.rank() != p.dims.len());
             let delta = if per_row { None } else { entry.module.delta(weights, &folded)? };
             match delta {
@@ -84,9 +87,12 @@ impl<'a> Active<'a> {
     }
 }
 
-fn entries_at<'p>(plan: &'p Plan, bank: &'p WeightBank, site: SiteId) -> Vec<(&'p Entry, &'p [Tensor])> {
-    let here = plan.at(site).iter();
-    here.filter_map(|&e| plan.entries().get(e).map(|entry| (entry, bank.entry(e)))).collect()
+impl Layer<'_> {
+    /// The entries at `site`, with their weights.
+    fn at(&self, site: SiteId) -> impl Iterator<Item = (&Entry, &[Tensor])> {
+        let here = self.plan.at(site).iter();
+        here.filter_map(|&e| self.plan.entries().get(e).map(|entry| (entry, self.bank.entry(e))))
+    }
 }
 
 /// Each weight has the shape of its spec, or that shape behind one batch axis.

@@ -40,6 +40,7 @@ pub mod rows;
 pub mod toy;
 
 mod active;
+mod adapter;
 mod bank;
 mod ctx;
 mod error;
@@ -53,14 +54,15 @@ mod store;
 mod target;
 
 pub use active::Active;
+pub use adapter::Adapter;
 pub use bank::WeightBank;
 pub use ctx::Ctx;
 pub use error::{Error, Result};
 pub use generator::{Condition, GeneratorConfig, Tasks, WeightGenerator, generate_rows};
 pub use method::{PeftConfig, PeftModule, SiteCall, take};
 pub use plan::{Entry, Plan};
-pub use site::{Position, Site, SiteId, SiteKind, Sites, Stack};
-pub use spec::{HeadInit, KAIMING_UNIFORM, ParamSpec, normal};
+pub use site::{Front, Position, Site, SiteId, SiteKind, Sites, Stack};
+pub use spec::{HeadInit, KAIMING_UNIFORM, ParamSpec, Scope, normal};
 pub use static_weights::{PEFT_PREFIX, StaticConfig};
 pub use store::{ParamStore, initial};
 pub use target::TargetModules;

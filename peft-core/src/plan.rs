@@ -1,8 +1,8 @@
 //! Sites × configurations, resolved once.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteId, Sites};
+use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteId, Sites};
 
 /// One method at one site.
 #[derive(Debug)]
@@ -16,9 +16,13 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The full name of one of its weights: the site's path, a dot, the weight's name.
+    /// The full name of one of its weights: the site's path, a dot, the weight's name; the latter alone where sites share
+    /// the weight.
     pub fn key(&self, param: &ParamSpec) -> String {
-        format!("{}.{}", self.site.path, param.name)
+        match param.scope {
+            Scope::Site => format!("{}.{}", self.site.path, param.name),
+            Scope::Model => param.name.to_string(),
+        }
     }
 }
 
@@ -83,16 +87,25 @@ impl Plan {
 
     /// The number of elements of all weights, each counted once.
     pub fn elements(&self) -> usize {
-        self.entries.iter().flat_map(|e| &e.params).map(ParamSpec::elements).sum()
+        let weights = self.entries.iter().flat_map(|e| e.params.iter().map(|p| (e.key(p), p.elements())));
+        weights.collect::<HashMap<_, _>>().values().sum()
     }
 
     fn check_keys(&self) -> Result<()> {
-        let mut seen = HashSet::new();
+        let mut seen: HashMap<String, &ParamSpec> = HashMap::new();
         for entry in &self.entries {
             for param in &entry.params {
                 let key = entry.key(param);
-                if !seen.insert(key.clone()) {
-                    return Err(Error::DuplicateKey { key });
+                match seen.insert(key.clone(), param) {
+                    None => {}
+                    Some(first) if first.scope != Scope::Model || param.scope != Scope::Model => {
+                        return Err(Error::DuplicateKey { key });
+                    }
+                    Some(first) if first.dims != param.dims => {
+                        let (expected, found) = (first.dims.clone(), param.dims.clone());
+                        return Err(Error::ShapeMismatch { key, expected, found });
+                    }
+                    Some(_) => {}
                 }
             }
         }

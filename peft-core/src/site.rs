@@ -39,6 +39,8 @@ impl Position {
     pub const CROSS_ATTENTION: Self = Self::new("cross");
     /// The hidden site behind the feed-forward block.
     pub const FEED_FORWARD: Self = Self::new("ffn");
+    /// The output projection, which `"all-linear"` leaves out.
+    pub const LM_HEAD: Self = Self::new("lm_head");
 
     /// A position with a name known at compile time.
     pub const fn new(name: &'static str) -> Self {
@@ -80,6 +82,37 @@ pub enum SiteKind {
         /// Features.
         dim: usize,
     },
+    /// A norm with the weight `w: [dim]`: the call's input is the normalised stream `x̂`, its output `x̂ ⊙ w`, its base `w`.
+    Norm {
+        /// Features.
+        dim: usize,
+    },
+    /// The embedded tokens `[batch, length, dim]`, as input and output both. A method may put positions in front: the
+    /// output may be longer, and what is in front is seen by everything.
+    Input {
+        /// Features.
+        dim: usize,
+    },
+    /// Keys beside values of an attention, `[batch, length, 2 · dim]`, with `dim` the features of all heads together. A
+    /// method may put positions in front: the output may be longer, and what is in front is seen by every query.
+    /// The call's input is the stream `[batch, queries, d_model]` that the queries come from.
+    KeyValue {
+        /// Features of the keys, and of the values.
+        dim: usize,
+        /// How many heads share them.
+        heads: usize,
+        /// What positions in front mean.
+        front: Front,
+    },
+}
+
+/// Where a backbone with relative positions puts what a method adds in front of keys and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Front {
+    /// Nowhere: no position bias (Li and Liang 2021, as AdapterHub does it).
+    Unplaced,
+    /// Before the first token, as a past that was decoded already (Hugging Face `peft`).
+    Past,
 }
 
 /// One place of a backbone where a method may act.

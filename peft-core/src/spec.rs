@@ -41,10 +41,19 @@ impl HeadInit {
     }
 }
 
+/// Whose weight it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The site's own; its name is relative to the site's path.
+    Site,
+    /// One for all sites that ask for it, by its whole name. They must ask for the same shape.
+    Model,
+}
+
 /// One weight that a method needs at one site.
 #[derive(Debug, Clone)]
 pub struct ParamSpec {
-    /// Its name relative to the site, for example `lora_A.weight`.
+    /// Its name, for example `lora_A.weight`.
     pub name: Cow<'static, str>,
     /// Its shape.
     pub dims: Vec<usize>,
@@ -52,17 +61,25 @@ pub struct ParamSpec {
     pub init: Init,
     /// How a generator's head for it begins.
     pub head: HeadInit,
+    /// Whether it belongs to the site, or to all sites that name it.
+    pub scope: Scope,
 }
 
 impl ParamSpec {
     /// A weight whose generated form begins where the static one does ([`HeadInit::from_static`]).
     pub fn new(name: impl Into<Cow<'static, str>>, dims: impl Into<Vec<usize>>, init: Init) -> Self {
-        Self { name: name.into(), dims: dims.into(), init, head: HeadInit::from_static(init) }
+        Self { name: name.into(), dims: dims.into(), init, head: HeadInit::from_static(init), scope: Scope::Site }
     }
 
     /// The same weight with another initial head.
     pub fn with_head(mut self, weight: Init, bias: Option<Init>) -> Self {
         self.head = HeadInit { weight, bias };
+        self
+    }
+
+    /// The same weight, one for all sites that name it ([`Scope::Model`]).
+    pub fn shared(mut self) -> Self {
+        self.scope = Scope::Model;
         self
     }
 

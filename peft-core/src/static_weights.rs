@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use crate::generator::generate_rows;
-use crate::{Condition, Entry, GeneratorConfig, Plan, Result, Tasks, WeightBank, WeightGenerator};
+use crate::{Condition, Entry, GeneratorConfig, Plan, Result, Scope, Tasks, WeightBank, WeightGenerator};
 
 /// The prefix that Hugging Face `peft` puts before the path of a module.
 pub const PEFT_PREFIX: &str = "base_model.model";
@@ -31,8 +31,12 @@ impl StaticConfig {
 
     fn bank(&self, plan: &Plan, task: Option<&str>, vb: &VarBuilder<'_>) -> Result<WeightBank> {
         let entry = |e: &Entry| -> Result<Vec<Tensor>> {
-            let vb = vb.pp(PEFT_PREFIX).pp(&e.site.path);
+            let root = vb.pp(PEFT_PREFIX);
             let one = |p: &crate::ParamSpec| {
+                let vb = match p.scope {
+                    Scope::Site => root.pp(&e.site.path),
+                    Scope::Model => root.clone(),
+                };
                 let vb = match task {
                     Some(task) if !self.is_shared(&p.name) => vb.pp("tasks").pp(task),
                     _ => vb.clone(),

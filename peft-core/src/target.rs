@@ -5,7 +5,7 @@ use std::fmt;
 use regex::Regex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Site, SiteKind};
+use crate::{Position, Site, SiteKind};
 
 /// The word for every linear map of the backbone.
 const ALL_LINEAR: &str = "all-linear";
@@ -28,7 +28,7 @@ pub enum TargetModules {
     Suffixes(Vec<String>),
     /// The whole path must match.
     Pattern(Regex),
-    /// Every linear map.
+    /// Every linear map but the output projection.
     AllLinear,
 }
 
@@ -49,7 +49,7 @@ impl TargetModules {
 
     /// Whether `site` is wanted.
     pub fn matches(&self, site: &Site) -> bool {
-        let linear = matches!(site.kind, SiteKind::Linear { .. });
+        let linear = matches!(site.kind, SiteKind::Linear { .. }) && site.position != Position::LM_HEAD;
         self.matches_path(&site.path) && (linear || !matches!(self, Self::AllLinear))
     }
 }

@@ -42,7 +42,8 @@ impl PeftConfig for Scale {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
         let dim = match site.kind {
             SiteKind::Linear { d_out, .. } => d_out,
-            SiteKind::Hidden { dim } => dim,
+            SiteKind::Hidden { dim } | SiteKind::Norm { dim } | SiteKind::Input { dim } => dim,
+            SiteKind::KeyValue { dim, .. } => 2 * dim,
         };
         let module = || Box::new(ScaleModule { dim }) as Box<dyn PeftModule>;
         Ok(self.target_modules.matches(site).then(module))

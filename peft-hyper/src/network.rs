@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use peft_core::{Condition, Error, Plan, Result, Stack, Tasks, WeightBank, WeightGenerator, generate_rows, normal};
 
 use crate::HyperConfig;
-use crate::stack::StackNetwork;
+use crate::stack::{StackNetwork, first_use};
 
 /// What [`HyperConfig`] builds.
 #[derive(Debug)]
@@ -13,8 +13,9 @@ pub(crate) struct HyperNetwork {
     tasks: Tasks,
     embeddings: Vec<Tensor>,
     stacks: Vec<StackNetwork>,
-    /// How many weights each entry of the plan has.
-    arity: Vec<usize>,
+    /// For each weight of each entry of the plan, the entry and the place where it is generated: its own, unless sites share
+    /// the weight.
+    sources: Vec<Vec<(usize, usize)>>,
 }
 
 impl HyperNetwork {
@@ -28,25 +29,30 @@ impl HyperNetwork {
             embeddings: tasks.names().iter().map(embedding).collect::<Result<_>>()?,
             stacks: [Stack::Encoder, Stack::Decoder].into_iter().filter(used).map(network).collect::<Result<_>>()?,
             tasks: tasks.clone(),
-            arity: plan.entries().iter().map(|e| e.params.len()).collect(),
+            sources: plan.entries().iter().enumerate().map(|(e, entry)| sources(plan, e, entry.params.len())).collect(),
         })
     }
 
     fn generate_one(&self, task: usize) -> Result<WeightBank> {
         let embedding = self.tasks.get(&self.embeddings, task)?;
-        let mut bank: Vec<Vec<Option<Tensor>>> = self.arity.iter().map(|&n| vec![None; n]).collect();
+        let mut made: Vec<Vec<Option<Tensor>>> = self.sources.iter().map(|e| vec![None; e.len()]).collect();
         for stack in &self.stacks {
             for (slot, weight) in stack.generate(embedding)? {
-                if let Some(place) = bank.get_mut(slot.entry).and_then(|e| e.get_mut(slot.param)) {
+                if let Some(place) = made.get_mut(slot.entry).and_then(|e| e.get_mut(slot.param)) {
                     *place = Some(weight);
                 }
             }
         }
-        let whole = |weights: Vec<Option<Tensor>>| weights.into_iter().collect::<Option<Vec<_>>>();
-        let bank = bank.into_iter().map(whole).collect::<Option<Vec<_>>>();
+        let weight = |&(e, p): &(usize, usize)| made.get(e).and_then(|entry| entry.get(p).cloned().flatten());
+        let entry = |places: &Vec<(usize, usize)>| places.iter().map(weight).collect::<Option<Vec<_>>>();
+        let bank = self.sources.iter().map(entry).collect::<Option<Vec<_>>>();
         bank.map(WeightBank::new)
             .ok_or_else(|| Error::Mismatch("the hypernetwork has no head for a weight of the plan".into()))
     }
+}
+
+fn sources(plan: &Plan, entry: usize, params: usize) -> Vec<(usize, usize)> {
+    (0..params).map(|param| first_use(plan, entry, param)).collect()
 }
 
 impl WeightGenerator for HyperNetwork {

@@ -6,7 +6,7 @@ use candle_core::{D, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::init::{ONE, ZERO};
 use peft_core::ops::{self, Kernels};
-use peft_core::{Plan, Position, Result, Stack, normal};
+use peft_core::{ParamSpec, Plan, Position, Result, Scope, Stack, normal};
 
 use crate::HyperConfig;
 use crate::head::{Head, Slot, index};
@@ -109,7 +109,8 @@ impl Rows {
         let mut kinds: BTreeMap<String, Vec<(u32, Slot)>> = BTreeMap::new();
         let mut specs = BTreeMap::new();
         for &(row, e) in &self.entries {
-            for (p, spec) in plan.entries().get(e).iter().flat_map(|entry| entry.params.iter().enumerate()) {
+            let params = plan.entries().get(e).into_iter().flat_map(|entry| entry.params.iter().enumerate());
+            for (p, spec) in params.filter(|&(p, _)| first_use(plan, e, p) == (e, p)) {
                 kinds.entry(Head::key(spec)).or_default().push((row, Slot { entry: e, param: p }));
                 specs.entry(Head::key(spec)).or_insert(spec);
             }
@@ -117,4 +118,19 @@ impl Rows {
         let head = |(spec, members): (_, &Vec<_>)| Head::new(spec, width, members, vb);
         specs.into_values().zip(kinds.values()).map(head).collect()
     }
+}
+
+/// The entry and the place where the weight `p` of entry `e` is first asked for: another one only where sites share it.
+pub(crate) fn first_use(plan: &Plan, e: usize, p: usize) -> (usize, usize) {
+    let Some(spec) = plan.entries().get(e).and_then(|entry| entry.params.get(p)) else {
+        return (e, p);
+    };
+    if spec.scope == Scope::Site {
+        return (e, p);
+    }
+    let place = |(e, entry): (usize, &peft_core::Entry)| {
+        let same = |other: &ParamSpec| other.scope == Scope::Model && other.name == spec.name;
+        entry.params.iter().position(same).map(|p| (e, p))
+    };
+    plan.entries().iter().enumerate().find_map(place).unwrap_or((e, p))
 }

@@ -76,7 +76,7 @@ fn logits(model: &PeftT5, batch: &TensorBatch, condition: &Condition) -> Tensor 
     let active = model.active(model.bank(condition).unwrap()).unwrap();
     let encoded = model.t5().encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
     let hidden = model.t5().decode(&batch.labels, &encoded, &batch.mask, &active, &mut Ctx::eval()).unwrap();
-    model.t5().logits(&hidden).unwrap()
+    model.t5().logits(&hidden, &active, &mut Ctx::eval()).unwrap()
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f32 {

@@ -17,4 +17,4 @@ pub use dataset::{TruncationCount, encode_all};
 pub use sentinel::{EncodeOptions, Encoder, Pair};
 pub use tags::decode_tags;
 
-pub(crate) use sentinel::interleave;
+pub(crate) use sentinel::interleave_from;

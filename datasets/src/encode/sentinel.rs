@@ -120,10 +120,21 @@ pub(crate) fn interleave<W: AsRef<str>>(
     words: &[W],
     max_length: usize,
 ) -> Result<Encoded> {
+    interleave_from(encoder, prefix, words, 0, max_length)
+}
+
+/// The same with `<extra_id_first>` before the first word.
+pub(crate) fn interleave_from<W: AsRef<str>>(
+    encoder: &mut WordEncoder<'_>,
+    prefix: &[u32],
+    words: &[W],
+    first: usize,
+    max_length: usize,
+) -> Result<Encoded> {
     let tokenizer = encoder.tokenizer();
     // One sentinel is left to close the sequence.
-    let most_words = SENTINELS - 1;
-    let mut sentinels = tokenizer.sentinels().iter();
+    let most_words = (SENTINELS - 1).saturating_sub(first);
+    let mut sentinels = tokenizer.sentinels().iter().skip(first);
     let mut ids = prefix.to_vec();
     for (word, sentinel) in words.iter().take(most_words).zip(sentinels.by_ref()) {
         ids.push(*sentinel);

@@ -14,6 +14,10 @@ pub struct NoiseOptions {
     /// Share of the words that sentinel copying replaces by words of the list it is given.
     /// Default 0.3.
     pub word_noise: f64,
+    /// Share of the sentinel copyings that take a stretch of the sentence, of a random length from one word on, and not
+    /// all of it. The words keep the sentinels that they have in the sentence. Short stretches are where a small model
+    /// first finds out what sentinels are for. Default 0.
+    pub copy_stretch: f64,
     /// Most ids of a source, `</s>` included. Default 128.
     pub max_source_length: usize,
     /// Most ids of a target, `</s>` included. Default 128.
@@ -27,6 +31,7 @@ impl Default for NoiseOptions {
             mean_span_length: 3.0,
             copy_fraction: 0.5,
             word_noise: 0.3,
+            copy_stretch: 0.0,
             max_source_length: 128,
             max_target_length: 128,
         }
@@ -43,7 +48,11 @@ impl NoiseOptions {
         require(inside, "noise_density", self.noise_density, "greater than 0 and less than 1")?;
         let whole = self.mean_span_length >= 1.0 && self.mean_span_length.is_finite();
         require(whole, "mean_span_length", self.mean_span_length, "1 or more")?;
-        for (name, share) in [("copy_fraction", self.copy_fraction), ("word_noise", self.word_noise)] {
+        for (name, share) in [
+            ("copy_fraction", self.copy_fraction),
+            ("word_noise", self.word_noise),
+            ("copy_stretch", self.copy_stretch),
+        ] {
             require((0.0..=1.0).contains(&share), name, share, "from 0 to 1")?;
         }
         let lengths = [("max_source_length", self.max_source_length), ("max_target_length", self.max_target_length)];

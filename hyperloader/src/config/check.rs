@@ -141,6 +141,7 @@ fn pretrain(pretrain: &PretrainConfig) -> Check {
     number(good, "pretrain.mean_span_length", length, "a finite number, 1 or more")?;
     share("pretrain.copy_fraction", pretrain.copy_fraction)?;
     share("pretrain.word_noise", pretrain.word_noise)?;
+    share("pretrain.copy_stretch", pretrain.copy_stretch)?;
     warmup("pretrain", pretrain.warmup_steps, pretrain.max_steps.get())?;
     positive("pretrain.learning_rate", pretrain.learning_rate)?;
     below_one("pretrain.label_smoothing", pretrain.label_smoothing)?;

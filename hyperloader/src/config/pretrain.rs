@@ -35,6 +35,9 @@ pub struct PretrainConfig {
     pub copy_fraction: f64,
     /// In a copying example: the share of the words that is replaced by other words, in `[0, 1]`. Default 0.3.
     pub word_noise: f64,
+    /// The share of the copying examples that take a stretch of the sentence, of a random length from one word on, in
+    /// `[0, 1]`: small models learn to copy from short stretches first. Default 0.
+    pub copy_stretch: f64,
     /// Most tokens of a source or target, `</s>` included. Default 128.
     pub max_length: NonZeroUsize,
     /// Optimizer steps. Default 10000.
@@ -81,6 +84,7 @@ impl Default for PretrainConfig {
             mean_span_length: 3.0,
             copy_fraction: 0.0,
             word_noise: 0.3,
+            copy_stretch: 0.0,
             max_length: count(128),
             max_steps: count(10_000),
             batch_size: count(64),

@@ -73,10 +73,10 @@ impl Batch {
         let live = || self.searches.iter().flat_map(|(_, hypotheses)| &hypotheses.live);
         let last: Vec<u32> = live().filter_map(|live| live.tokens.last().copied()).collect();
         let sums: Vec<f32> = live().map(|live| live.score).collect();
-        let (rows, device) = (sums.len(), t5.output_weight().device());
+        let (rows, device) = (sums.len(), t5.device());
         let tokens = Tensor::from_vec(last, (rows, 1), device)?;
         let hidden = t5.decode_step(&tokens, &mut self.cache, active, ctx)?;
-        let logits = t5.logits(&hidden)?.squeeze(1)?.to_dtype(DType::F32)?;
+        let logits = t5.logits(&hidden, active, ctx)?.squeeze(1)?.to_dtype(DType::F32)?;
         let log_p = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
         let scores = log_p.broadcast_add(&Tensor::from_vec(sums, (rows, 1), device)?)?;
         Ok(scores.reshape((self.searches.len(), ()))?.to_vec2()?)
@@ -149,7 +149,7 @@ mod tests {
     fn log_p(t5: &T5, encoded: &Tensor, mask: &Tensor, tokens: &[u32]) -> f32 {
         let ids = Tensor::new(&tokens[..tokens.len() - 1], encoded.device()).unwrap().unsqueeze(0).unwrap();
         let hidden = t5.decode(&ids, encoded, mask, &Active::none(), &mut Ctx::eval()).unwrap();
-        let logits = t5.logits(&hidden).unwrap().squeeze(0).unwrap();
+        let logits = t5.logits(&hidden, &Active::none(), &mut Ctx::eval()).unwrap().squeeze(0).unwrap();
         let log_p: Vec<Vec<f32>> = candle_nn::ops::log_softmax(&logits, 1).unwrap().to_vec2().unwrap();
         log_p.iter().zip(&tokens[1..]).map(|(row, token)| row[*token as usize]).sum()
     }

@@ -35,7 +35,7 @@ pub fn greedy(
         let last: Vec<u32> = alive.iter().map(|(_, token)| *token).collect();
         let tokens = Tensor::from_vec(last, (alive.len(), 1), device)?;
         let hidden = t5.decode_step(&tokens, &mut cache, active, &mut ctx)?;
-        let next: Vec<u32> = t5.logits(&hidden)?.argmax(D::Minus1)?.flatten_all()?.to_vec1()?;
+        let next: Vec<u32> = t5.logits(&hidden, active, &mut ctx)?.argmax(D::Minus1)?.flatten_all()?.to_vec1()?;
         for ((sentence, token), next) in alive.iter_mut().zip(next) {
             *token = next;
             if let Some(tokens) = sentences.get_mut(*sentence) {
@@ -76,7 +76,8 @@ mod tests {
         while rows[0].len() < max_length && alive.contains(&true) {
             let ids = Tensor::new(rows.clone(), &Device::Cpu).unwrap();
             let hidden = t5.decode(&ids, encoded, mask, &Active::none(), &mut Ctx::eval()).unwrap();
-            let logits: Vec<Vec<Vec<f32>>> = t5.logits(&hidden).unwrap().to_vec3().unwrap();
+            let logits: Vec<Vec<Vec<f32>>> =
+                t5.logits(&hidden, &Active::none(), &mut Ctx::eval()).unwrap().to_vec3().unwrap();
             for ((row, alive), logits) in rows.iter_mut().zip(&mut alive).zip(logits) {
                 let scores = logits.last().unwrap();
                 let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap() as u32;

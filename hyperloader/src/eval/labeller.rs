@@ -97,7 +97,7 @@ impl<'a> Labeller<'a> {
     fn generate(&self, batch: &[&Pair]) -> Result<Vec<Vec<u32>>> {
         let batch = collate(batch, self.tokenizer.pad_id());
         let shape = (batch.shape.batch, batch.shape.source_length);
-        let device = self.t5.output_weight().device();
+        let device = self.t5.device();
         let source = Tensor::from_vec(batch.source, shape, device)?;
         let mask = Tensor::from_vec(batch.source_mask, shape, device)?;
         let active = self.model.active(&self.bank)?;

@@ -96,7 +96,7 @@ impl PeftT5 {
         let hidden = self.t5.decode(&inputs, &encoded, &batch.mask, &active, ctx)?;
         let hidden = hidden.flatten_to(1)?;
         let labels = batch.labels.flatten_all()?;
-        Ok(smoothed_cross_entropy(&hidden, self.t5.output_weight(), &labels, loss, ctx.kernels())?)
+        Ok(smoothed_cross_entropy(&hidden, &self.t5.output_weight(&active)?, &labels, loss, ctx.kernels())?)
     }
 }
 

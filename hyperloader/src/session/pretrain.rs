@@ -143,6 +143,7 @@ fn noise_options(pretrain: &PretrainConfig) -> NoiseOptions {
         mean_span_length: pretrain.mean_span_length,
         copy_fraction: pretrain.copy_fraction,
         word_noise: pretrain.word_noise,
+        copy_stretch: pretrain.copy_stretch,
         max_source_length: pretrain.max_length.get(),
         max_target_length: pretrain.max_length.get(),
     }

@@ -1,9 +1,10 @@
 //! Multi-head attention, T5's way: no scaling by `1/√d_kv`, biases on scores, no biases on projections.
 
-use candle_core::Tensor;
-use peft_core::{Active, Ctx, ops};
+use candle_core::{D, Tensor};
+use peft_core::{Active, Ctx, Front, SiteId, ops};
 
-use super::builder::{Builder, Features, Place, inverse_sqrt};
+use super::bias::RelativeBias;
+use super::builder::{Builder, Features, KeyValueSites, Place, inverse_sqrt};
 use super::layers::{Linear, Weight};
 use crate::Result;
 
@@ -40,6 +41,14 @@ impl Kind {
             Self::CrossAttention => ["cross.q", "cross.k", "cross.v", "cross.o"],
         }
     }
+
+    /// The positions of what stands in front of the keys: without a place of its own, and as a past.
+    fn front_positions(self) -> [&'static str; 2] {
+        match self {
+            Self::SelfAttention => ["self.kv", "self.past"],
+            Self::CrossAttention => ["cross.kv", "cross.past"],
+        }
+    }
 }
 
 /// Keys and values, `[batch, length, heads · d_kv]` each.
@@ -49,6 +58,35 @@ pub(super) struct KeyValues {
     pub(super) values: Tensor,
 }
 
+impl KeyValues {
+    /// What the methods at `site` make of them, for the queries of `x`; nothing is copied where none acts.
+    fn at(&self, site: SiteId, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Option<Self>> {
+        if active.is_idle(site) {
+            return Ok(None);
+        }
+        let features = self.keys.dim(D::Minus1)?;
+        let beside = Tensor::cat(&[&self.keys, &self.values], D::Minus1)?;
+        let longer = active.apply(site, x, None, beside, ctx)?;
+        let half = |first| longer.narrow(D::Minus1, first, features)?.contiguous();
+        Ok(Some(Self { keys: half(0)?, values: half(features)? }))
+    }
+
+    fn len(&self) -> Result<usize> {
+        Ok(self.keys.dim(1)?)
+    }
+
+    /// Each row `times` times, one copy after the other.
+    fn repeat_rows(&self, times: usize) -> Result<Self> {
+        Ok(Self { keys: repeat_rows(&self.keys, times)?, values: repeat_rows(&self.values, times)? })
+    }
+}
+
+fn repeat_rows(x: &Tensor, times: usize) -> Result<Tensor> {
+    let rows: Vec<u32> = (0..x.dim(0)? as u32).flat_map(|row| std::iter::repeat_n(row, times)).collect();
+    let count = rows.len();
+    Ok(x.contiguous()?.index_select(&Tensor::from_vec(rows, count, x.device())?, 0)?)
+}
+
 /// What is added to the scores `q kᵀ`. Both broadcast to `[batch, heads, queries, keys]`.
 #[derive(Debug, Clone)]
 pub(super) struct ScoreTerms {
@@ -56,6 +94,35 @@ pub(super) struct ScoreTerms {
     pub(super) bias: Option<Tensor>,
     /// The mask, `[batch or 1, 1, queries or 1, keys]`.
     pub(super) mask: Option<Tensor>,
+    /// In self-attention: the table that the bias came from, and the position of the first query.
+    pub(super) relative: Option<(RelativeBias, usize)>,
+}
+
+impl ScoreTerms {
+    /// The terms once `count` keys stand in front of the others, which every query sees.
+    fn with_front(&self, count: usize, front: Front, queries: usize, ctx: &Ctx) -> Result<Self> {
+        if count == 0 {
+            return Ok(self.clone());
+        }
+        let past = match (&self.relative, front) {
+            (Some((bias, first)), Front::Past) => Some(bias.forward(first + count, queries, count, ctx)?),
+            _ => None,
+        };
+        let bias = match (&self.bias, past) {
+            (Some(bias), Some(past)) => Some(Tensor::cat(&[past, bias.clone()], 3)?),
+            (Some(bias), None) => Some(bias.pad_with_zeros(3, count, 0)?),
+            (None, past) => past,
+        };
+        let mask = self.mask.as_ref().map(|mask| mask.pad_with_zeros(3, count, 0)).transpose()?;
+        Ok(Self { bias, mask, relative: self.relative.clone() })
+    }
+
+    /// The terms of one of `beams` sets of queries that stand side by side, for `beams` times as many rows.
+    fn apart(&self, beams: usize, queries: usize) -> Result<Self> {
+        let bias = self.bias.as_ref().map(|bias| bias.narrow(2, 0, queries)?.contiguous()).transpose()?;
+        let mask = self.mask.as_ref().map(|mask| repeat_rows(mask, beams)).transpose()?;
+        Ok(Self { bias, mask, relative: self.relative.clone() })
+    }
 }
 
 /// `softmax(q kᵀ + bias + mask) v Woᵀ` per head, with dropout on the probabilities.
@@ -65,6 +132,7 @@ pub(super) struct Attention {
     k: Linear,
     v: Linear,
     o: Linear,
+    front: KeyValueSites,
     heads: usize,
     dropout: f64,
 }
@@ -77,11 +145,13 @@ impl Attention {
         let q_stdev = inverse_sqrt(d_model * config.d_kv);
         let [into, out] = [Features { d_in: d_model, d_out: inner }, Features { d_in: inner, d_out: d_model }];
         let [q, k, v, o] = kind.positions();
+        let path = format!("{}.{}", place.path(), kind.module());
         let module = |name: &str| format!("{}.{name}", kind.module());
         Ok(Self {
             q: builder.linear(place, &module("q"), q, into, q_stdev)?,
             k: builder.linear(place, &module("k"), k, into, inverse_sqrt(d_model))?,
             v: builder.linear(place, &module("v"), v, into, inverse_sqrt(d_model))?,
+            front: builder.key_values(place, &path, kind.front_positions()),
             o: builder.linear(place, &module("o"), o, out, inverse_sqrt(inner))?,
             heads,
             dropout,
@@ -100,6 +170,49 @@ impl Attention {
     /// `memory` may have fewer rows than `x`: then each of its rows serves `batch / rows` successive rows of `x` (the
     /// beams of one sentence), whose queries stand side by side; `terms` are those of all of them.
     pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        memory: &KeyValues,
+        terms: &ScoreTerms,
+        active: &Active<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        if let Some((memory, terms)) = self.in_front(x, memory, terms, active, ctx)? {
+            return self.attend(x, &memory, &terms, active, ctx);
+        }
+        self.attend(x, memory, terms, active, ctx)
+    }
+
+    /// Keys, values and terms with what methods put in front of them; `None` where none does.
+    fn in_front(
+        &self,
+        x: &Tensor,
+        memory: &KeyValues,
+        terms: &ScoreTerms,
+        active: &Active<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Option<(KeyValues, ScoreTerms)>> {
+        let sites = [(self.front.past, Front::Past), (self.front.unplaced, Front::Unplaced)];
+        if sites.iter().all(|(site, _)| active.is_idle(*site)) {
+            return Ok(None);
+        }
+        let (batch, queries, _) = x.dims3()?;
+        let beams = batch / memory.keys.dim(0)?.max(1);
+        let (mut memory, mut terms) = match beams {
+            0 | 1 => (memory.clone(), terms.clone()),
+            // What is in front may depend on the row of the queries.
+            _ => (memory.repeat_rows(beams)?, terms.apart(beams, queries)?),
+        };
+        for (site, front) in sites {
+            if let Some(longer) = memory.at(site, x, active, ctx)? {
+                terms = terms.with_front(longer.len()? - memory.len()?, front, queries, ctx)?;
+                memory = longer;
+            }
+        }
+        Ok(Some((memory, terms)))
+    }
+
+    fn attend(
         &self,
         x: &Tensor,
         memory: &KeyValues,

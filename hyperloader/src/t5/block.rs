@@ -26,7 +26,7 @@ impl<F> SubLayer<F> {
         position: &'static str,
         inner: impl FnOnce(&mut Builder<'_>) -> Result<F>,
     ) -> Result<Self> {
-        let norm = builder.norm(format!("{}.layer_norm.weight", place.path()))?;
+        let norm = builder.norm(format!("{}.layer_norm", place.path()), place, norm_position(position))?;
         let inner = inner(builder)?;
         Ok(Self { norm, inner, output: builder.hidden(place, position), dropout: builder.config.dropout_rate })
     }
@@ -39,10 +39,18 @@ impl<F> SubLayer<F> {
         ctx: &mut Ctx,
         inner: impl FnOnce(&F, &Tensor, &mut Ctx) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        let normed = self.norm.forward(h, ctx)?;
+        let normed = self.norm.forward(h, active, ctx)?;
         let y = inner(&self.inner, &normed, ctx)?;
         let y = active.apply(self.output, h, None, y, ctx)?;
         Ok((h + ctx.dropout(&y, self.dropout)?)?)
+    }
+}
+
+fn norm_position(position: &'static str) -> &'static str {
+    match position {
+        "self" => "self.norm",
+        "cross" => "cross.norm",
+        _ => "ffn.norm",
     }
 }
 

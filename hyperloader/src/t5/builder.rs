@@ -1,7 +1,7 @@
 //! Takes parameters from a `VarBuilder` under their Hugging Face names, and names sites on the way.
 
 use candle_nn::{Init, VarBuilder};
-use peft_core::{Position, Site, SiteId, SiteKind, Sites, Stack, normal};
+use peft_core::{Front, Position, Site, SiteId, SiteKind, Sites, Stack, normal};
 
 use super::T5Config;
 use super::layers::{Linear, Norm, Weight};
@@ -27,6 +27,15 @@ impl Place {
 pub(super) struct Features {
     pub(super) d_in: usize,
     pub(super) d_out: usize,
+}
+
+/// Where methods put keys and values in front of an attention's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyValueSites {
+    /// Those that come before the first position, as a past would.
+    pub(super) past: SiteId,
+    /// Those without a position.
+    pub(super) unplaced: SiteId,
 }
 
 /// What the modules of the backbone are built with.
@@ -69,13 +78,31 @@ impl<'a> Builder<'a> {
         self.site(place.path(), place, position, kind)
     }
 
-    /// The norm whose weight is called `name`.
-    pub(super) fn norm(&self, name: String) -> Result<Norm> {
-        let weight = self.weight(name, &[self.config.d_model], candle_nn::init::ONE)?;
-        Ok(Norm { weight, epsilon: self.config.layer_norm_epsilon })
+    /// The keys and values of the attention at `path`: one site for what has no place in front of the first key, another
+    /// for what is a past.
+    pub(super) fn key_values(&mut self, place: Place, path: &str, position: [&'static str; 2]) -> KeyValueSites {
+        let T5Config { num_heads: heads, .. } = *self.config;
+        let mut site = |path, front, position| {
+            let kind = SiteKind::KeyValue { dim: self.config.inner_dim(), heads, front };
+            self.site(path, place, position, kind)
+        };
+        let [unplaced, past] = position;
+        KeyValueSites {
+            past: site(format!("{path}.past"), Front::Past, past),
+            unplaced: site(path.to_owned(), Front::Unplaced, unplaced),
+        }
     }
 
-    fn site(&mut self, path: String, place: Place, position: &'static str, kind: SiteKind) -> SiteId {
+    /// The norm at `path`; `place` is the sub-layer that it belongs to.
+    pub(super) fn norm(&mut self, path: String, place: Place, position: &'static str) -> Result<Norm> {
+        let dim = self.config.d_model;
+        let weight = self.weight(format!("{path}.weight"), &[dim], candle_nn::init::ONE)?;
+        let site = self.site(path, place, position, SiteKind::Norm { dim });
+        Ok(Norm { weight: Weight { site: Some(site), ..weight }, epsilon: self.config.layer_norm_epsilon })
+    }
+
+    /// The site called `path`.
+    pub(super) fn site(&mut self, path: String, place: Place, position: &'static str, kind: SiteKind) -> SiteId {
         let position = Position::new(position);
         self.sites.add(Site { path, stack: place.stack, layer: place.block, position, kind })
     }

@@ -21,7 +21,7 @@ impl T5 {
         capacity: usize,
         ctx: &mut Ctx,
     ) -> Result<Cache> {
-        let padding = mask::padding(mask, encoded.dtype())?;
+        let padding = mask::padding(&mask::with_front(mask, encoded.dim(1)?)?, encoded.dtype())?;
         let memory = |block: &Block| block.memory(encoded, active, ctx);
         let memories = self.decoder.blocks.iter().map(memory).collect::<Result<Vec<_>>>()?;
         Ok(Cache::new(padding, memories.into_iter().flatten(), capacity))
@@ -49,7 +49,7 @@ impl T5 {
             let memory = Memory { key_values: &layer.memory, terms: &cross_terms };
             h = block.forward(&h, &terms, Some((&mut layer.past, span)), Some(memory), active, ctx)?;
         }
-        self.output(&h, ctx)
+        self.output(&h, active, ctx)
     }
 }
 

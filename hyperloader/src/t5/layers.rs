@@ -12,7 +12,7 @@ pub(super) struct Weight {
     pub(super) name: String,
     /// Its value: a variable if it trains.
     pub(super) value: Tensor,
-    /// Where it is the weight of a linear map at which methods may act: its site.
+    /// Where it is the weight of a linear map or a norm at which methods may act: its site.
     pub(super) site: Option<SiteId>,
 }
 
@@ -27,6 +27,19 @@ impl Weight {
         self.value = self.value.detach();
         Ok(())
     }
+
+    /// Whether a method acts at the site.
+    pub(super) fn is_target(&self, active: &Active<'_>) -> bool {
+        self.site.is_some_and(|site| !active.is_idle(site))
+    }
+
+    /// What the methods at the site make of `output`.
+    pub(super) fn apply(&self, input: &Tensor, output: Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        match self.site {
+            Some(site) => Ok(active.apply(site, input, Some(&self.value), output, ctx)?),
+            None => Ok(output),
+        }
+    }
 }
 
 /// `y = x Wᵀ`, and whatever acts at its site.
@@ -36,12 +49,8 @@ pub(super) struct Linear(pub(super) Weight);
 impl Linear {
     /// `x [batch, length, d_in]` to `[batch, length, d_out]`.
     pub(super) fn forward(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let Weight { value, site, .. } = &self.0;
-        let y = ops::linear(x, value, ctx.kernels())?;
-        match site {
-            Some(site) => Ok(active.apply(*site, x, Some(value), y, ctx)?),
-            None => Ok(y),
-        }
+        let y = ops::linear(x, &self.0.value, ctx.kernels())?;
+        self.0.apply(x, y, active, ctx)
     }
 }
 
@@ -55,7 +64,13 @@ pub(super) struct Norm {
 
 impl Norm {
     /// `x [batch, length, d_model]` to the same shape.
-    pub(super) fn forward(&self, x: &Tensor, ctx: &Ctx) -> Result<Tensor> {
-        Ok(ops::rms_norm(x, &self.weight.value, self.epsilon, ctx.kernels())?)
+    pub(super) fn forward(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let Weight { value, .. } = &self.weight;
+        if !self.weight.is_target(active) {
+            return Ok(ops::rms_norm(x, value, self.epsilon, ctx.kernels())?);
+        }
+        let normalised = ops::rms_norm(x, &value.ones_like()?, self.epsilon, ctx.kernels())?;
+        let output = normalised.broadcast_mul(value)?;
+        self.weight.apply(&normalised, output, active, ctx)
     }
 }

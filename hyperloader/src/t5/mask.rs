@@ -14,6 +14,16 @@ pub(super) fn padding(mask: &Tensor, dtype: DType) -> Result<Tensor> {
     Ok(mask.to_dtype(dtype)?.affine(-BLOCKED, BLOCKED)?.reshape((batch, 1, 1, source))?)
 }
 
+/// The padding mask `[batch, source]` once methods have put positions in front of the source, `length` in all.
+pub(super) fn with_front(mask: &Tensor, length: usize) -> Result<Tensor> {
+    let (batch, source) = mask.dims2()?;
+    if length <= source {
+        return Ok(mask.clone());
+    }
+    let front = Tensor::ones((batch, length - source), mask.dtype(), mask.device())?;
+    Ok(Tensor::cat(&[&front, mask], 1)?)
+}
+
 /// The causal mask of the queries `first..first + queries` on `keys` keys, `[1, 1, queries, keys]`; `None` where it would
 /// block nothing.
 pub(super) fn causal(

@@ -1,9 +1,8 @@
 //! The whole model: encoder, decoder and output projection.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use peft_core::ops::{self, Kernels};
-use peft_core::{Active, Ctx, Sites, Stack as Side, normal};
+use peft_core::{Active, Ctx, SiteId, SiteKind, Sites, Stack as Side, normal, ops};
 
 use super::T5Config;
 use super::attention::{Kind, ScoreTerms};
@@ -35,7 +34,7 @@ use crate::{Error, Result};
 /// let encoded = t5.encode(&ids, &mask, &active, &mut ctx)?;
 /// let decoder_ids = shift_right(&labels, config.decoder_start_token_id)?;
 /// let hidden = t5.decode(&decoder_ids, &encoded, &mask, &active, &mut ctx)?;
-/// assert_eq!(t5.logits(&hidden)?.dims(), [2, 2, 100]);
+/// assert_eq!(t5.logits(&hidden, &active, &mut ctx)?.dims(), [2, 2, 100]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -47,6 +46,8 @@ pub struct T5 {
     pub(super) encoder: Stack,
     pub(super) decoder: Stack,
     pub(super) cross_bias: Option<RelativeBias>,
+    /// Where methods may put embeddings in front of the source.
+    input: SiteId,
 }
 
 impl T5 {
@@ -60,18 +61,30 @@ impl T5 {
         let (table, d_model) = ([config.vocab_size, config.d_model], config.d_model);
         let shared = builder.weight("shared.weight".to_owned(), &table, normal(1.))?;
         let head = || builder.weight("lm_head.weight".to_owned(), &table, normal(inverse_sqrt(d_model)));
-        let lm_head = (!config.tie_word_embeddings).then(head).transpose()?;
+        let mut lm_head = (!config.tie_word_embeddings).then(head).transpose()?;
+        let first = Place { stack: Side::Encoder, block: 0, layer: 0 };
+        let input = builder.site("encoder.embed_tokens".to_owned(), first, "input", SiteKind::Input { dim: d_model });
         let encoder = Stack::new(&mut builder, Side::Encoder)?;
         let decoder = Stack::new(&mut builder, Side::Decoder)?;
         let cross_bias = config.cross_attention_bias.then(|| cross_bias(&builder)).transpose()?;
-        Ok(Self { config: config.clone(), sites: builder.sites, shared, lm_head, encoder, decoder, cross_bias })
+        if let Some(head) = &mut lm_head {
+            let last = Place { stack: Side::Decoder, block: config.num_decoder_layers.saturating_sub(1), layer: 2 };
+            let kind = SiteKind::Linear { d_in: d_model, d_out: config.vocab_size };
+            head.site = Some(builder.site("lm_head".to_owned(), last, "lm_head", kind));
+        }
+        let sites = builder.sites;
+        Ok(Self { config: config.clone(), sites, shared, lm_head, encoder, decoder, cross_bias, input })
     }
 
     /// The places where methods may act, in the order of the forward pass.
     ///
     /// Linear maps have the path of their module and the positions `self.q`, `self.k`, `self.v`, `self.o`, the same with
     /// `cross`, `ffn.wi` (or `ffn.wi_0` and `ffn.wi_1`) and `ffn.wo`. Outputs of sub-layers have the path
-    /// `<stack>.block.<i>.layer.<j>` and the positions `self`, `cross` and `ffn`.
+    /// `<stack>.block.<i>.layer.<j>` and the positions `self`, `cross` and `ffn`; norms have the path of their module and
+    /// the positions `self.norm`, `cross.norm`, `ffn.norm` and `final.norm`. What methods put in front of keys and values
+    /// stands at the path of the attention (`self.kv`, `cross.kv`) or, as a past, at that path with `.past` behind it
+    /// (`self.past`, `cross.past`); in front of the source, at `encoder.embed_tokens` (`input`). An output projection that
+    /// is not tied is the linear map `lm_head`.
     pub fn sites(&self) -> &Sites {
         &self.sites
     }
@@ -86,12 +99,15 @@ impl T5 {
     /// # Errors
     /// If an id lies outside the vocabulary or a shape does not fit; or as the active methods do.
     pub fn encode(&self, ids: &Tensor, mask: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let terms = self.encoder.padded_terms(mask, ctx)?;
-        let mut h = self.embed(ids, ctx)?;
+        let embedded = ops::embedding(ids, &self.shared.value, ctx.kernels())?;
+        let embedded = active.apply(self.input, &embedded.clone(), None, embedded, ctx)?;
+        let mask = mask::with_front(mask, embedded.dim(1)?)?;
+        let terms = self.encoder.padded_terms(&mask, ctx)?;
+        let mut h = ctx.dropout(&embedded, self.config.dropout_rate)?;
         for block in &self.encoder.blocks {
             h = block.forward(&h, &terms, None, None, active, ctx)?;
         }
-        self.encoder.finish(&h, ctx)
+        self.encoder.finish(&h, active, ctx)
     }
 
     /// The decoder's output for whole target sentences: `decoder_ids [b, t]`, the encoder's output `encoded [b, s, d]`
@@ -110,7 +126,7 @@ impl T5 {
     ) -> Result<Tensor> {
         let queries = decoder_ids.dim(1)?;
         let terms = self.decoder.causal_terms(0, queries, queries, ctx)?;
-        let padding = mask::padding(mask, encoded.dtype())?;
+        let padding = mask::padding(&mask::with_front(mask, encoded.dim(1)?)?, encoded.dtype())?;
         let cross_terms = self.cross_terms(&padding, 0, queries, 1, ctx)?;
         let mut h = self.embed(decoder_ids, ctx)?;
         for block in &self.decoder.blocks {
@@ -118,21 +134,45 @@ impl T5 {
             let memory = key_values.as_ref().map(|key_values| Memory { key_values, terms: &cross_terms });
             h = block.forward(&h, &terms, None, memory, active, ctx)?;
         }
-        self.output(&h, ctx)
+        self.output(&h, active, ctx)
     }
 
     /// The scores of all words, `hidden [.., d]` to `[.., V]`. Training computes the loss from `hidden` and
     /// [`output_weight`](Self::output_weight) instead, without ever holding all scores.
     ///
     /// # Errors
-    /// If the last dimension is not `d`.
-    pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        Ok(ops::linear(hidden, self.output_weight(), Kernels::default())?)
+    /// If the last dimension is not `d`; or as the methods at `lm_head`.
+    pub fn logits(&self, hidden: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let head = self.output_projection();
+        let scores = ops::linear(hidden, &head.value, ctx.kernels())?;
+        head.apply(hidden, scores, active, ctx)
     }
 
-    /// The output projection `[V, d]`: the embedding table where tied, else `lm_head`.
-    pub fn output_weight(&self) -> &Tensor {
-        &self.lm_head.as_ref().unwrap_or(&self.shared).value
+    /// The output projection `[V, d]`: the embedding table where tied, else `lm_head` with what acts there folded in.
+    ///
+    /// # Errors
+    /// If a method acts at `lm_head` that cannot be folded, or whose weights differ by row.
+    pub fn output_weight(&self, active: &Active<'_>) -> Result<Tensor> {
+        let head = self.output_projection();
+        let Some(site) = head.site.filter(|site| !active.is_idle(*site)) else {
+            return Ok(head.value.clone());
+        };
+        active.fold(site, &head.value)?.ok_or_else(|| {
+            Error::Training(
+                "a method at lm_head cannot be folded into it (or differs by row of the batch); the loss needs one \
+                 output weight for the whole batch"
+                    .into(),
+            )
+        })
+    }
+
+    /// Where the parameters lie.
+    pub fn device(&self) -> &Device {
+        self.shared.value.device()
+    }
+
+    fn output_projection(&self) -> &Weight {
+        self.lm_head.as_ref().unwrap_or(&self.shared)
     }
 
     pub(super) fn embed(&self, ids: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
@@ -140,8 +180,8 @@ impl T5 {
         Ok(ctx.dropout(&embedded, self.config.dropout_rate)?)
     }
 
-    pub(super) fn output(&self, h: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
-        let hidden = self.decoder.finish(h, ctx)?;
+    pub(super) fn output(&self, h: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let hidden = self.decoder.finish(h, active, ctx)?;
         match self.lm_head {
             Some(_) => Ok(hidden),
             None => Ok((hidden * inverse_sqrt(self.config.d_model))?),
@@ -162,7 +202,7 @@ impl T5 {
             let bias = bias.forward(first, queries, source, ctx)?;
             Ok(if beams > 1 { bias.repeat((1, 1, beams, 1))? } else { bias })
         });
-        Ok(ScoreTerms { bias: bias.transpose()?, mask: Some(padding.clone()) })
+        Ok(ScoreTerms { bias: bias.transpose()?, mask: Some(padding.clone()), relative: None })
     }
 }
 
@@ -190,8 +230,8 @@ pub fn shift_right(labels: &Tensor, start: u32) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use candle_core::{DType, Device};
-    use peft_core::{ParamStore, SiteKind};
+    use candle_core::DType;
+    use peft_core::ParamStore;
 
     use super::*;
     use crate::t5::testing::{self, batch, hidden, largest_difference, tiny, tiny_gated};
@@ -207,25 +247,35 @@ mod tests {
         assert_eq!(
             sites[second_decoder_block..],
             [
+                ("decoder.block.1.layer.0.layer_norm", "self.norm", 1),
                 ("decoder.block.1.layer.0.SelfAttention.q", "self.q", 1),
                 ("decoder.block.1.layer.0.SelfAttention.k", "self.k", 1),
                 ("decoder.block.1.layer.0.SelfAttention.v", "self.v", 1),
+                ("decoder.block.1.layer.0.SelfAttention.past", "self.past", 1),
+                ("decoder.block.1.layer.0.SelfAttention", "self.kv", 1),
                 ("decoder.block.1.layer.0.SelfAttention.o", "self.o", 1),
                 ("decoder.block.1.layer.0", "self", 1),
+                ("decoder.block.1.layer.1.layer_norm", "cross.norm", 1),
                 ("decoder.block.1.layer.1.EncDecAttention.q", "cross.q", 1),
                 ("decoder.block.1.layer.1.EncDecAttention.k", "cross.k", 1),
                 ("decoder.block.1.layer.1.EncDecAttention.v", "cross.v", 1),
+                ("decoder.block.1.layer.1.EncDecAttention.past", "cross.past", 1),
+                ("decoder.block.1.layer.1.EncDecAttention", "cross.kv", 1),
                 ("decoder.block.1.layer.1.EncDecAttention.o", "cross.o", 1),
                 ("decoder.block.1.layer.1", "cross", 1),
+                ("decoder.block.1.layer.2.layer_norm", "ffn.norm", 1),
                 ("decoder.block.1.layer.2.DenseReluDense.wi_0", "ffn.wi_0", 1),
                 ("decoder.block.1.layer.2.DenseReluDense.wi_1", "ffn.wi_1", 1),
                 ("decoder.block.1.layer.2.DenseReluDense.wo", "ffn.wo", 1),
                 ("decoder.block.1.layer.2", "ffn", 1),
+                ("decoder.final_layer_norm", "final.norm", 1),
+                ("lm_head", "lm_head", 1),
             ]
         );
-        let (q, hidden) = (t5.sites().iter().next().unwrap(), t5.sites().iter().nth(4).unwrap());
-        assert_eq!(q.kind, SiteKind::Linear { d_in: 16, d_out: 12 });
-        assert_eq!((hidden.path.as_str(), hidden.kind), ("encoder.block.0.layer.0", SiteKind::Hidden { dim: 16 }));
+        let kind = |path| t5.sites().iter().find(|site| site.path == path).unwrap().kind;
+        assert_eq!(kind("encoder.block.0.layer.0.SelfAttention.q"), SiteKind::Linear { d_in: 16, d_out: 12 });
+        assert_eq!(kind("encoder.block.0.layer.0"), SiteKind::Hidden { dim: 16 });
+        assert_eq!(kind("encoder.embed_tokens"), SiteKind::Input { dim: 16 });
     }
 
     #[test]
@@ -251,8 +301,13 @@ mod tests {
         let store = ParamStore::new(0, CPU);
         let vb = Weights::random(1).trainable(Trainable::Norms, &store).var_builder(DType::F32, CPU);
         let t5 = T5::new(&tiny_gated(), vb).unwrap();
-        let loss =
-            t5.logits(&hidden(&t5, &Active::none(), &mut Ctx::eval())).unwrap().sqr().unwrap().sum_all().unwrap();
+        let loss = t5
+            .logits(&hidden(&t5, &Active::none(), &mut Ctx::eval()), &Active::none(), &mut Ctx::eval())
+            .unwrap()
+            .sqr()
+            .unwrap()
+            .sum_all()
+            .unwrap();
         let grads = loss.backward().unwrap();
         assert_eq!(store.vars().len(), 12);
         for (name, var) in store.vars() {

@@ -1,7 +1,7 @@
 //! A stack of blocks with what they share: the relative position bias and the norm at the end.
 
 use candle_core::Tensor;
-use peft_core::{Ctx, Stack as Side};
+use peft_core::{Active, Ctx, Stack as Side};
 
 use super::attention::{Kind, ScoreTerms};
 use super::bias::RelativeBias;
@@ -32,7 +32,10 @@ impl Stack {
         Ok(Self {
             bias: RelativeBias::new(builder, &path, side == Side::Encoder)?,
             blocks: (0..count).map(|i| Block::new(builder, side, i)).collect::<Result<_>>()?,
-            final_norm: builder.norm(format!("{side}.final_layer_norm.weight"))?,
+            final_norm: {
+                let last = Place { stack: side, block: count.saturating_sub(1), layer: 0 };
+                builder.norm(format!("{side}.final_layer_norm"), last, "final.norm")?
+            },
             dropout: builder.config.dropout_rate,
         })
     }
@@ -42,7 +45,7 @@ impl Stack {
         let source = padding.dim(1)?;
         let bias = self.bias.forward(0, source, source, ctx)?;
         let mask = mask::padding(padding, bias.dtype())?;
-        Ok(ScoreTerms { bias: Some(bias), mask: Some(mask) })
+        Ok(ScoreTerms { bias: Some(bias), mask: Some(mask), relative: Some((self.bias.clone(), 0)) })
     }
 
     /// What all blocks of the decoder add to the scores of the positions `first..first + queries` on `keys` keys.
@@ -52,12 +55,12 @@ impl Stack {
             Some(mask) => bias.broadcast_add(&mask)?,
             None => bias,
         };
-        Ok(ScoreTerms { bias: Some(bias), mask: None })
+        Ok(ScoreTerms { bias: Some(bias), mask: None, relative: Some((self.bias.clone(), first)) })
     }
 
     /// The norm and the dropout after the last block.
-    pub(super) fn finish(&self, h: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
-        let normed = self.final_norm.forward(h, ctx)?;
+    pub(super) fn finish(&self, h: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let normed = self.final_norm.forward(h, active, ctx)?;
         Ok(ctx.dropout(&normed, self.dropout)?)
     }
 

@@ -1,0 +1,44 @@
+//! An adapter as files hold it: methods and static weights.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+
+use crate::{Condition, GeneratorConfig, ParamStore, PeftConfig, Plan, Result, Sites, StaticConfig, Tasks, WeightBank};
+
+/// Methods with one set of static weights, such as a folder of Hugging Face `peft` or of AdapterHub holds.
+///
+/// Weights have the names that [`StaticConfig`] gives them: `base_model.model.<site path>.<weight>`.
+#[derive(Debug, Default)]
+pub struct Adapter {
+    /// The methods.
+    pub methods: Vec<Box<dyn PeftConfig>>,
+    /// Their weights by name.
+    pub weights: BTreeMap<String, Tensor>,
+}
+
+impl Adapter {
+    /// The adapter on a backbone with these sites. All or nothing: every weight finds its place, and every place a weight.
+    ///
+    /// # Errors
+    /// As [`Plan::resolve`]; [`Error::MissingKeys`](crate::Error::MissingKeys),
+    /// [`Error::UnknownKeys`](crate::Error::UnknownKeys) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) where
+    /// methods and weights do not fit each other or the backbone.
+    pub fn build(&self, sites: &Sites, device: &Device) -> Result<(Plan, WeightBank)> {
+        let plan = Plan::resolve(sites, &self.methods)?;
+        let store = ParamStore::from_tensors(self.weights.clone(), device);
+        let one = Tasks::new(["adapter"]);
+        let generator = StaticConfig::default().build(&plan, &one, store.var_builder()).map_err(unwrapped)?;
+        store.check_all_used()?;
+        let bank = generator.generate(&Condition::Task(0))?.detach();
+        Ok((plan, bank))
+    }
+}
+
+/// The error of ours that a `VarBuilder` carried, so that it says what it said.
+fn unwrapped(error: crate::Error) -> crate::Error {
+    match error {
+        crate::Error::Candle(candle_core::Error::Wrapped(inner)) => crate::Error::Mismatch(inner.to_string()),
+        other => other,
+    }
+}
