@@ -18,6 +18,10 @@
 
 mod activation;
 mod bottleneck;
+mod prefix;
+mod prompt;
 
 pub use activation::NonLinearity;
 pub use bottleneck::BottleneckConfig;
+pub use prefix::{PrefixConfig, PrefixTuningConfig};
+pub use prompt::PromptTuningConfig;

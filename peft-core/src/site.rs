@@ -99,6 +99,8 @@ pub enum SiteKind {
     KeyValue {
         /// Features of the keys, and of the values.
         dim: usize,
+        /// Features of the stream that the queries come from.
+        queries: usize,
         /// How many heads share them.
         heads: usize,
         /// What positions in front mean.

@@ -81,9 +81,9 @@ impl<'a> Builder<'a> {
     /// The keys and values of the attention at `path`: one site for what has no place in front of the first key, another
     /// for what is a past.
     pub(super) fn key_values(&mut self, place: Place, path: &str, position: [&'static str; 2]) -> KeyValueSites {
-        let T5Config { num_heads: heads, .. } = *self.config;
+        let T5Config { num_heads: heads, d_model: queries, .. } = *self.config;
         let mut site = |path, front, position| {
-            let kind = SiteKind::KeyValue { dim: self.config.inner_dim(), heads, front };
+            let kind = SiteKind::KeyValue { dim: self.config.inner_dim(), queries, heads, front };
             self.site(path, place, position, kind)
         };
         let [unplaced, past] = position;

@@ -1,0 +1,70 @@
+//! `peft`'s prefix tuning: a past that the decoder never decoded.
+
+use std::num::NonZeroUsize;
+
+use peft_core::{Front, PeftConfig, PeftModule, Position, Result, Site, SiteKind, Stack, nonzero};
+use serde::{Deserialize, Serialize};
+
+use super::module::{Prefix, Projection, Source};
+use crate::NonLinearity;
+
+/// Where it acts: what stands before the first decoded token of self-attention.
+const SELF_PAST: Position = Position::new("self.past");
+
+/// Prefix tuning as Hugging Face `peft` does it (Li and Liang 2021, *Prefix-Tuning: Optimizing Continuous Prompts for
+/// Generation*, arXiv 2101.00190, section 4).
+///
+/// `K' = [P_k; K]`, `V' = [P_v; V]` in the decoder's self-attention of every layer, with `P = [P_k, P_v]: [p, 2 · dim]`,
+/// `dim` the features of all heads and `p = num_virtual_tokens`. The prefix is a past: relative position biases are those of
+/// tokens decoded before the first one. Encoder and cross-attention have none, because `peft` (0.21 with transformers 4.57)
+/// empties the cache of cross-attention again.
+///
+/// With `prefix_projection`, `P = tanh(E Wᵀ + b) Uᵀ + c` (section 4.3) with `E: [p, d]` and `W: [m, d]` shared by all
+/// layers, `U: [2 · dim, m]` and `c: [2 · dim]` of each: `peft`'s one large map, cut into the rows of each layer.
+/// `P` or `E` begins normal with deviation 1, the maps as PyTorch's do (uniform in ±1/√fan_in).
+///
+/// `peft`'s own table has an oddity that is not repeated here: with its default `num_transformer_submodules = 2` layer `i` of
+/// `L` reads the part `2i mod L` of the table, so that for even `L` two layers share a prefix and half of the table does
+/// nothing. Here each layer has its own; reading a folder gives each layer what it read there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrefixTuningConfig {
+    /// How many positions the prefix has. Default 20.
+    pub num_virtual_tokens: NonZeroUsize,
+    /// Whether the prefix comes out of a two-layer network. Default: no.
+    pub prefix_projection: bool,
+    /// The width between the two layers. Default: the width of the model.
+    pub encoder_hidden_size: Option<NonZeroUsize>,
+}
+
+impl Default for PrefixTuningConfig {
+    fn default() -> Self {
+        Self { num_virtual_tokens: nonzero(20), prefix_projection: false, encoder_hidden_size: None }
+    }
+}
+
+#[typetag::serde(name = "PREFIX_TUNING")]
+impl PeftConfig for PrefixTuningConfig {
+    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        let SiteKind::KeyValue { dim, queries, front: Front::Past, .. } = site.kind else {
+            return Ok(None);
+        };
+        if site.stack != Stack::Decoder || site.position != SELF_PAST {
+            return Ok(None);
+        }
+        let projection = || Projection {
+            shared: "prefix_encoder".to_owned(),
+            width: queries,
+            hidden: self.encoder_hidden_size.map_or(queries, NonZeroUsize::get),
+            non_linearity: NonLinearity::Tanh,
+        };
+        Ok(Some(Box::new(Prefix {
+            length: self.num_virtual_tokens.get(),
+            dim,
+            queries,
+            source: if self.prefix_projection { Source::Projection(projection()) } else { Source::Table },
+            gates: 0,
+            dropout: 0.,
+        })))
+    }
+}
