@@ -18,6 +18,11 @@
 
 mod activation;
 mod bottleneck;
+mod files;
+mod frame;
+mod leave_out;
 
 pub use activation::NonLinearity;
 pub use bottleneck::BottleneckConfig;
+pub use files::read_adapterhub;
+pub use leave_out::LeaveOut;

@@ -63,6 +63,14 @@ pub enum Error {
         /// The names that are known.
         known: Vec<String>,
     },
+    /// A file or folder that cannot be read or written, or does not hold what it should.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file or folder.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A plan, a bank and a backbone that do not belong together.
     #[error("{0}")]
     Mismatch(String),

@@ -1,0 +1,10 @@
+//! Bottleneck adapters: configuration, presets and what they compute.
+
+mod config;
+mod module;
+mod presets;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::BottleneckConfig;
