@@ -18,11 +18,15 @@
 
 mod activation;
 mod bottleneck;
+mod compacter;
 mod files;
 mod frame;
 mod leave_out;
+mod ln_tuning;
 
 pub use activation::NonLinearity;
 pub use bottleneck::BottleneckConfig;
+pub use compacter::CompacterConfig;
 pub use files::read_adapterhub;
 pub use leave_out::LeaveOut;
+pub use ln_tuning::LnTuningConfig;
