@@ -74,6 +74,9 @@ pub(super) enum Verb {
     /// Count a model's parameters, without loading any
     #[command(after_help = "Example: hyperloader params --config docs/configs/paper/hyperloader.toml --json")]
     Params(ParamsArgs),
+    /// Make one task of a trained run a model of its own, without hypernetwork
+    #[command(after_help = "Example: hyperloader compile runs/first --task snips --out models/snips")]
+    Compile(CompileArgs),
     /// Pretrain a backbone: T5 span corruption on plain text
     #[command(after_help = "Example: hyperloader pretrain --config docs/configs/real-small.toml --out runs/backbone")]
     Pretrain(PretrainArgs),
@@ -179,6 +182,21 @@ pub(super) enum PredictFormat {
     Inline,
     /// One page with coloured spans
     Html,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompileArgs {
+    /// The run folder
+    pub(super) run: PathBuf,
+    /// The task
+    #[arg(long)]
+    pub(super) task: String,
+    /// The folder for the model; it must not exist
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Print the report as one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

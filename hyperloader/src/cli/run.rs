@@ -8,7 +8,7 @@ use candle_core::Device;
 use clap::Parser;
 
 use super::args::{Cli, ConfigArgs, Global, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
-use super::{complete, data, eval, output, params, predict};
+use super::{compile, complete, data, eval, output, params, predict};
 use crate::config::Config;
 use crate::session::{self, RunOptions, open_device};
 use crate::train::Interrupt;
@@ -66,6 +66,7 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Verb::Eval(args) => eval::eval(args, &device()?, out),
         Verb::Predict(args) => predict::predict(args, &device()?, out),
         Verb::Params(args) => params::params(args, out),
+        Verb::Compile(args) => compile::compile(args, &device()?, out),
         Verb::Pretrain(args) => pretrain(args, &cli.global, &device()?, out),
         Verb::Data(args) => data::data(&args.verb, out),
         Verb::Completions { shell } => complete::completions(*shell, out),

@@ -44,7 +44,10 @@ impl Session {
         if !path.is_file() {
             return Err(Error::Config(format!("{} is no run folder: it has no config.toml", run.root().display())));
         }
-        let config = Config::load(&path, &[])?;
+        let mut config = Config::load(&path, &[])?;
+        if run.is_self_contained() {
+            config.model.name = run.root().to_string_lossy().into_owned();
+        }
         let best = resolve_link(run.best())?.map(|folder| folder.join(ADAPTER_FILE));
         let weights = [Some(run.root().join(ADAPTER_FILE)), best].into_iter().flatten().find(|p| p.is_file());
         let weights = weights.ok_or_else(|| {
@@ -57,6 +60,14 @@ impl Session {
         let session = Self::build(config, store, device)?;
         session.store.check_all_used()?;
         Ok((session, selected_step(run)))
+    }
+
+    /// The elements of all weights: the backbone's and those of the generator.
+    pub fn parameters(&self) -> usize {
+        let backbone = self.model.t5().tensors();
+        let own = self.store.tensors().into_iter().filter(|(name, _)| !backbone.contains_key(name));
+        let own: usize = own.map(|(_, tensor)| tensor.elem_count()).sum();
+        own + backbone.values().map(candle_core::Tensor::elem_count).sum::<usize>()
     }
 
     fn build(config: Config, store: ParamStore, device: &Device) -> Result<Self> {
