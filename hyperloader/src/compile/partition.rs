@@ -9,11 +9,7 @@ use peft_core::{Plan, Result, Site, WeightBank};
 ///
 /// A method folds if it does so at each of its sites, and no other method acts there that does not: the order of the two
 /// would change. `weights` has one set, without a batch axis; `base` are the backbone's parameters by name.
-pub(super) fn folding_methods(
-    plan: &Plan,
-    weights: &WeightBank,
-    base: &BTreeMap<String, Tensor>,
-) -> Result<Vec<bool>> {
+pub(super) fn folding_methods(plan: &Plan, weights: &WeightBank, base: &BTreeMap<String, Tensor>) -> Result<Vec<bool>> {
     let count = plan.entries().iter().map(|entry| entry.method + 1).max().unwrap_or(0);
     let mut folds = vec![true; count];
     for (entry, weights) in plan.entries().iter().zip(weights.iter()) {

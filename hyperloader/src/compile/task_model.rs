@@ -30,7 +30,8 @@ impl<'a> TaskModel<'a> {
 
     /// The task's weights under the names that static ones have, all methods or those that `wanted` numbers.
     pub fn static_weights(&self, wanted: impl Fn(usize) -> bool) -> BTreeMap<String, Tensor> {
-        let entries = self.model.plan().entries().iter().zip(self.bank.iter()).filter(|(entry, _)| wanted(entry.method));
+        let entries =
+            self.model.plan().entries().iter().zip(self.bank.iter()).filter(|(entry, _)| wanted(entry.method));
         let named = entries.flat_map(|(entry, weights)| {
             let names = entry.params.iter().map(|param| format!("{PEFT_PREFIX}.{}", entry.key(param)));
             names.zip(weights.iter().cloned())
@@ -107,11 +108,7 @@ impl Folded {
 /// The configuration of a model with one task and static weights.
 pub(super) fn static_config(config: Config, task: &str, folded: &mut Folded) -> Config {
     Config {
-        model: crate::config::ModelConfig {
-            tokenizer: None,
-            trainable: crate::t5::Trainable::None,
-            ..config.model
-        },
+        model: crate::config::ModelConfig { tokenizer: None, trainable: crate::t5::Trainable::None, ..config.model },
         generator: Config::default().generator,
         peft: std::mem::take(&mut folded.methods),
         tasks: config.tasks.into_iter().filter(|one| one.name == task).collect(),

@@ -47,6 +47,7 @@ impl Session {
         let mut config = Config::load(&path, &[])?;
         if run.is_self_contained() {
             config.model.name = run.root().to_string_lossy().into_owned();
+            config.model.tokenizer = None;
         }
         let best = resolve_link(run.best())?.map(|folder| folder.join(ADAPTER_FILE));
         let weights = [Some(run.root().join(ADAPTER_FILE)), best].into_iter().flatten().find(|p| p.is_file());
