@@ -16,7 +16,7 @@ use peft_core::{ParamStore, Tasks};
 use crate::compile::pytorch_format;
 use crate::config::Config;
 use crate::files::{load_tensors, save_tensors, write_atomic, write_dir_atomic};
-use crate::model::{Parts, PeftT5, open_tokenizer, shape_of};
+use crate::model::{Parts, PeftT5, check_vocabulary, open_tokenizer, shape_of};
 use crate::run::{ADAPTER_FILE, RunDir};
 use crate::t5::{Weights, save_backbone};
 use crate::{Error, Result};
@@ -80,6 +80,7 @@ pub fn import(config: &Config, path: &Path, out: &Path, device: &Device) -> Resu
     }
     let shape = shape_of(&config.model)?;
     let tokenizer = open_tokenizer(config.model.tokenizer.as_deref(), None)?;
+    check_vocabulary(&tokenizer, &shape)?;
     let mut tensors = read_checkpoint(path)?;
     if shape.tie_word_embeddings {
         tensors.remove("lm_head.weight");

@@ -6,7 +6,7 @@ use peft_core::{ParamStore, Tasks};
 
 use crate::config::Config;
 use crate::files::{load_tensors, resolve_link};
-use crate::model::{Backbone, Parts, PeftT5, open_tokenizer};
+use crate::model::{Backbone, Parts, PeftT5, check_vocabulary, open_tokenizer};
 use crate::run::{ADAPTER_FILE, RunDir};
 use crate::{Error, Result};
 
@@ -74,13 +74,7 @@ impl Session {
     fn build(config: Config, store: ParamStore, device: &Device) -> Result<Self> {
         let backbone = Backbone::open(&config.model, config.seed)?;
         let tokenizer = open_tokenizer(config.model.tokenizer.as_deref(), backbone.folder.as_deref())?;
-        if tokenizer.vocab_size() > backbone.config.vocab_size {
-            return Err(Error::Config(format!(
-                "the tokenizer has {} tokens, the model's embedding {} rows; they do not belong together",
-                tokenizer.vocab_size(),
-                backbone.config.vocab_size
-            )));
-        }
+        check_vocabulary(&tokenizer, &backbone.config)?;
         let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
         let parts = Parts {
             config: &backbone.config,
