@@ -4,6 +4,8 @@
 //! - [`t5`] is the backbone; it names its sites and knows no PEFT method. [`decode`] writes text with it.
 //! - [`model`] puts methods and a generator of weights on it: [`model::PeftT5`].
 //! - [`tasks`] reads corpora, [`train`] trains, [`eval`] labels and scores, [`pretrain`] makes a backbone from plain text.
+//! - [`compile`] makes one task of a trained model a model of its own.
+//! - [`authors`] reads the checkpoints of the paper's authors.
 //! - [`session`] composes these into what the command's verbs do; [`config`] is the file that says what to do.
 //! - [`optim`], [`telemetry`], [`files`] and [`run`] serve them.
 
@@ -12,7 +14,9 @@ use peft_adapter as _;
 use peft_hyper as _;
 use peft_lora as _;
 
+pub mod authors;
 pub mod cli;
+pub mod compile;
 pub mod config;
 pub mod decode;
 pub mod eval;

@@ -48,6 +48,26 @@ fn predict_streams_one_tag_a_word_in_the_order_of_the_lines() {
 }
 
 #[test]
+fn a_compiled_task_needs_no_hypernetwork_and_writes_the_same() {
+    let bench = trained();
+    let text = bench.ok(&["compile", "run", "--task", "home", "--out", "compiled", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((report["folded"][0].as_str(), report["kept"][0].as_str()), (Some("LORA"), Some("BOTTLENECK")));
+    assert!(report["parameters_after"].as_u64() < report["parameters_before"].as_u64());
+    assert_eq!(report["trial"]["sentences"], 8, "every validation sentence was written alike");
+    let config = std::fs::read_to_string(bench.path("compiled/config.toml")).unwrap();
+    assert!(!config.contains("hypernetwork") && !config.contains("LORA") && config.contains("BOTTLENECK"), "{config}");
+
+    // It is a folder that can go elsewhere, and labels there.
+    std::fs::rename(bench.path("compiled"), bench.path("moved")).unwrap();
+    std::fs::remove_dir_all(bench.path("run/checkpoints")).unwrap();
+    std::fs::write(bench.path("in.txt"), "turn on the lights in the kitchen\n").unwrap();
+    assert_eq!(bench.ok(&["predict", "moved", "--task", "home", "in.txt"]).lines().count(), 8);
+    assert!(bench.fails(2, &["compile", "moved", "--task", "home", "--out", "moved"]).contains("exists"));
+    assert!(bench.fails(2, &["predict", "moved", "--task", "travel", "in.txt"]).contains("known: home"));
+}
+
+#[test]
 fn a_wrong_call_or_configuration_exits_2_and_says_what_is_near() {
     let bench = trained();
     let near = bench.fails(2, &["predict", "run", "--task", "hme"]);

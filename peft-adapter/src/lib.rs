@@ -18,10 +18,19 @@
 
 mod activation;
 mod bottleneck;
+mod compacter;
+mod files;
+mod frame;
+mod leave_out;
+mod ln_tuning;
 mod prefix;
 mod prompt;
 
 pub use activation::NonLinearity;
 pub use bottleneck::BottleneckConfig;
+pub use compacter::CompacterConfig;
+pub use files::read_adapterhub;
+pub use leave_out::LeaveOut;
+pub use ln_tuning::LnTuningConfig;
 pub use prefix::{PrefixConfig, PrefixTuningConfig};
 pub use prompt::PromptTuningConfig;

@@ -18,6 +18,14 @@ pub struct Adapter {
 }
 
 impl Adapter {
+    /// Which of the methods acts where, on a backbone with these sites.
+    ///
+    /// # Errors
+    /// As [`Plan::resolve`].
+    pub fn plan(&self, sites: &Sites) -> Result<Plan> {
+        Plan::resolve(sites, &self.methods)
+    }
+
     /// The adapter on a backbone with these sites. All or nothing: every weight finds its place, and every place a weight.
     ///
     /// # Errors
@@ -25,7 +33,7 @@ impl Adapter {
     /// [`Error::UnknownKeys`](crate::Error::UnknownKeys) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) where
     /// methods and weights do not fit each other or the backbone.
     pub fn build(&self, sites: &Sites, device: &Device) -> Result<(Plan, WeightBank)> {
-        let plan = Plan::resolve(sites, &self.methods)?;
+        let plan = self.plan(sites)?;
         let store = ParamStore::from_tensors(self.weights.clone(), device);
         let one = Tasks::new(["adapter"]);
         let generator = StaticConfig::default().build(&plan, &one, store.var_builder()).map_err(unwrapped)?;

@@ -63,12 +63,27 @@ pub enum Error {
         /// The names that are known.
         known: Vec<String>,
     },
+    /// A file or folder cannot be read or written, or does not hold what it should.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file or folder.
+        path: std::path::PathBuf,
+        /// What was expected, and what was found.
+        reason: String,
+    },
     /// A plan, a bank and a backbone that do not belong together.
     #[error("{0}")]
     Mismatch(String),
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// An [`Error::File`] at `path`.
+    pub fn file(path: impl AsRef<std::path::Path>, reason: impl ToString) -> Self {
+        Self::File { path: path.as_ref().to_path_buf(), reason: reason.to_string() }
+    }
 }
 
 /// The first few of `names`, and how many more there are.

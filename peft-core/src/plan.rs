@@ -9,6 +9,8 @@ use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteI
 pub struct Entry {
     /// The site.
     pub site: Site,
+    /// The number of the configuration that wanted it.
+    pub method: usize,
     /// What happens there.
     pub module: Box<dyn PeftModule>,
     /// The weights that it needs, in the order in which it receives them.
@@ -54,12 +56,12 @@ impl Plan {
         let mut plan = Self { entries: Vec::new(), by_site: vec![Vec::new(); sites.len()], sites: sites.clone() };
         let mut matched = vec![false; methods.len()];
         for (site, entries_here) in sites.iter().zip(&mut plan.by_site) {
-            for (method, matched) in methods.iter().zip(&mut matched) {
+            for (number, (method, matched)) in methods.iter().zip(&mut matched).enumerate() {
                 if let Some(module) = method.module(site)? {
                     *matched = true;
                     entries_here.push(plan.entries.len());
                     let params = module.params();
-                    plan.entries.push(Entry { site: site.clone(), module, params });
+                    plan.entries.push(Entry { site: site.clone(), method: number, module, params });
                 }
             }
         }

@@ -1,6 +1,6 @@
-//! The LoRA family: low-rank changes of linear maps.
+//! The LoRA family: low-rank changes of linear maps, and rescalings of them.
 //!
-//! The main type is [`LoraConfig`], `peft_type = "LORA"`. Like every method it holds no weights; a generator of
+//! The main type is [`LoraConfig`], `peft_type = "LORA"`: LoRA, rsLoRA, DoRA. [`Ia3Config`] is IA3. Like every method it holds no weights; a generator of
 //! `peft-core` (variables) or `peft-hyper` (a hypernetwork) supplies them.
 //!
 //! ```
@@ -28,6 +28,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod lora;
+pub mod files;
 
-pub use lora::LoraConfig;
+mod config;
+mod dora;
+mod full;
+mod gate;
+mod ia3;
+mod init;
+mod lora;
+mod patterns;
+
+pub use config::LoraConfig;
+pub use ia3::Ia3Config;
+pub use init::LoraInit;
+pub use patterns::Patterns;

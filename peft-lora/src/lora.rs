@@ -1,102 +1,69 @@
-//! LoRA: `y = x Wᵀ + (α / r) · x Aᵀ Bᵀ`.
-
-use std::num::NonZeroUsize;
+//! LoRA at one linear map: `y = x Wᵀ + s · x Aᵀ Bᵀ`.
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
-use peft_core::{
-    Ctx, Error, KAIMING_UNIFORM, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules,
-    nonzero, ops,
-};
-use serde::{Deserialize, Serialize};
+use peft_core::{Ctx, ParamSpec, PeftModule, Result, SiteCall, normal, ops};
 
-/// The name in configuration files.
-const PEFT_TYPE: &str = "LORA";
+use crate::LoraInit;
+use crate::gate::gate;
 
-/// LoRA (Hu et al. 2021, *LoRA: Low-Rank Adaptation of Large Language Models*, arXiv 2106.09685, section 4.1).
-///
-/// `y = x Wᵀ + s · dropout(x) Aᵀ Bᵀ` with `A: [r, d_in]`, `B: [d_out, r]` and `s = lora_alpha / r`.
-/// `A` begins Kaiming-uniform (±1/√d_in), `B` at zero: the model begins as it was. Generated weights come from heads
-/// without bias, that of `B` zero (arXiv 2407.01411, section 3; its code sets `r = lora_alpha = 8`).
-///
-/// Field names and meanings are those of Hugging Face `peft`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LoraConfig {
-    /// The rank. Default 8.
-    pub r: NonZeroUsize,
-    /// The scale's numerator `α`. Default 8.
-    pub lora_alpha: f64,
-    /// The probability with which an element of the low-rank branch's input is dropped in training. Default 0.
-    pub lora_dropout: f64,
-    /// The linear maps to change. Default `["q", "v"]`, which is `peft`'s for T5.
-    pub target_modules: TargetModules,
-}
-
-impl Default for LoraConfig {
-    fn default() -> Self {
-        Self { r: nonzero(8), lora_alpha: 8., lora_dropout: 0., target_modules: TargetModules::suffixes(["q", "v"]) }
-    }
-}
-
-#[typetag::serde(name = "LORA")]
-impl PeftConfig for LoraConfig {
-    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
-        if !self.target_modules.matches(site) {
-            return Ok(None);
-        }
-        let SiteKind::Linear { d_in, d_out } = site.kind else {
-            return Err(invalid("target_modules", format!("names {}, which is no linear map", site.path)));
-        };
-        if !(0. ..1.).contains(&self.lora_dropout) {
-            return Err(invalid("lora_dropout", format!("is {}, expected 0 or more and below 1", self.lora_dropout)));
-        }
-        Ok(Some(Box::new(Lora {
-            r: self.r.get(),
-            d_in,
-            d_out,
-            scaling: self.lora_alpha / self.r.get() as f64,
-            dropout: self.lora_dropout,
-        })))
-    }
-
-    fn target_modules(&self) -> Option<&TargetModules> {
-        Some(&self.target_modules)
-    }
-}
-
-fn invalid(field: &'static str, reason: String) -> Error {
-    Error::InvalidConfig { kind: PEFT_TYPE.to_owned(), field, reason }
-}
-
-/// LoRA at one linear map.
+/// The low-rank branch of one linear map.
 #[derive(Debug)]
-struct Lora {
-    r: usize,
-    d_in: usize,
-    d_out: usize,
-    scaling: f64,
-    dropout: f64,
+pub(crate) struct Lora {
+    pub(crate) r: usize,
+    pub(crate) d_in: usize,
+    pub(crate) d_out: usize,
+    pub(crate) scaling: f64,
+    pub(crate) dropout: f64,
+    pub(crate) init: LoraInit,
+    pub(crate) gated: bool,
+}
+
+impl Lora {
+    /// `A` and `B`.
+    pub(crate) fn pair(&self) -> [ParamSpec; 2] {
+        let [a, b] = self.init.values(self.r);
+        [
+            ParamSpec::new("lora_A.weight", [self.r, self.d_in], a).with_head(a, None),
+            ParamSpec::new("lora_B.weight", [self.d_out, self.r], b).with_head(b, None),
+        ]
+    }
+
+    /// `s · x Aᵀ Bᵀ`.
+    pub(crate) fn branch(&self, x: &Tensor, a: &Tensor, b: &Tensor, ctx: &Ctx) -> Result<Tensor> {
+        // Scaling the narrow side costs r, not d_out, multiplications a token.
+        let low = (ops::linear(x, a, ctx.kernels())? * self.scaling)?;
+        Ok(ops::linear(&low, b, ctx.kernels())?)
+    }
 }
 
 impl PeftModule for Lora {
     fn params(&self) -> Vec<ParamSpec> {
-        vec![
-            ParamSpec::new("lora_A.weight", [self.r, self.d_in], KAIMING_UNIFORM).with_head(KAIMING_UNIFORM, None),
-            ParamSpec::new("lora_B.weight", [self.d_out, self.r], ZERO).with_head(ZERO, None),
-        ]
+        let mut params = self.pair().to_vec();
+        if self.gated {
+            params.push(ParamSpec::new("gate.weight", [1, self.d_in], normal(0.02)));
+            params.push(ParamSpec::new("gate.bias", [1], ZERO));
+        }
+        params
     }
 
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let [a, b] = call.take()?;
+        let (pair, gates) = call.weights.split_at_checked(2).unwrap_or_default();
+        let [a, b] = peft_core::take(pair)?;
         let x = ctx.dropout(call.input, self.dropout)?;
-        let low = ops::linear(&x, a, ctx.kernels())?;
-        // Scaling the narrow side costs r, not d_out, multiplications a token.
-        let low = (low * self.scaling)?;
-        Ok((call.output + ops::linear(&low, b, ctx.kernels())?)?)
+        let branch = self.branch(&x, a, b, ctx)?;
+        if !self.gated {
+            return Ok((call.output + branch)?);
+        }
+        let [weight, bias] = peft_core::take(gates)?;
+        let open = gate(call.input, weight, bias, ctx)?;
+        Ok((call.output + branch.broadcast_mul(&open)?)?)
     }
 
     fn delta(&self, weights: &[Tensor], _base: &Tensor) -> Result<Option<Tensor>> {
+        if self.gated {
+            return Ok(None);
+        }
         let [a, b] = peft_core::take(weights)?;
         Ok(Some((b.matmul(a)? * self.scaling)?))
     }
@@ -105,10 +72,13 @@ impl PeftModule for Lora {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-    use super::*;
+    use std::num::NonZeroUsize;
+
     use candle_core::{Device, Tensor};
     use peft_core::toy::toy_sites;
-    use peft_core::{Active, Plan, WeightBank};
+    use peft_core::{Active, Ctx, PeftConfig, Plan, TargetModules, WeightBank, ops};
+
+    use crate::LoraConfig;
 
     /// `α ≠ r`, `B ≠ 0` and an input that is not zero: values, not shapes.
     fn setup() -> (Plan, WeightBank, peft_core::Sites) {

@@ -1,4 +1,5 @@
 //! What the cross-crate tests share.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+pub mod compat;
 pub mod golden;

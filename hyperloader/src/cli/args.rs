@@ -74,6 +74,14 @@ pub(super) enum Verb {
     /// Count a model's parameters, without loading any
     #[command(after_help = "Example: hyperloader params --config docs/configs/paper/hyperloader.toml --json")]
     Params(ParamsArgs),
+    /// Make one task of a trained run a model of its own, without hypernetwork
+    #[command(after_help = "Example: hyperloader compile runs/first --task snips --out models/snips")]
+    Compile(CompileArgs),
+    /// Make a run folder of a checkpoint of the paper's authors
+    #[command(
+        after_help = "Example: hyperloader import pytorch_model.bin --config docs/configs/paper/hyperloader.toml --out runs/authors"
+    )]
+    Import(ImportArgs),
     /// Pretrain a backbone: T5 span corruption on plain text
     #[command(after_help = "Example: hyperloader pretrain --config docs/configs/real-small.toml --out runs/backbone")]
     Pretrain(PretrainArgs),
@@ -179,6 +187,32 @@ pub(super) enum PredictFormat {
     Inline,
     /// One page with coloured spans
     Html,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompileArgs {
+    /// The run folder
+    pub(super) run: PathBuf,
+    /// The task
+    #[arg(long)]
+    pub(super) task: String,
+    /// The folder for the model; it must not exist
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Print the report as one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// The checkpoint, pytorch_model.bin or safetensors
+    pub(super) checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// The run folder; it must not exist
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

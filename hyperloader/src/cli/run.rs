@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use candle_core::Device;
 use clap::Parser;
 
-use super::args::{Cli, ConfigArgs, Global, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
-use super::{complete, data, eval, output, params, predict};
+use super::args::{Cli, ConfigArgs, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
+use super::{compile, complete, data, eval, output, params, predict};
 use crate::config::Config;
 use crate::session::{self, RunOptions, open_device};
 use crate::train::Interrupt;
-use crate::{Error, Result, quickstart};
+use crate::{Error, Result, authors, quickstart};
 
 /// The exit code after SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
@@ -66,6 +66,8 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Verb::Eval(args) => eval::eval(args, &device()?, out),
         Verb::Predict(args) => predict::predict(args, &device()?, out),
         Verb::Params(args) => params::params(args, out),
+        Verb::Compile(args) => compile::compile(args, &device()?, out),
+        Verb::Import(args) => import(args, &device()?, out),
         Verb::Pretrain(args) => pretrain(args, &cli.global, &device()?, out),
         Verb::Data(args) => data::data(&args.verb, out),
         Verb::Completions { shell } => complete::completions(*shell, out),
@@ -108,6 +110,11 @@ fn pretrain(args: &PretrainArgs, global: &Global, device: &Device, out: &mut dyn
         report.steps,
         report.sentences
     ))
+}
+
+fn import(args: &ImportArgs, device: &Device, out: &mut dyn Write) -> Result<()> {
+    authors::import(&load(&args.config)?, &args.checkpoint, &args.out, device)?;
+    output::written(writeln!(out, "{}: a run folder, for eval, predict and compile", args.out.display()))
 }
 
 fn quickstart(args: &QuickstartArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {

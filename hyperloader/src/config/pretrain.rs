@@ -60,6 +60,9 @@ pub struct PretrainConfig {
     pub save_steps: usize,
     /// AdamW, with its weight decay.
     pub optimizer: AdamWConfig,
+    /// Of a model from random weights: how steeply the relative position biases of its self-attention prefer neighbours at
+    /// the start ([`local_biases`](crate::t5::local_biases)); 0: random, as T5's own. Default 0.
+    pub local_bias: f64,
     /// The sizes of a model from random weights.
     pub shape: Option<T5Shape>,
 }
@@ -96,6 +99,7 @@ impl Default for PretrainConfig {
             logging_steps: count(50),
             save_steps: 1000,
             optimizer: AdamWConfig::default(),
+            local_bias: 0.0,
             shape: None,
         }
     }

@@ -101,6 +101,15 @@ impl Config {
         Err(Error::Config(format!("unknown task {name:?}; known: {}{hint}", known.join(", "))))
     }
 
+    /// The PEFT methods once more, as values of their own.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a method cannot be written and read again, which is its own fault.
+    pub fn methods_again(&self) -> Result<Vec<Box<dyn PeftConfig>>> {
+        let copy = serde_json::to_value(&self.peft).and_then(serde_json::from_value);
+        copy.map_err(|e| Error::Config(format!("a method's configuration does not survive being written: {e}")))
+    }
+
     /// The settings of `[pretrain]`, for the verb that needs them.
     ///
     /// # Errors

@@ -24,6 +24,15 @@ pub struct Labelled {
     pub malformed: bool,
 }
 
+/// What the model wrote about one sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Token ids, the start token first.
+    pub ids: Vec<u32>,
+    /// Whether the sentence was too long and its tail was not read.
+    pub truncated: bool,
+}
+
 /// Labels sentences for one task.
 ///
 /// The task's weights are generated once, detached from the graph and folded into the backbone where they fold.
@@ -73,6 +82,16 @@ impl<'a> Labeller<'a> {
     /// # Errors
     /// If a word cannot be tokenized or a tensor operation fails.
     pub fn label<S: AsRef<[String]>>(&self, sentences: &[S]) -> Result<Vec<Labelled>> {
+        let written = self.write(sentences)?;
+        let read = |(written, sentence): (&Written, &S)| self.read(written, sentence.as_ref().len());
+        written.iter().zip(sentences).map(read).collect()
+    }
+
+    /// What the model writes about sentences, in their order.
+    ///
+    /// # Errors
+    /// As [`label`](Self::label).
+    pub fn write<S: AsRef<[String]>>(&self, sentences: &[S]) -> Result<Vec<Written>> {
         let mut encoder = Encoder::new(self.tokenizer, &self.corpus.encode_options())?;
         let mut sources = Vec::with_capacity(sentences.len());
         for sentence in sentences {
@@ -82,16 +101,15 @@ impl<'a> Labeller<'a> {
         // Sentences of like length share a batch, so that little of it is padding.
         let mut order: Vec<usize> = (0..sources.len()).collect();
         order.sort_by_key(|&i| sources.get(i).map_or(0, |pair| pair.source.len()));
-        let mut labelled: Vec<(usize, Labelled)> = Vec::with_capacity(order.len());
+        let mut all: Vec<(usize, Written)> = Vec::with_capacity(order.len());
         for numbers in order.chunks(self.batch_size) {
             let batch: Vec<&Pair> = numbers.iter().filter_map(|&i| sources.get(i)).collect();
             for ((&number, pair), ids) in numbers.iter().zip(&batch).zip(self.generate(&batch)?) {
-                let words = sentences.get(number).map_or(0, |s| s.as_ref().len());
-                labelled.push((number, self.read(&ids, words, pair.source_truncated)?));
+                all.push((number, Written { ids, truncated: pair.source_truncated }));
             }
         }
-        labelled.sort_by_key(|(number, _)| *number);
-        Ok(labelled.into_iter().map(|(_, labelled)| labelled).collect())
+        all.sort_by_key(|(number, _)| *number);
+        Ok(all.into_iter().map(|(_, written)| written).collect())
     }
 
     fn generate(&self, batch: &[&Pair]) -> Result<Vec<Vec<u32>>> {
@@ -105,7 +123,8 @@ impl<'a> Labeller<'a> {
         generate(&self.t5, &encoded, &mask, &active, &self.generation)
     }
 
-    fn read(&self, ids: &[u32], words: usize, truncated: bool) -> Result<Labelled> {
+    fn read(&self, Written { ids, truncated }: &Written, words: usize) -> Result<Labelled> {
+        let truncated = *truncated;
         let written = decode_tags(self.tokenizer, ids)?;
         let malformed = written.len() != words;
         let tags: Vec<&str> = written.iter().map(|word| self.corpus.words().tag(word)).collect();

@@ -3,5 +3,5 @@
 mod labeller;
 mod score;
 
-pub use labeller::{Labelled, Labeller};
+pub use labeller::{Labelled, Labeller, Written};
 pub use score::{EvalReport, Prediction, TaskReport, evaluate};

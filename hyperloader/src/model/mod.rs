@@ -7,4 +7,4 @@ mod source;
 
 pub use inventory::{Group, Inventory, ParamCount};
 pub use peft_t5::{Parts, PeftT5, TensorBatch};
-pub use source::{Backbone, ModelName, built_in_or_file, open_tokenizer, shape_of};
+pub use source::{Backbone, ModelName, built_in_or_file, check_vocabulary, open_tokenizer, shape_of};

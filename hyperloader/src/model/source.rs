@@ -145,3 +145,18 @@ pub fn open_tokenizer(named: Option<&Path>, folder: Option<&Path>) -> Result<T5T
         )),
     }
 }
+
+/// That every token of `tokenizer` has a row in the embedding table.
+///
+/// # Errors
+/// [`Error::Config`] with both sizes.
+pub fn check_vocabulary(tokenizer: &T5Tokenizer, shape: &T5Config) -> Result<()> {
+    if tokenizer.vocab_size() <= shape.vocab_size {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "the tokenizer has {} tokens, the model's embedding {} rows; they do not belong together",
+        tokenizer.vocab_size(),
+        shape.vocab_size
+    )))
+}

@@ -41,6 +41,11 @@ impl RunDir {
         self.root.join("config.toml")
     }
 
+    /// Whether the folder holds its backbone itself, as a compiled model does.
+    pub fn is_self_contained(&self) -> bool {
+        self.root.join("model.safetensors").is_file() && self.root.join("config.json").is_file()
+    }
+
     /// The folder of checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.root.join("checkpoints")

@@ -6,7 +6,7 @@ use peft_core::{ParamStore, Tasks};
 
 use crate::config::Config;
 use crate::files::{load_tensors, resolve_link};
-use crate::model::{Backbone, Parts, PeftT5, open_tokenizer};
+use crate::model::{Backbone, Parts, PeftT5, check_vocabulary, open_tokenizer};
 use crate::run::{ADAPTER_FILE, RunDir};
 use crate::{Error, Result};
 
@@ -44,7 +44,11 @@ impl Session {
         if !path.is_file() {
             return Err(Error::Config(format!("{} is no run folder: it has no config.toml", run.root().display())));
         }
-        let config = Config::load(&path, &[])?;
+        let mut config = Config::load(&path, &[])?;
+        if run.is_self_contained() {
+            config.model.name = run.root().to_string_lossy().into_owned();
+            config.model.tokenizer = None;
+        }
         let best = resolve_link(run.best())?.map(|folder| folder.join(ADAPTER_FILE));
         let weights = [Some(run.root().join(ADAPTER_FILE)), best].into_iter().flatten().find(|p| p.is_file());
         let weights = weights.ok_or_else(|| {
@@ -59,16 +63,18 @@ impl Session {
         Ok((session, selected_step(run)))
     }
 
+    /// The elements of all weights: the backbone's and those of the generator.
+    pub fn parameters(&self) -> usize {
+        let backbone = self.model.t5().tensors();
+        let own = self.store.tensors().into_iter().filter(|(name, _)| !backbone.contains_key(name));
+        let own: usize = own.map(|(_, tensor)| tensor.elem_count()).sum();
+        own + backbone.values().map(candle_core::Tensor::elem_count).sum::<usize>()
+    }
+
     fn build(config: Config, store: ParamStore, device: &Device) -> Result<Self> {
         let backbone = Backbone::open(&config.model, config.seed)?;
         let tokenizer = open_tokenizer(config.model.tokenizer.as_deref(), backbone.folder.as_deref())?;
-        if tokenizer.vocab_size() > backbone.config.vocab_size {
-            return Err(Error::Config(format!(
-                "the tokenizer has {} tokens, the model's embedding {} rows; they do not belong together",
-                tokenizer.vocab_size(),
-                backbone.config.vocab_size
-            )));
-        }
+        check_vocabulary(&tokenizer, &backbone.config)?;
         let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
         let parts = Parts {
             config: &backbone.config,

@@ -16,7 +16,7 @@ use crate::files::write_atomic;
 use crate::model::{Backbone, Parts, PeftT5, built_in_or_file, open_tokenizer};
 use crate::pretrain::{Denoising, PretrainText, train_tokenizer};
 use crate::run::RunDir;
-use crate::t5::{T5Config, Trainable, Weights};
+use crate::t5::{T5Config, Trainable, Weights, local_biases};
 use crate::train::{Engine, Settings};
 use crate::{Error, Result};
 
@@ -62,6 +62,9 @@ pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptio
     };
     let weights = start.weights.trainable(Trainable::All, &store).var_builder(DType::F32, device);
     let model = PeftT5::new(parts, weights, store.var_builder())?;
+    if start.random && pretrain.local_bias > 0.0 {
+        set_local_biases(&store, &start.config, pretrain.local_bias, device)?;
+    }
     let noise = Pretraining::new(&start.tokenizer, text.copy_words(), noise_options(pretrain))?;
     let batch_size = pretrain.batch_size.get();
     let objective =
@@ -89,6 +92,18 @@ struct Start {
     config: T5Config,
     weights: Weights,
     tokenizer: T5Tokenizer,
+    /// Whether the weights are random.
+    random: bool,
+}
+
+fn set_local_biases(store: &ParamStore, config: &T5Config, slope: f64, device: &Device) -> Result<()> {
+    let biases = local_biases(config, slope, device)?;
+    for (name, var) in store.vars() {
+        if let Some(bias) = biases.get(&name) {
+            var.set(bias)?;
+        }
+    }
+    Ok(())
 }
 
 fn begin(config: &Config, pretrain: &PretrainConfig, text: &PretrainText) -> Result<Start> {
@@ -113,7 +128,7 @@ fn begin(config: &Config, pretrain: &PretrainConfig, text: &PretrainText) -> Res
             tokenizer.vocab_size()
         )));
     }
-    Ok(Start { config: shape, weights: Weights::random(config.seed), tokenizer })
+    Ok(Start { config: shape, weights: Weights::random(config.seed), tokenizer, random: true })
 }
 
 /// Without a shape, the backbone of `[model]` is trained further.
@@ -121,7 +136,7 @@ fn go_on(config: &Config, pretrain: &PretrainConfig) -> Result<Start> {
     let backbone = Backbone::open(&config.model, config.seed)?;
     let named = pretrain.tokenizer.as_deref().or(config.model.tokenizer.as_deref());
     let tokenizer = open_tokenizer(named, backbone.folder.as_deref())?;
-    Ok(Start { config: backbone.config, weights: backbone.weights, tokenizer })
+    Ok(Start { config: backbone.config, weights: backbone.weights, tokenizer, random: false })
 }
 
 /// The configuration of a shape; its embedding has a row for every token unless it says otherwise.

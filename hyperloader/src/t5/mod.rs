@@ -10,7 +10,7 @@
 //! | `config`, `hf_config`, `presets` | the shape of a model |
 //! | `weights` | whence its parameters come, and which of them train |
 //! | `builder`, `layers` | parameters that know their names; linear maps and norms |
-//! | `bias`, `mask` | what is added to attention scores |
+//! | `bias`, `mask`, `locality` | what is added to attention scores, and how it may begin |
 //! | `attention`, `feed_forward`, `block`, `stack` | the network |
 //! | `model` | [`T5`]: encode, decode, logits |
 //! | `fold` | fixed weights for decoding |
@@ -27,6 +27,7 @@ mod fold;
 mod hf_config;
 mod incremental;
 mod layers;
+mod locality;
 mod mask;
 mod model;
 mod presets;
@@ -38,6 +39,7 @@ pub(crate) mod testing;
 
 pub use cache::Cache;
 pub use config::{FeedForwardProj, T5Config};
+pub use locality::local_biases;
 pub use model::{T5, shift_right};
 pub use presets::{preset, preset_names};
 pub use weights::{Trainable, Weights, save_backbone};

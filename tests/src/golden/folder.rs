@@ -83,6 +83,16 @@ impl Golden {
         path.is_file().then(|| self.weights(stem))
     }
 
+    /// Every weight, under our names.
+    pub fn all_weights(&self) -> BTreeMap<String, Tensor> {
+        self.weights("weights")
+    }
+
+    /// Where a file of the folder lies.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
     fn weights(&self, stem: &str) -> BTreeMap<String, Tensor> {
         let tensors = load(&self.path.join(format!("{stem}.safetensors")));
         let rename = |(own, tensor): (String, Tensor)| {

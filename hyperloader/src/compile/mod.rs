@@ -1,0 +1,88 @@
+//! The verb `compile`: one task of a trained model as a model of its own.
+//!
+//! The task's weights are generated once; what folds goes into the backbone's weights, the rest stays as static weights.
+//! The folder needs neither the hypernetwork nor the run that it came from, and labels with the same tokens.
+
+mod partition;
+mod task_model;
+mod trial;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+use candle_core::Device;
+use serde::Serialize;
+
+pub use task_model::{Folded, TaskModel};
+pub use trial::Trial;
+
+use crate::files::{save_tensors, write_atomic, write_dir_atomic};
+use crate::run::{ADAPTER_FILE, RunDir};
+use crate::session::Session;
+use crate::t5::save_backbone;
+use crate::{Error, Result};
+
+/// What compiling amounts to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CompileReport {
+    /// The task.
+    pub task: String,
+    /// The `peft_type` of the methods that are in the backbone's weights now.
+    pub folded: Vec<String>,
+    /// The `peft_type` of the methods that are static weights now.
+    pub kept: Vec<String>,
+    /// Parameters of the whole model before: backbone, hypernetwork and all.
+    pub parameters_before: usize,
+    /// Parameters of the compiled model.
+    pub parameters_after: usize,
+    /// Both models on the same sentences; none if the task names no file to take them from.
+    pub trial: Option<Trial>,
+}
+
+/// Compiles the task called `task` of `run` into the folder `out`, which must not exist.
+///
+/// The compiled model is loaded again and labels sentences of the task beside the original; the folder gets its name only
+/// if both wrote the same tokens.
+///
+/// # Errors
+/// If `out` exists, the run or the task cannot be had, or the two models disagree.
+pub fn compile(run: &RunDir, task: &str, out: &Path, device: &Device) -> Result<CompileReport> {
+    if out.exists() {
+        return Err(Error::Config(format!("{} exists; name a folder that does not", out.display())));
+    }
+    let (session, _) = Session::load(run, device)?;
+    let task = session.config.task(task)?.name.clone();
+    let sentences = trial::sentences(&session, &task)?;
+    let before = trial::measure(&session, &task, &sentences)?;
+    let parameters_before = session.parameters();
+
+    let Session { config, tokenizer, model, .. } = session;
+    let methods = config.methods_again()?;
+    let mut folded = TaskModel::new(&model, &task)?.fold(methods)?;
+    let parameters_after = folded.elements();
+    let config = task_model::static_config(config, &task, &mut folded);
+    write_dir_atomic(out, |folder| {
+        save_backbone(&folded.t5, folder)?;
+        tokenizer.save(folder.join("tokenizer.json"))?;
+        save_tensors(folder.join(ADAPTER_FILE), &folded.weights, &pytorch_format())?;
+        let compiled = RunDir::new(folder);
+        let text = config.to_toml()?;
+        write_atomic(compiled.config(), |file| file.write_all(text.as_bytes()))?;
+        let (session, _) = Session::load(&compiled, device)?;
+        let after = trial::measure(&session, &task, &sentences)?;
+        Ok(CompileReport {
+            trial: trial::compare(&sentences, before, after)?,
+            folded: folded.folded.clone(),
+            kept: folded.kept.clone(),
+            task: task.clone(),
+            parameters_before,
+            parameters_after,
+        })
+    })
+}
+
+/// The metadata without which `transformers` refuses a file.
+pub(crate) fn pytorch_format() -> BTreeMap<String, String> {
+    BTreeMap::from([("format".to_owned(), "pt".to_owned())])
+}

@@ -1,0 +1,118 @@
+//! One task of a model, generated once.
+
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use peft_core::{Active, Condition, PEFT_PREFIX, PeftConfig, Plan, WeightBank};
+
+use super::partition::folding_methods;
+use crate::config::Config;
+use crate::model::PeftT5;
+use crate::t5::T5;
+use crate::{Error, Result};
+
+/// The weights of one task, generated and cut off from the graph.
+#[derive(Debug)]
+pub struct TaskModel<'a> {
+    model: &'a PeftT5,
+    bank: WeightBank,
+}
+
+impl<'a> TaskModel<'a> {
+    /// Generates the weights of the task called `name`.
+    ///
+    /// # Errors
+    /// If the model does not know the task.
+    pub fn new(model: &'a PeftT5, name: &str) -> Result<Self> {
+        let task = model.tasks().index(name)?;
+        Ok(Self { model, bank: model.bank(&Condition::Task(task))?.detach() })
+    }
+
+    /// The task's weights under the names that static ones have, all methods or those that `wanted` numbers.
+    pub fn static_weights(&self, wanted: impl Fn(usize) -> bool) -> BTreeMap<String, Tensor> {
+        let entries =
+            self.model.plan().entries().iter().zip(self.bank.iter()).filter(|(entry, _)| wanted(entry.method));
+        let named = entries.flat_map(|(entry, weights)| {
+            let names = entry.params.iter().map(|param| format!("{PEFT_PREFIX}.{}", entry.key(param)));
+            names.zip(weights.iter().cloned())
+        });
+        named.collect()
+    }
+
+    /// Folds what folds and keeps the rest static. `methods` are those that the model was built with.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn fold(&self, methods: Vec<Box<dyn PeftConfig>>) -> Result<Folded> {
+        let plan = self.model.plan();
+        let t5 = self.model.t5();
+        let folds = folding_methods(plan, &self.bank, &t5.tensors())?;
+        let is_folded = |method: usize| folds.get(method) == Some(&true);
+        let weights = self.static_weights(|method| !is_folded(method));
+        let mut split = (Vec::new(), Vec::new());
+        for (number, method) in methods.into_iter().enumerate() {
+            let half = if is_folded(number) { &mut split.0 } else { &mut split.1 };
+            half.push(method);
+        }
+        let (gone, kept) = split;
+        let folding = Plan::resolve(t5.sites(), &gone)?;
+        let entries = plan.entries().iter().zip(self.bank.iter()).filter(|(entry, _)| is_folded(entry.method));
+        let bank = WeightBank::new(entries.map(|(_, weights)| weights.to_vec()).collect());
+        let t5 = t5.fold(&Active::new(&folding, &bank)?)?;
+        Ok(Folded { t5, folded: names(&gone), kept: names(&kept), methods: kept, weights })
+    }
+}
+
+fn names(methods: &[Box<dyn PeftConfig>]) -> Vec<String> {
+    methods.iter().map(|method| method.typetag_name().to_owned()).collect()
+}
+
+/// One task with static weights alone.
+#[derive(Debug)]
+pub struct Folded {
+    /// The backbone with everything in it that folds.
+    pub t5: T5,
+    /// The `peft_type` of the methods that are in it.
+    pub folded: Vec<String>,
+    /// The `peft_type` of the methods that still act.
+    pub kept: Vec<String>,
+    /// The methods that still act.
+    pub methods: Vec<Box<dyn PeftConfig>>,
+    /// Their weights by static name.
+    pub weights: BTreeMap<String, Tensor>,
+}
+
+impl Folded {
+    /// The elements of all weights.
+    pub fn elements(&self) -> usize {
+        let own = self.t5.tensors().values().map(Tensor::elem_count).sum::<usize>();
+        own + self.weights.values().map(Tensor::elem_count).sum::<usize>()
+    }
+
+    /// That nothing but the backbone is left.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the methods that still act.
+    pub fn require_plain(&self) -> Result<()> {
+        if self.kept.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Config(format!(
+            "{} cannot be folded into the backbone's weights, and a plain T5 has no place for them; use compile, or \
+             --format adapterhub",
+            self.kept.join(", ")
+        )))
+    }
+}
+
+/// The configuration of a model with one task and static weights.
+pub(super) fn static_config(config: Config, task: &str, folded: &mut Folded) -> Config {
+    Config {
+        model: crate::config::ModelConfig { tokenizer: None, trainable: crate::t5::Trainable::None, ..config.model },
+        generator: Config::default().generator,
+        peft: std::mem::take(&mut folded.methods),
+        tasks: config.tasks.into_iter().filter(|one| one.name == task).collect(),
+        pretrain: None,
+        ..config
+    }
+}

@@ -1,0 +1,63 @@
+//! The verb `export`: one task of a trained model in files that Python loads.
+//!
+//! | format | what is written | loaded by |
+//! |---|---|---|
+//! | `hf` | the T5 with everything folded into it | `transformers` |
+//! | `peft` | an adapter folder, and the backbone beside it | `peft` |
+//! | `adapterhub` | an adapter folder, and the backbone beside it | `adapters` |
+//!
+//! The backbone goes along, since its norms may have been trained; it stands in the folder `base`.
+
+use std::path::Path;
+
+use candle_core::Device;
+
+use crate::compile::TaskModel;
+use crate::files::write_dir_atomic;
+use crate::run::RunDir;
+use crate::session::Session;
+use crate::t5::save_backbone;
+use crate::{Error, Result};
+
+/// Whose files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// Hugging Face `peft`: LoRA, DoRA, IA3, prompt and prefix tuning.
+    Peft,
+    /// AdapterHub's `adapters`: bottlenecks, LoRA and their unions.
+    AdapterHub,
+    /// Hugging Face `transformers`: a plain T5.
+    Hf,
+}
+
+/// The folder, within the exported one, of the backbone that an adapter belongs to.
+const BASE: &str = "base";
+
+/// Writes the task called `task` of `run` to the folder `out`, which must not exist.
+///
+/// # Errors
+/// If `out` exists, the run or the task cannot be had, or the format has no place for one of the methods; nothing is written
+/// then.
+pub fn export(run: &RunDir, task: &str, format: ExportFormat, out: &Path, device: &Device) -> Result<()> {
+    if out.exists() {
+        return Err(Error::Config(format!("{} exists; name a folder that does not", out.display())));
+    }
+    let (session, _) = Session::load(run, device)?;
+    let task = session.config.task(task)?.name.clone();
+    let model = TaskModel::new(&session.model, &task)?;
+    write_dir_atomic(out, |folder| {
+        let t5 = session.model.t5();
+        match format {
+            ExportFormat::Hf => {
+                let folded = model.fold(session.config.methods_again()?)?;
+                folded.require_plain()?;
+                save_backbone(&folded.t5, folder)?;
+                return Ok(session.tokenizer.save(folder.join("tokenizer.json"))?);
+            }
+            ExportFormat::Peft => {}
+            ExportFormat::AdapterHub => {}
+        }
+        save_backbone(t5, folder.join(BASE))?;
+        Ok(session.tokenizer.save(folder.join(BASE).join("tokenizer.json"))?)
+    })
+}

@@ -1,0 +1,181 @@
+//! The configuration of LoRA and its relatives.
+
+use std::num::NonZeroUsize;
+
+use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, nonzero};
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use crate::dora::Dora;
+use crate::full::Full;
+use crate::lora::Lora;
+use crate::{LoraInit, Patterns};
+
+/// The name in configuration files.
+const PEFT_TYPE: &str = "LORA";
+
+/// LoRA (Hu et al. 2021, *LoRA: Low-Rank Adaptation of Large Language Models*, arXiv 2106.09685, section 4.1).
+///
+/// `y = x Wᵀ + s · dropout(x) Aᵀ Bᵀ` with `A: [r, d_in]`, `B: [d_out, r]` and `s = lora_alpha / r`.
+/// `A` begins Kaiming-uniform (±1/√d_in), `B` at zero: the model begins as it was. Generated weights come from heads
+/// without bias, that of `B` zero (arXiv 2407.01411, section 3; its code sets `r = lora_alpha = 8`).
+///
+/// - **rsLoRA** (`use_rslora`; Kalajdzievski 2023, arXiv 2312.03732): `s = lora_alpha / √r`.
+/// - **DoRA** (`use_dora`; Liu et al. 2024, arXiv 2402.09353): `y = x (m ⊙ (W + s B A) / ‖W + s B A‖)ᵀ` row by row, with
+///   the magnitudes `m = ‖W‖ + δ`. What is learned is `δ: [d_out]`, which begins at zero: a generator need not know `W`.
+///   (`peft` files hold `m`.) Put DoRA before other methods at the same site: it rescales what the backbone computes.
+/// - **LoRA+** (Hayou et al. 2024, arXiv 2402.12354) is a matter of the optimizer: its `loraplus_lr_ratio`.
+///
+/// Field names and meanings are those of Hugging Face `peft`.
+///
+/// ```
+/// use peft_core::PeftConfig;
+///
+/// let config: Box<dyn PeftConfig> = serde_json::from_str(
+///     r#"{"peft_type": "LORA", "r": 4, "target_modules": "all-linear", "rank_pattern": {"wo": 8}, "use_rslora": true}"#,
+/// )?;
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoraConfig {
+    /// The rank. Default 8.
+    pub r: NonZeroUsize,
+    /// The scale's numerator `α`. Default 8.
+    pub lora_alpha: f64,
+    /// The probability with which an element of the low-rank branch's input is dropped in training. Default 0.
+    pub lora_dropout: f64,
+    /// The linear maps to change. Default `["q", "v"]`, which is `peft`'s for T5.
+    pub target_modules: TargetModules,
+    /// Linear maps to leave alone although `target_modules` names them. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude_modules: Option<TargetModules>,
+    /// The layers to change, by their number. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers_to_transform: Option<Vec<usize>>,
+    /// Where a path says the number of its layer: regular expressions for the component before it. Default: none; the
+    /// backbone says itself which layer a site is in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers_pattern: Vec<String>,
+    /// Other ranks for some modules.
+    #[serde(skip_serializing_if = "Patterns::is_empty")]
+    pub rank_pattern: Patterns<NonZeroUsize>,
+    /// Other numerators `α` for some modules.
+    #[serde(skip_serializing_if = "Patterns::is_empty")]
+    pub alpha_pattern: Patterns<f64>,
+    /// How `A` and `B` begin. Default `true`: `A` Kaiming-uniform, `B` zero.
+    pub init_lora_weights: LoraInit,
+    /// rsLoRA's scale `α / √r`. Default: no.
+    pub use_rslora: bool,
+    /// DoRA. Default: no.
+    pub use_dora: bool,
+    /// A learned gate on the low-rank branch: `mean over tokens of sigmoid(x w_gᵀ + b_g)`, one number a sentence (UniPELT, Mao
+    /// et al. 2022, arXiv 2110.07577; AdapterHub's field). Such a branch cannot be merged. Default: no.
+    pub use_gating: bool,
+    /// Modules to train whole, by the end of their path (`lm_head`, `layer_norm`): `y = x (W + ΔW)ᵀ`, with `ΔW` zero at the
+    /// start. (`peft` files hold `W + ΔW`.) Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules_to_save: Vec<String>,
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        Self {
+            r: nonzero(8),
+            lora_alpha: 8.,
+            lora_dropout: 0.,
+            target_modules: TargetModules::suffixes(["q", "v"]),
+            exclude_modules: None,
+            layers_to_transform: None,
+            layers_pattern: Vec::new(),
+            rank_pattern: Patterns::default(),
+            alpha_pattern: Patterns::default(),
+            init_lora_weights: LoraInit::default(),
+            use_rslora: false,
+            use_dora: false,
+            use_gating: false,
+            modules_to_save: Vec::new(),
+        }
+    }
+}
+
+impl LoraConfig {
+    fn wants(&self, site: &Site) -> Result<bool> {
+        let excluded = self.exclude_modules.as_ref().is_some_and(|modules| modules.matches_path(&site.path));
+        Ok(!excluded && self.target_modules.matches(site) && self.wants_layer(site)?)
+    }
+
+    fn wants_layer(&self, site: &Site) -> Result<bool> {
+        let Some(layers) = &self.layers_to_transform else {
+            return Ok(true);
+        };
+        if self.layers_pattern.is_empty() {
+            return Ok(layers.contains(&site.layer));
+        }
+        for pattern in &self.layers_pattern {
+            let regex = Regex::new(&format!(r"^.*\.{pattern}\.(\d+)\."))
+                .map_err(|e| invalid("layers_pattern", format!("{pattern:?} is no regular expression: {e}")))?;
+            let number = regex.captures(&site.path).and_then(|found| found.get(1)?.as_str().parse().ok());
+            if let Some(number) = number {
+                return Ok(layers.contains(&number));
+            }
+        }
+        Ok(false)
+    }
+
+    fn saves(&self, site: &Site) -> bool {
+        let named = |name: &String| {
+            site.path.strip_suffix(name.as_str()).is_some_and(|rest| {
+                // `layer_norm` means `final_layer_norm` too, as in `peft`.
+                rest.is_empty() || rest.ends_with('.') || rest.ends_with('_')
+            })
+        };
+        self.modules_to_save.iter().any(named)
+    }
+
+    fn lora(&self, site: &Site, d_in: usize, d_out: usize) -> Lora {
+        let r = self.rank_pattern.get(&site.path).unwrap_or(self.r).get();
+        let alpha = self.alpha_pattern.get(&site.path).unwrap_or(self.lora_alpha);
+        let scaling = if self.use_rslora { alpha / (r as f64).sqrt() } else { alpha / r as f64 };
+        Lora {
+            r,
+            d_in,
+            d_out,
+            scaling,
+            dropout: self.lora_dropout,
+            init: self.init_lora_weights,
+            gated: self.use_gating,
+        }
+    }
+}
+
+#[typetag::serde(name = "LORA")]
+impl PeftConfig for LoraConfig {
+    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        if self.saves(site) {
+            return Ok(Full::at(site).map(|full| Box::new(full) as Box<dyn PeftModule>));
+        }
+        if !self.wants(site)? {
+            return Ok(None);
+        }
+        let SiteKind::Linear { d_in, d_out } = site.kind else {
+            return Err(invalid("target_modules", format!("names {}, which is no linear map", site.path)));
+        };
+        if !(0. ..1.).contains(&self.lora_dropout) {
+            return Err(invalid("lora_dropout", format!("is {}, expected 0 or more and below 1", self.lora_dropout)));
+        }
+        if self.use_dora && self.use_gating {
+            return Err(invalid("use_gating", "cannot be combined with use_dora".to_owned()));
+        }
+        let lora = self.lora(site, d_in, d_out);
+        Ok(Some(if self.use_dora { Box::new(Dora(lora)) } else { Box::new(lora) }))
+    }
+
+    fn target_modules(&self) -> Option<&TargetModules> {
+        Some(&self.target_modules)
+    }
+}
+
+fn invalid(field: &'static str, reason: String) -> Error {
+    Error::InvalidConfig { kind: PEFT_TYPE.to_owned(), field, reason }
+}

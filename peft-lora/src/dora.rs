@@ -1,0 +1,60 @@
+//! DoRA: magnitude and direction apart.
+
+use candle_core::{D, Tensor};
+use candle_nn::init::ZERO;
+use peft_core::{Ctx, Error, ParamSpec, PeftModule, Result, SiteCall, ops, rows};
+
+use crate::lora::Lora;
+
+/// The name of the increment of the magnitudes, relative to the site.
+pub(crate) const MAGNITUDE_DELTA: &str = "lora_magnitude_vector.delta";
+
+/// `y = x (m ⊙ V / ‖V‖)ᵀ` with `V = W + s B A` and `m = ‖W‖ + δ`, norms over rows.
+#[derive(Debug)]
+pub(crate) struct Dora(pub(crate) Lora);
+
+/// `‖·‖` of each row of `[.., d_out, d_in]`, `[.., d_out]`.
+pub(crate) fn row_norms(weight: &Tensor) -> Result<Tensor> {
+    Ok(weight.sqr()?.sum(D::Minus1)?.sqrt()?)
+}
+
+impl Dora {
+    /// `m / ‖V‖`, `[d_out]` or `[batch, d_out]`. `‖V‖` counts as a constant in training, as the paper proposes (section 4.3).
+    fn scale(&self, weights: &[Tensor; 3], base: &Tensor) -> Result<Tensor> {
+        let [a, b, delta] = weights;
+        let change = (b.detach().matmul(&a.detach())? * self.0.scaling)?;
+        let norms = row_norms(&change.broadcast_add(&base.detach())?)?;
+        let magnitude = delta.broadcast_add(&row_norms(&base.detach())?)?;
+        Ok(magnitude.broadcast_div(&norms)?)
+    }
+}
+
+impl PeftModule for Dora {
+    fn params(&self) -> Vec<ParamSpec> {
+        let mut params = self.0.pair().to_vec();
+        params.push(ParamSpec::new(MAGNITUDE_DELTA, [self.0.d_out], ZERO));
+        params
+    }
+
+    fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let weights @ [a, b, _] = call.take()?;
+        let base = call.base.ok_or_else(|| Error::Mismatch("DoRA needs the weight of its linear map".into()))?;
+        let scale = rows::vector(&self.scale(weights, base)?)?;
+        let x = ctx.dropout(call.input, self.0.dropout)?;
+        let branch = self.0.branch(&x, a, b, ctx)?;
+        // Where the input is dropped, the branch's share of the backbone is computed from what is left, as in `peft`.
+        let own = match ctx.is_training() && self.0.dropout > 0. {
+            true => ops::linear(&x, base, ctx.kernels())?,
+            false => call.output.clone(),
+        };
+        let change = (own.broadcast_mul(&(&scale - 1.)?)? + branch.broadcast_mul(&scale)?)?;
+        Ok((call.output + change)?)
+    }
+
+    fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
+        let weights @ [a, b, _] = peft_core::take(weights)?;
+        let scale = self.scale(weights, base)?.unsqueeze(1)?;
+        let direction = ((b.matmul(a)? * self.0.scaling)? + base)?;
+        Ok(Some((direction.broadcast_mul(&scale)? - base)?))
+    }
+}

@@ -1,0 +1,185 @@
+//! `adapter_config.json` of LoRA and IA3, as `peft` writes it.
+
+use std::num::NonZeroUsize;
+
+use peft_core::{PeftConfig, Result, TargetModules, nonzero};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::PeftFolder;
+use crate::{Ia3Config, LoraConfig, LoraInit, Patterns};
+
+/// The keys that say which method it is.
+#[derive(Deserialize)]
+pub(super) struct Kind {
+    pub(super) peft_type: String,
+}
+
+/// The keys of LoRA that we read; those that we do not know are let pass unless they change what is computed.
+#[derive(Deserialize)]
+struct Lora {
+    #[serde(default = "eight")]
+    r: NonZeroUsize,
+    #[serde(default = "eight_f64")]
+    lora_alpha: f64,
+    #[serde(default)]
+    lora_dropout: f64,
+    target_modules: Option<TargetModules>,
+    exclude_modules: Option<TargetModules>,
+    layers_to_transform: Option<OneOrMany<usize>>,
+    layers_pattern: Option<OneOrMany<String>>,
+    #[serde(default)]
+    rank_pattern: Patterns<NonZeroUsize>,
+    #[serde(default)]
+    alpha_pattern: Patterns<f64>,
+    #[serde(default)]
+    use_rslora: bool,
+    #[serde(default)]
+    use_dora: bool,
+    modules_to_save: Option<Vec<String>>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+/// The keys of IA3 that we read.
+#[derive(Deserialize)]
+struct Ia3 {
+    target_modules: Option<TargetModules>,
+    feedforward_modules: Option<TargetModules>,
+    exclude_modules: Option<TargetModules>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
+}
+
+fn eight() -> NonZeroUsize {
+    nonzero(8)
+}
+
+fn eight_f64() -> f64 {
+    8.
+}
+
+/// Keys that change what is computed, in ways that are not supported, where they are anything but absent or empty.
+const UNSUPPORTED: [&str; 16] = [
+    "layer_replication",
+    "trainable_token_indices",
+    "target_parameters",
+    "alora_invocation_tokens",
+    "arrow_config",
+    "eva_config",
+    "corda_config",
+    "lora_ga_config",
+    "kasa_config",
+    "velora_config",
+    "monteclora_config",
+    "use_bdlora",
+    "loftq_config",
+    "use_qalora",
+    "fan_in_fan_out",
+    "lora_bias",
+];
+
+/// Refuses what `rest` asks for and we cannot do.
+fn check_rest(folder: &PeftFolder, rest: &Map<String, Value>) -> Result<()> {
+    for key in UNSUPPORTED {
+        let asked = match rest.get(key) {
+            None | Some(Value::Null | Value::Bool(false)) => false,
+            Some(Value::Object(map)) => !map.is_empty(),
+            Some(Value::Array(list)) => !list.is_empty(),
+            Some(_) => true,
+        };
+        if asked {
+            return Err(
+                folder.unsupported(format!("{key} is set, which is not supported: the weights would act otherwise"))
+            );
+        }
+    }
+    match rest.get("bias").and_then(Value::as_str) {
+        None | Some("none") => Ok(()),
+        Some(bias) => {
+            Err(folder.unsupported(format!("bias is {bias:?}, expected \"none\": T5's linear maps have no bias")))
+        }
+    }
+}
+
+pub(super) fn read_lora(folder: &PeftFolder) -> Result<LoraConfig> {
+    let file: Lora = folder.parse()?;
+    check_rest(folder, &file.rest)?;
+    let layers_to_transform = file.layers_to_transform.map(OneOrMany::into_vec);
+    let mut layers_pattern = file.layers_pattern.map(OneOrMany::into_vec).unwrap_or_default();
+    if layers_to_transform.is_some() && layers_pattern.is_empty() {
+        // Without a pattern `peft` takes the last number of the path, which in a T5 is the sub-layer's.
+        layers_pattern = vec!["[^.]*".to_owned()];
+    }
+    Ok(LoraConfig {
+        r: file.r,
+        lora_alpha: file.lora_alpha,
+        lora_dropout: file.lora_dropout,
+        target_modules: file.target_modules.unwrap_or_else(|| LoraConfig::default().target_modules),
+        exclude_modules: file.exclude_modules,
+        layers_to_transform,
+        layers_pattern,
+        rank_pattern: file.rank_pattern,
+        alpha_pattern: file.alpha_pattern,
+        // The weights come from the file; how they began does not matter.
+        init_lora_weights: LoraInit::default(),
+        use_rslora: file.use_rslora,
+        use_dora: file.use_dora,
+        use_gating: false,
+        modules_to_save: file.modules_to_save.unwrap_or_default(),
+    })
+}
+
+pub(super) fn read_ia3(folder: &PeftFolder) -> Result<Ia3Config> {
+    let file: Ia3 = folder.parse()?;
+    check_rest(folder, &file.rest)?;
+    let default = Ia3Config::default();
+    Ok(Ia3Config {
+        target_modules: file.target_modules.unwrap_or(default.target_modules),
+        feedforward_modules: file.feedforward_modules.unwrap_or(default.feedforward_modules),
+        exclude_modules: file.exclude_modules,
+    })
+}
+
+/// What every adapter of a T5 says beside its method's own keys.
+#[derive(Serialize)]
+struct Common<'a> {
+    base_model_name_or_path: Option<&'a str>,
+    task_type: &'static str,
+    inference_mode: bool,
+    auto_mapping: Option<()>,
+    revision: Option<()>,
+}
+
+/// The text of `adapter_config.json` for `config`: its own keys under their names here, which are `peft`'s, and `more`.
+pub(super) fn text(config: &dyn PeftConfig, base_model: Option<&str>, more: Value) -> Result<String> {
+    let common = Common {
+        base_model_name_or_path: base_model,
+        task_type: "SEQ_2_SEQ_LM",
+        inference_mode: true,
+        auto_mapping: None,
+        revision: None,
+    };
+    let mut all = Map::new();
+    for part in [serde_json::to_value(common), serde_json::to_value(config), Ok(more)] {
+        let part = part.map_err(|e| peft_core::Error::Mismatch(format!("{}: {e}", config.typetag_name())))?;
+        all.extend(part.as_object().cloned().unwrap_or_default());
+    }
+    serde_json::to_string_pretty(&all).map_err(|e| peft_core::Error::Mismatch(e.to_string()))
+}

@@ -1,0 +1,96 @@
+//! The keys and values of `peft`'s files in ours.
+
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use peft_core::{Error, PEFT_PREFIX, Plan, Result};
+
+use crate::dora::{MAGNITUDE_DELTA, row_norms};
+use crate::full::WEIGHT_DELTA;
+
+/// The name that old files still carry in their keys.
+const ADAPTER_NAME: &str = ".default";
+
+/// One weight: its key here and there.
+struct Key {
+    ours: String,
+    theirs: String,
+    dims: Vec<usize>,
+    /// What their value is more than ours.
+    offset: Option<Tensor>,
+}
+
+/// The weights of a plan, here and there.
+pub(super) struct Keys(Result<Vec<Key>>);
+
+impl Keys {
+    /// The weights of `plan` on a backbone with the parameters `base`.
+    pub(super) fn of(plan: &Plan, base: &BTreeMap<String, Tensor>) -> Self {
+        let entries = plan.entries().iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param)));
+        Self(
+            entries
+                .map(|(entry, param)| Key::new(&entry.site.path, &entry.key(param), &param.name, &param.dims, base))
+                .collect(),
+        )
+    }
+
+    /// Their tensors as ours. All or nothing.
+    pub(super) fn read(self, theirs: BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
+        let mut theirs: BTreeMap<String, Tensor> =
+            theirs.into_iter().map(|(name, tensor)| (name.replace(ADAPTER_NAME, ""), tensor)).collect();
+        let mut ours = BTreeMap::new();
+        let mut missing = Vec::new();
+        for key in self.0? {
+            let Some(tensor) = theirs.remove(&key.theirs) else {
+                missing.push(key.theirs);
+                continue;
+            };
+            if tensor.dims() != key.dims {
+                let found = tensor.dims().to_vec();
+                return Err(Error::ShapeMismatch { key: key.theirs, expected: key.dims, found });
+            }
+            let tensor = tensor.to_dtype(candle_core::DType::F32)?;
+            let tensor = match key.offset {
+                Some(offset) => (tensor - offset)?,
+                None => tensor,
+            };
+            ours.insert(key.ours, tensor);
+        }
+        if !missing.is_empty() {
+            return Err(Error::MissingKeys { keys: missing });
+        }
+        if !theirs.is_empty() {
+            return Err(Error::UnknownKeys { keys: theirs.into_keys().collect() });
+        }
+        Ok(ours)
+    }
+
+    /// Our tensors as theirs.
+    pub(super) fn write(self, ours: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
+        let one = |key: Key| {
+            let tensor = ours.get(&key.ours).ok_or_else(|| Error::MissingKeys { keys: vec![key.ours.clone()] })?;
+            let tensor = match key.offset {
+                Some(offset) => (tensor + offset)?,
+                None => tensor.clone(),
+            };
+            Ok((key.theirs, tensor))
+        };
+        self.0?.into_iter().map(one).collect()
+    }
+}
+
+impl Key {
+    fn new(site: &str, key: &str, name: &str, dims: &[usize], base: &BTreeMap<String, Tensor>) -> Result<Self> {
+        let ours = format!("{PEFT_PREFIX}.{key}");
+        let weight = || {
+            let name = format!("{site}.weight");
+            base.get(&name).map(Tensor::detach).ok_or(Error::MissingKeys { keys: vec![name] })
+        };
+        let (leaf, offset) = match name {
+            MAGNITUDE_DELTA => ("lora_magnitude_vector", Some(row_norms(&weight()?)?)),
+            WEIGHT_DELTA => ("weight", Some(weight()?)),
+            other => (other, None),
+        };
+        Ok(Self { ours, theirs: format!("{PEFT_PREFIX}.{site}.{leaf}"), dims: dims.to_vec(), offset })
+    }
+}

@@ -1,0 +1,13 @@
+//! One number a sentence that opens or closes a branch.
+
+use candle_core::Tensor;
+use peft_core::{Ctx, Result, ops, rows};
+
+/// `mean over tokens of sigmoid(x wᵀ + b)`, `[batch, 1, 1]`, of `x: [batch, length, d]` with `w: [1, d]` and `b: [1]`.
+///
+/// Padding counts as tokens, and in step-by-step decoding the mean is over the step's tokens: AdapterHub's choices.
+pub(crate) fn gate(x: &Tensor, weight: &Tensor, bias: &Tensor, ctx: &Ctx) -> Result<Tensor> {
+    let logit = ops::linear(x, weight, ctx.kernels())?.broadcast_add(&rows::vector(bias)?)?;
+    let open = ((logit.neg()?.exp()? + 1.)?).recip()?;
+    Ok(open.mean_keepdim(1)?)
+}

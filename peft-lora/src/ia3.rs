@@ -1,0 +1,114 @@
+//! IA3: learned rescaling of activations.
+
+use candle_core::Tensor;
+use candle_nn::init::ONE;
+use peft_core::{Ctx, Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules, ops};
+use serde::{Deserialize, Serialize};
+
+/// The name in configuration files.
+const PEFT_TYPE: &str = "IA3";
+
+/// IA3 (Liu et al. 2022, *Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning*, arXiv
+/// 2205.05638, section 3.3).
+///
+/// `y = l ⊙ (x Wᵀ)` with `l: [d_out, 1]`; in `feedforward_modules`, `y = (l ⊙ x) Wᵀ` with `l: [1, d_in]`. `l` begins at one:
+/// the model begins as it was. Both forms fold into `W`. Field names, meanings and defaults for T5 are Hugging Face `peft`'s.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ia3Config {
+    /// The linear maps to rescale. Default `["k", "v", "wo"]`.
+    pub target_modules: TargetModules,
+    /// Those of them whose input is rescaled, and not their output. Default `["wo"]`.
+    pub feedforward_modules: TargetModules,
+    /// Linear maps to leave alone although `target_modules` names them. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude_modules: Option<TargetModules>,
+}
+
+impl Default for Ia3Config {
+    fn default() -> Self {
+        Self {
+            target_modules: TargetModules::suffixes(["k", "v", "wo"]),
+            feedforward_modules: TargetModules::suffixes(["wo"]),
+            exclude_modules: None,
+        }
+    }
+}
+
+#[typetag::serde(name = "IA3")]
+impl PeftConfig for Ia3Config {
+    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        let excluded = self.exclude_modules.as_ref().is_some_and(|modules| modules.matches_path(&site.path));
+        if excluded || !self.target_modules.matches(site) {
+            return Ok(None);
+        }
+        let SiteKind::Linear { d_in, d_out } = site.kind else {
+            return Err(Error::InvalidConfig {
+                kind: PEFT_TYPE.to_owned(),
+                field: "target_modules",
+                reason: format!("names {}, which is no linear map", site.path),
+            });
+        };
+        Ok(Some(match self.feedforward_modules.matches(site) {
+            true => Box::new(ScaledInput { d_in }),
+            false => Box::new(ScaledOutput { d_out }),
+        }))
+    }
+
+    fn target_modules(&self) -> Option<&TargetModules> {
+        Some(&self.target_modules)
+    }
+}
+
+/// `y = l ⊙ (x Wᵀ)`
+#[derive(Debug)]
+struct ScaledOutput {
+    d_out: usize,
+}
+
+/// `y = (l ⊙ x) Wᵀ`
+#[derive(Debug)]
+struct ScaledInput {
+    d_in: usize,
+}
+
+impl PeftModule for ScaledOutput {
+    fn params(&self) -> Vec<ParamSpec> {
+        vec![ParamSpec::new("ia3_l", [self.d_out, 1], ONE)]
+    }
+
+    fn apply(&self, call: &SiteCall<'_>, _ctx: &mut Ctx) -> Result<Tensor> {
+        let [l] = call.take()?;
+        // [d_out, 1] or [batch, d_out, 1]
+        let l = l.transpose(l.rank() - 2, l.rank() - 1)?;
+        Ok(call.output.broadcast_mul(&l)?)
+    }
+
+    fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
+        scaled_by_more(weights, base)
+    }
+}
+
+impl PeftModule for ScaledInput {
+    fn params(&self) -> Vec<ParamSpec> {
+        vec![ParamSpec::new("ia3_l", [1, self.d_in], ONE)]
+    }
+
+    fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let [l] = call.take()?;
+        let base = call.base.ok_or_else(|| Error::Mismatch("IA3 needs the weight of its linear map".into()))?;
+        // [1, d_in] or [batch, 1, d_in]; only what is more than 1 is added, so that methods before keep their share.
+        let more = call.input.broadcast_mul(&(l - 1.)?)?;
+        Ok((call.output + ops::linear(&more, base, ctx.kernels())?)?)
+    }
+
+    fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
+        scaled_by_more(weights, base)
+    }
+}
+
+/// `W ⊙ (l - 1)`
+fn scaled_by_more(weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
+    let [l] = peft_core::take(weights)?;
+    Ok(Some(base.broadcast_mul(&(l - 1.)?)?))
+}

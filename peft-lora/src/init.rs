@@ -1,0 +1,68 @@
+//! `init_lora_weights`: how A and B begin.
+
+use candle_nn::Init;
+use candle_nn::init::ZERO;
+use peft_core::{KAIMING_UNIFORM, normal};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// How `A` and `B` begin. In files as in `peft`: `true` or `"kaiming"`, `"gaussian"`, or `false`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LoraInit {
+    /// `A` Kaiming-uniform (±1/√d_in), `B` zero: Microsoft's reference code, and `peft`'s default.
+    #[default]
+    Kaiming,
+    /// `A` normal with deviation `1/r`, `B` zero.
+    Gaussian,
+    /// Both Kaiming-uniform: the model does not begin as it was. For tests.
+    Random,
+}
+
+/// The names in files.
+const NAMES: &str = "true, \"kaiming\", \"gaussian\" or false";
+
+impl LoraInit {
+    /// The initial values of `A` and `B` at rank `r`.
+    pub(crate) fn values(self, r: usize) -> [Init; 2] {
+        match self {
+            Self::Kaiming => [KAIMING_UNIFORM, ZERO],
+            Self::Gaussian => [normal(1. / r as f64), ZERO],
+            Self::Random => [KAIMING_UNIFORM, KAIMING_UNIFORM],
+        }
+    }
+}
+
+impl Serialize for LoraInit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Kaiming => serializer.serialize_bool(true),
+            Self::Gaussian => serializer.serialize_str("gaussian"),
+            Self::Random => serializer.serialize_bool(false),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LoraInit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = LoraInit;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(NAMES)
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<LoraInit, E> {
+                Ok(if on { LoraInit::Kaiming } else { LoraInit::Random })
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<LoraInit, E> {
+                match name {
+                    "kaiming" => Ok(LoraInit::Kaiming),
+                    "gaussian" => Ok(LoraInit::Gaussian),
+                    other => Err(E::custom(format!("unknown init_lora_weights {other:?}; known: {NAMES}"))),
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}

@@ -1,0 +1,78 @@
+//! `rank_pattern` and `alpha_pattern`: values for some modules, by name.
+
+use std::fmt;
+
+use regex::Regex;
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Values by regular expressions on module paths, with the meaning that Hugging Face `peft` gives `rank_pattern`: the first
+/// key, in the order of the file, that matches the whole path or its end from a dot on.
+///
+/// ```
+/// # use peft_lora::Patterns;
+/// let ranks: Patterns<usize> = serde_json::from_str(r#"{"decoder.*q": 2, "wo": 16}"#)?;
+/// assert_eq!(ranks.get("decoder.block.0.layer.0.SelfAttention.q"), Some(2));
+/// assert_eq!(ranks.get("encoder.block.0.layer.1.DenseReluDense.wo"), Some(16));
+/// assert_eq!(ranks.get("encoder.block.0.layer.0.SelfAttention.q"), None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Patterns<T>(Vec<(String, Regex, T)>);
+
+impl<T> Default for Patterns<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Patterns<T> {
+    /// The value for the module at `path`, if a key matches.
+    pub fn get(&self, path: &str) -> Option<T>
+    where
+        T: Copy,
+    {
+        self.0.iter().find(|(_, regex, _)| regex.is_match(path)).map(|(.., value)| *value)
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T: Serialize> Serialize for Patterns<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, _, value) in &self.0 {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patterns<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for InOrder<T> {
+            type Value = Patterns<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table from module names (regular expressions) to values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some((key, value)) = map.next_entry::<String, T>()? {
+                    let regex = Regex::new(&format!(r"^(.*\.)?({key})$")).map_err(|e| {
+                        serde::de::Error::custom(format!("the pattern {key:?} is no regular expression: {e}"))
+                    })?;
+                    all.push((key, regex, value));
+                }
+                Ok(Patterns(all))
+            }
+        }
+        deserializer.deserialize_map(InOrder(std::marker::PhantomData))
+    }
+}

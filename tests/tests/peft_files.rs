@@ -1,0 +1,83 @@
+//! Adapter folders of Hugging Face `peft`: LoRA, rsLoRA, DoRA, IA3.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use candle_core::{Device, Tensor};
+use peft_core::Active;
+use peft_lora::files::{PeftFolder, read_peft, write_peft};
+use peft_tests::compat::{CompatGolden, compat_goldens};
+
+fn goldens() -> Vec<CompatGolden> {
+    compat_goldens(|config| matches!(config["peft_type"].as_str(), Some("LORA" | "IA3")))
+}
+
+fn bits(tensor: &Tensor) -> Vec<u32> {
+    tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+fn every_folder_computes_what_peft_does_apart_and_merged() {
+    for golden in goldens() {
+        let t5 = &golden.t5;
+        let adapter = read_peft(&golden.path, &golden.base(), t5.sites()).unwrap();
+        let (plan, bank) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
+        let active = Active::new(&plan, &bank).unwrap();
+        golden.check(t5, &active);
+        golden.check(&t5.fold(&active).unwrap(), &Active::none());
+    }
+}
+
+#[test]
+fn what_is_written_is_what_was_read() {
+    for golden in goldens() {
+        let (sites, base) = (golden.t5.sites(), golden.base());
+        let adapter = read_peft(&golden.path, &base, sites).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        write_peft(folder.path(), &adapter, &base, sites, Some("t5-tiny")).unwrap();
+        let (theirs, ours) = (PeftFolder::read(&golden.path).unwrap(), PeftFolder::read(folder.path()).unwrap());
+        assert_eq!(theirs.tensors.keys().collect::<Vec<_>>(), ours.tensors.keys().collect::<Vec<_>>());
+        for (name, tensor) in &theirs.tensors {
+            let gap =
+                (tensor - &ours.tensors[name]).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            // Increments are added to what they were taken from: the last bit may differ.
+            assert!(gap < 1e-6, "{}: {name} differs by {gap}", golden.name);
+        }
+        let again = read_peft(folder.path(), &base, sites).unwrap();
+        let (plan, bank) = again.build(sites, &Device::Cpu).unwrap();
+        golden.check(&golden.t5, &Active::new(&plan, &bank).unwrap());
+        if !golden.config["use_dora"].as_bool().unwrap_or(false) && golden.config["modules_to_save"].is_null() {
+            assert!(adapter.weights.iter().all(|(name, tensor)| bits(tensor) == bits(&again.weights[name])));
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_does_not_fit_is_refused_by_key_and_shape() {
+    for golden in goldens().iter().filter(|golden| golden.config["peft_type"] == "LORA") {
+        let (sites, base) = (golden.t5.sites(), golden.base());
+        let folder = tempfile::tempdir().unwrap();
+        let changed = |change: &dyn Fn(&mut PeftFolder)| {
+            let mut copy = PeftFolder::read(&golden.path).unwrap();
+            copy.path = folder.path().to_path_buf();
+            change(&mut copy);
+            copy.write().unwrap();
+            read_peft(folder.path(), &base, sites).unwrap_err().to_string()
+        };
+        let a = PeftFolder::read(&golden.path).unwrap().tensors.into_keys().find(|key| key.contains("lora_A")).unwrap();
+
+        let missing = changed(&|copy| drop(copy.tensors.remove(&a)));
+        assert!(missing.contains("missing") && missing.contains(&a), "{missing}");
+        let unknown = changed(&|copy| {
+            let tensor = copy.tensors[&a].clone();
+            copy.tensors.insert(a.replace("lora_A", "lora_C"), tensor);
+        });
+        assert!(unknown.contains("unknown") && unknown.contains("lora_C"), "{unknown}");
+        let shape = changed(&|copy| {
+            let tensor = copy.tensors[&a].pad_with_zeros(0, 0, 1).unwrap();
+            copy.tensors.insert(a.clone(), tensor);
+        });
+        let dims = PeftFolder::read(&golden.path).unwrap().tensors[&a].dims().to_vec();
+        assert!(shape.contains(&a) && shape.contains(&format!("{dims:?}")), "{shape}");
+        let config = changed(&|copy| copy.config = copy.config.replace("\"bias\": \"none\"", "\"bias\": \"all\""));
+        assert!(config.contains("adapter_config.json") && config.contains("bias is \"all\""), "{config}");
+    }
+}
