@@ -38,6 +38,8 @@ mod ia3;
 mod init;
 mod lora;
 mod patterns;
+#[cfg(test)]
+mod tests;
 
 pub use config::LoraConfig;
 pub use ia3::Ia3Config;

@@ -25,6 +25,10 @@ pub struct AdamWConfig {
     pub flavor: AdamWFlavor,
     /// What happens to a parameter that a batch does not reach. Default `dense`.
     pub unreached: Unreached,
+    /// LoRA+ (Hayou et al. 2024, <https://arxiv.org/abs/2402.12354>, section 4): how many times the learning rate of `lora_B`
+    /// (and of the hypernetwork's heads that generate it) is that of everything else; the authors recommend about 16. Default:
+    /// none, which is 1.
+    pub loraplus_lr_ratio: Option<f64>,
 }
 
 /// The two AdamWs in use, which differ visibly wherever `√v` is not much larger than `ε`.
@@ -63,6 +67,7 @@ impl Default for AdamWConfig {
             weight_decay: 0.0,
             flavor: AdamWFlavor::default(),
             unreached: Unreached::default(),
+            loraplus_lr_ratio: None,
         }
     }
 }
@@ -83,6 +88,12 @@ impl AdamWConfig {
                 "weight_decay",
                 self.weight_decay,
                 "a finite number, 0 or more",
+            ),
+            (
+                self.loraplus_lr_ratio.is_none_or(|ratio| ratio.is_finite() && ratio > 0.0),
+                "loraplus_lr_ratio",
+                self.loraplus_lr_ratio.unwrap_or_default(),
+                "a finite number above 0",
             ),
         ];
         match checks.iter().find(|(good, ..)| !good) {

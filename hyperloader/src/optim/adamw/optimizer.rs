@@ -71,7 +71,11 @@ impl AdamW {
             }
         }
         let parameter = |(name, variable)| Parameter { name, variable, lr_scale: 1.0, moments: None };
-        Ok(Self { config, parameters: variables.into_iter().map(parameter).collect() })
+        let mut optimizer = Self { config, parameters: variables.into_iter().map(parameter).collect() };
+        if let Some(ratio) = config.loraplus_lr_ratio {
+            optimizer.set_lr_scale(ratio, |name| name.split('.').any(|part| part == "lora_B"));
+        }
+        Ok(optimizer)
     }
 
     /// The hyperparameters.
@@ -81,8 +85,8 @@ impl AdamW {
     }
 
     /// Multiplies the learning rate of every variable whose name `matches` by `factor` from now on (instead of 1, or
-    /// of an earlier factor), and returns how many there are. LoRA+ (<https://arxiv.org/abs/2402.12354>), for one,
-    /// is a factor of about 16 for the `lora_B` matrices.
+    /// of an earlier factor), and returns how many there are. LoRA+ ([`AdamWConfig::loraplus_lr_ratio`]) is such a
+    /// factor for the `lora_B` matrices.
     pub fn set_lr_scale(&mut self, factor: f64, matches: impl Fn(&str) -> bool) -> usize {
         let group = self.parameters.iter_mut().filter(|parameter| matches(&parameter.name));
         group.map(|parameter| parameter.lr_scale = factor).count()

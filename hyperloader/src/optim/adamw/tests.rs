@@ -338,3 +338,28 @@ fn one_clipped_step_lands_where_the_reference_implementation_does() {
 fn values_of(tensor: &Tensor) -> Vec<f32> {
     tensor.to_vec1().unwrap()
 }
+
+#[test]
+fn lora_plus_moves_b_by_its_ratio_and_nothing_else() {
+    let names = [
+        "base_model.model.q.lora_A.weight",
+        "base_model.model.q.lora_B.weight",
+        "hyper.encoder.heads.lora_B.weight.8x2.weight",
+    ];
+    let moved = |ratio| {
+        let vars: Vec<Var> = names.iter().map(|_| var(&[1.0])).collect();
+        let named = names.iter().map(|name| (*name).to_owned()).zip(vars.clone()).collect();
+        let config = AdamWConfig { loraplus_lr_ratio: ratio, ..AdamWConfig::default() };
+        let mut optimizer = AdamW::new(named, config).unwrap();
+        let all: Vec<(&str, &[f32])> = names.iter().map(|name| (*name, [0.5f32].as_slice())).collect();
+        optimizer.step(&gradients(&all), 1e-3).unwrap();
+        vars.iter().map(|var| 1.0 - values(var)[0]).collect::<Vec<f32>>()
+    };
+    let (plain, plus) = (moved(None), moved(Some(16.0)));
+    assert_eq!(plain[0], plus[0]);
+    for b in [1, 2] {
+        assert!((plus[b] / plain[b] - 16.0).abs() < 1e-2, "{} against {}", plus[b], plain[b]);
+    }
+    let error = AdamWConfig { loraplus_lr_ratio: Some(0.0), ..AdamWConfig::default() }.validate().unwrap_err();
+    assert!(error.to_string().contains("loraplus_lr_ratio"), "{error}");
+}
