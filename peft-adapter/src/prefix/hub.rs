@@ -18,7 +18,8 @@ const CROSS: Position = Position::new("cross.kv");
 /// 2022, arXiv 2110.07577, section 3.2).
 ///
 /// `K' = [g_k P_k; K]`, `V' = [g_v P_v; V]` in self-attention of both stacks and in cross-attention, with
-/// `P = [P_k, P_v]: [p, 2 · dim]`, `p = prefix_length` and `dim` the features of all heads. Either `P` is a weight of each
+/// `P = [P_k, P_v]: [p, 2 · dim]`, `p = prefix_length` and `dim` the features of all heads. In self-attention the prefix takes
+/// the first positions of the keys ([`Front::Shifting`]). Either `P` is a weight of each
 /// attention (`flat`), or `P = f(E Wᵀ + b) Uᵀ + c` with `E: [p, d]`, `W: [m, d]` and `b: [m]` shared by all attentions of one
 /// kind (encoder, decoder, cross), and `U: [2 · dim, m]`, `c: [2 · dim]` of each attention: AdapterHub's one large map, cut
 /// into rows.
@@ -121,7 +122,7 @@ impl PrefixConfig {
 #[typetag::serde(name = "PREFIX")]
 impl PeftConfig for PrefixConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
-        let SiteKind::KeyValue { dim, queries, front: Front::Unplaced, .. } = site.kind else {
+        let SiteKind::KeyValue { dim, queries, front: Front::Shifting, .. } = site.kind else {
             return Ok(None);
         };
         let Some(location) = Location::of(site).filter(|location| self.wants(*location)) else {

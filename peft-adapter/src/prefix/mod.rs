@@ -10,5 +10,3 @@ mod tests;
 
 pub use hub::PrefixConfig;
 pub use past::PrefixTuningConfig;
-
-pub(crate) use hub::Location;

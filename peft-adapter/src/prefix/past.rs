@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Front, PeftConfig, PeftModule, Position, Result, Site, SiteKind, Stack, nonzero};
+use peft_core::{PeftConfig, PeftModule, Position, Result, Site, SiteKind, Stack, nonzero};
 use serde::{Deserialize, Serialize};
 
 use super::module::{Prefix, Projection, Source};
@@ -10,6 +10,8 @@ use crate::NonLinearity;
 
 /// Where it acts: what stands before the first decoded token of self-attention.
 const SELF_PAST: Position = Position::new("self.past");
+/// The same with the positions of `transformers`' `generate`.
+const UNCOUNTED_PAST: Position = Position::new("self.uncounted_past");
 
 /// Prefix tuning as Hugging Face `peft` does it (Li and Liang 2021, *Prefix-Tuning: Optimizing Continuous Prompts for
 /// Generation*, arXiv 2101.00190, section 4).
@@ -35,21 +37,32 @@ pub struct PrefixTuningConfig {
     pub prefix_projection: bool,
     /// The width between the two layers. Default: the width of the model.
     pub encoder_hidden_size: Option<NonZeroUsize>,
+    /// Whether decoding token by token gives the tokens that `generate` of transformers 4 gives: it does not count the prefix,
+    /// hides the last `num_virtual_tokens` tokens from each query and so contradicts the forward pass that was trained
+    /// ([`Front::UncountedPast`](peft_core::Front::UncountedPast)). Default: no; reading a `peft` folder sets it, so that it
+    /// decodes as there.
+    pub decode_as_transformers: bool,
 }
 
 impl Default for PrefixTuningConfig {
     fn default() -> Self {
-        Self { num_virtual_tokens: nonzero(20), prefix_projection: false, encoder_hidden_size: None }
+        Self {
+            num_virtual_tokens: nonzero(20),
+            prefix_projection: false,
+            encoder_hidden_size: None,
+            decode_as_transformers: false,
+        }
     }
 }
 
 #[typetag::serde(name = "PREFIX_TUNING")]
 impl PeftConfig for PrefixTuningConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
-        let SiteKind::KeyValue { dim, queries, front: Front::Past, .. } = site.kind else {
+        let SiteKind::KeyValue { dim, queries, .. } = site.kind else {
             return Ok(None);
         };
-        if site.stack != Stack::Decoder || site.position != SELF_PAST {
+        let position = if self.decode_as_transformers { UNCOUNTED_PAST } else { SELF_PAST };
+        if site.stack != Stack::Decoder || site.position != position {
             return Ok(None);
         }
         let projection = || Projection {

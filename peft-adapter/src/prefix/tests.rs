@@ -8,13 +8,13 @@ use crate::NonLinearity;
 const KEYS: usize = 3;
 const D_MODEL: usize = 2;
 
-/// The attentions of one layer: an encoder's, and a decoder's two, each with both kinds of front. Keys have three features,
+/// The attentions of one layer: an encoder's, and a decoder's two, each with every kind of front. Keys have three features,
 /// the model two.
 fn sites() -> Sites {
     let mut sites = Sites::default();
     let attentions = [(Stack::Encoder, "self"), (Stack::Decoder, "self"), (Stack::Decoder, "cross")];
     for (stack, name) in attentions {
-        for (front, end) in [(Front::Past, "past"), (Front::Unplaced, "kv")] {
+        for (front, end) in [(Front::Past, "past"), (Front::UncountedPast, "uncounted_past"), (Front::Shifting, "kv")] {
             sites.add(Site {
                 path: format!("{stack}.{name}.{end}"),
                 stack,
@@ -72,6 +72,8 @@ fn adapterhub_acts_on_every_attention_and_peft_on_the_decoders_past() {
     let decoder = PrefixConfig { encoder_prefix: false, cross_prefix: false, ..flat(false, true) };
     assert_eq!(paths(&resolve(decoder).unwrap()), ["decoder.self.kv"]);
     assert_eq!(paths(&resolve(PrefixTuningConfig::default()).unwrap()), ["decoder.self.past"]);
+    let as_python = PrefixTuningConfig { decode_as_transformers: true, ..PrefixTuningConfig::default() };
+    assert_eq!(paths(&resolve(as_python).unwrap()), ["decoder.self.uncounted_past"]);
 }
 
 #[test]
