@@ -16,17 +16,18 @@
 //! # Ok::<(), peft_core::Error>(())
 //! ```
 
+pub mod files;
+
 mod activation;
 mod bottleneck;
 mod compacter;
-mod files;
 mod frame;
+mod gate;
 mod leave_out;
 mod ln_tuning;
 
 pub use activation::NonLinearity;
 pub use bottleneck::BottleneckConfig;
 pub use compacter::CompacterConfig;
-pub use files::read_adapterhub;
 pub use leave_out::LeaveOut;
 pub use ln_tuning::LnTuningConfig;
