@@ -3,8 +3,9 @@
 use candle_core::Tensor;
 use candle_nn::Init;
 use candle_nn::init::{ONE, ZERO};
-use candle_nn::ops::sigmoid;
-use peft_core::{Ctx, ParamSpec, Result, SiteCall, normal, ops, rows};
+use peft_core::{Ctx, ParamSpec, Result, SiteCall, normal, ops};
+
+use crate::gate::gate;
 
 /// The standard deviation of weights at the start, static and (for the heads) generated.
 pub(crate) const INIT_STD: f64 = 0.01;
@@ -60,13 +61,13 @@ impl Frame {
         let x = self.input(call)?;
         let before = pair(&mut weights, self.ln_before);
         let after = pair(&mut weights, self.ln_after);
-        let gate = pair(&mut weights, self.use_gating);
+        let gates = pair(&mut weights, self.use_gating);
 
         let z = project(&self.norm(&x, before, ctx)?, ctx)?;
         let z = if self.scaling == 1. { z } else { (z * self.scaling)? };
         let z = ctx.dropout(&z, self.dropout)?;
-        let z = match gate {
-            Some([weight, bias]) => z.broadcast_mul(&gate_value(&x, weight, bias, ctx)?)?,
+        let z = match gates {
+            Some([weight, bias]) => z.broadcast_mul(&gate(&x, weight, bias, ctx)?)?,
             None => z,
         };
 
@@ -111,14 +112,4 @@ fn pair<'a>(weights: &mut &'a [Tensor], on: bool) -> Option<&'a [Tensor; 2]> {
     let (first, rest) = weights.split_first_chunk().filter(|_| on)?;
     *weights = rest;
     Some(first)
-}
-
-/// How far a gate is open for each row: `mean over positions of sigmoid(x wᵀ + b)`, `[batch, 1, 1]`, for
-/// `x [batch, length, d]`, `w [1, d]` and `b [1]` (UniPELT: Mao et al. 2022, arXiv 2110.07577, section 3.2).
-///
-/// # Errors
-/// If the shapes do not fit.
-fn gate_value(x: &Tensor, weight: &Tensor, bias: &Tensor, ctx: &Ctx) -> Result<Tensor> {
-    let logits = ops::linear(x, weight, ctx.kernels())?.broadcast_add(&rows::vector(bias)?)?;
-    Ok(sigmoid(&logits)?.mean_keepdim(1)?)
 }

@@ -16,11 +16,13 @@
 //! # Ok::<(), peft_core::Error>(())
 //! ```
 
+pub mod files;
+
 mod activation;
 mod bottleneck;
 mod compacter;
-mod files;
 mod frame;
+mod gate;
 mod leave_out;
 mod ln_tuning;
 mod prefix;
@@ -29,7 +31,6 @@ mod prompt;
 pub use activation::NonLinearity;
 pub use bottleneck::BottleneckConfig;
 pub use compacter::CompacterConfig;
-pub use files::read_adapterhub;
 pub use leave_out::LeaveOut;
 pub use ln_tuning::LnTuningConfig;
 pub use prefix::{PrefixConfig, PrefixTuningConfig};

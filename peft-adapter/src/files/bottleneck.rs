@@ -1,17 +1,20 @@
-//! Bottleneck adapters in AdapterHub's files.
+//! Bottleneck adapters and Compacter in AdapterHub's files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
-use peft_core::{Adapter, Entry, Error, ParamSpec, Result, Sites};
+use peft_core::{Adapter, Result, Sites, nonzero};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::architecture::unsupported;
-use super::folder::hidden_size;
-use super::tensors::{Source, Tensors};
+use super::hidden_size;
+use super::tensors::Tensors;
 use crate::leave_out::all_layers;
-use crate::{BottleneckConfig, LeaveOut, NonLinearity};
+use crate::{BottleneckConfig, CompacterConfig, LeaveOut, NonLinearity};
+
+/// The epsilon of PyTorch's layer norm, which AdapterHub leaves as it is.
+pub(super) const LAYER_NORM_EPS: f64 = 1e-5;
 
 /// The fields of AdapterHub's `BnConfig` that say what is computed.
 #[derive(Debug, Deserialize)]
@@ -47,9 +50,40 @@ pub(super) struct BnFields {
     #[serde(default)]
     dropout: f64,
     #[serde(default)]
-    phm_layer: bool,
-    #[serde(default)]
     stochastic_depth: Option<f64>,
+    #[serde(flatten)]
+    phm: PhmFields,
+}
+
+/// The fields that make it Compacter.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct PhmFields {
+    phm_layer: bool,
+    phm_dim: NonZeroUsize,
+    phm_rank: NonZeroUsize,
+    #[serde(rename = "factorized_phm_W")]
+    factorized_phm_w: bool,
+    #[serde(rename = "shared_W_phm")]
+    shared_w_phm: bool,
+    shared_phm_rule: bool,
+    factorized_phm_rule: bool,
+    phm_bias: bool,
+}
+
+impl Default for PhmFields {
+    fn default() -> Self {
+        Self {
+            phm_layer: false,
+            phm_dim: nonzero(4),
+            phm_rank: nonzero(1),
+            factorized_phm_w: true,
+            shared_w_phm: false,
+            shared_phm_rule: true,
+            factorized_phm_rule: false,
+            phm_bias: true,
+        }
+    }
 }
 
 /// One factor for all layers, or one for each by its number, with a default.
@@ -73,14 +107,15 @@ fn truth() -> Value {
 }
 
 /// The adapters of these fields, with their weights.
-pub(super) fn read(fields: BnFields, tensors: &mut Tensors, sites: &Sites) -> Result<Adapter> {
+pub(super) fn read(fields: BnFields, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<Adapter> {
     fields.check()?;
     let mut adapter = Adapter::default();
     for (factor, left_out) in fields.factors(sites)? {
-        let config = fields.config(factor, odd_width(factor, sites), LeaveOut::from_numbers(&left_out, sites))?;
-        let name = tensors.adapter.clone();
-        let ln_before = config.ln_before;
-        let part = tensors.adapter(config, sites, |entry, param| source(entry, param, &name, ln_before))?;
+        let config = fields.config(factor, sites, LeaveOut::from_numbers(&left_out, sites))?;
+        let part = match fields.phm.phm_layer {
+            true => tensors.adapter(fields.phm.compacter(config)?, sites)?,
+            false => tensors.adapter(config, sites)?,
+        };
         adapter.methods.extend(part.methods);
         adapter.weights.extend(part.weights);
     }
@@ -91,50 +126,36 @@ impl BnFields {
     /// Refuses what would compute something that is not here.
     fn check(&self) -> Result<()> {
         if self.inv_adapter.is_some() {
-            return Err(unsupported(
-                "inv_adapter",
-                "asks for an invertible adapter behind the embeddings, which is not read",
-            ));
+            let reason = "asks for an invertible adapter behind the embeddings, which is not read";
+            return Err(unsupported("inv_adapter", reason));
         }
         if self.stochastic_depth.is_some_and(|p| p != 0.) {
-            return Err(unsupported(
-                "stochastic_depth",
-                "is not 0: dropping whole adapters in training is not supported",
-            ));
-        }
-        if self.phm_layer {
-            return Err(unsupported("phm_layer", "is true: Compacter's files are not read"));
+            let reason = "is not 0: whole adapters are never dropped here";
+            return Err(unsupported("stochastic_depth", reason));
         }
         Ok(())
     }
 
-    fn config(
-        &self,
-        factor: f64,
-        bottleneck_size: Option<NonZeroUsize>,
-        leave_out: LeaveOut,
-    ) -> Result<BottleneckConfig> {
-        let function = self.non_linearity.to_lowercase();
+    fn config(&self, factor: f64, sites: &Sites, leave_out: LeaveOut) -> Result<BottleneckConfig> {
+        let non_linearity = NonLinearity::deserialize(Value::from(self.non_linearity.to_lowercase()))
+            .map_err(|e| unsupported("non_linearity", format!("is {:?}: {e}", self.non_linearity)))?;
         let residual_before_ln = self.residual_before_ln.as_bool().ok_or_else(|| {
-            unsupported(
-                "residual_before_ln",
-                format!("is {}, which needs a layer norm behind the sum", self.residual_before_ln),
-            )
+            let reason = format!("is {}, which needs a layer norm behind the residual sum", self.residual_before_ln);
+            unsupported("residual_before_ln", reason)
         })?;
         let scaling = self.scaling.as_f64().ok_or_else(|| {
-            unsupported("scaling", format!("is {}: only a constant factor is read, not a learned one", self.scaling))
+            unsupported("scaling", format!("is {}: read is a constant factor, not a learned one", self.scaling))
         })?;
         Ok(BottleneckConfig {
             reduction_factor: factor,
-            bottleneck_size,
-            non_linearity: NonLinearity::deserialize(Value::from(function))
-                .map_err(|e| unsupported("non_linearity", format!("is {:?}: {e}", self.non_linearity)))?,
+            bottleneck_size: odd_width(factor, sites),
+            non_linearity,
             mh_adapter: self.mh_adapter,
             output_adapter: self.output_adapter,
             cross_adapter: self.cross_adapter,
             ln_before: self.ln_before,
             ln_after: self.ln_after,
-            layer_norm_eps: 1e-5,
+            layer_norm_eps: LAYER_NORM_EPS,
             is_parallel: self.is_parallel,
             scaling,
             use_gating: self.use_gating,
@@ -170,26 +191,55 @@ impl BnFields {
     }
 }
 
-/// The width where AdapterHub's differs from ours: it divides with Python's `//`, and no adapter is narrower than one.
-fn odd_width(factor: f64, sites: &Sites) -> Option<NonZeroUsize> {
-    let dim = hidden_size(sites)? as f64;
-    let theirs = ((dim - dim % factor) / factor).round().max(1.);
-    (factor > 0. && theirs != (dim / factor).floor()).then(|| NonZeroUsize::new(theirs as usize)).flatten()
+impl PhmFields {
+    /// Compacter in the place of `plain`.
+    fn compacter(&self, plain: BottleneckConfig) -> Result<CompacterConfig> {
+        let BottleneckConfig { is_parallel, use_gating, original_ln_after, residual_before_ln, .. } = plain;
+        for (field, here, read) in [
+            ("is_parallel", is_parallel, false),
+            ("use_gating", use_gating, false),
+            ("original_ln_after", original_ln_after, true),
+            ("residual_before_ln", residual_before_ln, true),
+            ("adapter_residual_before_ln", plain.adapter_residual_before_ln, false),
+            ("shared_W_phm", self.shared_w_phm, false),
+            ("factorized_phm_rule", self.factorized_phm_rule, false),
+            ("phm_bias", self.phm_bias, true),
+        ] {
+            if here != read {
+                return Err(unsupported(field, format!("is {here} with phm_layer, expected {read}")));
+            }
+        }
+        Ok(CompacterConfig {
+            reduction_factor: plain.reduction_factor,
+            phm_dim: self.phm_dim,
+            phm_rank: self.phm_rank,
+            factorized_phm_w: self.factorized_phm_w,
+            shared_phm_rule: self.shared_phm_rule,
+            non_linearity: plain.non_linearity,
+            mh_adapter: plain.mh_adapter,
+            output_adapter: plain.output_adapter,
+            cross_adapter: plain.cross_adapter,
+            original_ln_before: plain.original_ln_before,
+            ln_before: plain.ln_before,
+            ln_after: plain.ln_after,
+            layer_norm_eps: plain.layer_norm_eps,
+            scaling: plain.scaling,
+            leave_out: plain.leave_out,
+            dropout: plain.dropout,
+            ..CompacterConfig::default()
+        })
+    }
 }
 
-/// The names and the shape of one weight in the file. Where there is a layer norm before, it is part of the sequence that
-/// ends with the down projection, and stands beside it under a name of its own too.
-fn source(entry: &Entry, param: &ParamSpec, adapter: &str, ln_before: bool) -> Result<Source> {
-    let down = if ln_before { "adapter_down.1" } else { "adapter_down.0" };
-    let (module, part) = param.name.rsplit_once('.').unwrap_or_default();
-    let modules: &[&str] = match module {
-        "adapter.down" => &[down],
-        "adapter.up" => &["adapter_up"],
-        "adapter.ln_before" => &["adapter_down.0", "adapter_norm_before"],
-        "adapter.ln_after" => &["adapter_norm_after"],
-        "adapter.gate" => &["gate"],
-        _ => return Err(Error::Mismatch(format!("AdapterHub has no name for {}", entry.key(param)))),
-    };
-    let key = |module: &&str| format!("{}.adapters.{adapter}.{module}.{part}", entry.site.path);
-    Ok(Source { keys: modules.iter().map(key).collect(), dims: param.dims.clone() })
+/// The width of AdapterHub's bottleneck: it divides as Python's `//` does, and no adapter is narrower than one.
+pub(super) fn their_width(factor: f64, dim: usize) -> usize {
+    let dim = dim as f64;
+    ((dim - dim % factor) / factor).round().max(1.) as usize
+}
+
+/// That width where it is not the one that our `reduction_factor` gives.
+fn odd_width(factor: f64, sites: &Sites) -> Option<NonZeroUsize> {
+    let dim = hidden_size(sites)?;
+    let theirs = their_width(factor, dim);
+    (factor > 0. && theirs != (dim as f64 / factor) as usize).then(|| NonZeroUsize::new(theirs)).flatten()
 }

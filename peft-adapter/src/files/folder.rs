@@ -1,88 +1,78 @@
-//! One folder: its two files, and what they hold.
+//! The files of an AdapterHub folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, pickle, safetensors};
-use peft_core::{Adapter, Error, Result, SiteKind, Sites};
-use serde::Deserialize;
-use serde_json::Value;
+use candle_core::{Device, Tensor, pickle, safetensors};
+use peft_core::{Error, Result};
 
-use super::architecture;
-use super::tensors::Tensors;
+/// The configuration of an adapter.
+pub const CONFIG_FILE: &str = "adapter_config.json";
+/// Its weights.
+pub const WEIGHTS_FILE: &str = "adapter.safetensors";
+/// The files that hold the weights, the first that exists. AdapterHub writes a pickle unless asked for safetensors, which
+/// it cannot write where two names share a tensor. The last is no name of its own: such a file was made by hand from the
+/// pickle.
+const WEIGHTS: [&str; 3] = [WEIGHTS_FILE, "pytorch_adapter.bin", "adapter_dedup.safetensors"];
 
-/// The configuration's file.
-const CONFIG: &str = "adapter_config.json";
-/// The files that hold the weights, the first that exists. The last is no name of AdapterHub's own: it does not write
-/// safetensors where two names share a tensor, so that such a file was made from the pickle by hand.
-const WEIGHTS: [&str; 3] = ["adapter.safetensors", "pytorch_adapter.bin", "adapter_dedup.safetensors"];
-
-/// What we read of `adapter_config.json`; AdapterHub may write more.
-#[derive(Debug, Deserialize)]
-struct Description {
-    /// The method.
-    config: Value,
-    /// The adapter's name, which is part of its weights' names.
-    name: String,
-    /// The width of the model that it belongs to.
-    hidden_size: Option<usize>,
+/// What an AdapterHub folder holds.
+#[derive(Debug, Clone)]
+pub struct AdapterHubFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// The text of the configuration.
+    pub config: String,
+    /// The weights as they are named in the file.
+    pub tensors: BTreeMap<String, Tensor>,
 }
 
-/// Reads an adapter that AdapterHub's `save_adapter` wrote, for a backbone with these sites.
-///
-/// Read are bottleneck adapters of every shape and LoRA. All or nothing: every weight of the file finds its place at a
-/// site, and every place its weight. The result goes onto the backbone by [`Adapter::build`].
-///
-/// # Errors
-/// [`Error::File`] for a file that cannot be read; [`Error::InvalidConfig`] for a field of the configuration whose value
-/// has no equal here; [`Error::MissingKeys`], [`Error::UnknownKeys`] or [`Error::ShapeMismatch`], by the names in the file,
-/// where weights, configuration and backbone do not fit each other.
-pub fn read_adapterhub(folder: &Path, sites: &Sites) -> Result<Adapter> {
-    let Description { config, name, hidden_size } = describe(&folder.join(CONFIG))?;
-    check_width(hidden_size, sites)?;
-    let mut tensors = Tensors::new(load(folder)?, &name);
-    let adapter = architecture::read(&config, &mut tensors, sites)?;
-    tensors.check_all_taken()?;
-    Ok(adapter)
-}
+impl AdapterHubFolder {
+    /// Reads the folder at `path`, on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming the file that is missing or cannot be read.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = path.join(CONFIG_FILE);
+        let config = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
+        let Some(weights) = WEIGHTS.iter().map(|name| path.join(name)).find(|path| path.is_file()) else {
+            return Err(Error::file(path, format!("none of {} is there", WEIGHTS.join(", "))));
+        };
+        let pickled = weights.extension().is_some_and(|extension| extension == "bin");
+        let tensors = match pickled {
+            true => pickle::read_all(&weights).map(|tensors| tensors.into_iter().collect()),
+            false => safetensors::load(&weights, &Device::Cpu).map(|tensors| tensors.into_iter().collect()),
+        };
+        let tensors = tensors.map_err(|e| Error::file(&weights, e))?;
+        Ok(Self { path: path.to_path_buf(), config, tensors })
+    }
 
-fn describe(path: &Path) -> Result<Description> {
-    let text = std::fs::read_to_string(path).map_err(|e| file(path, e))?;
-    serde_json::from_str(&text).map_err(|e| file(path, e))
-}
+    /// The configuration as `T`, which should let pass what it does not know.
+    ///
+    /// # Errors
+    /// [`Error::File`] with the line and the reason.
+    pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.config).map_err(|e| Error::file(self.path.join(CONFIG_FILE), e))
+    }
 
-/// The weights by the names in the file.
-fn load(folder: &Path) -> Result<Vec<(String, candle_core::Tensor)>> {
-    let paths: Vec<PathBuf> = WEIGHTS.iter().map(|name| folder.join(name)).collect();
-    let Some(path) = paths.iter().find(|path| path.is_file()) else {
-        return Err(file(folder, format!("holds none of {}", WEIGHTS.join(", "))));
-    };
-    let pickled = path.extension().is_some_and(|extension| extension == "bin");
-    let loaded = match pickled {
-        true => pickle::read_all(path),
-        false => safetensors::load(path, &Device::Cpu).map(|tensors| tensors.into_iter().collect()),
-    };
-    loaded.map_err(|e| file(path, e))
-}
-
-fn check_width(hidden_size: Option<usize>, sites: &Sites) -> Result<()> {
-    match (hidden_size, self::hidden_size(sites)) {
-        (Some(theirs), Some(ours)) if theirs != ours => Err(Error::InvalidConfig {
-            kind: CONFIG.to_owned(),
-            field: "hidden_size",
-            reason: format!("is {theirs}, but this backbone's is {ours}: the adapter belongs to another model"),
-        }),
-        _ => Ok(()),
+    /// Writes both files into the folder, which is made if need be; each is written beside its place and then renamed.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming the file that cannot be written.
+    pub fn write(&self) -> Result<()> {
+        std::fs::create_dir_all(&self.path).map_err(|e| Error::file(&self.path, e))?;
+        place(&self.path.join(WEIGHTS_FILE), |path| {
+            let contiguous = self.tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.contiguous()?)));
+            let tensors = contiguous.collect::<candle_core::Result<std::collections::HashMap<_, _>>>()?;
+            safetensors::save(&tensors, path).map_err(|e| Error::file(path, e))
+        })?;
+        place(&self.path.join(CONFIG_FILE), |path| std::fs::write(path, &self.config).map_err(|e| Error::file(path, e)))
     }
 }
 
-/// The width of the backbone's hidden state.
-pub(super) fn hidden_size(sites: &Sites) -> Option<usize> {
-    sites.iter().find_map(|site| match site.kind {
-        SiteKind::Hidden { dim } => Some(dim),
-        _ => None,
-    })
-}
-
-fn file(path: &Path, reason: impl ToString) -> Error {
-    Error::File { path: path.to_path_buf(), reason: reason.to_string() }
+/// Lets `write` make a file, then gives it its name.
+fn place(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    write(&unfinished)?;
+    std::fs::rename(&unfinished, path).map_err(|e| Error::file(path, e))
 }

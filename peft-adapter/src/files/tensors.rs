@@ -3,24 +3,25 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
-use peft_core::{Adapter, Entry, Error, PEFT_PREFIX, ParamSpec, PeftConfig, Plan, Result, Sites};
+use peft_core::{Adapter, Entry, Error, ParamSpec, PeftConfig, Plan, Result, Sites};
+
+use super::keys::{Keys, Source, name};
 
 /// What a model with prediction heads puts before the names of its base model.
 const WITH_HEADS: &str = "transformer.";
 
 /// The weights of a file that no method has taken yet.
 #[derive(Debug)]
-pub(super) struct Tensors {
-    /// The adapter's name, which is part of every weight's.
-    pub(super) adapter: String,
+pub(super) struct Tensors<'a> {
+    /// How they are named.
+    pub(super) keys: Keys<'a>,
     left: BTreeMap<String, Tensor>,
 }
 
-impl Tensors {
-    pub(super) fn new(tensors: impl IntoIterator<Item = (String, Tensor)>, adapter: &str) -> Self {
+impl<'a> Tensors<'a> {
+    pub(super) fn new(tensors: BTreeMap<String, Tensor>, keys: Keys<'a>) -> Self {
         let bare = |name: String| name.strip_prefix(WITH_HEADS).map(str::to_owned).unwrap_or(name);
-        let left = tensors.into_iter().map(|(name, tensor)| (bare(name), tensor)).collect();
-        Self { adapter: adapter.to_owned(), left }
+        Self { keys, left: tensors.into_iter().map(|(name, tensor)| (bare(name), tensor)).collect() }
     }
 
     /// Takes the weight called `key`, of shape `dims`, in f32.
@@ -35,12 +36,11 @@ impl Tensors {
         Ok(tensor.to_dtype(DType::F32)?)
     }
 
-    /// Takes one weight that the file may hold under several names: AdapterHub registers some modules twice. All that
-    /// are there must be equal.
+    /// Takes one weight that the file may hold under several names. All that are there must be equal.
     pub(super) fn take_any(&mut self, keys: &[String], dims: &[usize]) -> Result<Tensor> {
-        let (here, absent): (Vec<_>, Vec<_>) = keys.iter().partition(|key| self.left.contains_key(*key));
+        let here: Vec<&String> = keys.iter().filter(|key| self.left.contains_key(*key)).collect();
         let Some((first, others)) = here.split_first() else {
-            return Err(Error::MissingKeys { keys: absent.into_iter().take(1).cloned().collect() });
+            return Err(Error::MissingKeys { keys: keys.first().into_iter().cloned().collect() });
         };
         let tensor = self.take(first, dims)?;
         for other in others {
@@ -51,8 +51,14 @@ impl Tensors {
         Ok(tensor)
     }
 
-    /// `methods` with all their weights on `sites`: `source` says how the file names (and shapes) a weight.
-    pub(super) fn adapter(
+    /// `method` with all its weights on `sites`, named as [`Keys`] says.
+    pub(super) fn adapter(&mut self, method: impl PeftConfig + 'static, sites: &Sites) -> Result<Adapter> {
+        let keys = self.keys;
+        self.adapter_from(method, sites, |entry, param| keys.source(entry, param))
+    }
+
+    /// `method` with all its weights on `sites`: `source` says how the file holds each of them.
+    pub(super) fn adapter_from(
         &mut self,
         method: impl PeftConfig + 'static,
         sites: &Sites,
@@ -61,22 +67,24 @@ impl Tensors {
         let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(method)];
         let plan = Plan::resolve(sites, &methods)?;
         let (mut weights, mut missing) = (BTreeMap::new(), Vec::new());
-        for entry in plan.entries() {
-            for param in &entry.params {
-                let ours = name(entry, param);
-                if weights.contains_key(&ours) {
+        for (entry, param) in plan.entries().iter().flat_map(|e| e.params.iter().map(move |p| (e, p))) {
+            let ours = name(entry, param);
+            if weights.contains_key(&ours) {
+                continue;
+            }
+            let Source { keys, dims, offset } = source(entry, param)?;
+            let tensor = match self.take_any(&keys, &dims) {
+                Err(Error::MissingKeys { keys }) => {
+                    missing.extend(keys);
                     continue;
                 }
-                let Source { keys, dims } = source(entry, param)?;
-                let tensor = match self.take_any(&keys, &dims) {
-                    Err(Error::MissingKeys { keys }) => {
-                        missing.extend(keys);
-                        continue;
-                    }
-                    taken => taken?,
-                };
-                weights.insert(ours, tensor.reshape(param.dims.as_slice())?);
-            }
+                taken => taken?,
+            };
+            let tensor = match offset {
+                Some(offset) => (tensor - offset)?,
+                None => tensor,
+            };
+            weights.insert(ours, tensor.reshape(param.dims.as_slice())?);
         }
         match missing.is_empty() {
             true => Ok(Adapter { methods, weights }),
@@ -91,20 +99,6 @@ impl Tensors {
             false => Err(Error::UnknownKeys { keys: self.left.into_keys().collect() }),
         }
     }
-}
-
-/// How a file names and shapes a weight.
-#[derive(Debug)]
-pub(super) struct Source {
-    /// Its names, the first one preferred.
-    pub(super) keys: Vec<String>,
-    /// Its shape, with as many elements as ours.
-    pub(super) dims: Vec<usize>,
-}
-
-/// Our name of a weight ([`Adapter::weights`]).
-pub(super) fn name(entry: &Entry, param: &ParamSpec) -> String {
-    format!("{PEFT_PREFIX}.{}", entry.key(param))
 }
 
 fn same(a: &Tensor, b: &Tensor) -> Result<bool> {
