@@ -27,6 +27,7 @@ mod leave_out;
 mod ln_tuning;
 mod prefix;
 mod prompt;
+mod union;
 
 pub use activation::NonLinearity;
 pub use bottleneck::BottleneckConfig;
@@ -35,3 +36,4 @@ pub use leave_out::LeaveOut;
 pub use ln_tuning::LnTuningConfig;
 pub use prefix::{PrefixConfig, PrefixTuningConfig};
 pub use prompt::PromptTuningConfig;
+pub use union::{MamConfig, UniPeltConfig, UnionConfig};

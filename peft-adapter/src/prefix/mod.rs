@@ -10,3 +10,5 @@ mod tests;
 
 pub use hub::PrefixConfig;
 pub use past::PrefixTuningConfig;
+
+pub(crate) use hub::Location;

@@ -71,7 +71,7 @@ impl Source {
     }
 
     /// Keys beside values, `[length, 2 · dim]`, or behind a batch axis where the weights have one.
-    fn rows(&self, weights: &[Tensor], ctx: &Ctx) -> Result<Tensor> {
+    pub(super) fn rows(&self, weights: &[Tensor], ctx: &Ctx) -> Result<Tensor> {
         let Self::Projection(Projection { non_linearity, .. }) = self else {
             let [table] = peft_core::take(weights)?;
             return Ok(table.clone());

@@ -2,7 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{PeftConfig, PeftModule, Position, Result, Site, SiteKind, Stack, nonzero};
+use candle_core::Tensor;
+use peft_core::{Ctx, Error, PeftConfig, PeftModule, Position, Result, Site, SiteKind, Stack, nonzero};
 use serde::{Deserialize, Serialize};
 
 use super::module::{Prefix, Projection, Source};
@@ -55,15 +56,14 @@ impl Default for PrefixTuningConfig {
     }
 }
 
-#[typetag::serde(name = "PREFIX_TUNING")]
-impl PeftConfig for PrefixTuningConfig {
-    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+impl PrefixTuningConfig {
+    fn prefix(&self, site: &Site) -> Option<Prefix> {
         let SiteKind::KeyValue { dim, queries, .. } = site.kind else {
-            return Ok(None);
+            return None;
         };
         let position = if self.decode_as_transformers { UNCOUNTED_PAST } else { SELF_PAST };
         if site.stack != Stack::Decoder || site.position != position {
-            return Ok(None);
+            return None;
         }
         let projection = || Projection {
             shared: "prefix_encoder".to_owned(),
@@ -71,13 +71,26 @@ impl PeftConfig for PrefixTuningConfig {
             hidden: self.encoder_hidden_size.map_or(queries, NonZeroUsize::get),
             non_linearity: NonLinearity::Tanh,
         };
-        Ok(Some(Box::new(Prefix {
+        Some(Prefix {
             length: self.num_virtual_tokens.get(),
             dim,
             queries,
             source: if self.prefix_projection { Source::Projection(projection()) } else { Source::Table },
             gates: 0,
             dropout: 0.,
-        })))
+        })
+    }
+
+    /// The prefix at `site`, keys beside values, `[num_virtual_tokens, 2 · dim]`.
+    pub(crate) fn rows(&self, site: &Site, weights: &[Tensor]) -> Result<Tensor> {
+        let prefix = self.prefix(site).ok_or_else(|| Error::Mismatch(format!("no prefix at {}", site.path)))?;
+        prefix.source.rows(weights, &Ctx::eval())
+    }
+}
+
+#[typetag::serde(name = "PREFIX_TUNING")]
+impl PeftConfig for PrefixTuningConfig {
+    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        Ok(self.prefix(site).map(|prefix| Box::new(prefix) as Box<dyn PeftModule>))
     }
 }
