@@ -9,6 +9,8 @@ use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteI
 pub struct Entry {
     /// The site.
     pub site: Site,
+    /// The name of the method's configuration, for messages.
+    pub peft_type: &'static str,
     /// What happens there.
     pub module: Box<dyn PeftModule>,
     /// The weights that it needs, in the order in which it receives them.
@@ -59,7 +61,8 @@ impl Plan {
                     *matched = true;
                     entries_here.push(plan.entries.len());
                     let params = module.params();
-                    plan.entries.push(Entry { site: site.clone(), module, params });
+                    let peft_type = method.typetag_name();
+                    plan.entries.push(Entry { site: site.clone(), peft_type, module, params });
                 }
             }
         }
