@@ -28,6 +28,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod combine;
 mod lora;
 
+pub use combine::{Combination, CombinationType, MajoritySignMethod, add_weighted_adapter, combine};
 pub use lora::LoraConfig;
