@@ -33,6 +33,8 @@
 //!
 //! [`ops`] holds the differentiable building blocks that candle lacks or computes slowly.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod ops;
 pub mod rng;
 pub mod rows;
