@@ -1,0 +1,181 @@
+//! The configuration of a bottleneck adapter, with AdapterHub's field names.
+
+use std::num::NonZeroUsize;
+
+use peft_core::{Error, PeftConfig, PeftModule, Position, Result, Site, SiteKind};
+use serde::{Deserialize, Serialize};
+
+use super::module::Bottleneck;
+use crate::frame::Frame;
+use crate::{LeaveOut, NonLinearity};
+
+/// The name in configuration files.
+const PEFT_TYPE: &str = "BOTTLENECK";
+
+/// Bottleneck adapters beside or behind sub-layers (Houlsby et al. 2019, arXiv 1902.00751, section 2; Pfeiffer et al. 2021,
+/// arXiv 2005.00247; He et al. 2022, arXiv 2110.04366), with the layer norm that HyperFormer and HyperLoader generate
+/// (Karimi Mahabadi et al. 2021, arXiv 2106.04489; arXiv 2407.01411).
+///
+/// With `h` the residual stream and `y` the sub-layer's output, both `[batch, length, d]`, the model goes on with
+///
+/// | shape | fields | the stream becomes |
+/// |---|---|---|
+/// | double sequential, sequential | (the default) | `h + y + LN_after(s · P(LN_before(y)))` |
+/// | sequential behind the residual sum | `original_ln_before` | `h + y + LN_after(s · P(LN_before(h + y)))` |
+/// | parallel | `is_parallel` | `h + y + LN_after(s · P(LN_before(h)))` |
+///
+/// where `P(x) = W_up f(W_down x + b_down) + b_up`, `W_down: [m, d]`, `W_up: [d, m]`, `m = ⌊d / reduction_factor⌋`, and
+/// `s = scaling`. `LN` subtracts the mean. With `use_gating` (UniPELT: Mao et al. 2022, arXiv 2110.07577) `s · P` is
+/// multiplied, for each row of the batch, by `mean over positions of sigmoid(g x + c)`, `g: [1, d]`, `c: [1]`, of the same
+/// `x` that enters `LN_before`. That mean takes in every position of a call: padding too, and in decoding step by step the
+/// positions of that step alone, as in AdapterHub.
+///
+/// The projections begin normal with deviation 0.01, biases at zero, layer norms at one and zero. Generated weights (gamma
+/// and beta too) come from heads that begin normal with deviation 0.01 and zero bias. The adapter stands before the
+/// backbone's own dropout of the sub-layer's output; AdapterHub's stands behind it, which differs in training alone.
+///
+/// Field names and meanings are AdapterHub's; defaults are HyperLoader's. AdapterHub's named shapes are
+/// [`double_seq_bn`](Self::double_seq_bn), [`seq_bn`](Self::seq_bn) and [`par_bn`](Self::par_bn).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BottleneckConfig {
+    /// How many times narrower the bottleneck is than the hidden state. Default 32.
+    pub reduction_factor: f64,
+    /// The bottleneck's width itself; where given, it counts and not `reduction_factor`. Default: none.
+    pub bottleneck_size: Option<NonZeroUsize>,
+    /// The function between the projections. Default `gelu_new`.
+    pub non_linearity: NonLinearity,
+    /// An adapter behind self-attention. Default: yes.
+    pub mh_adapter: bool,
+    /// An adapter behind the feed-forward block. Default: yes.
+    pub output_adapter: bool,
+    /// An adapter behind cross-attention. Default: no.
+    pub cross_adapter: bool,
+    /// A layer norm before the down projection. Default: no.
+    pub ln_before: bool,
+    /// A layer norm behind the up projection, before the residual sum. Default: yes.
+    pub ln_after: bool,
+    /// The layer norms' epsilon. Default 1e-5.
+    pub layer_norm_eps: f64,
+    /// Whether the adapter reads the residual stream, beside the sub-layer, and not the sub-layer's output. Default: no.
+    pub is_parallel: bool,
+    /// The factor of the up projection's output. Default 1.
+    pub scaling: f64,
+    /// Whether a gate of one weight vector opens the adapter for each sentence. Default: no.
+    pub use_gating: bool,
+    /// Sequential only: the backbone's residual sum comes before the adapter, which then reads `h + y`. (AdapterHub applies
+    /// the backbone's layer norm here too, where one follows the sum; in T5 none does.) Default: no.
+    pub original_ln_before: bool,
+    /// Whether the backbone's residual sum comes behind the adapter. Default: yes. Where not, nothing but the adapter's
+    /// own residual carries the stream on.
+    pub original_ln_after: bool,
+    /// With `original_ln_before`: whether the residual around the adapter is `y`, taken before that sum, and not `h + y`.
+    /// Default: yes.
+    pub residual_before_ln: bool,
+    /// Sequential with `ln_after` only: whether the residual around the adapter is added before that layer norm. Default: no.
+    pub adapter_residual_before_ln: bool,
+    /// Layers without adapters. Default: none.
+    pub leave_out: LeaveOut,
+    /// The probability with which an element of the up projection's output is dropped in training. Default 0.
+    pub dropout: f64,
+}
+
+impl Default for BottleneckConfig {
+    fn default() -> Self {
+        Self {
+            reduction_factor: 32.,
+            bottleneck_size: None,
+            non_linearity: NonLinearity::GeluNew,
+            mh_adapter: true,
+            output_adapter: true,
+            cross_adapter: false,
+            ln_before: false,
+            ln_after: true,
+            layer_norm_eps: 1e-5,
+            is_parallel: false,
+            scaling: 1.,
+            use_gating: false,
+            original_ln_before: false,
+            original_ln_after: true,
+            residual_before_ln: true,
+            adapter_residual_before_ln: false,
+            leave_out: LeaveOut::default(),
+            dropout: 0.,
+        }
+    }
+}
+
+impl BottleneckConfig {
+    fn wants(&self, site: &Site) -> bool {
+        let on = [self.mh_adapter, self.cross_adapter, self.output_adapter];
+        is_behind(&site.position, on) && !self.leave_out.contains(site)
+    }
+
+    fn width(&self, dim: usize) -> Result<usize> {
+        match self.bottleneck_size {
+            Some(width) => Ok(width.get()),
+            None => narrowed(PEFT_TYPE, dim, self.reduction_factor),
+        }
+    }
+
+    fn frame(&self) -> Frame {
+        Frame {
+            is_parallel: self.is_parallel,
+            original_ln_before: self.original_ln_before,
+            original_ln_after: self.original_ln_after,
+            residual_before_ln: self.residual_before_ln,
+            adapter_residual_before_ln: self.adapter_residual_before_ln,
+            ln_before: self.ln_before,
+            ln_after: self.ln_after,
+            layer_norm_eps: self.layer_norm_eps,
+            scaling: self.scaling,
+            use_gating: self.use_gating,
+            dropout: self.dropout,
+        }
+    }
+}
+
+#[typetag::serde(name = "BOTTLENECK")]
+impl PeftConfig for BottleneckConfig {
+    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        let SiteKind::Hidden { dim } = site.kind else {
+            return Ok(None);
+        };
+        if !self.wants(site) {
+            return Ok(None);
+        }
+        check_dropout(PEFT_TYPE, self.dropout)?;
+        let (width, non_linearity) = (self.width(dim)?, self.non_linearity);
+        Ok(Some(Box::new(Bottleneck { dim, width, non_linearity, frame: self.frame() })))
+    }
+}
+
+/// Whether `position` is behind self-attention, cross-attention or the feed-forward block, where these are `on`.
+pub(crate) fn is_behind(position: &Position, on: [bool; 3]) -> bool {
+    const POSITIONS: [Position; 3] = [Position::SELF_ATTENTION, Position::CROSS_ATTENTION, Position::FEED_FORWARD];
+    POSITIONS.iter().zip(on).any(|(one, on)| on && one == position)
+}
+
+/// `⌊dim / factor⌋`, of which something must be left.
+pub(crate) fn narrowed(kind: &str, dim: usize, factor: f64) -> Result<usize> {
+    let width = dim as f64 / factor;
+    if width >= 1. && width.is_finite() {
+        return Ok(width as usize);
+    }
+    Err(Error::InvalidConfig {
+        kind: kind.to_owned(),
+        field: "reduction_factor",
+        reason: format!("is {factor}, expected above 0 and at most the hidden size {dim}"),
+    })
+}
+
+pub(crate) fn check_dropout(kind: &str, dropout: f64) -> Result<()> {
+    match (0. ..1.).contains(&dropout) {
+        true => Ok(()),
+        false => Err(Error::InvalidConfig {
+            kind: kind.to_owned(),
+            field: "dropout",
+            reason: format!("is {dropout}, expected 0 or more and below 1"),
+        }),
+    }
+}

@@ -1,0 +1,11 @@
+//! Bottleneck adapters: configuration, presets and what they compute.
+
+mod config;
+mod module;
+mod presets;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::BottleneckConfig;
+pub(crate) use config::{check_dropout, is_behind, narrowed};

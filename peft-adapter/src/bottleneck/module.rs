@@ -1,0 +1,42 @@
+//! The bottleneck adapter at one site.
+
+use candle_core::Tensor;
+use candle_nn::init::ZERO;
+use peft_core::{Ctx, ParamSpec, PeftModule, Result, SiteCall, normal, ops, rows};
+
+use crate::NonLinearity;
+use crate::frame::{Frame, INIT_STD, spec};
+
+/// Two dense projections in their frame.
+#[derive(Debug)]
+pub(super) struct Bottleneck {
+    pub(super) dim: usize,
+    pub(super) width: usize,
+    pub(super) non_linearity: NonLinearity,
+    pub(super) frame: Frame,
+}
+
+impl PeftModule for Bottleneck {
+    fn params(&self) -> Vec<ParamSpec> {
+        let (d, m) = (self.dim, self.width);
+        let mut params = vec![
+            spec("adapter.down.weight", &[m, d], normal(INIT_STD)),
+            spec("adapter.down.bias", &[m], ZERO),
+            spec("adapter.up.weight", &[d, m], normal(INIT_STD)),
+            spec("adapter.up.bias", &[d], ZERO),
+        ];
+        params.extend(self.frame.params(d));
+        params
+    }
+
+    fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let (projections, frame) = call.weights.split_at_checked(4).unwrap_or_default();
+        let [down, down_bias, up, up_bias] = peft_core::take(projections)?;
+        self.frame.apply(call, frame, ctx, |x, ctx| {
+            let kernels = ctx.kernels();
+            let z = ops::linear(x, down, kernels)?.broadcast_add(&rows::vector(down_bias)?)?;
+            let z = self.non_linearity.forward(&z, kernels)?;
+            Ok(ops::linear(&z, up, kernels)?.broadcast_add(&rows::vector(up_bias)?)?)
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! The configuration of Compacter, with AdapterHub's field names.
+
+use std::num::NonZeroUsize;
+
+use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, nonzero};
+use serde::{Deserialize, Serialize};
+
+use super::module::Compacter;
+use super::phm::Phm;
+use crate::bottleneck::{check_dropout, is_behind, narrowed};
+use crate::frame::Frame;
+use crate::{LeaveOut, NonLinearity};
+
+/// The name in configuration files.
+const PEFT_TYPE: &str = "COMPACTER";
+
+/// Compacter (Karimi Mahabadi, Henderson and Ruder 2021, *Compacter: Efficient Low-Rank Hypercomplex Adapter Layers*,
+/// arXiv 2106.04647, sections 4.1 to 4.3): a bottleneck adapter whose two projections are
+///
+/// `x W + b` with `W = Σᵢ Aᵢ ⊗ Bᵢ` and `Bᵢ = sᵢ tᵢ`, `i = 1..n`,
+///
+/// where `n = phm_dim`, `Aᵢ: [n, n]` are the rules, which all adapters share (`shared_phm_rule`), and, for a projection from
+/// `a` to `b` features, `sᵢ: [a/n, phm_rank]` and `tᵢ: [phm_rank, b/n]`; `Bᵢ: [a/n, b/n]` itself without
+/// `factorized_phm_W`. The stream `h` becomes `h + y + LN_after(s · P(LN_before(y)))` with `P(x) = f(x W_d + b_d) W_u + b_u`
+/// and `s = scaling`; with `original_ln_before` `P` reads `h + y`.
+///
+/// The rules begin normal with deviation `phm_init_range`, the factors normal with Glorot's deviation `√(2 / (rows +
+/// columns))`, biases at zero: the adapter begins close to doing nothing. All of them can be generated.
+///
+/// Field names and defaults are AdapterHub's, whose `Compacter` this is; its `Compacter++` is [`plus_plus`](Self::plus_plus).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CompacterConfig {
+    /// How many times narrower the bottleneck is than the hidden state. Default 32.
+    pub reduction_factor: f64,
+    /// The number of Kronecker products `n`, which must divide the hidden size and the bottleneck's width. Default 4.
+    pub phm_dim: NonZeroUsize,
+    /// The rank of each `Bᵢ`. Default 1.
+    pub phm_rank: NonZeroUsize,
+    /// Whether `Bᵢ` is a product of two factors. Default: yes.
+    #[serde(rename = "factorized_phm_W")]
+    pub factorized_phm_w: bool,
+    /// Whether all adapters, both projections of each, share the rules. Default: yes.
+    pub shared_phm_rule: bool,
+    /// The standard deviation of the rules at the start. Default 1e-4.
+    pub phm_init_range: f64,
+    /// The function between the projections. Default `gelu`.
+    pub non_linearity: NonLinearity,
+    /// An adapter behind self-attention. Default: yes.
+    pub mh_adapter: bool,
+    /// An adapter behind the feed-forward block. Default: yes.
+    pub output_adapter: bool,
+    /// An adapter behind cross-attention. Default: no.
+    pub cross_adapter: bool,
+    /// Whether the adapter reads the sub-layer's output with the residual stream added. Default: no.
+    pub original_ln_before: bool,
+    /// A layer norm before the down projection. Default: no.
+    pub ln_before: bool,
+    /// A layer norm behind the up projection, before the residual sum. Default: no.
+    pub ln_after: bool,
+    /// The layer norms' epsilon. Default 1e-5.
+    pub layer_norm_eps: f64,
+    /// The factor of the up projection's output. Default 1.
+    pub scaling: f64,
+    /// Layers without adapters. Default: none.
+    pub leave_out: LeaveOut,
+    /// The probability with which an element of the up projection's output is dropped in training. Default 0.
+    pub dropout: f64,
+}
+
+impl Default for CompacterConfig {
+    fn default() -> Self {
+        Self {
+            reduction_factor: 32.,
+            phm_dim: nonzero(4),
+            phm_rank: nonzero(1),
+            factorized_phm_w: true,
+            shared_phm_rule: true,
+            phm_init_range: 1e-4,
+            non_linearity: NonLinearity::Gelu,
+            mh_adapter: true,
+            output_adapter: true,
+            cross_adapter: false,
+            original_ln_before: false,
+            ln_before: false,
+            ln_after: false,
+            layer_norm_eps: 1e-5,
+            scaling: 1.,
+            leave_out: LeaveOut::default(),
+            dropout: 0.,
+        }
+    }
+}
+
+impl CompacterConfig {
+    /// AdapterHub's `Compacter++`: behind feed-forward alone, reading the sum with the residual stream.
+    pub fn plus_plus() -> Self {
+        Self { mh_adapter: false, original_ln_before: true, ..Self::default() }
+    }
+
+    fn frame(&self) -> Frame {
+        Frame {
+            is_parallel: false,
+            original_ln_before: self.original_ln_before,
+            original_ln_after: true,
+            residual_before_ln: true,
+            adapter_residual_before_ln: false,
+            ln_before: self.ln_before,
+            ln_after: self.ln_after,
+            layer_norm_eps: self.layer_norm_eps,
+            scaling: self.scaling,
+            use_gating: false,
+            dropout: self.dropout,
+        }
+    }
+
+    fn phm(&self, d_in: usize, d_out: usize) -> Result<Phm> {
+        let n = self.phm_dim.get();
+        if !d_in.is_multiple_of(n) || !d_out.is_multiple_of(n) {
+            return Err(Error::InvalidConfig {
+                kind: PEFT_TYPE.to_owned(),
+                field: "phm_dim",
+                reason: format!("is {n}, expected a divisor of {d_in} and {d_out}, the widths of a projection"),
+            });
+        }
+        let rank = self.factorized_phm_w.then_some(self.phm_rank.get());
+        Ok(Phm { n, d_in, d_out, rank })
+    }
+}
+
+#[typetag::serde(name = "COMPACTER")]
+impl PeftConfig for CompacterConfig {
+    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        let SiteKind::Hidden { dim } = site.kind else {
+            return Ok(None);
+        };
+        let on = [self.mh_adapter, self.cross_adapter, self.output_adapter];
+        if !is_behind(&site.position, on) || self.leave_out.contains(site) {
+            return Ok(None);
+        }
+        check_dropout(PEFT_TYPE, self.dropout)?;
+        let width = narrowed(PEFT_TYPE, dim, self.reduction_factor)?;
+        let (down, up) = (self.phm(dim, width)?, self.phm(width, dim)?);
+        Ok(Some(Box::new(Compacter {
+            dim,
+            down,
+            up,
+            shared_rule: self.shared_phm_rule,
+            rule_stdev: self.phm_init_range,
+            non_linearity: self.non_linearity,
+            frame: self.frame(),
+        })))
+    }
+}

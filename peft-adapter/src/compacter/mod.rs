@@ -1,0 +1,10 @@
+//! Compacter: adapters whose projections are sums of Kronecker products.
+
+mod config;
+mod module;
+mod phm;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::CompacterConfig;

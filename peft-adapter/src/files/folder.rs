@@ -1,0 +1,78 @@
+//! The files of an AdapterHub folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor, pickle, safetensors};
+use peft_core::{Error, Result};
+
+/// The configuration of an adapter.
+pub const CONFIG_FILE: &str = "adapter_config.json";
+/// Its weights.
+pub const WEIGHTS_FILE: &str = "adapter.safetensors";
+/// The files that hold the weights, the first that exists. AdapterHub writes a pickle unless asked for safetensors, which
+/// it cannot write where two names share a tensor. The last is no name of its own: such a file was made by hand from the
+/// pickle.
+const WEIGHTS: [&str; 3] = [WEIGHTS_FILE, "pytorch_adapter.bin", "adapter_dedup.safetensors"];
+
+/// What an AdapterHub folder holds.
+#[derive(Debug, Clone)]
+pub struct AdapterHubFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// The text of the configuration.
+    pub config: String,
+    /// The weights as they are named in the file.
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+impl AdapterHubFolder {
+    /// Reads the folder at `path`, on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming the file that is missing or cannot be read.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = path.join(CONFIG_FILE);
+        let config = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
+        let Some(weights) = WEIGHTS.iter().map(|name| path.join(name)).find(|path| path.is_file()) else {
+            return Err(Error::file(path, format!("none of {} is there", WEIGHTS.join(", "))));
+        };
+        let pickled = weights.extension().is_some_and(|extension| extension == "bin");
+        let tensors = match pickled {
+            true => pickle::read_all(&weights).map(|tensors| tensors.into_iter().collect()),
+            false => safetensors::load(&weights, &Device::Cpu).map(|tensors| tensors.into_iter().collect()),
+        };
+        let tensors = tensors.map_err(|e| Error::file(&weights, e))?;
+        Ok(Self { path: path.to_path_buf(), config, tensors })
+    }
+
+    /// The configuration as `T`, which should let pass what it does not know.
+    ///
+    /// # Errors
+    /// [`Error::File`] with the line and the reason.
+    pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.config).map_err(|e| Error::file(self.path.join(CONFIG_FILE), e))
+    }
+
+    /// Writes both files into the folder, which is made if need be; each is written beside its place and then renamed.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming the file that cannot be written.
+    pub fn write(&self) -> Result<()> {
+        std::fs::create_dir_all(&self.path).map_err(|e| Error::file(&self.path, e))?;
+        place(&self.path.join(WEIGHTS_FILE), |path| {
+            let contiguous = self.tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.contiguous()?)));
+            let tensors = contiguous.collect::<candle_core::Result<std::collections::HashMap<_, _>>>()?;
+            safetensors::save(&tensors, path).map_err(|e| Error::file(path, e))
+        })?;
+        place(&self.path.join(CONFIG_FILE), |path| std::fs::write(path, &self.config).map_err(|e| Error::file(path, e)))
+    }
+}
+
+/// Lets `write` make a file, then gives it its name.
+fn place(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    write(&unfinished)?;
+    std::fs::rename(&unfinished, path).map_err(|e| Error::file(path, e))
+}

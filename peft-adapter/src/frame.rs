@@ -1,0 +1,115 @@
+//! What surrounds the two projections of an adapter: what they read, layer norms, scale, gate and residual sums.
+
+use candle_core::Tensor;
+use candle_nn::Init;
+use candle_nn::init::{ONE, ZERO};
+use peft_core::{Ctx, ParamSpec, Result, SiteCall, normal, ops};
+
+use crate::gate::gate;
+
+/// The standard deviation of weights at the start, static and (for the heads) generated.
+pub(crate) const INIT_STD: f64 = 0.01;
+
+/// The fields of an adapter that do not concern its projections; [`crate::BottleneckConfig`] says what each does.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    pub(crate) is_parallel: bool,
+    pub(crate) original_ln_before: bool,
+    pub(crate) original_ln_after: bool,
+    pub(crate) residual_before_ln: bool,
+    pub(crate) adapter_residual_before_ln: bool,
+    pub(crate) ln_before: bool,
+    pub(crate) ln_after: bool,
+    pub(crate) layer_norm_eps: f64,
+    pub(crate) scaling: f64,
+    pub(crate) use_gating: bool,
+    pub(crate) dropout: f64,
+}
+
+/// A weight of an adapter, whose head (if it is generated) begins normal, without a bias at the start.
+pub(crate) fn spec(name: &'static str, dims: &[usize], init: Init) -> ParamSpec {
+    ParamSpec::new(name, dims, init).with_head(normal(INIT_STD), Some(ZERO))
+}
+
+impl Frame {
+    /// The weights of the frame, behind those of the projections; `dim` is the width of the hidden state.
+    pub(crate) fn params(&self, dim: usize) -> Vec<ParamSpec> {
+        let mut params = Vec::new();
+        if self.ln_before {
+            params.push(spec("adapter.ln_before.weight", &[dim], ONE));
+            params.push(spec("adapter.ln_before.bias", &[dim], ZERO));
+        }
+        if self.ln_after {
+            params.push(spec("adapter.ln_after.weight", &[dim], ONE));
+            params.push(spec("adapter.ln_after.bias", &[dim], ZERO));
+        }
+        if self.use_gating {
+            params.push(spec("adapter.gate.weight", &[1, dim], normal(INIT_STD)));
+            params.push(spec("adapter.gate.bias", &[1], ZERO));
+        }
+        params
+    }
+
+    /// What the site hands on, given `weights` of the frame and the projections between its layer norms.
+    pub(crate) fn apply(
+        &self,
+        call: &SiteCall<'_>,
+        mut weights: &[Tensor],
+        ctx: &mut Ctx,
+        project: impl FnOnce(&Tensor, &mut Ctx) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let x = self.input(call)?;
+        let before = pair(&mut weights, self.ln_before);
+        let after = pair(&mut weights, self.ln_after);
+        let gates = pair(&mut weights, self.use_gating);
+
+        let z = project(&self.norm(&x, before, ctx)?, ctx)?;
+        let z = if self.scaling == 1. { z } else { (z * self.scaling)? };
+        let z = ctx.dropout(&z, self.dropout)?;
+        let z = match gates {
+            Some([weight, bias]) => z.broadcast_mul(&gate(&x, weight, bias, ctx)?)?,
+            None => z,
+        };
+
+        let (around, times) = self.residual();
+        let stream = |z: Tensor, times: i8| match times {
+            0 => Ok(z),
+            times => z + (call.input * f64::from(times))?,
+        };
+        let z = match self.adapter_residual_before_ln && !self.is_parallel {
+            true => stream(self.norm(&stream((z + call.output)?, around)?, after, ctx)?, times),
+            false => stream((self.norm(&z, after, ctx)? + call.output)?, around + times),
+        };
+        Ok(z?)
+    }
+
+    /// What the down projection reads.
+    fn input(&self, call: &SiteCall<'_>) -> Result<Tensor> {
+        Ok(match (self.is_parallel, self.original_ln_before) {
+            (true, _) => call.input.clone(),
+            (false, true) => (call.output + call.input)?,
+            (false, false) => call.output.clone(),
+        })
+    }
+
+    /// How many times the residual stream is part of the residual around the projections, and how many times it must be
+    /// added behind the adapter, where the backbone is going to add it once more.
+    fn residual(&self) -> (i8, i8) {
+        let around = !self.is_parallel && self.original_ln_before && !self.residual_before_ln;
+        (i8::from(around), i8::from(self.original_ln_after) - 1)
+    }
+
+    fn norm(&self, x: &Tensor, weights: Option<&[Tensor; 2]>, ctx: &Ctx) -> Result<Tensor> {
+        match weights {
+            Some([gamma, beta]) => Ok(ops::layer_norm(x, gamma, beta, self.layer_norm_eps, ctx.kernels())?),
+            None => Ok(x.clone()),
+        }
+    }
+}
+
+/// Two weights from the front of `weights`, if the frame has them.
+fn pair<'a>(weights: &mut &'a [Tensor], on: bool) -> Option<&'a [Tensor; 2]> {
+    let (first, rest) = weights.split_first_chunk().filter(|_| on)?;
+    *weights = rest;
+    Some(first)
+}

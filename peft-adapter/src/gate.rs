@@ -1,0 +1,15 @@
+//! One number a sentence that opens or closes an adapter.
+
+use candle_core::Tensor;
+use candle_nn::ops::sigmoid;
+use peft_core::{Ctx, Result, ops, rows};
+
+/// How far a gate is open for each row: `mean over positions of sigmoid(x wᵀ + b)`, `[batch, 1, 1]`, for
+/// `x [batch, length, d]`, `w [1, d]` and `b [1]` (UniPELT: Mao et al. 2022, arXiv 2110.07577, section 3.2).
+///
+/// # Errors
+/// If the shapes do not fit.
+pub(crate) fn gate(x: &Tensor, weight: &Tensor, bias: &Tensor, ctx: &Ctx) -> Result<Tensor> {
+    let logits = ops::linear(x, weight, ctx.kernels())?.broadcast_add(&rows::vector(bias)?)?;
+    Ok(sigmoid(&logits)?.mean_keepdim(1)?)
+}

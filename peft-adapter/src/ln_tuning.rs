@@ -1,0 +1,127 @@
+//! Layer-norm tuning: the scales of the backbone's norms, and nothing else.
+
+use candle_core::Tensor;
+use candle_nn::init::ZERO;
+use peft_core::{
+    Ctx, Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules, rows, take,
+};
+use serde::{Deserialize, Serialize};
+
+/// Layer-norm tuning (Zhao et al. 2024, *Tuning LayerNorm in Attention*, arXiv 2312.11420).
+///
+/// `x̂ ⊙ (w + δ)` at a norm `x̂ ⊙ w`, with `w, δ: [d]`. `δ` begins at zero: the model begins as it was. It folds into `w`.
+/// (Hugging Face `peft` keeps the whole of `w + δ` in its files.)
+///
+/// ```
+/// use peft_adapter::LnTuningConfig;
+/// use peft_core::TargetModules;
+///
+/// // Only the norms behind the last layers.
+/// let config = LnTuningConfig { target_modules: Some(TargetModules::suffixes(["final_layer_norm"])) };
+/// ```
+///
+/// The field's name is that of Hugging Face `peft`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LnTuningConfig {
+    /// The norms to change. Default: all.
+    pub target_modules: Option<TargetModules>,
+}
+
+#[typetag::serde(name = "LN_TUNING")]
+impl PeftConfig for LnTuningConfig {
+    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        let wanted = self.target_modules.as_ref().map(|targets| targets.matches(site));
+        match (site.kind, wanted) {
+            (SiteKind::Norm { dim }, Some(true) | None) => Ok(Some(Box::new(LnTuning { dim }))),
+            (_, Some(true)) => Err(Error::InvalidConfig {
+                kind: "LN_TUNING".to_owned(),
+                field: "target_modules",
+                reason: format!("names {}, which is no norm", site.path),
+            }),
+            _ => Ok(None),
+        }
+    }
+
+    fn target_modules(&self) -> Option<&TargetModules> {
+        self.target_modules.as_ref()
+    }
+}
+
+/// Layer-norm tuning at one norm.
+#[derive(Debug)]
+struct LnTuning {
+    dim: usize,
+}
+
+impl PeftModule for LnTuning {
+    fn params(&self) -> Vec<ParamSpec> {
+        vec![ParamSpec::new("ln_tuning.delta", [self.dim], ZERO)]
+    }
+
+    fn apply(&self, call: &SiteCall<'_>, _ctx: &mut Ctx) -> Result<Tensor> {
+        let [delta] = call.take()?;
+        Ok((call.output + call.input.broadcast_mul(&rows::vector(delta)?)?)?)
+    }
+
+    fn delta(&self, weights: &[Tensor], _base: &Tensor) -> Result<Option<Tensor>> {
+        let [delta] = take(weights)?;
+        Ok(Some(delta.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use candle_core::Device;
+    use peft_core::{Active, Plan, Position, Sites, Stack, WeightBank};
+
+    fn sites() -> Sites {
+        let mut sites = Sites::default();
+        for (path, kind) in [
+            ("decoder.block.0.layer_norm", SiteKind::Norm { dim: 2 }),
+            ("decoder.block.0.q", SiteKind::Linear { d_in: 2, d_out: 2 }),
+            ("decoder.final_layer_norm", SiteKind::Norm { dim: 2 }),
+        ] {
+            let position = Position::from(path.to_owned());
+            sites.add(Site { path: path.to_owned(), stack: Stack::Decoder, layer: 0, position, kind });
+        }
+        sites
+    }
+
+    fn plan(targets: Option<&str>) -> Result<Plan> {
+        let target_modules = targets.map(|name| TargetModules::suffixes([name]));
+        Plan::resolve(&sites(), &[Box::new(LnTuningConfig { target_modules }) as Box<dyn PeftConfig>])
+    }
+
+    fn paths(plan: &Plan) -> Vec<&str> {
+        plan.entries().iter().map(|entry| entry.site.path.as_str()).collect()
+    }
+
+    #[test]
+    fn all_norms_unless_some_are_named() {
+        assert_eq!(paths(&plan(None).unwrap()), ["decoder.block.0.layer_norm", "decoder.final_layer_norm"]);
+        assert_eq!(paths(&plan(Some("final_layer_norm")).unwrap()), ["decoder.final_layer_norm"]);
+        let message = plan(Some("q")).unwrap_err().to_string();
+        assert_eq!(message, "LN_TUNING: target_modules names decoder.block.0.q, which is no norm");
+    }
+
+    #[test]
+    fn the_scale_grows_by_delta_for_each_row_and_folds() {
+        let plan = plan(Some("final_layer_norm")).unwrap();
+        let norm = sites().find("decoder.final_layer_norm").unwrap();
+        let tensor = |v: &[f32], dims: &[usize]| Tensor::new(v, &Device::Cpu).unwrap().reshape(dims).unwrap();
+        let (normalised, w) = (tensor(&[1., -2., 0.5, 3.], &[2, 1, 2]), tensor(&[10., 20.], &[2]));
+        let output = normalised.broadcast_mul(&w).unwrap();
+        let run = |delta: Tensor| {
+            let bank = WeightBank::new(vec![vec![delta]]);
+            let active = Active::new(&plan, &bank).unwrap();
+            let out = active.apply(norm, &normalised, Some(&w), output.clone(), &mut Ctx::eval()).unwrap();
+            let folded = active.fold(norm, &w).unwrap().map(|w| w.to_vec1::<f32>().unwrap());
+            (out.flatten_all().unwrap().to_vec1::<f32>().unwrap(), folded)
+        };
+        assert_eq!(run(tensor(&[1., -4.], &[2])), (vec![11., -32., 5.5, 48.], Some(vec![11., 16.])));
+        assert_eq!(run(tensor(&[1., -4., 2., 5.], &[2, 2])), (vec![11., -32., 6., 75.], None));
+    }
+}
