@@ -1,7 +1,13 @@
-//! Bottleneck adapters: a small two-layer network behind a sub-layer.
+//! The adapter family: small networks behind or beside a sub-layer, and relatives that leave linear maps alone.
 //!
-//! The main type is [`BottleneckConfig`], `peft_type = "BOTTLENECK"`. Like every method it holds no weights; a generator
-//! of `peft-core` (variables) or `peft-hyper` (a hypernetwork) supplies them.
+//! | type | `peft_type` | what it is |
+//! |---|---|---|
+//! | [`BottleneckConfig`] | `BOTTLENECK` | two projections through a bottleneck: Houlsby, Pfeiffer, parallel, HyperLoader's |
+//! | [`CompacterConfig`] | `COMPACTER` | the same with projections that are sums of Kronecker products |
+//! | [`LnTuningConfig`] | `LN_TUNING` | the scales of the backbone's norms |
+//!
+//! The main type is [`BottleneckConfig`]. Like every method it holds no weights; a generator of `peft-core` (variables) or
+//! `peft-hyper` (a hypernetwork) supplies them. [`files`] reads and writes the folders of AdapterHub's `adapters`.
 //!
 //! ```
 //! use peft_adapter::BottleneckConfig;

@@ -33,6 +33,8 @@
 //!
 //! [`ops`] holds the differentiable building blocks that candle lacks or computes slowly.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod ops;
 pub mod rng;
 pub mod rows;
@@ -41,6 +43,7 @@ pub mod toy;
 
 mod active;
 mod adapter;
+mod adapters;
 mod bank;
 mod ctx;
 mod error;
@@ -53,8 +56,9 @@ mod static_weights;
 mod store;
 mod target;
 
-pub use active::Active;
+pub use active::{Active, Merge};
 pub use adapter::Adapter;
+pub use adapters::{Adapters, BASE, TrainableParameters};
 pub use bank::WeightBank;
 pub use ctx::Ctx;
 pub use error::{Error, Result};

@@ -75,6 +75,12 @@ pub trait PeftConfig: Debug + Send + Sync {
     /// [`crate::Error::InvalidConfig`] if a field's value cannot work at a site that is a target.
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>>;
 
+    /// Whether a model with this method begins as it was without it, whatever generates the weights. Say so where it is so:
+    /// the conformance kit holds a method to it. Default: no promise.
+    fn identity_at_init(&self) -> bool {
+        false
+    }
+
     /// What the configuration aims at, for the message when nothing matches.
     fn target_modules(&self) -> Option<&TargetModules> {
         None

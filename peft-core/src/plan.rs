@@ -11,6 +11,8 @@ pub struct Entry {
     pub site: Site,
     /// The number of the configuration that wanted it.
     pub method: usize,
+    /// The name of the method's configuration, for messages.
+    pub peft_type: &'static str,
     /// What happens there.
     pub module: Box<dyn PeftModule>,
     /// The weights that it needs, in the order in which it receives them.
@@ -61,7 +63,8 @@ impl Plan {
                     *matched = true;
                     entries_here.push(plan.entries.len());
                     let params = module.params();
-                    plan.entries.push(Entry { site: site.clone(), method: number, module, params });
+                    let peft_type = method.typetag_name();
+                    plan.entries.push(Entry { site: site.clone(), method: number, peft_type, module, params });
                 }
             }
         }

@@ -171,6 +171,10 @@ impl PeftConfig for LoraConfig {
         Ok(Some(if self.use_dora { Box::new(Dora(lora)) } else { Box::new(lora) }))
     }
 
+    fn identity_at_init(&self) -> bool {
+        self.init_lora_weights != LoraInit::Random
+    }
+
     fn target_modules(&self) -> Option<&TargetModules> {
         Some(&self.target_modules)
     }

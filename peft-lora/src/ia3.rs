@@ -55,6 +55,10 @@ impl PeftConfig for Ia3Config {
         }))
     }
 
+    fn identity_at_init(&self) -> bool {
+        true
+    }
+
     fn target_modules(&self) -> Option<&TargetModules> {
         Some(&self.target_modules)
     }

@@ -30,6 +30,7 @@
 
 pub mod files;
 
+mod combine;
 mod config;
 mod dora;
 mod full;
@@ -41,6 +42,7 @@ mod patterns;
 #[cfg(test)]
 mod tests;
 
+pub use combine::{Combination, CombinationType, MajoritySignMethod, add_weighted_adapter, combine};
 pub use config::LoraConfig;
 pub use ia3::Ia3Config;
 pub use init::LoraInit;

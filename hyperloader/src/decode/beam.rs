@@ -15,8 +15,8 @@ use crate::{Error, Result};
 /// A finished hypothesis scores `Σ log p / n^length_penalty`, where the sum includes `</s>` and `n`, the start token and
 /// the words, does not. A sentence is done when `num_beams` hypotheses have ended and the best continuation at the present
 /// length scores no better than the worst of them. Each row begins with the start token, ends with `</s>` unless
-/// `max_length` came first, and is padded to the length of the longest. Finished sentences leave the batch, so `active`
-/// must hold one set of weights for all rows.
+/// `max_length` came first, and is padded to the length of the longest. Finished sentences leave the batch; in `active`,
+/// weights and adapters that differ by row (of `encoded`) follow their sentences, and all beams of a sentence use them.
 ///
 /// # Errors
 /// [`Error::Config`] if the vocabulary is smaller than two words a beam; otherwise as [`T5::decode_step`].
@@ -37,7 +37,8 @@ pub fn beam(
     let cache = t5.start_cache(encoded, mask, active, max_length, &mut ctx)?;
     let sentences = encoded.dim(0)?;
     let searches = (0..sentences).map(|sentence| (sentence, Hypotheses::new(start))).collect();
-    let mut batch = Batch { searches, cache };
+    let rows = (0u32..).take(sentences).collect();
+    let mut batch = Batch { searches, cache, sentences: active, active: active.clone(), rows };
     let mut best: Vec<Vec<u32>> = vec![Vec::new(); sentences];
     let mut keep = |(sentence, hypotheses): (usize, Hypotheses), done| {
         let mut tokens = hypotheses.best(done, config);
@@ -52,7 +53,7 @@ pub fn beam(
         if batch.searches.is_empty() {
             break;
         }
-        let scores = batch.scores(t5, active, &mut ctx)?;
+        let scores = batch.scores(t5, &mut ctx)?;
         batch.advance(&scores, eos, config)?.into_iter().for_each(|finished| keep(finished, true));
     }
     batch.searches.into_iter().for_each(|unfinished| keep(unfinished, false));
@@ -61,28 +62,34 @@ pub fn beam(
 }
 
 /// The sentences that are still being searched.
-struct Batch {
+struct Batch<'a> {
     /// The number of each sentence, and its hypotheses: equally many for all of them.
     searches: Vec<(usize, Hypotheses)>,
     cache: Cache,
+    /// What acts on the rows that the sentences were at first.
+    sentences: &'a Active<'a>,
+    /// What acts on the rows of the cache.
+    active: Active<'a>,
+    /// The number of each row's sentence.
+    rows: Vec<u32>,
 }
 
-impl Batch {
+impl Batch<'_> {
     /// For each sentence the sums of log-probabilities of all its hypotheses with every next word, one after another.
-    fn scores(&mut self, t5: &T5, active: &Active<'_>, ctx: &mut Ctx) -> Result<Vec<Vec<f32>>> {
+    fn scores(&mut self, t5: &T5, ctx: &mut Ctx) -> Result<Vec<Vec<f32>>> {
         let live = || self.searches.iter().flat_map(|(_, hypotheses)| &hypotheses.live);
         let last: Vec<u32> = live().filter_map(|live| live.tokens.last().copied()).collect();
         let sums: Vec<f32> = live().map(|live| live.score).collect();
         let (rows, device) = (sums.len(), t5.device());
         let tokens = Tensor::from_vec(last, (rows, 1), device)?;
-        let hidden = t5.decode_step(&tokens, &mut self.cache, active, ctx)?;
-        let logits = t5.logits(&hidden, active, ctx)?.squeeze(1)?.to_dtype(DType::F32)?;
+        let hidden = t5.decode_step(&tokens, &mut self.cache, &self.active, ctx)?;
+        let logits = t5.logits(&hidden, &self.active, ctx)?.squeeze(1)?.to_dtype(DType::F32)?;
         let log_p = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
         let scores = log_p.broadcast_add(&Tensor::from_vec(sums, (rows, 1), device)?)?;
         Ok(scores.reshape((self.searches.len(), ()))?.to_vec2()?)
     }
 
-    /// One step of every search. Those that are done leave the batch and are returned; the cache follows the others.
+    /// One step of every search. Those that are done leave the batch and are returned; cache and weights follow the others.
     fn advance(
         &mut self,
         scores: &[Vec<f32>],
@@ -107,6 +114,7 @@ impl Batch {
             first_row += live;
         }
         self.searches = going;
+        self.follow()?;
         let device = self.cache.device().clone();
         if !done.is_empty() && !rows.is_empty() {
             self.cache.select_sentences(&Tensor::new(sentences, &device)?)?;
@@ -116,6 +124,17 @@ impl Batch {
             self.cache.select_beams(&Tensor::new(rows, &device)?)?;
         }
         Ok(done)
+    }
+
+    /// Makes what acts follow the rows. Beams are exchanged at every step, but within a sentence, where all use the same.
+    fn follow(&mut self) -> Result<()> {
+        let row = |(sentence, search): &(usize, Hypotheses)| std::iter::repeat_n(*sentence as u32, search.live.len());
+        let rows: Vec<u32> = self.searches.iter().flat_map(row).collect();
+        if rows != self.rows && !rows.is_empty() {
+            self.active = self.sentences.select_rows(&rows)?;
+            self.rows = rows;
+        }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::t5::T5;
 /// The target sentence of each row of `encoded [b, s, d]`, taking the likeliest token at every step.
 ///
 /// Each row begins with the start token, ends with `</s>` unless `max_length` came first, and is padded to the length of
-/// the longest. Finished rows leave the batch, so `active` must hold one set of weights for all rows.
+/// the longest. Finished rows leave the batch; in `active`, weights and adapters that differ by row follow their rows.
 ///
 /// # Errors
 /// As [`T5::decode_step`].
@@ -25,6 +25,7 @@ pub fn greedy(
     let (device, max_length) = (encoded.device(), config.max_length.get());
     let mut ctx = Ctx::eval();
     let mut cache = t5.start_cache(encoded, mask, active, max_length, &mut ctx)?;
+    let mut following = active.clone();
     let mut sentences = vec![vec![start]; encoded.dim(0)?];
     // The rows of the batch: which sentence each one is, and its last token.
     let mut alive: Vec<(usize, u32)> = (0..sentences.len()).map(|sentence| (sentence, start)).collect();
@@ -34,8 +35,8 @@ pub fn greedy(
         }
         let last: Vec<u32> = alive.iter().map(|(_, token)| *token).collect();
         let tokens = Tensor::from_vec(last, (alive.len(), 1), device)?;
-        let hidden = t5.decode_step(&tokens, &mut cache, active, &mut ctx)?;
-        let next: Vec<u32> = t5.logits(&hidden, active, &mut ctx)?.argmax(D::Minus1)?.flatten_all()?.to_vec1()?;
+        let hidden = t5.decode_step(&tokens, &mut cache, &following, &mut ctx)?;
+        let next: Vec<u32> = t5.logits(&hidden, &following, &mut ctx)?.argmax(D::Minus1)?.flatten_all()?.to_vec1()?;
         for ((sentence, token), next) in alive.iter_mut().zip(next) {
             *token = next;
             if let Some(tokens) = sentences.get_mut(*sentence) {
@@ -46,6 +47,7 @@ pub fn greedy(
         let finished = alive.len() - rows.len();
         alive.retain(|(_, token)| *token != eos);
         if finished > 0 && !alive.is_empty() {
+            following = following.select_rows(&rows)?;
             cache.select_rows(&Tensor::new(rows, device)?)?;
         }
     }

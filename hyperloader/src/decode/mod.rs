@@ -2,6 +2,10 @@
 //!
 //! Both follow `transformers` 3.5, whose models HyperLoader's published figures come from: finished sentences and beams
 //! are judged by that version's rules, which differ from those of version 4.
+//!
+//! The rows of a batch may use different tasks or adapters: weights by row and the choices of
+//! [`Active::by_row`](peft_core::Active::by_row) follow the sentences as they leave the batch and as beams multiply them, so
+//! that a mixed batch writes what separate batches write.
 
 mod beam;
 mod config;

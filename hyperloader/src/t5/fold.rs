@@ -1,13 +1,39 @@
 //! The model with fixed weights for decoding, and its parameters by name.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use candle_core::Tensor;
-use peft_core::Active;
+use peft_core::{Active, Merge, SiteId, SiteKind};
 
 use super::T5;
 use super::layers::Weight;
 use crate::Result;
+
+/// A model with methods merged into its weights, or taken out of them.
+#[derive(Debug, Clone)]
+#[must_use = "the model that was merged stays as it is"]
+pub struct Merged {
+    /// The new model; the one that it was made of stays as it is.
+    pub t5: T5,
+    /// What was left as it was, in the order of the sites.
+    pub refused: Vec<Refusal>,
+}
+
+/// A site where methods could not be merged or unmerged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The path of the site.
+    pub site: String,
+    /// Which method, and why.
+    pub reason: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
 
 impl T5 {
     /// The same model for decoding with fixed weights: cut off from the graph, and with `W + ΔW` in place of `W` in every
@@ -21,6 +47,87 @@ impl T5 {
         let mut folded = self.clone();
         folded.weights_mut().try_for_each(|weight| weight.fold(active))?;
         Ok(folded)
+    }
+
+    /// [`fold`](Self::fold), and what could not be folded, with the reason: methods behind sub-layers (bottlenecks), in front
+    /// of the input or of keys and values, methods without a `ΔW`, weights that differ by row. These still act if `active`
+    /// is passed to the new model; those that were merged are not called again.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device};
+    /// use hyperloader::t5::{T5, Weights, preset};
+    /// use peft_core::{Active, Condition, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks};
+    ///
+    /// let mut config = preset("t5-small").ok_or("no such preset")?;
+    /// (config.vocab_size, config.d_model, config.num_layers, config.num_decoder_layers) = (100, 64, 1, 1);
+    /// let t5 = T5::new(&config, Weights::random(0).var_builder(DType::F32, &Device::Cpu))?;
+    /// let methods: Vec<Box<dyn PeftConfig>> = serde_json::from_str(r#"[{"peft_type": "LORA"}, {"peft_type": "BOTTLENECK"}]"#)?;
+    /// let plan = Plan::resolve(t5.sites(), &methods)?;
+    /// let store = ParamStore::new(0, &Device::Cpu);
+    /// let generator = StaticConfig::default().build(&plan, &Tasks::new(["ner"]), store.var_builder())?;
+    /// let merged = t5.merge_and_unload(&Active::new(&plan, generator.generate(&Condition::Task(0))?)?)?;
+    /// assert_eq!(merged.refused.len(), 4); // behind self-attention and feed-forward of either stack
+    /// assert_eq!(merged.refused[0].site, "encoder.block.0.layer.0");
+    /// assert!(merged.refused[0].reason.starts_with("BOTTLENECK at encoder.block.0.layer.0 cannot be merged"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As the methods' own.
+    pub fn merge_and_unload(&self, active: &Active<'_>) -> Result<Merged> {
+        let mut t5 = self.clone();
+        let mut reasons = BTreeMap::new();
+        for weight in t5.weights_mut() {
+            if let Some(site) = weight.site {
+                reasons.insert(site.index(), weight.merge(site, active)?);
+            }
+            weight.value = weight.value.detach();
+        }
+        let mut refused = Vec::new();
+        for (site, id) in self.sites_with_ids().filter(|(_, id)| !active.is_idle(*id)) {
+            let reason = match (reasons.remove(&id.index()), site.kind) {
+                (Some(outcome), _) => outcome,
+                (None, SiteKind::Linear { .. } | SiteKind::Norm { .. }) => Some(format!(
+                    "the weight of {} holds what was merged before: methods act there no more; merge into the model that \
+                     it was made of",
+                    site.path
+                )),
+                (None, _) => active.refuse(id),
+            };
+            refused.extend(reason.map(|reason| Refusal { site: site.path.clone(), reason }));
+        }
+        Ok(Merged { t5, refused })
+    }
+
+    /// The way back: `W' - ΔW` in every linear map and norm of a merged model, where `active` holds what
+    /// [`merge_and_unload`](Self::merge_and_unload) or [`fold`](Self::fold) merged. Methods act there again.
+    ///
+    /// What cannot be taken out stays merged, with the reason: a `ΔW` that depends on `W`, which is gone, and weights at
+    /// which nothing of `active` acts. Rounding leaves `W` within a few units in the last place; the model that was merged,
+    /// where it was kept, holds `W` itself.
+    ///
+    /// # Errors
+    /// As the methods' own.
+    pub fn unmerge(&self, active: &Active<'_>) -> Result<Merged> {
+        let mut t5 = self.clone();
+        let mut refused = BTreeMap::new();
+        for weight in t5.weights_mut().filter(|weight| weight.site.is_none()) {
+            let Some(path) = weight.name.strip_suffix(".weight").map(str::to_owned) else { continue };
+            let Some(site) = self.sites().find(&path) else { continue };
+            let reason = if active.is_idle(site) {
+                Some(format!("{path} stays merged: it was merged with methods that are not active"))
+            } else {
+                weight.unmerge(site, active)?
+            };
+            if let Some(reason) = reason {
+                refused.insert(site.index(), Refusal { site: path, reason });
+            }
+        }
+        Ok(Merged { t5, refused: refused.into_values().collect() })
+    }
+
+    fn sites_with_ids(&self) -> impl Iterator<Item = (&peft_core::Site, SiteId)> {
+        self.sites().iter().filter_map(|site| self.sites().find(&site.path).map(|id| (site, id)))
     }
 
     /// All parameters by their Hugging Face names, as the forward pass uses them: those that train are part of the graph.
@@ -38,6 +145,29 @@ impl T5 {
         let own = std::iter::once(&mut self.shared).chain(&mut self.lm_head);
         let cross_bias = self.cross_bias.iter_mut().map(|bias| &mut bias.table);
         own.chain(self.encoder.weights_mut()).chain(self.decoder.weights_mut()).chain(cross_bias)
+    }
+}
+
+impl Weight {
+    /// Puts `W + ΔW` in the place of `W`, or gives the reason why not.
+    fn merge(&mut self, site: SiteId, active: &Active<'_>) -> Result<Option<String>> {
+        if active.is_idle(site) {
+            return Ok(None);
+        }
+        match active.merge(site, &self.value)? {
+            Merge::Weight(value) => (self.value, self.site) = (value, None),
+            Merge::Refused(reason) => return Ok(Some(reason)),
+        }
+        Ok(None)
+    }
+
+    /// Puts `W' - ΔW` in the place of `W'`, or gives the reason why not.
+    fn unmerge(&mut self, site: SiteId, active: &Active<'_>) -> Result<Option<String>> {
+        match active.unmerge(site, &self.value)? {
+            Merge::Weight(value) => (self.value, self.site) = (value, Some(site)),
+            Merge::Refused(reason) => return Ok(Some(reason)),
+        }
+        Ok(None)
     }
 }
 
@@ -69,6 +199,37 @@ mod tests {
             let folded = t5.fold(&linear).unwrap();
             let without = hidden(&folded, &Active::none(), &mut Ctx::eval());
             assert!(largest_difference(&without, &hidden(&t5, &linear, &mut Ctx::eval())) < 1e-5);
+        }
+    }
+
+    #[test]
+    fn merged_and_unmerged_models_say_what_they_could_not_do() {
+        for config in configs() {
+            let t5 = testing::build(&config);
+            let (plan, bank) = scaled(&t5, everywhere());
+            let active = Active::new(&plan, &bank).unwrap();
+            let merged = t5.merge_and_unload(&active).unwrap();
+            let expected: Vec<&str> = t5
+                .sites()
+                .iter()
+                .filter(|site| !matches!(site.kind, SiteKind::Linear { .. } | SiteKind::Norm { .. }))
+                .map(|site| site.path.as_str())
+                .collect();
+            assert_eq!(merged.refused.iter().map(|r| r.site.as_str()).collect::<Vec<_>>(), expected);
+            let expected = hidden(&t5, &active, &mut Ctx::eval());
+            assert!(largest_difference(&hidden(&merged.t5, &active, &mut Ctx::eval()), &expected) < 1e-5);
+
+            let again = merged.t5.merge_and_unload(&active).unwrap();
+            assert_eq!(again.refused.len(), t5.sites().len(), "nothing is merged twice");
+            assert!(again.refused.iter().any(|r| r.reason.contains("holds what was merged before")));
+
+            // Scaling multiplies: its ΔW depends on W.
+            let unmerged = merged.t5.unmerge(&active).unwrap();
+            assert_eq!(unmerged.refused.len(), t5.sites().len() - merged.refused.len());
+            assert!(unmerged.refused.iter().all(|r| r.to_string().contains("depends on the weight")));
+            let others = merged.t5.unmerge(&Active::none()).unwrap().refused;
+            assert!(others.iter().all(|r| r.reason.ends_with("it was merged with methods that are not active")));
+            assert_eq!(others.len(), unmerged.refused.len());
         }
     }
 

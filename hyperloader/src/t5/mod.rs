@@ -13,7 +13,7 @@
 //! | `bias`, `mask`, `terms`, `locality` | what is added to attention scores, and how it may begin |
 //! | `attention`, `feed_forward`, `block`, `stack` | the network |
 //! | `model` | [`T5`]: encode, decode, logits |
-//! | `fold` | fixed weights for decoding |
+//! | `fold` | fixed weights for decoding; merge and unmerge |
 //! | `incremental`, `cache` | decoding token by token, and its state |
 
 mod attention;
@@ -40,6 +40,7 @@ pub(crate) mod testing;
 
 pub use cache::Cache;
 pub use config::{FeedForwardProj, T5Config};
+pub use fold::{Merged, Refusal};
 pub use locality::local_biases;
 pub use model::{T5, shift_right};
 pub use presets::{preset, preset_names};

@@ -20,15 +20,15 @@ const PEFT_TYPE: &str = "BOTTLENECK";
 ///
 /// | shape | fields | the stream becomes |
 /// |---|---|---|
-/// | double sequential, sequential | (the default) | `h + y + s · LN_after(P(LN_before(y)))` |
-/// | sequential behind the residual sum | `original_ln_before` | `h + y + s · LN_after(P(LN_before(h + y)))` |
-/// | parallel | `is_parallel` | `h + y + s · LN_after(P(LN_before(h)))` |
+/// | double sequential, sequential | (the default) | `h + y + LN_after(s · P(LN_before(y)))` |
+/// | sequential behind the residual sum | `original_ln_before` | `h + y + LN_after(s · P(LN_before(h + y)))` |
+/// | parallel | `is_parallel` | `h + y + LN_after(s · P(LN_before(h)))` |
 ///
 /// where `P(x) = W_up f(W_down x + b_down) + b_up`, `W_down: [m, d]`, `W_up: [d, m]`, `m = ⌊d / reduction_factor⌋`, and
-/// `s = scaling` (which acts on `P`, inside `LN_after`). `LN` subtracts the mean. With `use_gating` (UniPELT: Mao et al. 2022, arXiv 2110.07577)
-/// `s · P` is multiplied, for each row of the batch, by `mean over positions of sigmoid(g x + c)`, `g: [1, d]`, `c: [1]`,
-/// of the same `x` that enters `LN_before`. That mean takes in every position of a call: padding too, and in decoding step
-/// by step the positions of that step alone, as in AdapterHub.
+/// `s = scaling`. `LN` subtracts the mean. With `use_gating` (UniPELT: Mao et al. 2022, arXiv 2110.07577) `s · P` is
+/// multiplied, for each row of the batch, by `mean over positions of sigmoid(g x + c)`, `g: [1, d]`, `c: [1]`, of the same
+/// `x` that enters `LN_before`. That mean takes in every position of a call: padding too, and in decoding step by step the
+/// positions of that step alone, as in AdapterHub.
 ///
 /// The projections begin normal with deviation 0.01, biases at zero, layer norms at one and zero. Generated weights (gamma
 /// and beta too) come from heads that begin normal with deviation 0.01 and zero bias. The adapter stands before the
@@ -156,7 +156,7 @@ pub(crate) fn is_behind(position: &Position, on: [bool; 3]) -> bool {
     POSITIONS.iter().zip(on).any(|(one, on)| on && one == position)
 }
 
-/// `⌊dim / factor⌋`, which must leave something and widen nothing.
+/// `⌊dim / factor⌋`, of which something must be left.
 pub(crate) fn narrowed(kind: &str, dim: usize, factor: f64) -> Result<usize> {
     let width = dim as f64 / factor;
     if width >= 1. && width.is_finite() {

@@ -21,8 +21,8 @@ const PEFT_TYPE: &str = "COMPACTER";
 ///
 /// where `n = phm_dim`, `Aᵢ: [n, n]` are the rules, which all adapters share (`shared_phm_rule`), and, for a projection from
 /// `a` to `b` features, `sᵢ: [a/n, phm_rank]` and `tᵢ: [phm_rank, b/n]`; `Bᵢ: [a/n, b/n]` itself without
-/// `factorized_phm_W`. The stream `h` becomes `h + y + s · LN_after(P(LN_before(y)))` with `P(x) = f(x W_d + b_d) W_u + b_u`,
-/// `s = scaling` (inside the layer norm); with `original_ln_before` `P` reads `h + y`.
+/// `factorized_phm_W`. The stream `h` becomes `h + y + LN_after(s · P(LN_before(y)))` with `P(x) = f(x W_d + b_d) W_u + b_u`
+/// and `s = scaling`; with `original_ln_before` `P` reads `h + y`.
 ///
 /// The rules begin normal with deviation `phm_init_range`, the factors normal with Glorot's deviation `√(2 / (rows +
 /// columns))`, biases at zero: the adapter begins close to doing nothing. All of them can be generated.

@@ -1,0 +1,180 @@
+//! One adapter of a forward pass: a plan, its weights, and the rows that use it.
+
+use std::borrow::Cow;
+
+use candle_core::Tensor;
+
+use super::rows::Rows;
+use crate::{Ctx, Entry, Error, ParamSpec, Plan, Result, SiteCall, SiteId, SiteKind, WeightBank};
+
+/// One adapter: a plan and its weights.
+#[derive(Debug, Clone)]
+pub(super) struct Layer<'a> {
+    plan: &'a Plan,
+    bank: Cow<'a, WeightBank>,
+    /// The rows that use it; `None`: all of them. Weights with a batch axis have one row for each of these.
+    rows: Option<Rows>,
+}
+
+impl<'a> Layer<'a> {
+    /// An adapter that every row uses.
+    pub(super) fn new(plan: &'a Plan, bank: Cow<'a, WeightBank>) -> Result<Self> {
+        if bank.len() != plan.entries().len() {
+            return Err(Error::Mismatch(format!(
+                "the plan has {} entries, the bank weights for {}",
+                plan.entries().len(),
+                bank.len()
+            )));
+        }
+        for (entry, weights) in plan.entries().iter().zip(bank.iter()) {
+            check(entry, weights)?;
+        }
+        Ok(Self::trusted(plan, bank))
+    }
+
+    /// The same for a bank that is known to fit.
+    pub(super) fn trusted(plan: &'a Plan, bank: Cow<'a, WeightBank>) -> Self {
+        Self { plan, bank, rows: None }
+    }
+
+    /// The entries at `site`, with their weights.
+    pub(super) fn at(&self, site: SiteId) -> impl Iterator<Item = (&Entry, &[Tensor])> {
+        let here = self.plan.at(site).iter();
+        here.filter_map(|&e| self.plan.entries().get(e).map(|entry| (entry, self.bank.entry(e))))
+    }
+
+    /// Which rows use it; `None`: all of them.
+    pub(super) fn rows(&self) -> Option<&Rows> {
+        self.rows.as_ref()
+    }
+
+    /// What the methods at `site` make of `output`, in the rows that use them.
+    pub(super) fn apply(
+        &self,
+        site: SiteId,
+        input: &Tensor,
+        base: Option<&Tensor>,
+        output: Tensor,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        if self.at(site).next().is_none() {
+            return Ok(output);
+        }
+        let Some(rows) = &self.rows else {
+            return self.apply_all(site, input, base, output, ctx);
+        };
+        let mine = self.apply_all(site, &rows.gather(input)?, base, rows.gather(&output)?, ctx)?;
+        rows.scatter(&mine, &output)
+    }
+
+    fn apply_all(
+        &self,
+        site: SiteId,
+        input: &Tensor,
+        base: Option<&Tensor>,
+        mut output: Tensor,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        for (entry, weights) in self.at(site) {
+            let call = SiteCall { input, output: &output, base, weights };
+            output = entry.module.apply(&call, ctx)?;
+        }
+        Ok(output)
+    }
+
+    /// The same adapter in those of its rows that are among `keep`, rows of a batch of `batch`; `None` where none is left.
+    pub(super) fn restrict(&self, keep: &[u32], batch: usize) -> Result<Option<Self>> {
+        let rows = match &self.rows {
+            Some(rows) => rows.clone(),
+            None => Rows::all(batch)?,
+        };
+        rows.check(batch)?;
+        self.check_batch(rows.len())?;
+        let (places, rows) = rows.keep(keep);
+        self.with(rows, &places)
+    }
+
+    /// The same adapter on the batch whose row `i` is row `index[i]` of this one; `None` where no row is left.
+    pub(super) fn select(&self, index: &[u32]) -> Result<Option<Self>> {
+        match &self.rows {
+            Some(rows) => {
+                let (places, rows) = rows.select(index)?;
+                self.with(rows, &places)
+            }
+            None => Ok(Some(Self { plan: self.plan, bank: self.pick(index)?, rows: None })),
+        }
+    }
+
+    fn with(&self, rows: Rows, places: &[u32]) -> Result<Option<Self>> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self { plan: self.plan, bank: self.pick(places)?, rows: Some(rows) }))
+    }
+
+    /// The bank with the rows `places` of those weights that have a batch axis.
+    fn pick(&self, places: &[u32]) -> Result<Cow<'a, WeightBank>> {
+        let Some((_, first)) = self.batched().next() else {
+            return Ok(self.bank.clone());
+        };
+        let index = Tensor::new(places, first.device())?;
+        let one = |(param, weight): (&ParamSpec, &Tensor)| -> Result<Tensor> {
+            if weight.rank() == param.dims.len() {
+                return Ok(weight.clone());
+            }
+            Ok(weight.contiguous()?.index_select(&index, 0)?)
+        };
+        let entries = self.plan.entries().iter().zip(self.bank.iter());
+        let entries = entries.map(|(entry, weights)| entry.params.iter().zip(weights).map(one).collect());
+        Ok(Cow::Owned(entries.collect::<Result<_>>().map(WeightBank::new)?))
+    }
+
+    /// Fails if a weight has a batch axis of another length than `rows`.
+    fn check_batch(&self, rows: usize) -> Result<()> {
+        match self.batched().find(|(_, weight)| weight.dim(0).ok() != Some(rows)) {
+            None => Ok(()),
+            Some((key, weight)) => Err(Error::Mismatch(format!(
+                "{key}: the weights of {rows} rows were expected, found shape {:?}",
+                weight.dims()
+            ))),
+        }
+    }
+
+    /// The weights that differ by row, with their names.
+    fn batched(&self) -> impl Iterator<Item = (String, &Tensor)> {
+        let entries = self.plan.entries().iter().zip(self.bank.iter());
+        let weights = entries.flat_map(|(entry, weights)| {
+            entry.params.iter().zip(weights).map(move |(param, weight)| (entry, param, weight))
+        });
+        weights.filter(|(_, p, w)| w.rank() > p.dims.len()).map(|(entry, p, w)| (entry.key(p), w))
+    }
+
+    /// The first site at which the adapter may put positions in front.
+    pub(super) fn longer_site(&self) -> Option<&str> {
+        let longer = |e: &&Entry| matches!(e.site.kind, SiteKind::Input { .. } | SiteKind::KeyValue { .. });
+        self.plan.entries().iter().find(longer).map(|entry| entry.site.path.as_str())
+    }
+}
+
+/// Each weight has the shape of its spec, or that shape behind one batch axis.
+fn check(entry: &Entry, weights: &[Tensor]) -> Result<()> {
+    if weights.len() != entry.params.len() {
+        return Err(Error::Mismatch(format!(
+            "{}: the method needs {} weights, the bank has {}",
+            entry.site.path,
+            entry.params.len(),
+            weights.len()
+        )));
+    }
+    for (param, weight) in entry.params.iter().zip(weights) {
+        let dims = weight.dims();
+        if dims != param.dims && dims.get(1..) != Some(&param.dims) {
+            return Err(Error::ShapeMismatch {
+                key: entry.key(param),
+                expected: param.dims.clone(),
+                found: dims.to_vec(),
+            });
+        }
+    }
+    Ok(())
+}

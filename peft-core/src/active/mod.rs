@@ -1,0 +1,103 @@
+//! What a forward pass receives: plans and the weights for them.
+//!
+//! - `layer`: one adapter of a forward pass, and how it acts at a site.
+//! - `rows`: rows of a batch that use different adapters, and weights that follow their rows.
+//! - `merge`: what folds into the backbone's weights, why the rest does not, and the way back.
+
+mod layer;
+mod merge;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use candle_core::Tensor;
+
+use crate::{Ctx, Plan, Result, SiteId, WeightBank};
+
+use layer::Layer;
+
+pub use merge::Merge;
+
+/// The methods that are active in one forward pass, with their weights: one adapter, a stack of several, one for each row
+/// of the batch, or none.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use peft_core::toy::{Scale, toy_sites};
+/// use peft_core::{Active, Ctx, PeftConfig, Plan, TargetModules, WeightBank};
+///
+/// let sites = toy_sites(1, 2);
+/// let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale { target_modules: TargetModules::suffixes(["q"]) })];
+/// let plan = Plan::resolve(&sites, &methods)?;
+/// let by = |factor: f32| -> Result<Active<'_>, Box<dyn std::error::Error>> {
+///     let weights = vec![vec![Tensor::new(&[factor, factor], &Device::Cpu)?]];
+///     Ok(Active::new(&plan, WeightBank::new(weights))?)
+/// };
+/// let (two, three) = (by(2.)?, by(3.)?);
+/// let q = sites.find("layers.0.q").ok_or("no such site")?;
+/// let y = Tensor::new(&[[[1f32, 5.]], [[1., 5.]], [[1., 5.]]], &Device::Cpu)?;
+///
+/// // Both on all rows, one after the other.
+/// let stacked = Active::stack([two.clone(), three.clone()]).apply(q, &y, None, y.clone(), &mut Ctx::eval())?;
+/// assert_eq!(stacked.flatten_all()?.to_vec1::<f32>()?, [6., 30., 6., 30., 6., 30.]);
+///
+/// // The second on the first row, none on the second, the first on the third.
+/// let mixed = Active::by_row(&[Some(1), None, Some(0)], &[two, three])?;
+/// let mixed = mixed.apply(q, &y, None, y.clone(), &mut Ctx::eval())?;
+/// assert_eq!(mixed.flatten_all()?.to_vec1::<f32>()?, [3., 15., 1., 5., 2., 10.]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Active<'a>(Vec<Layer<'a>>);
+
+impl<'a> Active<'a> {
+    /// The bare backbone.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// `plan` with the weights of `bank`.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Mismatch`](crate::Error::Mismatch) if the bank
+    /// was made for another plan.
+    pub fn new(plan: &'a Plan, bank: impl Into<Cow<'a, WeightBank>>) -> Result<Self> {
+        Ok(Self(vec![Layer::new(plan, bank.into())?]))
+    }
+
+    /// `plan` with a bank that [`Active::new`] has accepted before.
+    pub(crate) fn trusted(plan: &'a Plan, bank: &'a WeightBank) -> Self {
+        Self(vec![Layer::trusted(plan, Cow::Borrowed(bank))])
+    }
+
+    /// Several adapters on all rows: at each site the first acts first, and the next one on its output.
+    pub fn stack(adapters: impl IntoIterator<Item = Self>) -> Self {
+        Self(adapters.into_iter().flat_map(|active| active.0).collect())
+    }
+
+    /// The output of `site`, after every method that acts there; `output` itself where none does.
+    ///
+    /// # Errors
+    /// As the methods' own; [`Error::Mismatch`](crate::Error::Mismatch) if the batch has another number of rows than
+    /// [`by_row`](Self::by_row) was given.
+    pub fn apply(
+        &self,
+        site: SiteId,
+        input: &Tensor,
+        base: Option<&Tensor>,
+        mut output: Tensor,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        for layer in &self.0 {
+            output = layer.apply(site, input, base, output, ctx)?;
+        }
+        Ok(output)
+    }
+
+    /// Whether no method acts at `site`.
+    pub fn is_idle(&self, site: SiteId) -> bool {
+        self.0.iter().all(|layer| layer.at(site).next().is_none())
+    }
+}

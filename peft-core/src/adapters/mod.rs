@@ -1,0 +1,224 @@
+//! Named adapters on one backbone.
+//!
+//! - `names`: which adapter a name means, and what was probably meant.
+//! - `count`: how many parameters train.
+
+mod count;
+mod names;
+#[cfg(test)]
+mod tests;
+
+use candle_core::{Device, Tensor};
+
+use crate::{Active, Adapter, Error, Plan, Result, Sites, WeightBank};
+
+pub use count::TrainableParameters;
+pub use names::BASE;
+
+/// Adapters by name, on one backbone. The verbs are those of Hugging Face `peft`.
+///
+/// It holds plans and weights, no backbone: give [`active`](Self::active) to the forward passes of the backbone whose sites
+/// it was made for. The first adapter that is added is active, later ones only once [`set_adapter`](Self::set_adapter)
+/// names them.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use peft_core::toy::{Scale, toy_sites};
+/// use peft_core::{Adapters, Ctx, PeftConfig, Plan, TargetModules, WeightBank};
+///
+/// let sites = toy_sites(1, 2);
+/// let mut adapters = Adapters::new(&sites);
+/// for (name, factor) in [("double", 2f32), ("triple", 3.)] {
+///     let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale { target_modules: TargetModules::suffixes(["q"]) })];
+///     let weights = vec![vec![Tensor::new(&[factor, factor], &Device::Cpu)?]];
+///     adapters.add_adapter(name, Plan::resolve(&sites, &methods)?, WeightBank::new(weights))?;
+/// }
+///
+/// let q = sites.find("layers.0.q").ok_or("no such site")?;
+/// let y = Tensor::ones((2, 1, 2), DType::F32, &Device::Cpu)?;
+/// let run = |active: peft_core::Active<'_>| -> Result<Vec<f32>, Box<dyn std::error::Error>> {
+///     Ok(active.apply(q, &y, None, y.clone(), &mut Ctx::eval())?.flatten_all()?.to_vec1()?)
+/// };
+/// assert_eq!(run(adapters.active())?, [2., 2., 2., 2.]);
+/// adapters.set_adapter(&["double", "triple"])?;
+/// assert_eq!(run(adapters.active())?, [6., 6., 6., 6.]);
+/// assert_eq!(run(adapters.by_row(&["triple", "__base__"])?)?, [3., 3., 1., 1.]);
+/// adapters.disable_adapter();
+/// assert_eq!(run(adapters.active())?, [1., 1., 1., 1.]);
+///
+/// let error = adapters.set_adapter(&["doubel"]).unwrap_err().to_string();
+/// assert_eq!(error, "unknown adapter \"doubel\"; did you mean \"double\"? known: double, triple");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Adapters {
+    sites: Sites,
+    /// In the order in which they were added.
+    named: Vec<Named>,
+    /// The names of those that are active, in the order in which they act.
+    active: Vec<String>,
+    enabled: bool,
+}
+
+/// One adapter.
+#[derive(Debug)]
+struct Named {
+    name: String,
+    plan: Plan,
+    bank: WeightBank,
+}
+
+impl Named {
+    /// Its bank was checked when it came.
+    fn active(&self) -> Active<'_> {
+        Active::trusted(&self.plan, &self.bank)
+    }
+}
+
+impl Adapters {
+    /// No adapters yet, for a backbone with these sites.
+    pub fn new(sites: &Sites) -> Self {
+        Self { sites: sites.clone(), named: Vec::new(), active: Vec::new(), enabled: true }
+    }
+
+    /// Adds the adapter of `plan` with the weights of `bank`. Weights that are variables train.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if the name is taken or is [`BASE`], or if the plan was made for a backbone with other sites;
+    /// as [`Active::new`] where plan and bank do not fit each other.
+    pub fn add_adapter(&mut self, name: &str, plan: Plan, bank: WeightBank) -> Result<()> {
+        self.check_free(name)?;
+        if plan.sites() != &self.sites {
+            let reason = "its plan was resolved for a backbone with other sites; resolve its methods for this one's";
+            return Err(Error::Mismatch(format!("adapter {name:?}: {reason}")));
+        }
+        Active::new(&plan, &bank)?;
+        if self.named.is_empty() {
+            self.active = vec![name.to_owned()];
+        }
+        self.named.push(Named { name: name.to_owned(), plan, bank });
+        Ok(())
+    }
+
+    /// Adds an adapter as files hold it, its weights on `device`. They do not train.
+    ///
+    /// # Errors
+    /// As [`Adapter::build`] and [`add_adapter`](Self::add_adapter).
+    pub fn load_adapter(&mut self, name: &str, adapter: &Adapter, device: &Device) -> Result<()> {
+        self.check_free(name)?;
+        let (plan, bank) = adapter.build(&self.sites, device)?;
+        self.add_adapter(name, plan, bank)
+    }
+
+    /// Gives an adapter other weights, such as those that a generator made for the next step.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if there is none of that name; as [`Active::new`] where the bank does not fit its plan.
+    pub fn set_weights(&mut self, name: &str, bank: WeightBank) -> Result<()> {
+        let place = self.place(name)?;
+        if let Some(named) = self.named.get_mut(place) {
+            Active::new(&named.plan, &bank)?;
+            named.bank = bank;
+        }
+        Ok(())
+    }
+
+    /// Removes an adapter and gives what it was. If it was active, the others that are active stay so.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if there is none of that name.
+    pub fn delete_adapter(&mut self, name: &str) -> Result<(Plan, WeightBank)> {
+        let place = self.place(name)?;
+        self.active.retain(|active| active != name);
+        let Named { plan, bank, .. } = self.named.remove(place);
+        Ok((plan, bank))
+    }
+
+    /// Makes these adapters the active ones, and no others: several act one after the other, none leave the bare backbone.
+    /// What [`disable_adapter`](Self::disable_adapter) did stays so.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if a name is unknown or stands twice; nothing changes then.
+    pub fn set_adapter(&mut self, names: &[&str]) -> Result<()> {
+        for (place, name) in names.iter().enumerate() {
+            self.place(name)?;
+            if names.iter().take(place).any(|earlier| earlier == name) {
+                return Err(Error::Mismatch(format!("adapter {name:?} stands twice in the stack {names:?}")));
+            }
+        }
+        self.active = names.iter().map(|&name| name.to_owned()).collect();
+        Ok(())
+    }
+
+    /// Switches all adapters off, without forgetting which are active.
+    pub fn disable_adapter(&mut self) {
+        self.enabled = false;
+    }
+
+    /// Switches the active adapters on again.
+    pub fn enable_adapter(&mut self) {
+        self.enabled = true;
+    }
+
+    /// Whether the active adapters act.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// The active adapters for a forward pass: all rows use all of them. The bare backbone where adapters are disabled.
+    pub fn active(&self) -> Active<'_> {
+        if !self.enabled {
+            return Active::none();
+        }
+        Active::stack(self.active.iter().filter_map(|name| self.find(name)).map(Named::active))
+    }
+
+    /// One adapter for a forward pass, whether it is active or not.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if there is none of that name.
+    pub fn get(&self, name: &str) -> Result<Active<'_>> {
+        self.find(name).map(Named::active).ok_or_else(|| self.unknown(name))
+    }
+
+    /// The plan and the weights of one adapter.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if there is none of that name.
+    pub fn parts(&self, name: &str) -> Result<(&Plan, &WeightBank)> {
+        self.find(name).map(|named| (&named.plan, &named.bank)).ok_or_else(|| self.unknown(name))
+    }
+
+    /// One batch whose row `b` uses the adapter `names[b]`, or the bare backbone where that is [`BASE`]; which adapters are
+    /// active does not count.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if a name is unknown, or if adapters are disabled; as [`Active::by_row`].
+    pub fn by_row(&self, names: &[&str]) -> Result<Active<'_>> {
+        if !self.enabled {
+            let reason = "adapters are disabled, but rows were given adapters of their own; enable_adapter first";
+            return Err(Error::Mismatch(reason.to_owned()));
+        }
+        let place = |&name: &&str| if name == BASE { Ok(None) } else { self.place(name).map(Some) };
+        let rows = names.iter().map(place).collect::<Result<Vec<_>>>()?;
+        let adapters: Vec<_> = self.named.iter().map(Named::active).collect();
+        Active::by_row(&rows, &adapters)
+    }
+
+    /// How many parameters train, of how many there are: those of `backbone` that are variables, and the variables of the
+    /// active adapters; all parameters of the backbone and of all adapters.
+    pub fn trainable_parameters<'t>(&self, backbone: impl IntoIterator<Item = &'t Tensor>) -> TrainableParameters {
+        let mut count = TrainableParameters::default();
+        backbone.into_iter().for_each(|tensor| count.add(tensor, true));
+        for named in &self.named {
+            let active = self.active.contains(&named.name);
+            count.add_bank(&named.plan, &named.bank, active);
+        }
+        count
+    }
+
+    /// The sites of the backbone.
+    pub fn sites(&self) -> &Sites {
+        &self.sites
+    }
+}

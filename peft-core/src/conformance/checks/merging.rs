@@ -1,0 +1,19 @@
+//! Merging into the backbone's weights.
+
+use super::TOLERANCE;
+use crate::conformance::report::Outcome;
+use crate::conformance::subject::{ALL_ROWS, Subject, gap};
+use crate::{Active, Condition, Ctx, Result};
+
+/// What merges computes the same merged; the rest still acts.
+pub(super) fn merged(subject: &Subject<'_>) -> Result<Outcome> {
+    let bank = subject.perturbed()?.bank(&Condition::Task(1))?;
+    let active = Active::new(&subject.plan, &bank)?;
+    let (merged, sites) = subject.backbone.fold(&active)?;
+    if sites == 0 {
+        return Ok(Outcome::NotApplicable("it is no change of a weight at any of its sites".to_owned()));
+    }
+    let apart = subject.backbone.run(&ALL_ROWS, &active, &mut Ctx::eval())?;
+    let gap = gap(&apart, &merged.run(&ALL_ROWS, &active, &mut Ctx::eval())?)?;
+    Ok(Outcome::of(gap <= TOLERANCE, || format!("merged at {sites} sites, the output differs by {gap:.1e}")))
+}

@@ -1,0 +1,78 @@
+//! What the checks found.
+
+use std::fmt;
+
+use crate::{Error, Result};
+
+/// What one check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is so.
+    Held,
+    /// The method promises nothing of the kind; the reason.
+    NotApplicable(String),
+    /// It is not so; what was seen.
+    Failed(String),
+}
+
+impl Outcome {
+    /// Held, if `holds`; otherwise failed with what was seen.
+    pub(super) fn of(holds: bool, seen: impl FnOnce() -> String) -> Self {
+        if holds { Self::Held } else { Self::Failed(seen()) }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held => f.write_str("held"),
+            Self::NotApplicable(reason) => write!(f, "not applicable: {reason}"),
+            Self::Failed(seen) => write!(f, "FAILED: {seen}"),
+        }
+    }
+}
+
+/// What every check found about one method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Its `peft_type`.
+    pub method: String,
+    /// The checks by name, in their order.
+    pub outcomes: Vec<(&'static str, Outcome)>,
+}
+
+impl Report {
+    /// What the check called `name` found.
+    pub fn outcome(&self, name: &str) -> Option<&Outcome> {
+        self.outcomes.iter().find(|(check, _)| *check == name).map(|(_, outcome)| outcome)
+    }
+
+    /// That no check failed.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] with the checks that did.
+    pub fn into_result(self) -> Result<()> {
+        let failed: Vec<String> = self
+            .outcomes
+            .iter()
+            .filter_map(|(name, outcome)| match outcome {
+                Outcome::Failed(seen) => Some(format!("{name}: {seen}")),
+                _ => None,
+            })
+            .collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Mismatch(format!("{} does not conform; {}", self.method, failed.join("; "))))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.method)?;
+        for (name, outcome) in &self.outcomes {
+            writeln!(f, "  {name:<28} {outcome}")?;
+        }
+        Ok(())
+    }
+}

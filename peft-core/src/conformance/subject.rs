@@ -1,0 +1,124 @@
+//! A method on a backbone, as the checks handle it.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+
+use super::{Backbone, ROWS};
+use crate::rng::{Stream, stream_of};
+use crate::{
+    Active, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, Result, Tasks, WeightBank, WeightGenerator,
+};
+
+/// The seed of everything random here.
+const SEED: u64 = 20;
+/// The size of the noise that takes variables away from where they begin.
+const NOISE: f64 = 0.05;
+
+/// What is checked.
+pub(super) struct Subject<'a> {
+    pub(super) method: &'a dyn PeftConfig,
+    pub(super) generator: &'a dyn GeneratorConfig,
+    pub(super) backbone: &'a dyn Backbone,
+    pub(super) plan: Plan,
+}
+
+/// Variables with the generator that they belong to.
+pub(super) struct Built {
+    pub(super) store: ParamStore,
+    pub(super) generator: Box<dyn WeightGenerator>,
+}
+
+impl Built {
+    pub(super) fn bank(&self, condition: &Condition) -> Result<WeightBank> {
+        self.generator.generate(condition)
+    }
+}
+
+/// Every row of the batch.
+pub(super) const ALL_ROWS: [usize; ROWS] = [0, 1, 2];
+/// The task of each row in a mixed batch.
+pub(super) const TASK_OF_ROW: [usize; ROWS] = [0, 1, 0];
+
+impl<'a> Subject<'a> {
+    pub(super) fn new(
+        method: &'a dyn PeftConfig,
+        generator: &'a dyn GeneratorConfig,
+        backbone: &'a dyn Backbone,
+    ) -> Result<Self> {
+        let plan = Plan::resolve(backbone.sites(), &[copy(method)?])?;
+        let subject = Self { method, generator, backbone, plan };
+        subject.at_init()?;
+        Ok(subject)
+    }
+
+    /// As training begins.
+    pub(super) fn at_init(&self) -> Result<Built> {
+        self.build(ParamStore::new(SEED, &Device::Cpu))
+    }
+
+    /// With every variable moved by seeded noise, so that no weight is zero or one by chance.
+    pub(super) fn perturbed(&self) -> Result<Built> {
+        let built = self.at_init()?;
+        for (name, var) in built.store.vars() {
+            let stream = Stream::new(SEED + 1, stream_of(&name));
+            let noise: Vec<f32> = (0..var.elem_count() as u64).map(|i| (NOISE * stream.normal(i)) as f32).collect();
+            var.set(&(var.as_tensor() + Tensor::from_vec(noise, var.shape(), var.device())?)?)?;
+        }
+        Ok(built)
+    }
+
+    /// With these values.
+    pub(super) fn with(&self, values: BTreeMap<String, Tensor>) -> Result<Built> {
+        let built = self.build(ParamStore::from_tensors(values, &Device::Cpu))?;
+        built.store.check_all_used()?;
+        Ok(built)
+    }
+
+    fn build(&self, store: ParamStore) -> Result<Built> {
+        let tasks = Tasks::new(["one", "two"]);
+        let generator = self.generator.build(&self.plan, &tasks, store.var_builder())?;
+        Ok(Built { store, generator })
+    }
+
+    /// The output for `rows` with the weights of `condition`.
+    pub(super) fn run(&self, built: &Built, condition: &Condition, rows: &[usize], mut ctx: Ctx) -> Result<Tensor> {
+        let bank = built.bank(condition)?;
+        self.backbone.run(rows, &Active::new(&self.plan, &bank)?, &mut ctx)
+    }
+
+    /// The output of the bare backbone.
+    pub(super) fn bare(&self) -> Result<Tensor> {
+        self.backbone.run(&ALL_ROWS, &Active::none(), &mut Ctx::eval())
+    }
+}
+
+/// The same configuration as a value of its own.
+pub(super) fn copy(method: &dyn PeftConfig) -> Result<Box<dyn PeftConfig>> {
+    changed(method, |_| ())
+}
+
+/// The configuration with its data changed.
+pub(super) fn changed(
+    method: &dyn PeftConfig,
+    change: impl FnOnce(&mut serde_json::Value),
+) -> Result<Box<dyn PeftConfig>> {
+    let error = |e: serde_json::Error| crate::Error::Mismatch(format!("{}: {e}", method.typetag_name()));
+    let mut value = serde_json::to_value(method).map_err(error)?;
+    change(&mut value);
+    serde_json::from_value(value).map_err(error)
+}
+
+/// The largest difference of two outputs, in units of the larger one's largest value (at least 1).
+pub(super) fn gap(one: &Tensor, other: &Tensor) -> Result<f64> {
+    let largest = |t: &Tensor| -> Result<f64> { Ok(f64::from(t.abs()?.max_all()?.to_scalar::<f32>()?)) };
+    Ok(largest(&(one - other)?)? / largest(one)?.max(largest(other)?).max(1.))
+}
+
+/// Whether two outputs are the same bit for bit.
+pub(super) fn same(one: &Tensor, other: &Tensor) -> Result<bool> {
+    let bits = |t: &Tensor| -> Result<Vec<u32>> {
+        Ok(t.flatten_all()?.to_vec1::<f32>()?.into_iter().map(f32::to_bits).collect())
+    };
+    Ok(one.dims() == other.dims() && bits(one)? == bits(other)?)
+}

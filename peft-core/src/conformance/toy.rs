@@ -1,0 +1,197 @@
+//! A small backbone with sites of every kind.
+
+use candle_core::{D, DType, Device, Tensor};
+
+use super::{Backbone, ROWS};
+use crate::ops::{self, Kernels};
+use crate::rng::{Stream, stream_of};
+use crate::{Active, Ctx, Error, Front, Position, Result, Site, SiteId, SiteKind, Sites, Stack, initial, normal};
+
+/// Features of the stream, of the attention and of the feed-forward block.
+const D_MODEL: usize = 8;
+const INNER: usize = 6;
+const HEADS: usize = 2;
+const D_FF: usize = 12;
+/// Tokens of a row.
+const LENGTH: usize = 4;
+
+/// An encoder block and a decoder block, one behind the other, with random fixed weights: norm, attention, norm and
+/// feed-forward, with sites of every [`SiteKind`] under the names that T5's have.
+#[derive(Debug, Clone)]
+pub struct Toy {
+    sites: Sites,
+    tokens: Tensor,
+    input: SiteId,
+    blocks: Vec<Block>,
+}
+
+#[derive(Debug, Clone)]
+struct Weight {
+    value: Tensor,
+    /// Taken away once something is merged.
+    site: Option<SiteId>,
+}
+
+#[derive(Debug, Clone)]
+struct Block {
+    norms: [Weight; 2],
+    /// q, k, v, o, wi, wo
+    maps: [Weight; 6],
+    past: SiteId,
+    unplaced: SiteId,
+    hidden: [SiteId; 2],
+}
+
+/// Names sites and makes weights.
+struct Maker {
+    sites: Sites,
+    seed: u64,
+    stack: Stack,
+}
+
+impl Maker {
+    fn site(&mut self, path: String, position: &'static str, kind: SiteKind) -> SiteId {
+        self.sites.add(Site { path, stack: self.stack, layer: 0, position: Position::new(position), kind })
+    }
+
+    fn random(&self, name: &str, dims: &[usize], stdev: f64) -> Result<Tensor> {
+        initial(Stream::new(self.seed, stream_of(name)), &dims.into(), normal(stdev), &Device::Cpu)
+    }
+
+    fn linear(&mut self, path: &str, position: &'static str, d_in: usize, d_out: usize) -> Result<Weight> {
+        let value = self.random(path, &[d_out, d_in], 1. / (d_in as f64).sqrt())?;
+        let site = self.site(path.to_owned(), position, SiteKind::Linear { d_in, d_out });
+        Ok(Weight { value, site: Some(site) })
+    }
+
+    fn norm(&mut self, path: &str, position: &'static str) -> Result<Weight> {
+        let value = (self.random(path, &[D_MODEL], 0.1)? + 1.)?;
+        let site = self.site(path.to_owned(), position, SiteKind::Norm { dim: D_MODEL });
+        Ok(Weight { value, site: Some(site) })
+    }
+
+    fn block(&mut self) -> Result<Block> {
+        let root = format!("{}.block.0.layer", self.stack);
+        let (attention, ff) = (format!("{root}.0.SelfAttention"), format!("{root}.1.DenseReluDense"));
+        let first = self.norm(&format!("{root}.0.layer_norm"), "self.norm")?;
+        let q = self.linear(&format!("{attention}.q"), "self.q", D_MODEL, INNER)?;
+        let k = self.linear(&format!("{attention}.k"), "self.k", D_MODEL, INNER)?;
+        let v = self.linear(&format!("{attention}.v"), "self.v", D_MODEL, INNER)?;
+        let kind = |front| SiteKind::KeyValue { dim: INNER, heads: HEADS, front };
+        let past = self.site(format!("{attention}.past"), "self.past", kind(Front::Past));
+        let unplaced = self.site(attention.clone(), "self.kv", kind(Front::Unplaced));
+        let o = self.linear(&format!("{attention}.o"), "self.o", INNER, D_MODEL)?;
+        let hidden = SiteKind::Hidden { dim: D_MODEL };
+        let own = self.site(format!("{root}.0"), "self", hidden);
+        let second = self.norm(&format!("{root}.1.layer_norm"), "ffn.norm")?;
+        let wi = self.linear(&format!("{ff}.wi"), "ffn.wi", D_MODEL, D_FF)?;
+        let wo = self.linear(&format!("{ff}.wo"), "ffn.wo", D_FF, D_MODEL)?;
+        let hidden = [own, self.site(format!("{root}.1"), "ffn", hidden)];
+        Ok(Block { norms: [first, second], maps: [q, k, v, o, wi, wo], past, unplaced, hidden })
+    }
+}
+
+impl Toy {
+    /// The backbone with the weights of `seed`.
+    ///
+    /// # Errors
+    /// If a tensor cannot be made.
+    pub fn new(seed: u64) -> Result<Self> {
+        let mut maker = Maker { sites: Sites::default(), seed, stack: Stack::Encoder };
+        let input = maker.site("encoder.embed_tokens".into(), "input", SiteKind::Input { dim: D_MODEL });
+        let encoder = maker.block()?;
+        maker.stack = Stack::Decoder;
+        let decoder = maker.block()?;
+        let tokens = maker.random("tokens", &[ROWS, LENGTH, D_MODEL], 1.)?;
+        Ok(Self { sites: maker.sites, tokens, input, blocks: vec![encoder, decoder] })
+    }
+
+    /// The weights that methods may fold into.
+    fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
+        self.blocks.iter_mut().flat_map(|block| block.norms.iter_mut().chain(&mut block.maps))
+    }
+}
+
+impl Backbone for Toy {
+    fn sites(&self) -> &Sites {
+        &self.sites
+    }
+
+    fn run(&self, rows: &[usize], active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let rows: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
+        let count = rows.len();
+        let x = self.tokens.index_select(&Tensor::from_vec(rows, count, &Device::Cpu)?, 0)?;
+        let mut h = active.apply(self.input, &x.clone(), None, x, ctx)?;
+        for block in &self.blocks {
+            h = block.forward(&h, active, ctx)?;
+        }
+        // What methods put in front has been seen; it is no output.
+        let length = h.dim(1)?;
+        Ok(h.narrow(1, length - LENGTH, LENGTH)?.contiguous()?)
+    }
+
+    fn fold(&self, active: &Active<'_>) -> Result<(Box<dyn Backbone>, usize)> {
+        let mut folded = self.clone();
+        let mut sites = 0;
+        for weight in folded.weights_mut() {
+            if let Some(site) = weight.site.filter(|site| !active.is_idle(*site))
+                && let Some(value) = active.fold(site, &weight.value)?
+            {
+                (weight.value, weight.site) = (value.detach(), None);
+                sites += 1;
+            }
+        }
+        Ok((Box::new(folded), sites))
+    }
+}
+
+impl Weight {
+    fn apply(&self, input: &Tensor, output: Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        match self.site {
+            Some(site) => active.apply(site, input, Some(&self.value), output, ctx),
+            None => Ok(output),
+        }
+    }
+
+    fn linear(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        self.apply(x, ops::linear(x, &self.value, Kernels::Plain)?, active, ctx)
+    }
+
+    fn norm(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let ones = Tensor::ones(D_MODEL, DType::F32, &Device::Cpu)?;
+        let normed = ops::rms_norm(x, &ones, 1e-6, Kernels::Plain)?;
+        self.apply(&normed, normed.broadcast_mul(&self.value)?, active, ctx)
+    }
+}
+
+impl Block {
+    fn forward(&self, h: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let [first, second] = &self.norms;
+        let [.., wi, wo] = &self.maps;
+        let [own, ffn] = self.hidden;
+        let y = self.attend(&first.norm(h, active, ctx)?, active, ctx)?;
+        let h = (h + active.apply(own, h, None, y, ctx)?)?;
+        let x = second.norm(&h, active, ctx)?;
+        let y = wo.linear(&wi.linear(&x, active, ctx)?.relu()?, active, ctx)?;
+        Ok((&h + active.apply(ffn, &h, None, y, ctx)?)?)
+    }
+
+    /// Single-headed, but for the name: sites only need to know how many heads share the features.
+    fn attend(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let [q, k, v, o, ..] = &self.maps;
+        let beside = [k.linear(x, active, ctx)?, v.linear(x, active, ctx)?];
+        let mut beside = Tensor::cat(&beside, D::Minus1)?;
+        for site in [self.past, self.unplaced] {
+            if !active.is_idle(site) {
+                beside = active.apply(site, x, None, beside, ctx)?;
+            }
+        }
+        if beside.dim(D::Minus1)? != 2 * INNER {
+            return Err(Error::Mismatch("keys and values have changed their features".into()));
+        }
+        let (k, v) = (beside.narrow(2, 0, INNER)?.contiguous()?, beside.narrow(2, INNER, INNER)?.contiguous()?);
+        let scores = q.linear(x, active, ctx)?.matmul(&k.transpose(1, 2)?.contiguous()?)?;
+        let weights = ops::softmax(&scores, Kernels::Plain)?;
+        o.linear(&weights.matmul(&v)?, active, ctx)
+    }
+}

@@ -1,0 +1,112 @@
+//! How adapters are combined.
+
+use std::num::NonZeroUsize;
+
+use peft_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::arithmetic::{Arithmetic, Drop};
+
+/// How LoRA adapters `ΔW_i = s_i B_i A_i` with factors `w_i` become one. Names are those of Hugging Face `peft`.
+///
+/// Types without `_svd` (but `Cat`) combine `A` and `B` by themselves, with `√|w_i s_i|` as the factor of each: cheap, but
+/// products of different adapters' `A` and `B` come in. They need equal ranks. Types with `_svd` combine the `ΔW_i` and
+/// take the best factors of rank `svd_rank`. TIES and DARE drop elements of each adapter first, see
+/// [`Combination::density`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CombinationType {
+    /// `Σ w_i ΔW_i`, cut to rank `svd_rank` (Eckart and Young 1936). The default.
+    #[default]
+    Svd,
+    /// `A = Σ ±√|w_i s_i| A_i`, `B = Σ √|w_i s_i| B_i`.
+    Linear,
+    /// Exactly `Σ w_i ΔW_i`: `A` and `B` stacked, the rank is the sum of the ranks.
+    Cat,
+    /// TIES (Yadav et al. 2023, arXiv 2306.01708, section 4): the largest elements of each adapter are kept, their signs
+    /// put to the vote, and what agrees with the majority is averaged.
+    Ties,
+    /// TIES of the `ΔW_i`.
+    TiesSvd,
+    /// DARE (Yu et al. 2024, arXiv 2311.03099, section 3.2): random elements are dropped, the others divided by `density`,
+    /// and the sum taken.
+    DareLinear,
+    /// DARE, then TIES' vote and average in place of the sum.
+    DareTies,
+    /// `DareLinear` of the `ΔW_i`.
+    DareLinearSvd,
+    /// `DareTies` of the `ΔW_i`.
+    DareTiesSvd,
+    /// The largest elements of each adapter are kept, and the sum taken.
+    MagnitudePrune,
+    /// `MagnitudePrune` of the `ΔW_i`.
+    MagnitudePruneSvd,
+}
+
+impl CombinationType {
+    /// Whether the result is found by a singular value decomposition.
+    pub(super) fn is_svd(self) -> bool {
+        use CombinationType::{DareLinearSvd, DareTiesSvd, MagnitudePruneSvd, Svd, TiesSvd};
+        matches!(self, Svd | TiesSvd | DareLinearSvd | DareTiesSvd | MagnitudePruneSvd)
+    }
+}
+
+/// How TIES counts votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MajoritySignMethod {
+    /// The sign of the sum: large elements count more. The default.
+    #[default]
+    Total,
+    /// The sign that occurs more often.
+    Frequency,
+}
+
+/// The options of [`add_weighted_adapter`](super::add_weighted_adapter), with the names and defaults of Hugging Face
+/// `peft`, and a seed.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Combination {
+    /// How they are combined. Default `svd`.
+    pub combination_type: CombinationType,
+    /// The rank of the result of a type with `svd`. Default: the largest rank of the adapters.
+    pub svd_rank: Option<NonZeroUsize>,
+    /// The share of the elements of each adapter that TIES, DARE and magnitude pruning keep, up to 1; they need it. No
+    /// default.
+    pub density: Option<f64>,
+    /// How TIES counts votes. Default `total`.
+    pub majority_sign_method: MajoritySignMethod,
+    /// What DARE's choice depends on, beside the names of the adapter and the weight. Default 0.
+    pub seed: u64,
+}
+
+impl Combination {
+    /// What `kind` does with elements; `None` where it combines none by themselves.
+    pub(super) fn arithmetic(&self, kind: CombinationType) -> Result<Option<Arithmetic>> {
+        use CombinationType as T;
+        let magnitude = || self.density(0.).map(Drop::Smallest);
+        let random = || self.density(f64::MIN_POSITIVE).map(|density| Drop::Random { density, seed: self.seed });
+        let majority = self.majority_sign_method;
+        Ok(Some(match kind {
+            T::Svd | T::Cat => return Ok(None),
+            T::Linear => Arithmetic::Sum,
+            T::Ties | T::TiesSvd => Arithmetic::Vote { drop: magnitude()?, majority },
+            T::DareTies | T::DareTiesSvd => Arithmetic::Vote { drop: random()?, majority },
+            T::DareLinear | T::DareLinearSvd => Arithmetic::Sparse(random()?),
+            T::MagnitudePrune | T::MagnitudePruneSvd => Arithmetic::Sparse(magnitude()?),
+        }))
+    }
+
+    fn density(&self, least: f64) -> Result<f64> {
+        let invalid =
+            |reason: String| Error::InvalidConfig { kind: "add_weighted_adapter".to_owned(), field: "density", reason };
+        match self.density {
+            Some(density) if (least..=1.).contains(&density) => Ok(density),
+            Some(density) if least > 0. => Err(invalid(format!("is {density}, expected above 0 and at most 1"))),
+            Some(density) => Err(invalid(format!("is {density}, expected 0 to 1"))),
+            None => {
+                Err(invalid(format!("is missing; {:?} needs the share of elements to keep", self.combination_type)))
+            }
+        }
+    }
+}
