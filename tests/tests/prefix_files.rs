@@ -1,9 +1,13 @@
 //! Prompts, prefixes and the unions that hold prefixes, in the folders of Hugging Face `peft` and of AdapterHub.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use candle_core::{Device, Tensor};
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use hyperloader::t5::{T5, Weights, preset};
 use peft_adapter::files::{AdapterHubFolder, ModelInfo, read_adapterhub, read_peft, write_adapterhub, write_peft};
-use peft_core::{Active, Adapter};
+use peft_adapter::{MamConfig, PrefixConfig, PrefixTuningConfig, PromptTuningConfig, UniPeltConfig};
+use peft_core::{Active, Adapter, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, StaticConfig, Tasks};
 use peft_lora::files::PeftFolder;
 use peft_tests::compat::{CompatGolden, compat_goldens};
 use serde_json::Value;
@@ -17,6 +21,11 @@ fn hub_goldens() -> Vec<CompatGolden> {
     let is_prefix = |config: &Value| config["architecture"] == "prefix_tuning";
     let members = |config: &Value| config["configs"].as_array().cloned().unwrap_or_default();
     compat_goldens(|whole| is_prefix(&whole["config"]) || members(&whole["config"]).iter().any(is_prefix))
+}
+
+/// Whether it is a name that an attention gives to what all attentions share.
+fn is_copy(key: &str) -> bool {
+    key.contains(".prefix_tuning.pool.")
 }
 
 fn check(golden: &CompatGolden, adapter: &Adapter) {
@@ -62,7 +71,23 @@ fn every_adapterhub_folder_computes_what_adapterhub_does_and_goes_round() {
         for (name, tensor) in &ours.tensors {
             assert_eq!(bits(tensor), bits(&theirs.tensors[name]), "{}: {name}", golden.name);
         }
-        assert_eq!(theirs.tensors.keys().collect::<Vec<_>>(), ours.tensors.keys().collect::<Vec<_>>());
+        let own = |key: &&String| !is_copy(key);
+        assert_eq!(theirs.tensors.keys().filter(own).collect::<Vec<_>>(), ours.tensors.keys().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn copies_of_a_weight_that_differ_are_refused() {
+    for golden in hub_goldens() {
+        let mut copy = AdapterHubFolder::read(&golden.path).unwrap();
+        let (key, tensor) = copy.tensors.iter().find(|(key, _)| is_copy(key)).unwrap();
+        let (key, other) = (key.clone(), (tensor + 1.).unwrap());
+        copy.tensors.insert(key.clone(), other);
+        let folder = tempfile::tempdir().unwrap();
+        copy.path = folder.path().to_path_buf();
+        copy.write().unwrap();
+        let error = read_adapterhub(folder.path(), &golden.base(), golden.t5.sites()).unwrap_err().to_string();
+        assert!(error.contains(&key) && error.ends_with("are one weight, but their values differ"), "{error}");
     }
 }
 
@@ -108,12 +133,13 @@ fn an_adapterhub_folder_that_does_not_fit_is_refused_by_key_and_shape() {
         let changed = |change: &dyn Fn(&mut AdapterHubFolder)| {
             let mut copy = AdapterHubFolder::read(&golden.path).unwrap();
             copy.path = folder.path().to_path_buf();
+            copy.tensors.retain(|key, _| !is_copy(key));
             change(&mut copy);
             copy.write().unwrap();
             read_adapterhub(folder.path(), &base, sites).unwrap_err().to_string()
         };
         let tensors = AdapterHubFolder::read(&golden.path).unwrap().tensors;
-        for (key, tensor) in tensors.iter().filter(|(key, _)| key.contains("prefix")) {
+        for (key, tensor) in tensors.iter().filter(|(key, _)| key.contains("prefix") && !is_copy(key)) {
             let missing = changed(&|copy| drop(copy.tensors.remove(key)));
             assert_eq!(missing, format!("missing weights: {key}"));
             let shape =
@@ -124,5 +150,91 @@ fn an_adapterhub_folder_that_does_not_fit_is_refused_by_key_and_shape() {
         }
         let layers = changed(&|copy| copy.config = copy.config.replace("\"leave_out\": []", "\"leave_out\": [0]"));
         assert!(layers.contains("leave_out names layers without a prefix"), "{layers}");
+    }
+}
+
+/// A T5 of random weights whose decoder has `layers` layers, the encoder two; keys are wider than the model.
+fn t5(layers: usize) -> T5 {
+    let mut config = preset("t5-small").unwrap();
+    (config.vocab_size, config.d_model, config.d_ff) = (50, 20, 16);
+    (config.num_heads, config.d_kv, config.num_layers, config.num_decoder_layers) = (3, 8, 2, layers);
+    T5::new(&config, Weights::random(3).var_builder(DType::F32, &Device::Cpu)).unwrap()
+}
+
+/// `method` with its initial weights, which are random but for biases and LoRA's B, and noise on top.
+fn adapter(t5: &T5, method: Box<dyn PeftConfig>) -> Adapter {
+    let adapter = Adapter { methods: vec![method], weights: BTreeMap::new() };
+    let plan = adapter.plan(t5.sites()).unwrap();
+    let (store, noise) = (ParamStore::new(0, &Device::Cpu), ParamStore::new(1, &Device::Cpu));
+    let generator = StaticConfig::default().build(&plan, &Tasks::new(["one"]), store.var_builder()).unwrap();
+    generator.generate(&Condition::Task(0)).unwrap();
+    let random = |(name, value): (String, Tensor)| {
+        let noise = noise.var_builder().get_with_hints(value.dims(), &name, peft_core::normal(0.2)).unwrap();
+        (name, (value + noise.detach()).unwrap())
+    };
+    Adapter { weights: store.tensors().into_iter().map(random).collect(), ..adapter }
+}
+
+fn output(t5: &T5, adapter: &Adapter) -> Tensor {
+    let (plan, bank) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
+    let active = Active::new(&plan, &bank).unwrap();
+    let ids = Tensor::new(&[[3u32, 7, 1], [9, 1, 0]], &Device::Cpu).unwrap();
+    let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
+    let mut ctx = Ctx::eval();
+    let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
+    t5.decode(&ids, &encoded, &mask, &active, &mut ctx).unwrap()
+}
+
+fn gap(a: &Tensor, b: &Tensor) -> f32 {
+    (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
+}
+
+fn fields<T: serde::de::DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn prompts_and_prefixes_go_through_peft_folders_whatever_the_number_of_layers() {
+    for layers in [1, 2, 3, 4] {
+        let t5 = t5(layers);
+        let prefix = |projected: bool| -> PrefixTuningConfig {
+            fields(
+                serde_json::json!({"num_virtual_tokens": 3, "prefix_projection": projected, "encoder_hidden_size": 5}),
+            )
+        };
+        let methods: [Box<dyn PeftConfig>; 3] =
+            [Box::new(PromptTuningConfig::default()), Box::new(prefix(false)), Box::new(prefix(true))];
+        for method in methods {
+            let name = method.typetag_name();
+            let adapter = adapter(&t5, method);
+            let folder = tempfile::tempdir().unwrap();
+            write_peft(folder.path(), &adapter, &t5.tensors(), t5.sites(), None).unwrap();
+            let again = read_peft(folder.path(), &t5.tensors(), t5.sites()).unwrap();
+            let gap = gap(&output(&t5, &adapter), &output(&t5, &again));
+            assert!(gap < 1e-6, "{name} with {layers} layers: {gap}");
+        }
+    }
+}
+
+#[test]
+fn unions_go_through_adapterhub_folders() {
+    let t5 = t5(3);
+    let prefix: PrefixConfig =
+        fields(serde_json::json!({"prefix_length": 2, "flat": true, "use_gating": true, "shared_gating": false}));
+    let decoder: PrefixConfig = fields(serde_json::json!({
+        "prefix_length": 2, "bottleneck_size": 4, "non_linearity": "relu", "encoder_prefix": false, "cross_prefix": false
+    }));
+    let mam: MamConfig = fields(serde_json::json!({"prefix_tuning": {"prefix_length": 3, "bottleneck_size": 6}}));
+    let unipelt: UniPeltConfig = fields(serde_json::json!({"adapter": {"reduction_factor": 5.0}, "lora": {"r": 2}}));
+    let methods: [Box<dyn PeftConfig>; 4] = [Box::new(prefix), Box::new(decoder), Box::new(mam), Box::new(unipelt)];
+    for method in methods {
+        let name = method.typetag_name();
+        let adapter = adapter(&t5, method);
+        let folder = tempfile::tempdir().unwrap();
+        let info = ModelInfo { name: "ner".to_owned(), ..ModelInfo::default() };
+        write_adapterhub(folder.path(), &adapter, &t5.tensors(), t5.sites(), &info).unwrap();
+        let again = read_adapterhub(folder.path(), &t5.tensors(), t5.sites()).unwrap();
+        assert_eq!(adapter.weights.keys().collect::<Vec<_>>(), again.weights.keys().collect::<Vec<_>>(), "{name}");
+        assert!(gap(&output(&t5, &adapter), &output(&t5, &again)) < 1e-6, "{name}");
     }
 }

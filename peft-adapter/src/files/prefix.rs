@@ -79,7 +79,7 @@ pub(super) fn read(fields: PrefixFields, tensors: &mut Tensors<'_>, sites: &Site
     let (mut whole, mut weights, mut missing) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for part in parts(&plan, tensors.keys.adapter) {
         if !whole.contains_key(&part.key) {
-            match tensors.take(&part.key, &part.file_dims()) {
+            match tensors.take_any(&names(&part.key, sites), &part.file_dims()) {
                 Ok(tensor) => drop(whole.insert(part.key.clone(), tensor)),
                 Err(Error::MissingKeys { keys }) => missing.extend(keys),
                 Err(error) => return Err(error),
@@ -94,6 +94,14 @@ pub(super) fn read(fields: PrefixFields, tensors: &mut Tensors<'_>, sites: &Site
         true => Ok(Adapter { methods, weights }),
         false => Err(Error::MissingKeys { keys: missing }),
     }
+}
+
+/// All names of the weight `key`: each attention also registers, as its own, the pool that they share. We write the first.
+fn names(key: &str, sites: &Sites) -> Vec<String> {
+    let in_pool = key.strip_prefix("prefix_tuning.");
+    let attentions = sites.iter().filter(|site| Location::of(site).is_some());
+    let copies = attentions.filter_map(|site| Some(format!("{}.prefix_tuning.pool.{}", site.path, in_pool?)));
+    std::iter::once(key.to_owned()).chain(copies).collect()
 }
 
 /// The weights of all prefixes of `plan` by their names in the file.
