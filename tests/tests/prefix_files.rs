@@ -7,7 +7,9 @@ use candle_core::{DType, Device, Tensor};
 use hyperloader::t5::{T5, Weights, preset};
 use peft_adapter::files::{AdapterHubFolder, ModelInfo, read_adapterhub, read_peft, write_adapterhub, write_peft};
 use peft_adapter::{MamConfig, PrefixConfig, PrefixTuningConfig, PromptTuningConfig, UniPeltConfig};
-use peft_core::{Active, Adapter, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, StaticConfig, Tasks};
+use peft_core::{
+    Active, Adapter, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, StaticConfig, Tasks, WeightBank,
+};
 use peft_lora::files::PeftFolder;
 use peft_tests::compat::{CompatGolden, compat_goldens};
 use serde_json::Value;
@@ -236,5 +238,64 @@ fn unions_go_through_adapterhub_folders() {
         let again = read_adapterhub(folder.path(), &t5.tensors(), t5.sites()).unwrap();
         assert_eq!(adapter.weights.keys().collect::<Vec<_>>(), again.weights.keys().collect::<Vec<_>>(), "{name}");
         assert!(gap(&output(&t5, &adapter), &output(&t5, &again)) < 1e-6, "{name}");
+    }
+}
+
+/// The decoder's output for a sentence at once, and token by token.
+fn at_once_and_in_steps(t5: &T5, adapter: &Adapter) -> (Tensor, Tensor) {
+    let (plan, bank) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
+    let (active, mut ctx) = (Active::new(&plan, &bank).unwrap(), Ctx::eval());
+    let ids = Tensor::new(&[[3u32, 7, 4, 1], [9, 1, 0, 0]], &Device::Cpu).unwrap();
+    let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
+    let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
+    let whole = t5.decode(&ids, &encoded, &mask, &active, &mut ctx).unwrap();
+    let mut cache = t5.start_cache(&encoded, &mask, &active, 4, &mut ctx).unwrap();
+    let step = |n| t5.decode_step(&ids.narrow(1, n, 1).unwrap(), &mut cache, &active, &mut ctx).unwrap();
+    (whole, Tensor::cat(&(0..4).map(step).collect::<Vec<_>>(), 1).unwrap())
+}
+
+#[test]
+fn decoding_in_steps_follows_the_forward_pass_unless_python_does_not() {
+    let t5 = t5(2);
+    let past = |as_transformers: bool| -> PrefixTuningConfig {
+        fields(serde_json::json!({"num_virtual_tokens": 3, "decode_as_transformers": as_transformers}))
+    };
+    let flat: PrefixConfig = fields(serde_json::json!({"prefix_length": 3, "flat": true}));
+    let prompt: PromptTuningConfig = fields(serde_json::json!({"num_virtual_tokens": 3}));
+    let methods: [Box<dyn PeftConfig>; 3] = [Box::new(past(false)), Box::new(flat), Box::new(prompt)];
+    for method in methods {
+        let name = method.typetag_name();
+        let (whole, steps) = at_once_and_in_steps(&t5, &adapter(&t5, method));
+        assert!(gap(&whole, &steps) < 1e-5, "{name}");
+    }
+    let (whole, steps) = at_once_and_in_steps(&t5, &adapter(&t5, Box::new(past(true))));
+    assert!(gap(&whole, &steps) > 1e-3);
+}
+
+#[test]
+fn rows_of_one_batch_may_have_different_prefixes() {
+    let t5 = t5(2);
+    let projected: PrefixTuningConfig =
+        fields(serde_json::json!({"num_virtual_tokens": 2, "prefix_projection": true, "encoder_hidden_size": 4}));
+    let unipelt: UniPeltConfig = fields(serde_json::json!({"adapter": {"reduction_factor": 5.0}}));
+    let methods: [Box<dyn PeftConfig>; 3] =
+        [Box::new(PromptTuningConfig::default()), Box::new(projected), Box::new(unipelt)];
+    for method in methods {
+        let name = method.typetag_name();
+        let adapter = adapter(&t5, method);
+        let (plan, one) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
+        let other = WeightBank::new(one.iter().map(|w| w.iter().map(|w| (w * -0.5).unwrap()).collect()).collect());
+        let ids = Tensor::new(&[[3u32, 7, 4, 1], [9, 1, 0, 0]], &Device::Cpu).unwrap();
+        let run = |bank: &WeightBank, ids: &Tensor| {
+            let (active, mut ctx) = (Active::new(&plan, bank).unwrap(), Ctx::eval());
+            let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
+            let encoded = t5.encode(ids, &mask, &active, &mut ctx).unwrap();
+            t5.decode(ids, &encoded, &mask, &active, &mut ctx).unwrap()
+        };
+        let row = |n| ids.narrow(0, n, 1).unwrap().contiguous().unwrap();
+        let mixed = run(&WeightBank::rows(&[one.clone(), other.clone()], &[1, 0]).unwrap(), &ids);
+        let apart = Tensor::cat(&[run(&other, &row(0)), run(&one, &row(1))], 0).unwrap();
+        assert!(gap(&mixed, &apart) < 1e-5, "{name}");
+        assert!(gap(&mixed, &run(&one, &ids)) > 1e-3, "{name}");
     }
 }
