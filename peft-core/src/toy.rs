@@ -71,7 +71,9 @@ impl PeftModule for ScaleModule {
 
     fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
         let [scale] = crate::method::take(weights)?;
-        let scaled = base.broadcast_mul(&scale.unsqueeze(1)?)?;
+        // Row by row of a linear map, element by element of a norm.
+        let scale = if base.rank() == 1 { scale.clone() } else { scale.unsqueeze(1)? };
+        let scaled = base.broadcast_mul(&scale)?;
         Ok(Some((scaled - base)?))
     }
 }
