@@ -43,11 +43,11 @@ impl PeftConfig for VeraConfig {
         if !self.target_modules.matches(site) {
             return Ok(None);
         }
-        let random = |name: &str, dims: [usize; 2]| {
+        let random = |name: &str, dims: (usize, usize)| {
             let stream = Stream::new(self.projection_prng_key, stream_of(&format!("vera.{name}.{dims:?}")));
             initial(stream, &dims.into(), KAIMING_UNIFORM, &candle_core::Device::Cpu)
         };
-        let (a, b) = (random("A", [self.r.get(), d_in])?, random("B", [d_out, self.r.get()])?);
+        let (a, b) = (random("A", (self.r.get(), d_in))?, random("B", (d_out, self.r.get()))?);
         Ok(Some(Box::new(Vera { a, b, d_initial: self.d_initial })))
     }
 
