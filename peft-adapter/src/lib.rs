@@ -31,9 +31,15 @@ mod frame;
 mod gate;
 mod leave_out;
 mod ln_tuning;
+mod prefix;
+mod prompt;
+mod union;
 
 pub use activation::NonLinearity;
 pub use bottleneck::BottleneckConfig;
 pub use compacter::CompacterConfig;
 pub use leave_out::LeaveOut;
 pub use ln_tuning::LnTuningConfig;
+pub use prefix::{PrefixConfig, PrefixTuningConfig};
+pub use prompt::PromptTuningConfig;
+pub use union::{MamConfig, UniPeltConfig, UnionConfig};

@@ -99,6 +99,8 @@ pub enum SiteKind {
     KeyValue {
         /// Features of the keys, and of the values.
         dim: usize,
+        /// Features of the stream that the queries come from.
+        queries: usize,
         /// How many heads share them.
         heads: usize,
         /// What positions in front mean.
@@ -106,13 +108,20 @@ pub enum SiteKind {
     },
 }
 
-/// Where a backbone with relative positions puts what a method adds in front of keys and values.
+/// Where a backbone with relative positions puts what a method adds in front of keys and values. Where keys have no relative
+/// position (cross-attention) all are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Front {
-    /// Nowhere: no position bias (Li and Liang 2021, as AdapterHub does it).
-    Unplaced,
-    /// Before the first token, as a past that was decoded already (Hugging Face `peft`).
+    /// Before the first token, as a past that was decoded already: the numbers of queries and keys move up by its length, so
+    /// that distances between tokens stay what they were. Hugging Face `peft`.
     Past,
+    /// The same, but for decoding token by token: there queries keep their numbers, while keys move up, and each query sees
+    /// no further than its number. The last tokens, as many as there are in front, are hidden from it. That is what
+    /// `generate` of transformers 4 makes of a past that `peft` hands to it, though a forward pass does not.
+    UncountedPast,
+    /// Before the first token, whose number and those of all other keys move up, while queries keep theirs: tokens seem
+    /// nearer, or further ahead, by the length of what is in front. Queries see the same tokens as before. AdapterHub.
+    Shifting,
 }
 
 /// One place of a backbone where a method may act.

@@ -3,9 +3,9 @@
 use candle_core::{D, Tensor};
 use peft_core::{Active, Ctx, Front, SiteId, ops};
 
-use super::bias::RelativeBias;
-use super::builder::{Builder, Features, KeyValueSites, Place, inverse_sqrt};
+use super::builder::{Builder, Features, Place, inverse_sqrt};
 use super::layers::{Linear, Weight};
+use super::terms::ScoreTerms;
 use crate::Result;
 
 /// Whose keys and values the queries attend to, which decides names alone.
@@ -42,11 +42,15 @@ impl Kind {
         }
     }
 
-    /// The positions of what stands in front of the keys: without a place of its own, and as a past.
-    fn front_positions(self) -> [&'static str; 2] {
-        match self {
-            Self::SelfAttention => ["self.kv", "self.past"],
-            Self::CrossAttention => ["cross.kv", "cross.past"],
+    /// The position of what stands in front of the keys.
+    fn front_position(self, front: Front) -> &'static str {
+        match (self, front) {
+            (Self::SelfAttention, Front::Past) => "self.past",
+            (Self::SelfAttention, Front::UncountedPast) => "self.uncounted_past",
+            (Self::SelfAttention, Front::Shifting) => "self.kv",
+            (Self::CrossAttention, Front::Past) => "cross.past",
+            (Self::CrossAttention, Front::UncountedPast) => "cross.uncounted_past",
+            (Self::CrossAttention, Front::Shifting) => "cross.kv",
         }
     }
 }
@@ -81,48 +85,11 @@ impl KeyValues {
     }
 }
 
-fn repeat_rows(x: &Tensor, times: usize) -> Result<Tensor> {
+/// Each row of `x` `times` times, one copy after the other.
+pub(super) fn repeat_rows(x: &Tensor, times: usize) -> Result<Tensor> {
     let rows: Vec<u32> = (0..x.dim(0)? as u32).flat_map(|row| std::iter::repeat_n(row, times)).collect();
     let count = rows.len();
     Ok(x.contiguous()?.index_select(&Tensor::from_vec(rows, count, x.device())?, 0)?)
-}
-
-/// What is added to the scores `q kᵀ`. Both broadcast to `[batch, heads, queries, keys]`.
-#[derive(Debug, Clone)]
-pub(super) struct ScoreTerms {
-    /// The relative position bias, `[1, heads, queries, keys]`.
-    pub(super) bias: Option<Tensor>,
-    /// The mask, `[batch or 1, 1, queries or 1, keys]`.
-    pub(super) mask: Option<Tensor>,
-    /// In self-attention: the table that the bias came from, and the position of the first query.
-    pub(super) relative: Option<(RelativeBias, usize)>,
-}
-
-impl ScoreTerms {
-    /// The terms once `count` keys stand in front of the others, which every query sees.
-    fn with_front(&self, count: usize, front: Front, queries: usize, ctx: &Ctx) -> Result<Self> {
-        if count == 0 {
-            return Ok(self.clone());
-        }
-        let past = match (&self.relative, front) {
-            (Some((bias, first)), Front::Past) => Some(bias.forward(first + count, queries, count, ctx)?),
-            _ => None,
-        };
-        let bias = match (&self.bias, past) {
-            (Some(bias), Some(past)) => Some(Tensor::cat(&[past, bias.clone()], 3)?),
-            (Some(bias), None) => Some(bias.pad_with_zeros(3, count, 0)?),
-            (None, past) => past,
-        };
-        let mask = self.mask.as_ref().map(|mask| mask.pad_with_zeros(3, count, 0)).transpose()?;
-        Ok(Self { bias, mask, relative: self.relative.clone() })
-    }
-
-    /// The terms of one of `beams` sets of queries that stand side by side, for `beams` times as many rows.
-    fn apart(&self, beams: usize, queries: usize) -> Result<Self> {
-        let bias = self.bias.as_ref().map(|bias| bias.narrow(2, 0, queries)?.contiguous()).transpose()?;
-        let mask = self.mask.as_ref().map(|mask| repeat_rows(mask, beams)).transpose()?;
-        Ok(Self { bias, mask, relative: self.relative.clone() })
-    }
 }
 
 /// `softmax(q kᵀ + bias + mask) v Woᵀ` per head, with dropout on the probabilities.
@@ -132,7 +99,8 @@ pub(super) struct Attention {
     k: Linear,
     v: Linear,
     o: Linear,
-    front: KeyValueSites,
+    /// Where methods put keys and values in front of the others.
+    front: [(SiteId, Front); 3],
     heads: usize,
     dropout: f64,
 }
@@ -151,7 +119,7 @@ impl Attention {
             q: builder.linear(place, &module("q"), q, into, q_stdev)?,
             k: builder.linear(place, &module("k"), k, into, inverse_sqrt(d_model))?,
             v: builder.linear(place, &module("v"), v, into, inverse_sqrt(d_model))?,
-            front: builder.key_values(place, &path, kind.front_positions()),
+            front: builder.key_values(place, &path, |front| kind.front_position(front)),
             o: builder.linear(place, &module("o"), o, out, inverse_sqrt(inner))?,
             heads,
             dropout,
@@ -192,8 +160,7 @@ impl Attention {
         active: &Active<'_>,
         ctx: &mut Ctx,
     ) -> Result<Option<(KeyValues, ScoreTerms)>> {
-        let sites = [(self.front.past, Front::Past), (self.front.unplaced, Front::Unplaced)];
-        if sites.iter().all(|(site, _)| active.is_idle(*site)) {
+        if self.front.iter().all(|(site, _)| active.is_idle(*site)) {
             return Ok(None);
         }
         let (batch, queries, _) = x.dims3()?;
@@ -203,9 +170,10 @@ impl Attention {
             // What is in front may depend on the row of the queries.
             _ => (memory.repeat_rows(beams)?, terms.apart(beams, queries)?),
         };
-        for (site, front) in sites {
+        for (site, front) in self.front {
             if let Some(longer) = memory.at(site, x, active, ctx)? {
-                terms = terms.with_front(longer.len()? - memory.len()?, front, queries, ctx)?;
+                let (keys, all) = (memory.len()?, longer.len()?);
+                terms = terms.with_front(all.saturating_sub(keys), front, (queries, keys), ctx)?;
                 memory = longer;
             }
         }

@@ -3,11 +3,12 @@
 use candle_core::Tensor;
 use peft_core::{Active, Ctx, SiteId, Stack};
 
-use super::attention::{Attention, KeyValues, Kind, ScoreTerms};
+use super::attention::{Attention, KeyValues, Kind};
 use super::builder::{Builder, Place};
 use super::cache::{Past, Span};
 use super::feed_forward::FeedForward;
 use super::layers::{Norm, Weight};
+use super::terms::ScoreTerms;
 use crate::Result;
 
 /// A function between norm and residual sum: `h + Dropout(site(f(norm(h))))`.

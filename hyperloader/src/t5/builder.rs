@@ -29,14 +29,9 @@ pub(super) struct Features {
     pub(super) d_out: usize,
 }
 
-/// Where methods put keys and values in front of an attention's own.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct KeyValueSites {
-    /// Those that come before the first position, as a past would.
-    pub(super) past: SiteId,
-    /// Those without a position.
-    pub(super) unplaced: SiteId,
-}
+/// What keys in front of an attention's own may mean, with what the path of their site ends in.
+const FRONTS: [(Front, &str); 3] =
+    [(Front::Past, ".past"), (Front::UncountedPast, ".uncounted_past"), (Front::Shifting, "")];
 
 /// What the modules of the backbone are built with.
 pub(super) struct Builder<'a> {
@@ -78,19 +73,19 @@ impl<'a> Builder<'a> {
         self.site(place.path(), place, position, kind)
     }
 
-    /// The keys and values of the attention at `path`: one site for what has no place in front of the first key, another
-    /// for what is a past.
-    pub(super) fn key_values(&mut self, place: Place, path: &str, position: [&'static str; 2]) -> KeyValueSites {
-        let T5Config { num_heads: heads, .. } = *self.config;
-        let mut site = |path, front, position| {
-            let kind = SiteKind::KeyValue { dim: self.config.inner_dim(), heads, front };
-            self.site(path, place, position, kind)
-        };
-        let [unplaced, past] = position;
-        KeyValueSites {
-            past: site(format!("{path}.past"), Front::Past, past),
-            unplaced: site(path.to_owned(), Front::Unplaced, unplaced),
-        }
+    /// The keys and values of the attention at `path`: one site for each meaning of what stands in front of them.
+    pub(super) fn key_values(
+        &mut self,
+        place: Place,
+        path: &str,
+        position: impl Fn(Front) -> &'static str,
+    ) -> [(SiteId, Front); 3] {
+        let T5Config { num_heads: heads, d_model: queries, .. } = *self.config;
+        let dim = self.config.inner_dim();
+        FRONTS.map(|(front, end)| {
+            let kind = SiteKind::KeyValue { dim, queries, heads, front };
+            (self.site(format!("{path}{end}"), place, position(front), kind), front)
+        })
     }
 
     /// The norm at `path`; `place` is the sub-layer that it belongs to.

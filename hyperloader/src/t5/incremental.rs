@@ -28,7 +28,8 @@ impl T5 {
     }
 
     /// The decoder's output for the next `n` target tokens of each sentence, `tokens [b, n]` to `[b, n, d]`, as
-    /// [`decode`](Self::decode) would give it at these positions for the whole sentences.
+    /// [`decode`](Self::decode) would give it at these positions for the whole sentences. (Not so for methods whose weights
+    /// act through all queries of a call, such as gates, and for [`Front::UncountedPast`](peft_core::Front::UncountedPast).)
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) if the cache is full; otherwise as [`decode`](Self::decode).
@@ -41,7 +42,7 @@ impl T5 {
     ) -> Result<Tensor> {
         let (rows, queries) = tokens.dims2()?;
         let span = cache.advance(queries)?;
-        let terms = self.decoder.causal_terms(span.first, queries, span.room, ctx)?;
+        let terms = self.decoder.causal_terms(span.first, queries, span.room, ctx)?.in_steps();
         let beams = rows / cache.padding().dim(0)?.max(1);
         let cross_terms = self.cross_terms(cache.padding(), span.first, queries, beams, ctx)?;
         let mut h = self.embed(tokens, ctx)?;

@@ -10,7 +10,7 @@
 //! | `config`, `hf_config`, `presets` | the shape of a model |
 //! | `weights` | whence its parameters come, and which of them train |
 //! | `builder`, `layers` | parameters that know their names; linear maps and norms |
-//! | `bias`, `mask`, `locality` | what is added to attention scores, and how it may begin |
+//! | `bias`, `mask`, `terms`, `locality` | what is added to attention scores, and how it may begin |
 //! | `attention`, `feed_forward`, `block`, `stack` | the network |
 //! | `model` | [`T5`]: encode, decode, logits |
 //! | `fold` | fixed weights for decoding; merge and unmerge |
@@ -32,6 +32,7 @@ mod mask;
 mod model;
 mod presets;
 mod stack;
+mod terms;
 mod weights;
 
 #[cfg(test)]

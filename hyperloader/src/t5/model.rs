@@ -5,13 +5,14 @@ use candle_nn::VarBuilder;
 use peft_core::{Active, Ctx, SiteId, SiteKind, Sites, Stack as Side, normal, ops};
 
 use super::T5Config;
-use super::attention::{Kind, ScoreTerms};
+use super::attention::Kind;
 use super::bias::RelativeBias;
 use super::block::Memory;
 use super::builder::{Builder, Place, inverse_sqrt};
 use super::layers::Weight;
 use super::mask;
 use super::stack::Stack;
+use super::terms::ScoreTerms;
 use crate::{Error, Result};
 
 /// T5 with its sites.
@@ -82,9 +83,10 @@ impl T5 {
     /// `cross`, `ffn.wi` (or `ffn.wi_0` and `ffn.wi_1`) and `ffn.wo`. Outputs of sub-layers have the path
     /// `<stack>.block.<i>.layer.<j>` and the positions `self`, `cross` and `ffn`; norms have the path of their module and
     /// the positions `self.norm`, `cross.norm`, `ffn.norm` and `final.norm`. What methods put in front of keys and values
-    /// stands at the path of the attention (`self.kv`, `cross.kv`) or, as a past, at that path with `.past` behind it
-    /// (`self.past`, `cross.past`); in front of the source, at `encoder.embed_tokens` (`input`). An output projection that
-    /// is not tied is the linear map `lm_head`.
+    /// stands, by its meaning ([`Front`](peft_core::Front)), at the path of the attention (`self.kv`, `cross.kv`), at that path
+    /// with `.past` behind it (`self.past`, `cross.past`) or with `.uncounted_past` (`self.uncounted_past`,
+    /// `cross.uncounted_past`); in front of the source, at `encoder.embed_tokens` (`input`). An output projection that is not
+    /// tied is the linear map `lm_head`.
     pub fn sites(&self) -> &Sites {
         &self.sites
     }
@@ -252,6 +254,7 @@ mod tests {
                 ("decoder.block.1.layer.0.SelfAttention.k", "self.k", 1),
                 ("decoder.block.1.layer.0.SelfAttention.v", "self.v", 1),
                 ("decoder.block.1.layer.0.SelfAttention.past", "self.past", 1),
+                ("decoder.block.1.layer.0.SelfAttention.uncounted_past", "self.uncounted_past", 1),
                 ("decoder.block.1.layer.0.SelfAttention", "self.kv", 1),
                 ("decoder.block.1.layer.0.SelfAttention.o", "self.o", 1),
                 ("decoder.block.1.layer.0", "self", 1),
@@ -260,6 +263,7 @@ mod tests {
                 ("decoder.block.1.layer.1.EncDecAttention.k", "cross.k", 1),
                 ("decoder.block.1.layer.1.EncDecAttention.v", "cross.v", 1),
                 ("decoder.block.1.layer.1.EncDecAttention.past", "cross.past", 1),
+                ("decoder.block.1.layer.1.EncDecAttention.uncounted_past", "cross.uncounted_past", 1),
                 ("decoder.block.1.layer.1.EncDecAttention", "cross.kv", 1),
                 ("decoder.block.1.layer.1.EncDecAttention.o", "cross.o", 1),
                 ("decoder.block.1.layer.1", "cross", 1),

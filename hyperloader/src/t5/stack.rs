@@ -3,12 +3,13 @@
 use candle_core::Tensor;
 use peft_core::{Active, Ctx, Stack as Side};
 
-use super::attention::{Kind, ScoreTerms};
+use super::attention::Kind;
 use super::bias::RelativeBias;
 use super::block::Block;
 use super::builder::{Builder, Place};
 use super::layers::{Norm, Weight};
 use super::mask;
+use super::terms::{Relative, ScoreTerms};
 use crate::Result;
 
 /// The encoder or the decoder.
@@ -43,19 +44,17 @@ impl Stack {
     /// What all blocks of the encoder add to their scores, from the padding mask `[batch, source]`.
     pub(super) fn padded_terms(&self, padding: &Tensor, ctx: &Ctx) -> Result<ScoreTerms> {
         let source = padding.dim(1)?;
-        let bias = self.bias.forward(0, source, source, ctx)?;
+        let relative = Relative { table: self.bias.clone(), first: 0, last_seen: None, in_steps: false };
+        let bias = relative.bias(source, source, ctx)?;
         let mask = mask::padding(padding, bias.dtype())?;
-        Ok(ScoreTerms { bias: Some(bias), mask: Some(mask), relative: Some((self.bias.clone(), 0)) })
+        Ok(ScoreTerms { bias: Some(bias), mask: Some(mask), relative: Some(relative) })
     }
 
     /// What all blocks of the decoder add to the scores of the positions `first..first + queries` on `keys` keys.
     pub(super) fn causal_terms(&self, first: usize, queries: usize, keys: usize, ctx: &Ctx) -> Result<ScoreTerms> {
-        let bias = self.bias.forward(first, queries, keys, ctx)?;
-        let bias = match mask::causal(first, queries, keys, bias.dtype(), bias.device())? {
-            Some(mask) => bias.broadcast_add(&mask)?,
-            None => bias,
-        };
-        Ok(ScoreTerms { bias: Some(bias), mask: None, relative: Some((self.bias.clone(), first)) })
+        let relative = Relative { table: self.bias.clone(), first, last_seen: Some(first), in_steps: false };
+        let bias = relative.bias(queries, keys, ctx)?;
+        Ok(ScoreTerms { bias: Some(bias), mask: None, relative: Some(relative) })
     }
 
     /// The norm and the dropout after the last block.

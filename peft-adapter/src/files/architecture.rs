@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::tensors::Tensors;
-use super::{CONFIG_FILE, bottleneck, lora};
+use super::{CONFIG_FILE, bottleneck, lora, prefix};
 
 /// The method of `config`, AdapterHub's dictionary of one method or of a union, with its weights, which are taken out of
 /// `tensors`.
@@ -13,10 +13,13 @@ pub(super) fn read(config: &Value, tensors: &mut Tensors<'_>, sites: &Sites) -> 
     match config.get("architecture").and_then(Value::as_str) {
         None => bottleneck::read(fields(config)?, tensors, sites),
         Some("lora") => lora::read(fields(config)?, tensors, sites),
+        Some("prefix_tuning") => prefix::read(fields(config)?, tensors, sites),
         Some("union") => union(config, tensors, sites),
         Some(other) => Err(unsupported(
             "architecture",
-            format!("is {other:?}; read are bottleneck adapters (no architecture), \"lora\" and \"union\""),
+            format!(
+                "is {other:?}; read are bottleneck adapters (no architecture), \"lora\", \"prefix_tuning\" and \"union\""
+            ),
         )),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::architecture::unsupported;
 use super::bottleneck::{LAYER_NORM_EPS, their_width};
 use super::placement::LoraPlacement;
-use super::{hidden_size, lora};
+use super::{hidden_size, lora, prefix};
 use crate::leave_out::all_layers;
 use crate::{BottleneckConfig, CompacterConfig};
 
@@ -80,7 +80,12 @@ fn member(method: &dyn PeftConfig, entries: &[&Entry], sites: &Sites) -> Result<
                 _ => lora::describe_ia3(&config(method)?, entries, &placement),
             }
         }
-        kind => Err(refused(kind, "peft_type", "is not written; known: BOTTLENECK, COMPACTER, LORA, IA3")),
+        "PREFIX" => Ok(prefix::describe(&config(method)?)),
+        kind => Err(refused(
+            kind,
+            "peft_type",
+            "is not written; known: BOTTLENECK, COMPACTER, LORA, IA3, PREFIX and unions",
+        )),
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use candle_core::{D, Tensor};
 use peft_core::{Entry, Error, PEFT_PREFIX, ParamSpec, Plan, Result};
 
+use super::prefix;
+
 /// What the names of an adapter's weights depend on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keys<'a> {
@@ -73,8 +75,9 @@ impl Keys<'_> {
 
     /// The weights of `plan` in the file.
     pub(super) fn write(self, plan: &Plan, ours: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
-        let mut theirs = BTreeMap::new();
-        for (entry, param) in plan.entries().iter().flat_map(|e| e.params.iter().map(move |p| (e, p))) {
+        let mut theirs = prefix::write(plan, ours, self.adapter)?;
+        let all = plan.entries().iter().flat_map(|e| e.params.iter().map(move |p| (e, p)));
+        for (entry, param) in all.filter(|(entry, param)| !prefix::is_part(entry, param)) {
             let name = name(entry, param);
             let tensor = ours.get(&name).ok_or(Error::MissingKeys { keys: vec![name] })?;
             let Source { keys, dims, offset } = self.source(entry, param)?;

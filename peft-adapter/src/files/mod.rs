@@ -1,7 +1,7 @@
-//! AdapterHub folders (the Python library `adapters`) of bottleneck adapters, Compacter, LoRA, IA3 and their unions, in and
-//! out.
+//! AdapterHub folders (the Python library `adapters`) of bottleneck adapters, Compacter, LoRA, IA3, prefix tuning and their
+//! unions, and Hugging Face `peft` folders ([`read_peft`], [`write_peft`]), in and out.
 //!
-//! A folder has `adapter_config.json` and `adapter.safetensors` or `pytorch_adapter.bin`, whose keys are
+//! An AdapterHub folder has `adapter_config.json` and `adapter.safetensors` or `pytorch_adapter.bin`, whose keys are
 //! `<site path>.<kind>.<adapter's name>.<weight>`.
 //!
 //! # HyperLoader's adapter in AdapterHub's fields
@@ -36,6 +36,8 @@ mod keys;
 mod legacy;
 mod lora;
 mod placement;
+mod prefix;
+mod prompts;
 mod tensors;
 
 #[cfg(test)]
@@ -45,14 +47,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use peft_core::{Adapter, Result, SiteKind, Sites};
+use peft_core::{Adapter, Error, PeftConfig, Result, SiteKind, Sites};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::union;
 use architecture::unsupported;
 pub use describe::ModelInfo;
 pub use folder::{AdapterHubFolder, CONFIG_FILE, WEIGHTS_FILE};
 use keys::Keys;
+pub use prompts::{read_peft, write_peft};
 use tensors::Tensors;
 
 /// What we read of `adapter_config.json`; AdapterHub may write more.
@@ -102,9 +106,27 @@ pub fn write_adapterhub(
     model: &ModelInfo,
 ) -> Result<()> {
     adapter.build(sites, &Device::Cpu)?;
-    let config = describe::text(adapter, sites, model)?;
+    let adapter = Adapter { methods: expanded(&adapter.methods)?, weights: adapter.weights.clone() };
+    let config = describe::text(&adapter, sites, model)?;
     let tensors = Keys { adapter: &model.name, base }.write(&adapter.plan(sites)?, &adapter.weights)?;
     AdapterHubFolder { path: path.as_ref().to_path_buf(), config, tensors }.write()
+}
+
+/// `methods` with the members of unions in their place; weights have the same names either way.
+fn expanded(methods: &[Box<dyn PeftConfig>]) -> Result<Vec<Box<dyn PeftConfig>>> {
+    let mut all = Vec::new();
+    for method in methods {
+        match union::members(method.as_ref())? {
+            Some(members) => all.extend(expanded(&members)?),
+            None => all.push(copy(method.as_ref())?),
+        }
+    }
+    Ok(all)
+}
+
+fn copy(method: &dyn PeftConfig) -> Result<Box<dyn PeftConfig>> {
+    let copy = serde_json::to_value(method).and_then(serde_json::from_value);
+    copy.map_err(|e| Error::Mismatch(format!("{}: {e}", method.typetag_name())))
 }
 
 fn check_width(theirs: Option<usize>, sites: &Sites) -> Result<()> {

@@ -1,0 +1,151 @@
+//! AdapterHub's prefix tuning, which UniPELT gates.
+
+use std::num::NonZeroUsize;
+
+use peft_core::{Error, Front, PeftConfig, PeftModule, Position, Result, Site, SiteKind, Stack, nonzero};
+use serde::{Deserialize, Serialize};
+
+use super::module::{Prefix, Projection, Source};
+use crate::NonLinearity;
+
+/// The name in configuration files.
+const PEFT_TYPE: &str = "PREFIX";
+
+const SELF: Position = Position::new("self.kv");
+const CROSS: Position = Position::new("cross.kv");
+
+/// Prefix tuning as AdapterHub does it (Li and Liang 2021, arXiv 2101.00190, section 4), with the gate of UniPELT (Mao et al.
+/// 2022, arXiv 2110.07577, section 3.2).
+///
+/// `K' = [g_k P_k; K]`, `V' = [g_v P_v; V]` in self-attention of both stacks and in cross-attention, with
+/// `P = [P_k, P_v]: [p, 2 · dim]`, `p = prefix_length` and `dim` the features of all heads. In self-attention the prefix takes
+/// the first positions of the keys ([`Front::Shifting`]). Either `P` is a weight of each
+/// attention (`flat`), or `P = f(E Wᵀ + b) Uᵀ + c` with `E: [p, d]`, `W: [m, d]` and `b: [m]` shared by all attentions of one
+/// kind (encoder, decoder, cross), and `U: [2 · dim, m]`, `c: [2 · dim]` of each attention: AdapterHub's one large map, cut
+/// into rows.
+///
+/// Gates are 1, or with `use_gating` the mean over the queries `x` of `sigmoid(x Gᵀ + g)` with `G: [1 or 2, d]`; in decoding
+/// step by step each token has its own, so that decoding differs from a forward pass over the whole sentence, there as here.
+///
+/// `P` and `E` begin normal with deviation 1, the maps as PyTorch's do (uniform in ±1/√fan_in), `G` normal with deviation
+/// 0.02. Field names and defaults are AdapterHub's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrefixConfig {
+    /// How many positions the prefix has. Default 30.
+    pub prefix_length: NonZeroUsize,
+    /// The width between the two layers of the network that makes the prefix. Default 512.
+    pub bottleneck_size: NonZeroUsize,
+    /// Whether the prefix is a weight itself, without a network. Default: no.
+    pub flat: bool,
+    /// The function between the two layers. Default `tanh`.
+    pub non_linearity: NonLinearity,
+    /// A prefix in the encoder. Default: yes. The decoder's self-attention always has one.
+    pub encoder_prefix: bool,
+    /// A prefix in cross-attention. Default: yes.
+    pub cross_prefix: bool,
+    /// Whether a gate decides how much of the prefix goes in. Default: no.
+    pub use_gating: bool,
+    /// Whether keys and values share the gate. Default: yes.
+    pub shared_gating: bool,
+    /// The probability with which an element of the prefix is dropped in training. Default 0.
+    pub dropout: f64,
+}
+
+impl Default for PrefixConfig {
+    fn default() -> Self {
+        Self {
+            prefix_length: nonzero(30),
+            bottleneck_size: nonzero(512),
+            flat: false,
+            non_linearity: NonLinearity::Tanh,
+            encoder_prefix: true,
+            cross_prefix: true,
+            use_gating: false,
+            shared_gating: true,
+            dropout: 0.,
+        }
+    }
+}
+
+/// The three kinds of attention, each with a network of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Location {
+    Encoder,
+    Decoder,
+    Cross,
+}
+
+impl Location {
+    /// Which one `site` is.
+    pub(crate) fn of(site: &Site) -> Option<Self> {
+        match (site.stack, &site.position) {
+            (Stack::Encoder, position) if *position == SELF => Some(Self::Encoder),
+            (Stack::Decoder, position) if *position == SELF => Some(Self::Decoder),
+            (_, position) if *position == CROSS => Some(Self::Cross),
+            _ => None,
+        }
+    }
+
+    /// AdapterHub's word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Encoder => "encoder_prefix",
+            Self::Decoder => "self_prefix",
+            Self::Cross => "cross_prefix",
+        }
+    }
+}
+
+impl PrefixConfig {
+    fn wants(&self, location: Location) -> bool {
+        match location {
+            Location::Encoder => self.encoder_prefix,
+            Location::Decoder => true,
+            Location::Cross => self.cross_prefix,
+        }
+    }
+
+    fn source(&self, location: Location, width: usize) -> Source {
+        if self.flat {
+            return Source::Table;
+        }
+        Source::Projection(Projection {
+            shared: format!("prefix_tuning.{}", location.name()),
+            width,
+            hidden: self.bottleneck_size.get(),
+            non_linearity: self.non_linearity,
+        })
+    }
+}
+
+#[typetag::serde(name = "PREFIX")]
+impl PeftConfig for PrefixConfig {
+    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        let SiteKind::KeyValue { dim, queries, front: Front::Shifting, .. } = site.kind else {
+            return Ok(None);
+        };
+        let Some(location) = Location::of(site).filter(|location| self.wants(*location)) else {
+            return Ok(None);
+        };
+        if !(0. ..1.).contains(&self.dropout) {
+            return Err(Error::InvalidConfig {
+                kind: PEFT_TYPE.to_owned(),
+                field: "dropout",
+                reason: format!("is {}, expected 0 or more and below 1", self.dropout),
+            });
+        }
+        Ok(Some(Box::new(Prefix {
+            length: self.prefix_length.get(),
+            dim,
+            queries,
+            source: self.source(location, queries),
+            gates: match (self.use_gating, self.shared_gating) {
+                (false, _) => 0,
+                (true, true) => 1,
+                (true, false) => 2,
+            },
+            dropout: self.dropout,
+        })))
+    }
+}

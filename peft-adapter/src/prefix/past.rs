@@ -1,0 +1,96 @@
+//! `peft`'s prefix tuning: a past that the decoder never decoded.
+
+use std::num::NonZeroUsize;
+
+use candle_core::Tensor;
+use peft_core::{Ctx, Error, PeftConfig, PeftModule, Position, Result, Site, SiteKind, Stack, nonzero};
+use serde::{Deserialize, Serialize};
+
+use super::module::{Prefix, Projection, Source};
+use crate::NonLinearity;
+
+/// Where it acts: what stands before the first decoded token of self-attention.
+const SELF_PAST: Position = Position::new("self.past");
+/// The same with the positions of `transformers`' `generate`.
+const UNCOUNTED_PAST: Position = Position::new("self.uncounted_past");
+
+/// Prefix tuning as Hugging Face `peft` does it (Li and Liang 2021, *Prefix-Tuning: Optimizing Continuous Prompts for
+/// Generation*, arXiv 2101.00190, section 4).
+///
+/// `K' = [P_k; K]`, `V' = [P_v; V]` in the decoder's self-attention of every layer, with `P = [P_k, P_v]: [p, 2 · dim]`,
+/// `dim` the features of all heads and `p = num_virtual_tokens`. The prefix is a past: relative position biases are those of
+/// tokens decoded before the first one. Encoder and cross-attention have none, because `peft` (0.21 with transformers 4.57)
+/// empties the cache of cross-attention again.
+///
+/// With `prefix_projection`, `P = tanh(E Wᵀ + b) Uᵀ + c` (section 4.3) with `E: [p, d]` and `W: [m, d]` shared by all
+/// layers, `U: [2 · dim, m]` and `c: [2 · dim]` of each: `peft`'s one large map, cut into the rows of each layer.
+/// `P` or `E` begins normal with deviation 1, the maps as PyTorch's do (uniform in ±1/√fan_in).
+///
+/// `peft`'s own table has an oddity that is not repeated here: with its default `num_transformer_submodules = 2` layer `i` of
+/// `L` reads the part `2i mod L` of the table, so that for even `L` two layers share a prefix and half of the table does
+/// nothing. Here each layer has its own; reading a folder gives each layer what it read there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrefixTuningConfig {
+    /// How many positions the prefix has. Default 20.
+    pub num_virtual_tokens: NonZeroUsize,
+    /// Whether the prefix comes out of a two-layer network. Default: no.
+    pub prefix_projection: bool,
+    /// The width between the two layers. Default: the width of the model.
+    pub encoder_hidden_size: Option<NonZeroUsize>,
+    /// Whether decoding token by token gives the tokens that `generate` of transformers 4 gives: it does not count the prefix,
+    /// hides the last `num_virtual_tokens` tokens from each query and so contradicts the forward pass that was trained
+    /// ([`Front::UncountedPast`](peft_core::Front::UncountedPast)). Default: no; reading a `peft` folder sets it, so that it
+    /// decodes as there.
+    pub decode_as_transformers: bool,
+}
+
+impl Default for PrefixTuningConfig {
+    fn default() -> Self {
+        Self {
+            num_virtual_tokens: nonzero(20),
+            prefix_projection: false,
+            encoder_hidden_size: None,
+            decode_as_transformers: false,
+        }
+    }
+}
+
+impl PrefixTuningConfig {
+    fn prefix(&self, site: &Site) -> Option<Prefix> {
+        let SiteKind::KeyValue { dim, queries, .. } = site.kind else {
+            return None;
+        };
+        let position = if self.decode_as_transformers { UNCOUNTED_PAST } else { SELF_PAST };
+        if site.stack != Stack::Decoder || site.position != position {
+            return None;
+        }
+        let projection = || Projection {
+            shared: "prefix_encoder".to_owned(),
+            width: queries,
+            hidden: self.encoder_hidden_size.map_or(queries, NonZeroUsize::get),
+            non_linearity: NonLinearity::Tanh,
+        };
+        Some(Prefix {
+            length: self.num_virtual_tokens.get(),
+            dim,
+            queries,
+            source: if self.prefix_projection { Source::Projection(projection()) } else { Source::Table },
+            gates: 0,
+            dropout: 0.,
+        })
+    }
+
+    /// The prefix at `site`, keys beside values, `[num_virtual_tokens, 2 · dim]`.
+    pub(crate) fn rows(&self, site: &Site, weights: &[Tensor]) -> Result<Tensor> {
+        let prefix = self.prefix(site).ok_or_else(|| Error::Mismatch(format!("no prefix at {}", site.path)))?;
+        prefix.source.rows(weights, &Ctx::eval())
+    }
+}
+
+#[typetag::serde(name = "PREFIX_TUNING")]
+impl PeftConfig for PrefixTuningConfig {
+    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        Ok(self.prefix(site).map(|prefix| Box::new(prefix) as Box<dyn PeftModule>))
+    }
+}

@@ -1,0 +1,47 @@
+//! Several methods at one site.
+
+use candle_core::Tensor;
+use peft_core::{Ctx, ParamSpec, PeftModule, Result, SiteCall};
+
+/// Modules that act at one site, each on what the one before it gave; their weights stand one after the other.
+#[derive(Debug)]
+pub(super) struct Chain(pub(super) Vec<Box<dyn PeftModule>>);
+
+impl Chain {
+    /// Each module with its own of `weights`.
+    fn with_weights<'a>(
+        &'a self,
+        mut weights: &'a [Tensor],
+    ) -> impl Iterator<Item = (&'a dyn PeftModule, &'a [Tensor])> {
+        self.0.iter().map(move |module| {
+            let (own, rest) = weights.split_at_checked(module.params().len()).unwrap_or_default();
+            weights = rest;
+            (module.as_ref(), own)
+        })
+    }
+}
+
+impl PeftModule for Chain {
+    fn params(&self) -> Vec<ParamSpec> {
+        self.0.iter().flat_map(|module| module.params()).collect()
+    }
+
+    fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let mut output = call.output.clone();
+        for (module, weights) in self.with_weights(call.weights) {
+            output = module.apply(&SiteCall { output: &output, weights, ..*call }, ctx)?;
+        }
+        Ok(output)
+    }
+
+    fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
+        let mut folded = base.clone();
+        for (module, weights) in self.with_weights(weights) {
+            match module.delta(weights, &folded)? {
+                Some(delta) => folded = (folded + delta)?,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some((folded - base)?))
+    }
+}

@@ -1,0 +1,13 @@
+//! Several methods under one name: any of them, and the two unions that have a name in the literature.
+
+mod chain;
+mod config;
+mod preset;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::UnionConfig;
+pub use preset::{MamConfig, UniPeltConfig};
+
+pub(crate) use config::{copied, members};
