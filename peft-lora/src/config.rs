@@ -50,11 +50,12 @@ pub struct LoraConfig {
     /// Linear maps to leave alone although `target_modules` names them. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude_modules: Option<TargetModules>,
-    /// The layers to change, by their number. Default: all.
+    /// The layers to change, by their number; an empty list means all. Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers_to_transform: Option<Vec<usize>>,
-    /// Where a path says the number of its layer: regular expressions for the component before it. Default: none; the
-    /// backbone says itself which layer a site is in.
+    /// Where a path says the number of its layer: regular expressions for the component before it, of which the first place
+    /// in the path counts. Default: none; the backbone says itself which layer a site is in, which is the first number in the
+    /// path of a T5's module.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub layers_pattern: Vec<String>,
     /// Other ranks for some modules.
@@ -109,11 +110,14 @@ impl LoraConfig {
         let Some(layers) = &self.layers_to_transform else {
             return Ok(true);
         };
+        if layers.is_empty() {
+            return Ok(true);
+        }
         if self.layers_pattern.is_empty() {
             return Ok(layers.contains(&site.layer));
         }
         for pattern in &self.layers_pattern {
-            let regex = Regex::new(&format!(r"^.*\.{pattern}\.(\d+)\."))
+            let regex = Regex::new(&format!(r"^(?:.*?\.)?(?:{pattern})\.(\d+)\."))
                 .map_err(|e| invalid("layers_pattern", format!("{pattern:?} is no regular expression: {e}")))?;
             let number = regex.captures(&site.path).and_then(|found| found.get(1)?.as_str().parse().ok());
             if let Some(number) = number {

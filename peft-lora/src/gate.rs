@@ -8,6 +8,7 @@ use peft_core::{Ctx, Result, ops, rows};
 /// Padding counts as tokens, and in step-by-step decoding the mean is over the step's tokens: AdapterHub's choices.
 pub(crate) fn gate(x: &Tensor, weight: &Tensor, bias: &Tensor, ctx: &Ctx) -> Result<Tensor> {
     let logit = ops::linear(x, weight, ctx.kernels())?.broadcast_add(&rows::vector(bias)?)?;
-    let open = ((logit.neg()?.exp()? + 1.)?).recip()?;
+    // sigmoid(z) = (1 + tanh(z / 2)) / 2, which overflows nowhere.
+    let open = ((((logit / 2.)?.tanh()? + 1.)?) / 2.)?;
     Ok(open.mean_keepdim(1)?)
 }

@@ -127,6 +127,26 @@ fn patterns_layers_and_exclusions_decide_site_by_site() {
 }
 
 #[test]
+fn a_layers_pattern_takes_the_first_number_as_peft_does() {
+    let config = |more: &str| -> LoraConfig {
+        serde_json::from_str(&format!(r#"{{"target_modules": ["q"], {more}}}"#)).unwrap()
+    };
+    let wanted = |config: &LoraConfig, path: &str| {
+        let kind = peft_core::SiteKind::Linear { d_in: 2, d_out: 2 };
+        let position = peft_core::Position::new("self.q");
+        let site = peft_core::Site { path: path.into(), stack: peft_core::Stack::Decoder, layer: 3, position, kind };
+        config.module(&site).unwrap().is_some()
+    };
+    let q = "decoder.block.3.layer.0.SelfAttention.q";
+    assert!(wanted(&config(r#""layers_to_transform": [3]"#), q));
+    assert!(!wanted(&config(r#""layers_to_transform": [0]"#), q));
+    assert!(wanted(&config(r#""layers_to_transform": []"#), q), "none means all");
+    assert!(wanted(&config(r#""layers_to_transform": [3], "layers_pattern": ["[^.]*"]"#), q));
+    assert!(wanted(&config(r#""layers_to_transform": [0], "layers_pattern": ["layer"]"#), q));
+    assert!(!wanted(&config(r#""layers_to_transform": [3], "layers_pattern": ["layers"]"#), q));
+}
+
+#[test]
 fn an_unknown_initialisation_names_the_known_ones() {
     let error = serde_json::from_str::<LoraConfig>(r#"{"init_lora_weights": "pissa"}"#).unwrap_err().to_string();
     assert!(error.contains("pissa") && error.contains("gaussian"), "{error}");

@@ -40,12 +40,10 @@ pub fn compat_goldens(wanted: impl Fn(&serde_json::Value) -> bool) -> Vec<Compat
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     paths.retain(|path| path.join("adapter_config.json").is_file());
-    paths
-        .iter()
-        .map(|path| (path, config(path)))
-        .filter(|(_, config)| wanted(config))
-        .map(|(path, config)| CompatGolden::open(path, config))
-        .collect()
+    let wanted = paths.iter().map(|path| (path, config(path))).filter(|(_, config)| wanted(config));
+    let found: Vec<CompatGolden> = wanted.map(|(path, config)| CompatGolden::open(path, config)).collect();
+    assert!(!found.is_empty(), "{} has no folder of the kind: the test would show nothing", root.display());
+    found
 }
 
 fn config(path: &Path) -> serde_json::Value {

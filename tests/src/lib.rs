@@ -3,3 +3,4 @@
 
 pub mod compat;
 pub mod golden;
+pub mod t5_backbone;

@@ -37,9 +37,13 @@ struct Lora {
     #[serde(default)]
     use_dora: bool,
     modules_to_save: Option<Vec<String>>,
+    init_lora_weights: Option<Value>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
+
+/// Beginnings by which `peft` takes `s B A` out of the backbone's weights when it sets an adapter up.
+const REBASING: [&str; 6] = ["pissa", "olora", "corda", "loftq", "lora_ga", "mica"];
 
 /// The keys of IA3 that we read.
 #[derive(Deserialize)]
@@ -121,11 +125,13 @@ fn check_rest(folder: &PeftFolder, rest: &Map<String, Value>) -> Result<()> {
 pub(super) fn read_lora(folder: &PeftFolder) -> Result<LoraConfig> {
     let file: Lora = folder.parse()?;
     check_rest(folder, &file.rest)?;
-    let layers_to_transform = file.layers_to_transform.map(OneOrMany::into_vec);
-    let mut layers_pattern = file.layers_pattern.map(OneOrMany::into_vec).unwrap_or_default();
-    if layers_to_transform.is_some() && layers_pattern.is_empty() {
-        // Without a pattern `peft` takes the last number of the path, which in a T5 is the sub-layer's.
-        layers_pattern = vec!["[^.]*".to_owned()];
+    if let Some(init) = file.init_lora_weights.as_ref().and_then(Value::as_str)
+        && REBASING.iter().any(|known| init.starts_with(known))
+    {
+        return Err(folder.unsupported(format!(
+            "init_lora_weights is {init:?}: peft changes the backbone's weights when it loads such an adapter; convert it to a \
+             plain LoRA first (peft: path_initial_model_for_weight_conversion)"
+        )));
     }
     Ok(LoraConfig {
         r: file.r,
@@ -133,8 +139,8 @@ pub(super) fn read_lora(folder: &PeftFolder) -> Result<LoraConfig> {
         lora_dropout: file.lora_dropout,
         target_modules: file.target_modules.unwrap_or_else(|| LoraConfig::default().target_modules),
         exclude_modules: file.exclude_modules,
-        layers_to_transform,
-        layers_pattern,
+        layers_to_transform: file.layers_to_transform.map(OneOrMany::into_vec),
+        layers_pattern: file.layers_pattern.map(OneOrMany::into_vec).unwrap_or_default(),
         rank_pattern: file.rank_pattern,
         alpha_pattern: file.alpha_pattern,
         // The weights come from the file; how they began does not matter.
@@ -149,6 +155,9 @@ pub(super) fn read_lora(folder: &PeftFolder) -> Result<LoraConfig> {
 pub(super) fn read_ia3(folder: &PeftFolder) -> Result<Ia3Config> {
     let file: Ia3 = folder.parse()?;
     check_rest(folder, &file.rest)?;
+    if file.rest.get("modules_to_save").is_some_and(|modules| !modules.is_null()) {
+        return Err(folder.unsupported("modules_to_save is set, which is supported for LORA alone"));
+    }
     let default = Ia3Config::default();
     Ok(Ia3Config {
         target_modules: file.target_modules.unwrap_or(default.target_modules),

@@ -78,6 +78,10 @@ impl PeftFolder {
 /// Lets `write` make a file, then gives it its name.
 fn place(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let unfinished = path.with_extension("unfinished");
-    write(&unfinished)?;
-    std::fs::rename(&unfinished, path).map_err(|e| Error::file(path, e))
+    let placed = write(&unfinished).and_then(|()| std::fs::rename(&unfinished, path).map_err(|e| Error::file(path, e)));
+    if placed.is_err() {
+        // The first error is the one to report.
+        let _ = std::fs::remove_file(&unfinished);
+    }
+    placed
 }

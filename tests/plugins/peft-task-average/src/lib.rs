@@ -1,0 +1,78 @@
+//! A source of weights that none of HyperLoader's crates knows, in under 100 lines: some tasks have weights of their own, the
+//! others are weighted averages of those (task arithmetic, Ilharco et al. 2023, arXiv 2212.04089).
+
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+use peft_core::{
+    Condition, Error, GeneratorConfig, Plan, Result, StaticConfig, Tasks, WeightBank, WeightGenerator, generate_rows,
+};
+use serde::{Deserialize, Serialize};
+
+/// Weights of tasks as averages of other tasks' weights.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskAverage {
+    /// For each task without weights of its own, the tasks that it is made of, with their factors.
+    pub averages: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+#[typetag::serde(name = "task_average")]
+impl GeneratorConfig for TaskAverage {
+    fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>> {
+        let owners = tasks.names().iter().filter(|name| !self.averages.contains_key(*name));
+        let owners = Tasks::new(owners.cloned());
+        let parts = |name: &String| match self.averages.get(name) {
+            None => Ok(vec![(owners.index(name)?, 1.)]),
+            Some(parts) => parts.iter().map(|(name, factor)| Ok((owners.index(name)?, *factor))).collect(),
+        };
+        let parts = tasks.names().iter().map(parts).collect::<Result<_>>()?;
+        let own = StaticConfig { per_task: true, ..StaticConfig::default() }.build(plan, &owners, vb)?;
+        Ok(Box::new(Averages { own, parts, tasks: tasks.clone() }))
+    }
+}
+
+/// What [`TaskAverage`] builds.
+#[derive(Debug)]
+struct Averages {
+    own: Box<dyn WeightGenerator>,
+    /// For each task the tasks with weights that it is made of, and their factors.
+    parts: Vec<Vec<(usize, f64)>>,
+    tasks: Tasks,
+}
+
+impl Averages {
+    fn average(&self, task: usize) -> Result<WeightBank> {
+        let banks = self.tasks.get(&self.parts, task)?.iter();
+        let banks = banks.map(|(owner, factor)| Ok((self.own.generate(&Condition::Task(*owner))?, *factor)));
+        let mut sum: Vec<Vec<Tensor>> = Vec::new();
+        for (bank, factor) in banks.collect::<Result<Vec<_>>>()? {
+            let scaled =
+                bank.iter().map(|weights| weights.iter().map(|w| Ok((w * factor)?)).collect::<Result<Vec<_>>>());
+            let scaled = scaled.collect::<Result<Vec<_>>>()?;
+            sum = match sum.is_empty() {
+                true => scaled,
+                false => add(&sum, &scaled)?,
+            };
+        }
+        if sum.is_empty() {
+            return Err(Error::Mismatch(format!("task number {task} is an average of nothing")));
+        }
+        Ok(WeightBank::new(sum))
+    }
+}
+
+fn add(one: &[Vec<Tensor>], other: &[Vec<Tensor>]) -> Result<Vec<Vec<Tensor>>> {
+    let entry = |(one, other): (&Vec<Tensor>, &Vec<Tensor>)| one.iter().zip(other).map(|(a, b)| Ok((a + b)?)).collect();
+    one.iter().zip(other).map(entry).collect()
+}
+
+impl WeightGenerator for Averages {
+    fn generate(&self, condition: &Condition) -> Result<WeightBank> {
+        match condition {
+            Condition::Task(task) => self.average(*task),
+            Condition::Rows(rows) => generate_rows(rows, |task| self.average(task)),
+        }
+    }
+}
