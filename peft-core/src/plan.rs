@@ -68,7 +68,11 @@ impl Plan {
                 }
             }
         }
-        if let Some((method, _)) = methods.iter().zip(&matched).find(|(_, matched)| !**matched) {
+        let missed = |(method, matched): &(&Box<dyn PeftConfig>, &bool)| {
+            // A method may act at other sites too, such as modules to save; what it names must be there all the same.
+            !**matched || method.target_modules().is_some_and(|targets| !sites.iter().any(|site| targets.matches(site)))
+        };
+        if let Some((method, _)) = methods.iter().zip(&matched).find(missed) {
             return Err(no_site_matched(method.as_ref(), sites));
         }
         plan.check_keys()?;

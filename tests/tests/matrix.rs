@@ -49,6 +49,24 @@ const METHODS: &[(&str, &str)] = &[
     ("bottleneck, both norms", r#"{"peft_type": "BOTTLENECK", "reduction_factor": 4, "ln_before": true}"#),
     ("bottleneck, gated", r#"{"peft_type": "BOTTLENECK", "reduction_factor": 4, "use_gating": true}"#),
     ("Compacter", r#"{"peft_type": "COMPACTER", "reduction_factor": 2, "phm_dim": 2}"#),
+    ("prompt tuning", r#"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3}"#),
+    ("prefix tuning, peft's", r#"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#),
+    (
+        "prefix tuning, projected",
+        r#"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3, "prefix_projection": true, "encoder_hidden_size": 5}"#,
+    ),
+    ("prefix, AdapterHub's", r#"{"peft_type": "PREFIX", "prefix_length": 3, "bottleneck_size": 5}"#),
+    ("prefix, flat", r#"{"peft_type": "PREFIX", "prefix_length": 3, "flat": true}"#),
+    ("prefix, gated", r#"{"peft_type": "PREFIX", "prefix_length": 3, "bottleneck_size": 5, "use_gating": true}"#),
+    (
+        "union",
+        r#"{"peft_type": "UNION", "configs": [{"peft_type": "LORA", "r": 2}, {"peft_type": "IA3", "target_modules": ["k"], "feedforward_modules": ["wo"]}, {"peft_type": "BOTTLENECK", "reduction_factor": 4}]}"#,
+    ),
+    (
+        "MAM",
+        r#"{"peft_type": "MAM", "prefix_tuning": {"prefix_length": 3, "bottleneck_size": 5}, "adapter": {"reduction_factor": 4}}"#,
+    ),
+    ("UniPELT", r#"{"peft_type": "UNIPELT", "adapter": {"reduction_factor": 4}, "lora": {"r": 2}}"#),
     ("layer-norm tuning", r#"{"peft_type": "LN_TUNING"}"#),
 ];
 

@@ -13,7 +13,7 @@ use crate::{
 /// The seed of everything random here.
 const SEED: u64 = 20;
 /// The size of the noise that takes variables away from where they begin.
-const NOISE: f64 = 0.05;
+const NOISE: f64 = 0.03;
 
 /// What is checked.
 pub(super) struct Subject<'a> {

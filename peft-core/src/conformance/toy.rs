@@ -37,8 +37,8 @@ struct Block {
     norms: [Weight; 2],
     /// q, k, v, o, wi, wo
     maps: [Weight; 6],
-    past: SiteId,
-    unplaced: SiteId,
+    /// What stands in front of the keys, in each of its meanings: without positions they are the same here.
+    front: [SiteId; 3],
     hidden: [SiteId; 2],
 }
 
@@ -77,9 +77,13 @@ impl Maker {
         let q = self.linear(&format!("{attention}.q"), "self.q", D_MODEL, INNER)?;
         let k = self.linear(&format!("{attention}.k"), "self.k", D_MODEL, INNER)?;
         let v = self.linear(&format!("{attention}.v"), "self.v", D_MODEL, INNER)?;
-        let kind = |front| SiteKind::KeyValue { dim: INNER, heads: HEADS, front };
-        let past = self.site(format!("{attention}.past"), "self.past", kind(Front::Past));
-        let unplaced = self.site(attention.clone(), "self.kv", kind(Front::Unplaced));
+        let kind = |front| SiteKind::KeyValue { dim: INNER, queries: D_MODEL, heads: HEADS, front };
+        let front = [
+            (Front::Past, ".past", "self.past"),
+            (Front::UncountedPast, ".uncounted_past", "self.uncounted_past"),
+            (Front::Shifting, "", "self.kv"),
+        ];
+        let front = front.map(|(front, end, position)| self.site(format!("{attention}{end}"), position, kind(front)));
         let o = self.linear(&format!("{attention}.o"), "self.o", INNER, D_MODEL)?;
         let hidden = SiteKind::Hidden { dim: D_MODEL };
         let own = self.site(format!("{root}.0"), "self", hidden);
@@ -87,7 +91,7 @@ impl Maker {
         let wi = self.linear(&format!("{ff}.wi"), "ffn.wi", D_MODEL, D_FF)?;
         let wo = self.linear(&format!("{ff}.wo"), "ffn.wo", D_FF, D_MODEL)?;
         let hidden = [own, self.site(format!("{root}.1"), "ffn", hidden)];
-        Ok(Block { norms: [first, second], maps: [q, k, v, o, wi, wo], past, unplaced, hidden })
+        Ok(Block { norms: [first, second], maps: [q, k, v, o, wi, wo], front, hidden })
     }
 }
 
@@ -181,7 +185,7 @@ impl Block {
         let [q, k, v, o, ..] = &self.maps;
         let beside = [k.linear(x, active, ctx)?, v.linear(x, active, ctx)?];
         let mut beside = Tensor::cat(&beside, D::Minus1)?;
-        for site in [self.past, self.unplaced] {
+        for site in self.front {
             if !active.is_idle(site) {
                 beside = active.apply(site, x, None, beside, ctx)?;
             }
