@@ -43,6 +43,10 @@ impl PeftConfig for LnTuningConfig {
         }
     }
 
+    fn identity_at_init(&self) -> bool {
+        true
+    }
+
     fn target_modules(&self) -> Option<&TargetModules> {
         self.target_modules.as_ref()
     }
