@@ -1,5 +1,7 @@
 //! The non-linearities of an adapter, under the names that AdapterHub gives them.
 
+use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
+
 use candle_core::Tensor;
 use candle_nn::ops::{leaky_relu, sigmoid};
 use peft_core::Result;
@@ -37,7 +39,7 @@ pub enum NonLinearity {
     QuickGelu,
     /// `x · tanh(ln(1 + eˣ))`.
     Mish,
-    /// The distribution function of a normal distribution with mean 0.707107 and deviation 0.282095.
+    /// The distribution function of a normal distribution with mean √½ and deviation 0.282095.
     Laplace,
     /// `tanh(x)`.
     Tanh,
@@ -79,7 +81,7 @@ fn softplus(x: &Tensor) -> Result<Tensor> {
 }
 
 fn laplace(x: &Tensor) -> Result<Tensor> {
-    let z = ((x - 0.707107)? / (0.282095 * std::f64::consts::SQRT_2))?;
+    let z = ((x - FRAC_1_SQRT_2)? / (0.282095 * SQRT_2))?;
     Ok(((z.erf()? + 1.)? * 0.5)?)
 }
 
