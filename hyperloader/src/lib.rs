@@ -4,7 +4,7 @@
 //! - [`t5`] is the backbone; it names its sites and knows no PEFT method. [`decode`] writes text with it.
 //! - [`model`] puts methods and a generator of weights on it: [`model::PeftT5`].
 //! - [`tasks`] reads corpora, [`train`] trains, [`eval`] labels and scores, [`pretrain`] makes a backbone from plain text.
-//! - [`compile`] makes one task of a trained model a model of its own.
+//! - [`compile`] makes one task of a trained model a model of its own, [`export`] files that Python loads.
 //! - [`authors`] reads the checkpoints of the paper's authors.
 //! - [`session`] composes these into what the command's verbs do; [`config`] is the file that says what to do.
 //! - [`optim`], [`telemetry`], [`files`] and [`run`] serve them.
@@ -20,6 +20,7 @@ pub mod compile;
 pub mod config;
 pub mod decode;
 pub mod eval;
+pub mod export;
 pub mod files;
 pub mod model;
 pub mod optim;

@@ -68,6 +68,26 @@ fn a_compiled_task_needs_no_hypernetwork_and_writes_the_same() {
 }
 
 #[test]
+fn a_task_is_exported_where_the_format_has_a_place_for_it() {
+    let bench = trained();
+    bench.ok(&["export", "run", "--task", "home", "--format", "adapterhub", "--out", "hub"]);
+    let config = std::fs::read_to_string(bench.path("hub/adapter_config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(config["config"]["architecture"], "union");
+    assert_eq!(config["name"], "home");
+    for file in
+        ["hub/adapter.safetensors", "hub/base/model.safetensors", "hub/base/config.json", "hub/base/tokenizer.json"]
+    {
+        assert!(bench.path(file).is_file(), "{file}");
+    }
+    // Two methods, one of them a bottleneck: neither peft nor a plain T5 can hold that.
+    for (format, code) in [("peft", 1), ("hf", 2)] {
+        let message = bench.fails(code, &["export", "run", "--task", "home", "--format", format, "--out", "none"]);
+        assert!(!bench.path("none").exists(), "{message}");
+    }
+}
+
+#[test]
 fn a_wrong_call_or_configuration_exits_2_and_says_what_is_near() {
     let bench = trained();
     let near = bench.fails(2, &["predict", "run", "--task", "hme"]);

@@ -68,11 +68,12 @@ impl Plan {
                 }
             }
         }
-        let missed = |(method, matched): &(&Box<dyn PeftConfig>, &bool)| {
+        for (method, matched) in methods.iter().zip(matched) {
             // A method may act at other sites too, such as modules to save; what it names must be there all the same.
-            !**matched || method.target_modules().is_some_and(|targets| !sites.iter().any(|site| targets.matches(site)))
-        };
-        if let Some((method, _)) = methods.iter().zip(&matched).find(missed) {
+            let named = method.target_modules().is_none_or(|targets| sites.iter().any(|site| targets.matches(site)));
+            if matched && named {
+                continue;
+            }
             return Err(no_site_matched(method.as_ref(), sites));
         }
         plan.check_keys()?;

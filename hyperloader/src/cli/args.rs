@@ -77,6 +77,11 @@ pub(super) enum Verb {
     /// Make one task of a trained run a model of its own, without hypernetwork
     #[command(after_help = "Example: hyperloader compile runs/first --task snips --out models/snips")]
     Compile(CompileArgs),
+    /// Write one task of a trained run as files that Python loads
+    #[command(
+        after_help = "Example: hyperloader export runs/first --task snips --format adapterhub --out adapters/snips"
+    )]
+    Export(ExportArgs),
     /// Make a run folder of a checkpoint of the paper's authors
     #[command(
         after_help = "Example: hyperloader import pytorch_model.bin --config docs/configs/paper/hyperloader.toml --out runs/authors"
@@ -202,6 +207,32 @@ pub(super) struct CompileArgs {
     /// Print the report as one JSON document
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The run folder
+    pub(super) run: PathBuf,
+    /// The task
+    #[arg(long)]
+    pub(super) task: String,
+    /// Whose files to write
+    #[arg(long, value_enum)]
+    pub(super) format: ExportTo,
+    /// The folder; it must not exist
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+/// The Python library that is to load what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportTo {
+    /// Hugging Face peft: LoRA, DoRA, IA3, prompt and prefix tuning
+    Peft,
+    /// AdapterHub's adapters: bottlenecks, LoRA, their unions
+    Adapterhub,
+    /// Hugging Face transformers: a plain T5, everything folded in
+    Hf,
 }
 
 #[derive(Debug, Args)]

@@ -7,9 +7,13 @@ use std::process::ExitCode;
 use candle_core::Device;
 use clap::Parser;
 
-use super::args::{Cli, ConfigArgs, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
+use super::args::{
+    Cli, ConfigArgs, ExportArgs, ExportTo, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb,
+};
 use super::{compile, complete, data, eval, output, params, predict};
 use crate::config::Config;
+use crate::export::{self, ExportFormat};
+use crate::run::RunDir;
 use crate::session::{self, RunOptions, open_device};
 use crate::train::Interrupt;
 use crate::{Error, Result, authors, quickstart};
@@ -67,6 +71,7 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Verb::Predict(args) => predict::predict(args, &device()?, out),
         Verb::Params(args) => params::params(args, out),
         Verb::Compile(args) => compile::compile(args, &device()?, out),
+        Verb::Export(args) => export(args, &device()?, out),
         Verb::Import(args) => import(args, &device()?, out),
         Verb::Pretrain(args) => pretrain(args, &cli.global, &device()?, out),
         Verb::Data(args) => data::data(&args.verb, out),
@@ -110,6 +115,16 @@ fn pretrain(args: &PretrainArgs, global: &Global, device: &Device, out: &mut dyn
         report.steps,
         report.sentences
     ))
+}
+
+fn export(args: &ExportArgs, device: &Device, out: &mut dyn Write) -> Result<()> {
+    let format = match args.format {
+        ExportTo::Peft => ExportFormat::Peft,
+        ExportTo::Adapterhub => ExportFormat::AdapterHub,
+        ExportTo::Hf => ExportFormat::Hf,
+    };
+    export::export(&RunDir::new(&args.run), &args.task, format, &args.out, device)?;
+    output::written(writeln!(out, "{}", args.out.display()))
 }
 
 fn import(args: &ImportArgs, device: &Device, out: &mut dyn Write) -> Result<()> {

@@ -6,11 +6,14 @@
 //! | `peft` | an adapter folder, and the backbone beside it | `peft` |
 //! | `adapterhub` | an adapter folder, and the backbone beside it | `adapters` |
 //!
-//! The backbone goes along, since its norms may have been trained; it stands in the folder `base`.
+//! The backbone goes along in the folder `base`, since its norms may have been trained: the adapter belongs to that one, and
+//! not to the model that training began from.
 
 use std::path::Path;
 
 use candle_core::Device;
+use peft_adapter::files::{ModelInfo, write_adapterhub, write_peft};
+use peft_core::Adapter;
 
 use crate::compile::TaskModel;
 use crate::files::write_dir_atomic;
@@ -45,17 +48,23 @@ pub fn export(run: &RunDir, task: &str, format: ExportFormat, out: &Path, device
     let (session, _) = Session::load(run, device)?;
     let task = session.config.task(task)?.name.clone();
     let model = TaskModel::new(&session.model, &task)?;
+    let methods = session.config.methods_again()?;
     write_dir_atomic(out, |folder| {
+        if format == ExportFormat::Hf {
+            let folded = model.fold(methods)?;
+            folded.require_plain()?;
+            save_backbone(&folded.t5, folder)?;
+            return Ok(session.tokenizer.save(folder.join("tokenizer.json"))?);
+        }
         let t5 = session.model.t5();
+        let (base, sites) = (t5.tensors(), t5.sites());
+        let adapter = Adapter { methods, weights: model.static_weights(|_| true) };
         match format {
-            ExportFormat::Hf => {
-                let folded = model.fold(session.config.methods_again()?)?;
-                folded.require_plain()?;
-                save_backbone(&folded.t5, folder)?;
-                return Ok(session.tokenizer.save(folder.join("tokenizer.json"))?);
+            ExportFormat::AdapterHub => {
+                let info = ModelInfo { name: task.replace('.', "_"), ..ModelInfo::default() };
+                write_adapterhub(folder, &adapter, &base, sites, &info)?;
             }
-            ExportFormat::Peft => {}
-            ExportFormat::AdapterHub => {}
+            _ => write_peft(folder, &adapter, &base, sites, Some(BASE))?,
         }
         save_backbone(t5, folder.join(BASE))?;
         Ok(session.tokenizer.save(folder.join(BASE).join("tokenizer.json"))?)
