@@ -144,6 +144,7 @@ fn train(golden: &Golden, tasks: &[&str], unreached: Unreached, steps: usize, ke
         eps: settings.eps,
         weight_decay: settings.weight_decay,
         unreached,
+        ..AdamWConfig::default()
     };
     let mut optimizer = AdamW::new(store.vars(), config).unwrap();
     for step in 0..steps {

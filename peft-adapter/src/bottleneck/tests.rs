@@ -111,7 +111,7 @@ fn the_gate_reads_what_the_adapter_reads() {
     // Opened halfway by zero weights: what the sequential adapter adds is halved.
     let seq = shape(BottleneckConfig { use_gating: true, ..BottleneckConfig::seq_bn() });
     assert_eq!(run(seq.clone(), &[&[0., 0.], &[0.]]), [1. + 56., 2. - 27.75]);
-    // sigmoid(11 · 2 - 22 + ln 3) = 3/4 of h + y = (11, 22); of y = (1, 2) it is the same, of h too: use a bias for each.
+    // The gate reads h + y = (11, 22): sigmoid(11 + ln 3 - 11) = 3/4; beside the sub-layer h = (10, 20).
     let three_quarters = run(seq, &[&[1., 0.], &[3f32.ln() - 11.]]);
     assert!((three_quarters[0] - (1. + 84.)).abs() < 1e-4, "{three_quarters:?}");
     let par = shape(BottleneckConfig { use_gating: true, scaling: 1., ..BottleneckConfig::par_bn() });
