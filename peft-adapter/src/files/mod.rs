@@ -76,10 +76,10 @@ struct Description {
 /// are kept relative to them).
 ///
 /// # Errors
-/// [`Error::File`](peft_core::Error::File) for a file that cannot be read;
-/// [`Error::InvalidConfig`](peft_core::Error::InvalidConfig) for a field of the configuration whose value has no equal here;
-/// [`Error::MissingKeys`](peft_core::Error::MissingKeys), [`Error::UnknownKeys`](peft_core::Error::UnknownKeys) or
-/// [`Error::ShapeMismatch`](peft_core::Error::ShapeMismatch), by the names in the file, where weights, configuration and
+/// [`Error::File`] for a file that cannot be read;
+/// [`Error::InvalidConfig`] for a field of the configuration whose value has no equal here;
+/// [`Error::MissingKeys`], [`Error::UnknownKeys`] or
+/// [`Error::ShapeMismatch`], by the names in the file, where weights, configuration and
 /// backbone do not fit each other. Nothing is loaded by half.
 pub fn read_adapterhub(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, sites: &Sites) -> Result<Adapter> {
     let folder = AdapterHubFolder::read(path)?;
@@ -96,8 +96,8 @@ pub fn read_adapterhub(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, 
 /// Writes `adapter` to the folder at `path` as `adapters` 1.3.0 would: one method, or several as a union.
 ///
 /// # Errors
-/// [`Error::InvalidConfig`](peft_core::Error::InvalidConfig) if AdapterHub has no fields that compute the same, with the
-/// reason; [`Error::File`](peft_core::Error::File) if a file cannot be written.
+/// [`Error::InvalidConfig`] if AdapterHub has no fields that compute the same, with the
+/// reason; [`Error::File`] if a file cannot be written.
 pub fn write_adapterhub(
     path: impl AsRef<Path>,
     adapter: &Adapter,

@@ -12,7 +12,7 @@ use super::arithmetic::{Arithmetic, Drop};
 /// Types without `_svd` (but `Cat`) combine `A` and `B` by themselves, with `√|w_i s_i|` as the factor of each: cheap, but
 /// products of different adapters' `A` and `B` come in. They need equal ranks. Types with `_svd` combine the `ΔW_i` and
 /// take the best factors of rank `svd_rank`. TIES and DARE drop elements of each adapter first, see
-/// [`Combination::density`].
+/// the field `density`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CombinationType {
