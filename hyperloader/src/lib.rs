@@ -8,6 +8,62 @@
 //! - [`authors`] reads the checkpoints of the paper's authors.
 //! - [`session`] composes these into what the command's verbs do; [`config`] is the file that says what to do.
 //! - [`optim`], [`telemetry`], [`files`] and [`run`] serve them.
+//!
+//! As a library: LoRA on `q` and `v` mixed with a parallel adapter on the feed-forward block, two steps of training, saved as
+//! AdapterHub would, and merged.
+//!
+//! ```
+//! use candle_core::{DType, Device, Tensor};
+//! use hyperloader::optim::{AdamW, AdamWConfig, Gradients};
+//! use hyperloader::t5::{T5, Weights, preset, shift_right};
+//! use peft_adapter::BottleneckConfig;
+//! use peft_adapter::files::{ModelInfo, write_adapterhub};
+//! use peft_core::ops::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy};
+//! use peft_core::{
+//!     Active, Adapter, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks, nonzero,
+//! };
+//! use peft_lora::LoraConfig;
+//!
+//! // A small T5 of random weights; `Weights::open("t5-small")` reads a folder with config.json and model.safetensors.
+//! let mut config = preset("t5-small").ok_or("no such shape")?;
+//! (config.vocab_size, config.d_model, config.num_layers, config.num_decoder_layers) = (100, 16, 1, 1);
+//! let t5 = T5::new(&config, Weights::random(0).var_builder(DType::F32, &Device::Cpu))?;
+//!
+//! let methods = || -> Vec<Box<dyn PeftConfig>> {
+//!     let lora = LoraConfig { r: nonzero(4), lora_alpha: 8., ..LoraConfig::default() };
+//!     vec![Box::new(lora), Box::new(BottleneckConfig { reduction_factor: 4., ..BottleneckConfig::par_bn() })]
+//! };
+//! let plan = Plan::resolve(t5.sites(), &methods())?;
+//! let store = ParamStore::new(42, &Device::Cpu);
+//! let generator = StaticConfig::default().build(&plan, &Tasks::new(["ner"]), store.var_builder())?;
+//!
+//! let ids = Tensor::new(&[[17u32, 4, 1], [9, 1, 0]], &Device::Cpu)?;
+//! let mask = Tensor::new(&[[1u32, 1, 1], [1, 1, 0]], &Device::Cpu)?;
+//! let labels = Tensor::new(&[[5u32, 1], [8, 1]], &Device::Cpu)?;
+//! let loss = SmoothedCrossEntropy { label_smoothing: 0.1, ignore_index: 0, reduction: Reduction::Sum };
+//! let mut optimizer = AdamW::new(store.vars(), AdamWConfig::default())?;
+//! for step in 0..2 {
+//!     let bank = generator.generate(&Condition::Task(0))?;
+//!     let (active, mut ctx) = (Active::new(&plan, &bank)?, Ctx::train(42, step));
+//!     let encoded = t5.encode(&ids, &mask, &active, &mut ctx)?;
+//!     let hidden = t5.decode(&shift_right(&labels, 0)?, &encoded, &mask, &active, &mut ctx)?;
+//!     let (hidden, output) = (hidden.flatten_to(1)?, t5.output_weight(&active)?);
+//!     let loss = smoothed_cross_entropy(&hidden, &output, &labels.flatten_all()?, &loss, ctx.kernels())?;
+//!     optimizer.step(&Gradients::from_store(&loss.backward()?, &store.vars()), 1e-3)?;
+//! }
+//!
+//! let folder = std::env::temp_dir().join(format!("hyperloader-doc-{}", std::process::id()));
+//! let adapter = Adapter { methods: methods(), weights: store.tensors() };
+//! write_adapterhub(&folder, &adapter, &t5.tensors(), t5.sites(), &ModelInfo::default())?;
+//! assert!(folder.join("adapter.safetensors").is_file());
+//! # std::fs::remove_dir_all(&folder)?;
+//!
+//! // LoRA becomes part of the weights; the bottleneck cannot, and says so.
+//! let bank = generator.generate(&Condition::Task(0))?.detach();
+//! let merged = t5.merge_and_unload(&Active::new(&plan, &bank)?)?;
+//! assert!(merged.refused.iter().all(|refusal| refusal.to_string().contains("BOTTLENECK")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 // Linking is what registers a crate's methods and generators with typetag; a dependency that no code names is not linked.
 use peft_adapter as _;

@@ -33,7 +33,7 @@ def with_adapters(root, folder):
 
     model = base(root)
     adapters.init(model)
-    name = model.load_adapter(str(folder), set_active=True)
+    name = model.load_adapter(str(folder), set_active=True, use_safetensors=True)
     model.set_active_adapters(name)
     return model.eval()
 
