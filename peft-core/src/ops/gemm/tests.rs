@@ -1,0 +1,177 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+fn numbers(n: usize) -> Vec<f32> {
+    (0..n).map(|i| ((i * 37 + 11) % 23) as f32 - 11.0).collect()
+}
+
+/// Small integers, so that sums are exact in any order.
+fn naive(a: &[f32], b: &[f32], (m, k, n): (usize, usize, usize)) -> Vec<f32> {
+    let entry = |i: usize| (0..k).map(|l| a[i / n * k + l] * b[l * n + i % n]).sum();
+    (0..m * n).map(entry).collect()
+}
+
+#[test]
+fn products_agree_with_the_definition_for_every_layout() {
+    for dims @ (m, k, n) in [(1, 5, 1), (3, 1, 4), (7, 9, 2), (33, 65, 40), (2, 0, 3)] {
+        let (a, b) = (numbers(m * k), numbers(k * n));
+        let expected = naive(&a, &b, dims);
+        let (va, vb) = (Matrix::new(&a, m, k), Matrix::new(&b, k, n));
+        assert_eq!(product(va, vb, Threads::All).unwrap(), expected);
+        let transposed = product(vb.t(), va.t(), Threads::One).unwrap();
+        let back: Vec<f32> = (0..m * n).map(|i| transposed[i % n * m + i / n]).collect();
+        assert_eq!(back, expected);
+    }
+}
+
+#[test]
+fn a_strided_product_leaves_the_gaps_alone_and_accumulates() {
+    let (a, b) = (numbers(6), numbers(8));
+    let expected = naive(&a, &b, (3, 2, 4));
+    let mut out = [5.0; 3 * 6];
+    let view = MatrixMut::strided(&mut out[1..], 3, 4, 6);
+    let (va, vb) = (Matrix::new(&a, 3, 2), Matrix::new(&b, 2, 4));
+    multiply_add(view, va, vb, Threads::One).unwrap();
+    for (i, value) in out.iter().enumerate() {
+        let (row, col) = (i / 6, i % 6);
+        let sum = if (1..5).contains(&col) { expected[row * 4 + col - 1] } else { 0.0 };
+        assert_eq!(*value, 5.0 + sum, "row {row}, column {col}");
+    }
+}
+
+#[test]
+fn nothing_outside_a_slice_is_touched() {
+    let data = numbers(6);
+    let fine = Matrix::new(&data, 2, 3);
+    assert!(product(fine, fine, Threads::One).is_err());
+    assert!(product(Matrix::new(&data, 3, 3), fine.t(), Threads::One).is_err());
+    let huge = Matrix::strided(&data, 3, 2, usize::MAX);
+    assert!(product(huge, fine, Threads::One).is_err());
+    let mut small = [0.0; 3];
+    let out = MatrixMut::new(&mut small, 2, 2);
+    assert!(multiply(out, fine, fine.t(), Threads::One).is_err());
+    let mut overlapping = [0.0; 9];
+    let out = MatrixMut::strided(&mut overlapping, 2, 2, 1);
+    assert!(multiply(out, fine, fine.t(), Threads::One).is_err());
+}
+
+/// Pseudo-random numbers in `[-1, 1)`.
+fn random(n: usize, seed: u64) -> Vec<f32> {
+    let next = |state: &mut u64| {
+        *state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        Some((*state >> 40) as f32 / (1u32 << 23) as f32 - 1.0)
+    };
+    std::iter::repeat_n((), n).scan(seed, |state, ()| next(state)).collect()
+}
+
+/// `sqrt(sum((y - a b)²) / sum((a b)²))`, in f64; `a` and `b` are row-major.
+fn relative_error(y: &[f32], a: &[f32], b: &[f32], (m, k, n): (usize, usize, usize)) -> f64 {
+    let (mut difference, mut size) = (0.0, 0.0);
+    for i in 0..m * n {
+        let exact: f64 = (0..k).map(|l| f64::from(a[i / n * k + l]) * f64::from(b[l * n + i % n])).sum();
+        difference += (exact - f64::from(y[i])).powi(2);
+        size += exact * exact;
+    }
+    (difference / size).sqrt()
+}
+
+/// `[rows, cols]` transposed.
+fn transposed<T: Copy>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
+    (0..rows * cols).map(|i| x[i % rows * cols + i / rows]).collect()
+}
+
+/// Sizes that are and are not multiples of tiles, blocks and steps; all but the first are large enough for tiles.
+const LARGE: [(usize, usize, usize); 5] = [(16, 40, 24), (64, 300, 64), (97, 1100, 70), (130, 129, 520), (70, 260, 1300)];
+
+#[test]
+fn large_products_are_as_exact_as_f32_for_every_layout() {
+    for dims @ (m, k, n) in LARGE {
+        let (a, b) = (random(m * k, 1), random(k * n, 2));
+        let (at, bt) = (transposed(&a, m, k), transposed(&b, k, n));
+        for a_view in [Matrix::new(&a, m, k), Matrix::new(&at, k, m).t()] {
+            for b_view in [Matrix::new(&b, k, n), Matrix::new(&bt, n, k).t()] {
+                let y = product(a_view, b_view, Threads::All).unwrap();
+                let error = relative_error(&y, &a, &b, dims);
+                assert!(error < 1e-6, "{dims:?} {error:e}");
+                let mut twice = y.clone();
+                multiply_add(MatrixMut::new(&mut twice, m, n), a_view, b_view, Threads::One).unwrap();
+                twice.iter_mut().for_each(|y| *y /= 2.0);
+                assert!(relative_error(&twice, &a, &b, dims) < 1e-6, "{dims:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_of_any_size_keep_their_last_bits() {
+    let (m, k, n) = (64, 256, 64);
+    let scale = |x: Vec<f32>, by: f32| x.into_iter().map(|x| x * by).collect::<Vec<f32>>();
+    for by in [1e-15, 1e15] {
+        let (a, b) = (scale(random(m * k, 3), by), scale(random(k * n, 4), by));
+        let y = product(Matrix::new(&a, m, k), Matrix::new(&b, k, n), Threads::One).unwrap();
+        assert!(relative_error(&y, &a, &b, (m, k, n)) < 1e-6);
+    }
+}
+
+/// Every way that this processor has to multiply by `bf16` numbers.
+fn bf16_products(a: Matrix<'_>, b: Matrix<'_, bf16>) -> Vec<(&'static str, Vec<f32>)> {
+    let empty = || vec![7.0; a.rows * b.cols];
+    let mut all = vec![("chosen", product_bf16(a, b, Threads::All).unwrap())];
+    let mut wide = empty();
+    widened(MatrixMut::new(&mut wide, a.rows, b.cols), a, b, Threads::One).unwrap();
+    all.push(("widened", wide));
+    #[cfg(target_arch = "x86_64")]
+    for isa in [Isa::Amx, Isa::Avx512] {
+        let found = Isa::detect();
+        if found == isa || (found == Isa::Amx && isa == Isa::Avx512) {
+            let mut y = empty();
+            // SAFETY: the sizes fit, and the processor has `isa`.
+            unsafe { tiles::product_bf16(isa, y.as_mut_ptr(), b.cols, a, b, Threads::One) };
+            all.push((if isa == Isa::Amx { "tiles" } else { "vectors" }, y));
+        }
+    }
+    all
+}
+
+#[test]
+fn products_with_bf16_weights_are_within_its_rounding() {
+    for (m, k, n) in [(1, 64, 32), (3, 40, 17), (33, 96, 64), (128, 512, 96), (150, 70, 130)] {
+        let a = random(m * k, 5);
+        let b: Vec<bf16> = random(k * n, 6).into_iter().map(bf16::from_f32).collect();
+        let exact: Vec<f32> = b.iter().map(|x| x.to_f32()).collect();
+        let bt = transposed(&b, k, n);
+        for view in [Matrix::new(&b, k, n), Matrix::new(&bt, n, k).t()] {
+            for (how, y) in bf16_products(Matrix::new(&a, m, k), view) {
+                let error = relative_error(&y, &a, &exact, (m, k, n));
+                assert!(error < 4e-3, "{how} {m} {k} {n} {error:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_strided_bf16_product_leaves_the_gaps_alone() {
+    let (m, k, n) = (40, 64, 32);
+    let a = random(m * k, 7);
+    let w: Vec<bf16> = random(n * k, 8).into_iter().map(bf16::from_f32).collect();
+    let (a, b) = (Matrix::new(&a, m, k), Matrix::new(&w, n, k).t());
+    let expected = product_bf16(a, b, Threads::One).unwrap();
+    let mut out = vec![5.0; m * (n + 3)];
+    multiply_bf16(MatrixMut::strided(&mut out, m, n, n + 3), a, b, Threads::One).unwrap();
+    for (row, expected) in out.chunks(n + 3).zip(expected.chunks(n)) {
+        assert_eq!((&row[..n], &row[n..]), (expected, &[5.0; 3][..]));
+    }
+}
+
+#[test]
+fn bytes_do_not_depend_on_the_number_of_threads() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    for (m, k, n) in LARGE {
+        let (a, b) = (random(m * k, 9), random(k * n, 10));
+        let narrow: Vec<bf16> = b.iter().copied().map(bf16::from_f32).collect();
+        let (a, b, narrow) = (Matrix::new(&a, m, k), Matrix::new(&b, k, n), Matrix::new(&narrow, k, n));
+        let run = |threads| (product(a, b, threads).unwrap(), product_bf16(a, narrow, threads).unwrap());
+        assert_eq!(pool.install(|| run(Threads::All)), run(Threads::One));
+    }
+}

@@ -1,0 +1,90 @@
+//! What this processor can do with `bf16` numbers.
+
+use std::sync::OnceLock;
+
+/// The instructions for products of `bf16` numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ops::gemm) enum Isa {
+    /// Tile registers: AMX-BF16, with AVX-512 to pack.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
+    /// Vectors: AVX512-BF16.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// None.
+    Other,
+}
+
+/// Below this many rows or columns packing costs more than a faster product gains.
+const FEWEST: usize = 48;
+/// The same for the inner dimension.
+const SHALLOWEST: usize = 32;
+/// The same for the product of all three.
+const SMALLEST: usize = 1 << 20;
+
+impl Isa {
+    /// The best that this processor and its operating system have, asked once.
+    pub(in crate::ops::gemm) fn detect() -> Self {
+        static FOUND: OnceLock<Isa> = OnceLock::new();
+        *FOUND.get_or_init(find)
+    }
+
+    /// What multiplies `f32` matrices `[m, k] [k, n]` faster than `f32` arithmetic does.
+    pub(in crate::ops::gemm) fn for_f32(self, m: usize, n: usize, k: usize) -> Option<Self> {
+        let large = m.min(n) >= FEWEST && k >= SHALLOWEST && m * n * k >= SMALLEST;
+        (self.has_tiles() && large).then_some(self)
+    }
+
+    /// What multiplies `f32` by `bf16` matrices.
+    pub(in crate::ops::gemm) fn for_bf16(self) -> Option<Self> {
+        (self != Self::Other).then_some(self)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn has_tiles(self) -> bool {
+        self == Self::Amx
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn has_tiles(self) -> bool {
+        false
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn find() -> Isa {
+    use std::arch::is_x86_feature_detected as has;
+    let vectors = has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512bf16");
+    match (vectors, vectors && tiles_permitted()) {
+        (_, true) => Isa::Amx,
+        (true, false) => Isa::Avx512,
+        (false, false) => Isa::Other,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn find() -> Isa {
+    Isa::Other
+}
+
+/// Whether the processor has tile registers of `bf16` and the operating system lets this process use them.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn tiles_permitted() -> bool {
+    /// `ARCH_REQ_XCOMP_PERM` of Linux's `arch_prctl`.
+    const REQUEST: libc::c_ulong = 0x1023;
+    /// `XFEATURE_XTILEDATA`.
+    const TILE_DATA: libc::c_ulong = 18;
+    /// Bits of EDX in leaf 7: AMX-BF16 and AMX-TILE.
+    const BITS: u32 = 1 << 22 | 1 << 24;
+    if std::arch::x86_64::__cpuid(0).eax < 7 {
+        return false;
+    }
+    let has_tiles = std::arch::x86_64::__cpuid_count(7, 0).edx & BITS == BITS;
+    // SAFETY: the call takes two numbers and touches no memory of ours; kernels that do not know it refuse.
+    has_tiles && unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST, TILE_DATA) } == 0
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn tiles_permitted() -> bool {
+    false
+}

@@ -1,0 +1,82 @@
+//! Few rows by a large weight, as in decoding: such a product waits for the weight to come from memory. Its tiles are
+//! read where they lie, and the few rows are what is packed; the result comes out transposed.
+
+use std::arch::x86_64::{__m512i, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_setzero_si512};
+
+use half::bf16;
+
+use super::blocked::{Output, for_each};
+use super::pack::{Lines, buffer, panel, transpose};
+use super::{BLOCK, DEPTH, Isa, TILE, amx};
+use crate::ops::gemm::{Matrix, Threads};
+
+/// Beyond so many rows the weight is read so often that packing it pays.
+const MOST_ROWS: usize = 128;
+/// Blocks of the weight's rows in one task.
+const TASK: usize = 4;
+
+/// Whether `x wᵀ` can be computed so: whole tiles of a weight whose rows are contiguous.
+pub(super) fn applies(isa: Isa, a: &Matrix<'_>, b: &Matrix<'_, bf16>) -> bool {
+    let whole = b.cols.is_multiple_of(BLOCK) && b.rows.is_multiple_of(DEPTH) && b.rows > 0;
+    isa == Isa::Amx && a.rows <= MOST_ROWS && b.row_stride == 1 && whole
+}
+
+/// `out = a b`.
+///
+/// # Safety
+/// As [`call`](crate::ops::gemm::call); [`applies`] must hold.
+pub(super) unsafe fn thin(out: Output, a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) {
+    let rows = Lines::right(a.t());
+    let steps = rows.depth() / DEPTH;
+    let count = rows.count();
+    let mut packed = buffer(count.div_ceil(BLOCK) * steps * 2);
+    for (i, tiles) in packed.chunks_mut(steps * 2).enumerate() {
+        // SAFETY: the operand lies inside its slice, and the panel has `2 steps` tiles.
+        unsafe { panel::<f32, 1>(rows, i * BLOCK, 0, steps, tiles.as_mut_ptr().cast()) };
+    }
+    let packed = &packed;
+    let blocks = b.cols / BLOCK;
+    let tasks: Vec<_> = (0..blocks).step_by(TASK).map(|first| first..blocks.min(first + TASK)).collect();
+    for_each(tasks, threads, |task| {
+        // SAFETY: the processor has the registers, by `applies`.
+        let _session = unsafe { amx::Session::begin() };
+        let mut block = Block([0.0; BLOCK * BLOCK]);
+        for column in task {
+            for (i, x) in packed.chunks(steps * 2).enumerate() {
+                // SAFETY: 32 rows of the weight lie from here, `applies` says that there are so many; tasks write
+                // disjoint columns of `out`.
+                unsafe {
+                    let weight = b.data.as_ptr().add(column * BLOCK * b.col_stride);
+                    let stride = b.col_stride * size_of::<bf16>();
+                    amx::in_place(weight.cast(), stride, x.as_ptr().cast(), steps, block.0.as_mut_ptr());
+                    store(&block, out, i * BLOCK, count, column * BLOCK);
+                }
+            }
+        }
+    });
+}
+
+/// The numbers of one block: rows of the weight by rows of `a`.
+#[repr(C, align(64))]
+struct Block([f32; BLOCK * BLOCK]);
+
+/// Writes the transpose of a block to the rows from `row` (of `rows`) and 32 columns from `column`.
+///
+/// # Safety
+/// These must lie inside `out`.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn store(block: &Block, out: Output, row: usize, rows: usize, column: usize) {
+    for (tile, numbers) in block.0.chunks_exact(TILE * TILE).enumerate() {
+        let (first_column, first_row) = (column + tile / 2 * TILE, row + tile % 2 * TILE);
+        let mut vectors: [__m512i; TILE] = [_mm512_setzero_si512(); TILE];
+        for (vector, numbers) in vectors.iter_mut().zip(numbers.chunks_exact(TILE)) {
+            // SAFETY: a chunk has 16 numbers.
+            *vector = unsafe { _mm512_loadu_si512(numbers.as_ptr().cast()) };
+        }
+        transpose(&mut vectors);
+        for (i, vector) in vectors.iter().enumerate().take(rows.saturating_sub(first_row)) {
+            // SAFETY: by this function's contract.
+            unsafe { _mm512_mask_storeu_epi32(out.at(first_row + i, first_column).cast(), u16::MAX, *vector) };
+        }
+    }
+}
