@@ -39,7 +39,9 @@ impl PeftModule for Dora {
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let weights @ [a, b, _] = call.take()?;
         let base = call.base.ok_or_else(|| Error::Mismatch("DoRA needs the weight of its linear map".into()))?;
-        let scale = rows::vector(&self.scale(weights, base)?)?;
+        // A frozen weight may be narrower than what is computed with.
+        let wide = base.to_dtype(call.output.dtype())?;
+        let scale = rows::vector(&self.scale(weights, &wide)?)?;
         let x = ctx.dropout(call.input, self.0.dropout)?;
         let branch = self.0.branch(&x, a, b, ctx)?;
         // Where the input is dropped, the branch's share of the backbone is computed from what is left, as in `peft`.

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::config::WeightType;
+
 /// Hypernetwork-generated LoRA and adapters for multi-task sequence labelling with T5.
 #[derive(Debug, Parser)]
 #[command(
@@ -33,9 +35,9 @@ pub(super) struct Global {
     /// Where to compute: cpu, cuda, cuda:N or metal [default: the best that was compiled in]
     #[arg(long, global = true, value_name = "DEVICE")]
     pub(super) device: Option<String>,
-    /// The type of the backbone's weights
-    #[arg(long, global = true, value_enum, default_value_t = Precision::F32)]
-    pub(super) dtype: Precision,
+    /// The type of the backbone's frozen matrices [default: model.dtype of the configuration, f32]
+    #[arg(long, global = true, value_enum)]
+    pub(super) dtype: Option<Precision>,
     /// Threads to compute with [default: one per core]
     #[arg(long, global = true, value_name = "N")]
     pub(super) threads: Option<std::num::NonZeroUsize>,
@@ -51,6 +53,16 @@ pub(super) struct Global {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Precision {
     F32,
+    Bf16,
+}
+
+impl From<Precision> for WeightType {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use candle_core::Device;
 
-use super::args::EvalArgs;
+use super::args::{EvalArgs, Global};
 use super::output::{json, written};
 use crate::Result;
 use crate::eval::EvalReport;
@@ -12,10 +12,10 @@ use crate::run::RunDir;
 use crate::session::{Session, score_run, select_tasks};
 use crate::tasks::SplitName;
 
-pub(super) fn eval(args: &EvalArgs, device: &Device, out: &mut dyn Write) -> Result<()> {
+pub(super) fn eval(args: &EvalArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
     let split: SplitName = args.split.parse()?;
     let run = RunDir::new(&args.run);
-    let (session, step) = Session::load(&run, device)?;
+    let (session, step) = Session::load_in(&run, device, global.dtype.map(Into::into))?;
     let tasks = select_tasks(&session, &args.tasks)?;
     let report = score_run(&run, &session, step, split, &tasks)?;
     if args.json { json(out, &report) } else { table(&report, out) }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::args::{PredictArgs, PredictFormat};
+use super::args::{Global, PredictArgs, PredictFormat};
 use crate::eval::Labeller;
 use crate::predict::{PredictionFormat, PredictionWriter};
 use crate::run::RunDir;
@@ -17,8 +17,8 @@ use crate::{Error, Result};
 /// Sentences that are read before any is labelled, in batches: enough to sort by length, few enough to stream.
 const BATCHES_AT_ONCE: usize = 8;
 
-pub(super) fn predict(args: &PredictArgs, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let (session, _) = Session::load(&RunDir::new(&args.run), device)?;
+pub(super) fn predict(args: &PredictArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+    let (session, _) = Session::load_in(&RunDir::new(&args.run), device, global.dtype.map(Into::into))?;
     let corpus = Corpus::new(&session.config, session.config.task(&args.task)?)?;
     let labeller = Labeller::new(&session.model, &session.tokenizer, &corpus, &session.config.eval)?;
     let chunk = session.config.eval.batch_size.get() * BATCHES_AT_ONCE;

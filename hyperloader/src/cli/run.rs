@@ -67,8 +67,8 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
     match &cli.verb {
         Verb::Quickstart(args) => quickstart(args, &cli.global, &device()?, out),
         Verb::Train(args) => train(args, &cli.global, &device()?, out),
-        Verb::Eval(args) => eval::eval(args, &device()?, out),
-        Verb::Predict(args) => predict::predict(args, &device()?, out),
+        Verb::Eval(args) => eval::eval(args, &cli.global, &device()?, out),
+        Verb::Predict(args) => predict::predict(args, &cli.global, &device()?, out),
         Verb::Params(args) => params::params(args, out),
         Verb::Compile(args) => compile::compile(args, &device()?, out),
         Verb::Export(args) => export(args, &device()?, out),
@@ -94,7 +94,8 @@ fn folder(given: Option<&Path>, configured: Option<&Path>, key: &str) -> Result<
 }
 
 fn train(args: &TrainArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let config = load(&args.config)?;
+    let mut config = load(&args.config)?;
+    config.model.dtype = global.dtype.map_or(config.model.dtype, Into::into);
     let folder = folder(args.out.as_deref(), config.train.output_dir.as_deref(), "train.output_dir")?;
     let outcome = session::train(config, &folder, device, &options(args.resume, global)?)?;
     let best = outcome.best.map_or_else(String::new, |best| format!(", validation micro-F1 {:.2}", 100. * best.score));

@@ -17,6 +17,7 @@ use serde::Serialize;
 pub use task_model::{Folded, TaskModel};
 pub use trial::Trial;
 
+use crate::config::WeightType;
 use crate::files::{save_tensors, write_atomic, write_dir_atomic};
 use crate::run::{ADAPTER_FILE, RunDir};
 use crate::session::Session;
@@ -51,7 +52,7 @@ pub fn compile(run: &RunDir, task: &str, out: &Path, device: &Device) -> Result<
     if out.exists() {
         return Err(Error::Config(format!("{} exists; name a folder that does not", out.display())));
     }
-    let (session, _) = Session::load(run, device)?;
+    let (session, _) = Session::load_in(run, device, Some(WeightType::F32))?;
     let task = session.config.task(task)?.name.clone();
     let sentences = trial::sentences(&session, &task)?;
     let before = trial::measure(&session, &task, &sentences)?;

@@ -2,9 +2,30 @@
 
 use std::path::PathBuf;
 
+use candle_core::DType;
 use serde::{Deserialize, Serialize};
 
 use crate::t5::Trainable;
+
+/// The type of the backbone's frozen matrices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WeightType {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits with the exponent of `f32`.
+    Bf16,
+}
+
+impl From<WeightType> for DType {
+    fn from(dtype: WeightType) -> Self {
+        match dtype {
+            WeightType::F32 => Self::F32,
+            WeightType::Bf16 => Self::BF16,
+        }
+    }
+}
 
 /// Which backbone is adapted, and what of it is trained beside the PEFT weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +43,10 @@ pub struct ModelConfig {
     /// Whether the decoder's cross-attention has a relative position bias, as under the transformers 3.5.1 that the authors
     /// ran; later versions have none. Default `false`; the paper's protocol wants `true`.
     pub cross_attention_bias: bool,
+    /// The type in which the frozen matrices of the backbone are held: `"f32"`, or `"bf16"` for half the memory and, where
+    /// the processor multiplies such numbers, a multiple of the speed. Variables, norms, the optimizer and all sums are `f32`
+    /// either way. `--dtype` comes before it. Default `"f32"`.
+    pub dtype: WeightType,
     /// The backbone's dropout, in `[0, 1)`. Default: the model's own (T5: 0.1).
     pub dropout_rate: Option<f64>,
 }
@@ -33,6 +58,7 @@ impl Default for ModelConfig {
             tokenizer: None,
             trainable: Trainable::Norms,
             cross_attention_bias: false,
+            dtype: WeightType::F32,
             dropout_rate: None,
         }
     }

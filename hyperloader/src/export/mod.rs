@@ -16,6 +16,7 @@ use peft_adapter::files::{ModelInfo, write_adapterhub, write_peft};
 use peft_core::Adapter;
 
 use crate::compile::TaskModel;
+use crate::config::WeightType;
 use crate::files::write_dir_atomic;
 use crate::run::RunDir;
 use crate::session::Session;
@@ -45,7 +46,7 @@ pub fn export(run: &RunDir, task: &str, format: ExportFormat, out: &Path, device
     if out.exists() {
         return Err(Error::Config(format!("{} exists; name a folder that does not", out.display())));
     }
-    let (session, _) = Session::load(run, device)?;
+    let (session, _) = Session::load_in(run, device, Some(WeightType::F32))?;
     let task = session.config.task(task)?.name.clone();
     let model = TaskModel::new(&session.model, &task)?;
     let methods = session.config.methods_again()?;

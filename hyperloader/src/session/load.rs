@@ -1,10 +1,10 @@
 //! [`Session`]: configuration, tokenizer, model and variables.
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 use datasets::tokenizer::T5Tokenizer;
 use peft_core::{ParamStore, Tasks};
 
-use crate::config::Config;
+use crate::config::{Config, WeightType};
 use crate::files::{load_tensors, resolve_link};
 use crate::model::{Backbone, Parts, PeftT5, check_vocabulary, open_tokenizer};
 use crate::run::{ADAPTER_FILE, RunDir};
@@ -40,11 +40,20 @@ impl Session {
     /// # Errors
     /// If the folder holds no finished run, or its weights do not fit its configuration.
     pub fn load(run: &RunDir, device: &Device) -> Result<(Self, usize)> {
+        Self::load_in(run, device, None)
+    }
+
+    /// [`load`](Self::load) with the backbone's frozen matrices in `dtype`; without one, in that of the run.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_in(run: &RunDir, device: &Device, dtype: Option<WeightType>) -> Result<(Self, usize)> {
         let path = run.config();
         if !path.is_file() {
             return Err(Error::Config(format!("{} is no run folder: it has no config.toml", run.root().display())));
         }
         let mut config = Config::load(&path, &[])?;
+        config.model.dtype = dtype.unwrap_or(config.model.dtype);
         if run.is_self_contained() {
             config.model.name = run.root().to_string_lossy().into_owned();
             config.model.tokenizer = None;
@@ -83,7 +92,7 @@ impl Session {
             tasks: &tasks,
         };
         let weights = backbone.weights.trainable(config.model.trainable, &store);
-        let model = PeftT5::new(parts, weights.var_builder(DType::F32, device), store.var_builder())?;
+        let model = PeftT5::new(parts, weights.var_builder(config.model.dtype.into(), device), store.var_builder())?;
         Ok(Self { tokenizer, model, store, device: device.clone(), config })
     }
 }

@@ -1,5 +1,6 @@
 //! Takes parameters from a `VarBuilder` under their Hugging Face names, and names sites on the way.
 
+use candle_core::DType;
 use candle_nn::{Init, VarBuilder};
 use peft_core::{Front, Position, Site, SiteId, SiteKind, Sites, Stack, normal};
 
@@ -33,6 +34,9 @@ pub(super) struct Features {
 const FRONTS: [(Front, &str); 3] =
     [(Front::Past, ".past"), (Front::UncountedPast, ".uncounted_past"), (Front::Shifting, "")];
 
+/// How the name of a table of relative position biases ends.
+const RELATIVE_BIAS: &str = "relative_attention_bias.weight";
+
 /// What the modules of the backbone are built with.
 pub(super) struct Builder<'a> {
     pub(super) config: &'a T5Config,
@@ -48,7 +52,13 @@ impl<'a> Builder<'a> {
 
     /// The parameter called `name`; `init` is its initial value where the source is random.
     pub(super) fn weight(&self, name: String, dims: &[usize], init: Init) -> Result<Weight> {
-        let value = self.vb.get_with_hints(dims, &name, init)?;
+        let narrow = self.vb.dtype() == DType::BF16;
+        let dtype = if narrow { DType::F32 } else { self.vb.dtype() };
+        let mut value = self.vb.get_with_hints_dtype(dims, &name, init, dtype)?;
+        // Norms and position biases are small and sensitive, and variables must hold what the optimizer adds.
+        if narrow && dims.len() == 2 && !value.track_op() && !name.ends_with(RELATIVE_BIAS) {
+            value = value.to_dtype(DType::BF16)?;
+        }
         Ok(Weight { name, value, site: None })
     }
 

@@ -154,8 +154,8 @@ impl Weight {
         if active.is_idle(site) {
             return Ok(None);
         }
-        match active.merge(site, &self.value)? {
-            Merge::Weight(value) => (self.value, self.site) = (value, None),
+        match active.merge(site, &self.wide()?)? {
+            Merge::Weight(value) => (self.value, self.site) = (self.narrow(value)?, None),
             Merge::Refused(reason) => return Ok(Some(reason)),
         }
         Ok(None)
@@ -163,8 +163,8 @@ impl Weight {
 
     /// Puts `W' - ΔW` in the place of `W'`, or gives the reason why not.
     fn unmerge(&mut self, site: SiteId, active: &Active<'_>) -> Result<Option<String>> {
-        match active.unmerge(site, &self.value)? {
-            Merge::Weight(value) => (self.value, self.site) = (value, Some(site)),
+        match active.unmerge(site, &self.wide()?)? {
+            Merge::Weight(value) => (self.value, self.site) = (self.narrow(value)?, Some(site)),
             Merge::Refused(reason) => return Ok(Some(reason)),
         }
         Ok(None)

@@ -1,6 +1,6 @@
 //! Parameters that know their names, and the two layers made of one: linear map and norm.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use peft_core::{Active, Ctx, SiteId, ops};
 
 use crate::Result;
@@ -20,12 +20,25 @@ impl Weight {
     /// Cuts the value off from the graph and, where every method at the site folds, puts `W + ΔW` in its place.
     pub(super) fn fold(&mut self, active: &Active<'_>) -> Result<()> {
         if let Some(site) = self.site.filter(|site| !active.is_idle(*site))
-            && let Some(folded) = active.fold(site, &self.value)?
+            && let Some(folded) = active.fold(site, &self.wide()?)?
         {
-            (self.value, self.site) = (folded, None);
+            (self.value, self.site) = (self.narrow(folded)?, None);
         }
         self.value = self.value.detach();
         Ok(())
+    }
+
+    /// The value that methods compute with: a frozen one may be `bf16`.
+    pub(super) fn wide(&self) -> Result<Tensor> {
+        match self.value.dtype() {
+            DType::BF16 => Ok(self.value.to_dtype(DType::F32)?),
+            _ => Ok(self.value.clone()),
+        }
+    }
+
+    /// `value` in the type of the present one.
+    pub(super) fn narrow(&self, value: Tensor) -> Result<Tensor> {
+        Ok(value.to_dtype(self.value.dtype())?)
     }
 
     /// Whether a method acts at the site.

@@ -55,6 +55,9 @@ impl T5 {
     /// The model of shape `config` with its parameters taken from `vb`, which stands at the root of the Hugging Face
     /// names ([`Weights::var_builder`](super::Weights::var_builder)).
     ///
+    /// If the type of `vb` is `bf16`, the matrices that do not train are held in it (linear maps, the embedding table, the
+    /// output projection); norms, position biases, variables and everything that is computed are `f32`.
+    ///
     /// # Errors
     /// If a parameter is missing or has another shape than `config` says.
     pub fn new(config: &T5Config, vb: VarBuilder<'_>) -> Result<Self> {
@@ -159,7 +162,7 @@ impl T5 {
         let Some(site) = head.site.filter(|site| !active.is_idle(*site)) else {
             return Ok(head.value.clone());
         };
-        active.fold(site, &head.value)?.ok_or_else(|| {
+        active.fold(site, &head.wide()?)?.ok_or_else(|| {
             Error::Training(
                 "a method at lm_head cannot be folded into it (or differs by row of the batch); the loss needs one \
                  output weight for the whole batch"

@@ -13,6 +13,8 @@ use super::Kernels;
 /// gradient in place, whereas a custom operation must hand over a second tensor of the table's size, which
 /// costs more than a parallel sum of the rows gains.
 ///
+/// Rows of a `bf16` table come out as `f32`.
+///
 /// # Errors
 ///
 /// If the shapes or types are others, or (on the CPU) an id is not below `V`.
@@ -36,7 +38,8 @@ pub fn embedding_plain(ids: &Tensor, table: &Tensor) -> Result<Tensor> {
             table.dims()
         );
     };
-    table.index_select(&ids.flatten_all()?, 0)?.reshape((*batch, *len, *width))
+    let rows = table.index_select(&ids.flatten_all()?, 0)?.reshape((*batch, *len, *width))?;
+    if rows.dtype() == DType::BF16 { rows.to_dtype(DType::F32) } else { Ok(rows) }
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! The loss and its gradients, a few rows of logits at a time.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
+use half::bf16;
 use rayon::prelude::*;
 
 use super::{Reduction, SmoothedCrossEntropy, Token};
-use crate::ops::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add};
+use crate::ops::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add, multiply_bf16};
 use crate::ops::math::{exp, max, sum};
 use crate::ops::values::{output, tensor, values};
 
 /// Rows of logits that exist at once.
-const ROWS: usize = 256;
+const ROWS: usize = 1024;
 
 /// The target distribution and the weight of one token.
 #[derive(Clone, Copy)]
@@ -61,7 +62,31 @@ impl Target {
     }
 }
 
-/// A sumoss and, for the tracked arguments, its gradient: known before the operation enters the graph.
+/// The output weight, `f32` or, if it is frozen, `bf16`.
+enum Table<'a> {
+    Wide(Matrix<'a>),
+    Narrow(Matrix<'a, bf16>),
+}
+
+impl Table<'_> {
+    /// `rows wᵀ`.
+    fn logits(&self, out: MatrixMut<'_>, rows: Matrix<'_>) -> Result<()> {
+        match self {
+            Self::Wide(w) => multiply(out, rows, w.t(), Threads::All),
+            Self::Narrow(w) => multiply_bf16(out, rows, w.t(), Threads::All),
+        }
+    }
+
+    /// `logits w`.
+    fn gradient(&self, out: MatrixMut<'_>, logits: Matrix<'_>) -> Result<()> {
+        match self {
+            Self::Wide(w) => multiply(out, logits, *w, Threads::All),
+            Self::Narrow(w) => multiply_bf16(out, logits, *w, Threads::All),
+        }
+    }
+}
+
+/// A sum of losses and, for the tracked arguments, its gradient: known before the operation enters the graph.
 pub(super) struct Loss {
     value: f64,
     d_hidden: Option<Tensor>,
@@ -71,10 +96,16 @@ pub(super) struct Loss {
 impl Loss {
     pub(super) fn new(hidden: &Tensor, weight: &Tensor, tokens: &[Token], target: Target) -> Result<Self> {
         let (vocab, width) = weight.dims2()?;
-        let (h, w) = (values(hidden)?, values(weight)?);
+        let h = values(hidden)?;
+        let (storage, layout) = weight.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else { bail!("smoothed_cross_entropy: the weight is not on the CPU") };
+        let table = match weight.dtype() {
+            DType::BF16 => Table::Narrow(Matrix::new(part(storage, layout)?, vocab, width)),
+            _ => Table::Wide(Matrix::new(part(storage, layout)?, vocab, width)),
+        };
         let gradient = hidden.track_op() || weight.track_op();
         let mut d_hidden = vec![0.0; if hidden.track_op() { h.len() } else { 0 }];
-        let mut d_weight = vec![0.0; if weight.track_op() { w.len() } else { 0 }];
+        let mut d_weight = vec![0.0; if weight.track_op() { vocab * width } else { 0 }];
         let mut value = 0.0;
         let mut logits = vec![0.0; ROWS.min(tokens.len()) * vocab];
         for tokens in tokens.chunks(ROWS) {
@@ -84,8 +115,7 @@ impl Loss {
             };
             let rows = gather(&h, tokens, width);
             let rows = Matrix::new(&rows, n, width);
-            let w = Matrix::new(&w, vocab, width);
-            multiply(MatrixMut::new(logits, n, vocab), rows, w.t(), Threads::All)?;
+            table.logits(MatrixMut::new(logits, n, vocab), rows)?;
             let losses: Vec<f64> = logits
                 .par_chunks_mut(vocab)
                 .zip(tokens)
@@ -95,7 +125,7 @@ impl Loss {
             let logits = Matrix::new(logits, n, vocab);
             if hidden.track_op() {
                 let mut rows = vec![0.0; n * width];
-                multiply(MatrixMut::new(&mut rows, n, width), logits, w, Threads::All)?;
+                table.gradient(MatrixMut::new(&mut rows, n, width), logits)?;
                 scatter(&mut d_hidden, &rows, tokens, width);
             }
             if weight.track_op() {
@@ -105,6 +135,15 @@ impl Loss {
         }
         let wrap = |t: &Tensor, d| t.track_op().then(|| tensor(d, t.shape())).transpose();
         Ok(Self { value, d_hidden: wrap(hidden, d_hidden)?, d_weight: wrap(weight, d_weight)? })
+    }
+}
+
+/// The contiguous values of a weight.
+fn part<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+    let range = layout.contiguous_offsets();
+    match range.and_then(|(start, end)| storage.as_slice::<T>().ok()?.get(start..end)) {
+        Some(values) => Ok(values),
+        None => bail!("smoothed_cross_entropy: expected a contiguous weight of f32 or bf16, got {layout:?}"),
     }
 }
 

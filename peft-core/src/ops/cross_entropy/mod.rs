@@ -48,7 +48,8 @@ struct Token {
 ///
 /// The fused version works through a few rows at a time. It computes the gradients of the tracked arguments
 /// together with the loss, while the logits exist, and saves them, `n d` (and `V d`) numbers, for the backward
-/// pass, which scales them: pass detached tensors where no gradient is needed.
+/// pass, which scales them: pass detached tensors where no gradient is needed. A frozen `weight` may be `bf16`, as in
+/// [`linear`](super::linear).
 ///
 /// # Errors
 ///
@@ -61,7 +62,8 @@ pub fn smoothed_cross_entropy(
     options: &SmoothedCrossEntropy,
     kernels: Kernels,
 ) -> Result<Tensor> {
-    if !kernels.fused_for(&[hidden, weight]) {
+    let narrow = weight.dtype() == DType::BF16 && !weight.track_op() && weight.device().is_cpu();
+    if !kernels.fused_for(&[hidden]) || !(narrow || kernels.fused_for(&[weight])) {
         return smoothed_cross_entropy_plain(hidden, weight, labels, options);
     }
     let tokens = tokens(hidden, weight, labels, options)?;
@@ -90,7 +92,7 @@ pub fn smoothed_cross_entropy_plain(
     let (rows, labels): (Vec<u32>, Vec<u32>) = tokens.iter().map(|t| (t.row, t.label)).unzip();
     let rows = Tensor::from_vec(rows, n, hidden.device())?;
     let labels = Tensor::from_vec(labels, (n, 1), hidden.device())?;
-    let logits = hidden.index_select(&rows, 0)?.matmul(&weight.t()?)?;
+    let logits = hidden.index_select(&rows, 0)?.matmul(&weight.to_dtype(hidden.dtype())?.t()?)?;
     let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
     let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
     let log_p = shifted.broadcast_sub(&log_sum)?;

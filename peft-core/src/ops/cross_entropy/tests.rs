@@ -115,3 +115,21 @@ fn wrong_shapes_and_smoothing_are_named() {
     let options = SmoothedCrossEntropy { label_smoothing: 1.5, ..SMOOTHED };
     assert!(run((4, 3), &options).contains("1.5"));
 }
+
+#[test]
+fn a_frozen_bf16_weight_is_within_its_rounding() {
+    use candle_core::{DType, Device, Var};
+    let hidden = Var::from_tensor(&random(&[70, 64], 1).to_dtype(DType::F32).unwrap()).unwrap();
+    let weight = random(&[96, 64], 2).to_dtype(DType::BF16).unwrap();
+    let labels = Tensor::arange(0u32, 70, &Device::Cpu).unwrap();
+    let options = SmoothedCrossEntropy { label_smoothing: 0.1, ..SmoothedCrossEntropy::default() };
+    let run = |kernels| {
+        let loss = smoothed_cross_entropy(&hidden, &weight, &labels, &options, kernels).unwrap();
+        let gradient = loss.backward().unwrap().get(&hidden).unwrap().clone();
+        (loss.to_scalar::<f32>().unwrap(), gradient)
+    };
+    let ((fused, fused_gradient), (plain, plain_gradient)) = (run(Kernels::Fused), run(Kernels::Plain));
+    assert!((fused - plain).abs() < 2e-3 * plain, "{fused} {plain}");
+    let norm = |t: &Tensor| t.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
+    assert!(norm(&(&fused_gradient - &plain_gradient).unwrap()) < 1e-2 * norm(&plain_gradient));
+}

@@ -75,12 +75,7 @@ pub(super) fn product_bf16(a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads)
 }
 
 /// [`product_bf16`] into `out`.
-pub(super) fn multiply_bf16(
-    out: MatrixMut<'_>,
-    a: Matrix<'_>,
-    b: Matrix<'_, bf16>,
-    threads: Threads,
-) -> Result<()> {
+pub(super) fn multiply_bf16(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) -> Result<()> {
     check(&a, &b)?;
     check_out(&out, &a, &b)?;
     if let Some(isa) = Isa::detect().for_bf16() {

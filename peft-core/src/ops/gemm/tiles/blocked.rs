@@ -1,8 +1,6 @@
 //! Products in blocks: the left operand is packed once, the right one part by part, and every part is a task.
 
-use std::arch::x86_64::{
-    __m512, _mm512_add_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-};
+use std::arch::x86_64::{__m512, _mm512_add_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;

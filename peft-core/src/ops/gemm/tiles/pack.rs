@@ -6,11 +6,10 @@
 //! into: `[step][plane][2]`. What lies beyond the matrix is zero.
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm256_maskz_loadu_epi16, _mm512_castsi512_ps, _mm512_castsi512_si256,
-    _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64, _mm512_maskz_loadu_epi16,
-    _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4,
-    _mm512_slli_epi32, _mm512_storeu_si512, _mm512_sub_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
-    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    __m512, __m512i, _mm256_maskz_loadu_epi16, _mm512_castsi512_ps, _mm512_castsi512_si256, _mm512_cvtepu16_epi32,
+    _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64, _mm512_maskz_loadu_epi16, _mm512_maskz_loadu_ps, _mm512_or_si512,
+    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_slli_epi32, _mm512_storeu_si512,
+    _mm512_sub_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 use std::mem::transmute;
 
@@ -110,9 +109,8 @@ impl<const P: usize> Element<P> for f32 {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     unsafe fn line(at: *const Self, count: usize) -> [__m512i; P] {
         // SAFETY: masked lanes are not read.
-        let load = |skip: usize| unsafe {
-            _mm512_maskz_loadu_ps(lanes(count.saturating_sub(skip)), at.wrapping_add(skip))
-        };
+        let load =
+            |skip: usize| unsafe { _mm512_maskz_loadu_ps(lanes(count.saturating_sub(skip)), at.wrapping_add(skip)) };
         split(load(0), load(TILE))
     }
 
@@ -141,9 +139,8 @@ impl Element<1> for bf16 {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     unsafe fn pairs(at: *const Self, stride: usize, second: bool, count: usize) -> [__m512i; 1] {
         // SAFETY: as above; lanes of a second row that is not there are all masked.
-        let row = |at: *const Self, mask: u16| unsafe {
-            _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, at.cast()))
-        };
+        let row =
+            |at: *const Self, mask: u16| unsafe { _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, at.cast())) };
         let odd = row(at.wrapping_add(stride), if second { lanes(count) } else { 0 });
         [_mm512_or_si512(row(at, lanes(count)), _mm512_slli_epi32::<16>(odd))]
     }
