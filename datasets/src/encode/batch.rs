@@ -1,8 +1,6 @@
 //! Pairs side by side, padded to the longest.
 
-use std::borrow::Borrow;
-
-use super::Pair;
+use super::AsPair;
 
 /// Sizes of a [`Batch`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,10 +26,10 @@ pub struct Batch {
     pub shape: BatchShape,
 }
 
-/// Collates pairs (owned or borrowed) into one batch; `pad` is the tokenizer's `<pad>`, 0 in T5.
-pub fn collate<P: Borrow<Pair>>(pairs: &[P], pad: u32) -> Batch {
-    let sources = || pairs.iter().map(|pair| pair.borrow().source.as_slice());
-    let targets = || pairs.iter().map(|pair| pair.borrow().target.as_slice());
+/// Collates pairs (owned, borrowed or views) into one batch; `pad` is the tokenizer's `<pad>`, 0 in T5.
+pub fn collate<P: AsPair>(pairs: &[P], pad: u32) -> Batch {
+    let sources = || pairs.iter().map(|pair| pair.as_pair().source);
+    let targets = || pairs.iter().map(|pair| pair.as_pair().target);
     let shape = BatchShape { batch: pairs.len(), source_length: longest(sources()), target_length: longest(targets()) };
     let mut batch = Batch { shape, ..Batch::default() };
     for source in sources() {

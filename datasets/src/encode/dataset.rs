@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{EncodeOptions, Encoder, Pair};
+use super::{AsPair, EncodeOptions, Encoder, Pair};
 use crate::error::Result;
 use crate::read::Example;
 use crate::tokenizer::T5Tokenizer;
@@ -20,12 +20,15 @@ pub struct TruncationCount {
 
 impl TruncationCount {
     /// Counts the pairs that are marked as truncated.
-    pub fn of(pairs: &[Pair]) -> Self {
-        Self {
-            sentences: pairs.len(),
-            source: pairs.iter().filter(|pair| pair.source_truncated).count(),
-            target: pairs.iter().filter(|pair| pair.target_truncated).count(),
+    pub fn of<P: AsPair>(pairs: impl IntoIterator<Item = P>) -> Self {
+        let mut count = Self::default();
+        for pair in pairs {
+            let pair = pair.as_pair();
+            count.sentences += 1;
+            count.source += usize::from(pair.source_truncated);
+            count.target += usize::from(pair.target_truncated);
         }
+        count
     }
 
     /// Whether anything was lost.

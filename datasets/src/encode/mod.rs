@@ -6,15 +6,20 @@
 
 mod batch;
 mod dataset;
+mod pairs;
+mod parquet;
 mod sentinel;
 mod tags;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use batch::{Batch, BatchShape, collate};
 pub use dataset::{TruncationCount, encode_all};
+pub use pairs::Pairs;
 pub use sentinel::{EncodeOptions, Encoder, Pair};
 pub use tags::decode_tags;
+pub use view::{AsPair, PairView};
 
 pub(crate) use sentinel::interleave_from;

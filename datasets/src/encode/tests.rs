@@ -108,7 +108,47 @@ fn a_dataset_keeps_its_order() {
     assert_eq!(pairs, one_by_one);
 }
 
+#[test]
+fn bytes_that_are_no_encoded_sentences_are_refused() {
+    let pairs: Pairs = (0..40).map(|i| encode(&vec!["Oslo"; i], &vec!["O"; i], &EncodeOptions::default())).collect();
+    let whole = pairs.to_parquet().unwrap();
+    assert!(Pairs::from_parquet(b"PAR1").is_err());
+    for length in [0, 8, whole.len() / 2, whole.len() - 1] {
+        assert!(Pairs::from_parquet(&whole[..length]).is_err(), "{length}");
+    }
+    let mut frame = polars::prelude::df!("source" => [1u32], "target" => [2u32]).unwrap();
+    let mut other = Vec::new();
+    polars::prelude::ParquetWriter::new(&mut other).finish(&mut frame).unwrap();
+    assert!(Pairs::from_parquet(&other).is_err());
+}
+
+/// Pairs of any ids.
+fn any_pairs() -> impl Strategy<Value = Vec<Pair>> {
+    let ids = || prop::collection::vec(any::<u32>(), 0..9);
+    let pair = (ids(), ids(), any::<bool>(), any::<bool>());
+    let pair = pair.prop_map(|(source, target, source_truncated, target_truncated)| Pair {
+        source,
+        target,
+        source_truncated,
+        target_truncated,
+    });
+    prop::collection::vec(pair, 0..30)
+}
+
 proptest! {
+    #[test]
+    fn pairs_come_back_from_their_buffers_and_from_parquet(pairs in any_pairs()) {
+        let together: Pairs = pairs.iter().collect();
+        prop_assert_eq!(together.len(), pairs.len());
+        for (view, pair) in together.iter().zip(&pairs) {
+            prop_assert_eq!(view, pair.as_pair());
+        }
+        prop_assert_eq!(collate(&together.iter().collect::<Vec<_>>(), 0), collate(&pairs, 0));
+        let bytes = together.to_parquet().unwrap();
+        prop_assert_eq!(&together.to_parquet().unwrap(), &bytes);
+        prop_assert_eq!(Pairs::from_parquet(&bytes).unwrap(), together);
+    }
+
     #[test]
     fn no_sequence_is_longer_than_asked_and_each_ends_with_eos(
         words in prop::collection::vec("\\PC{0,12}", 0..130),

@@ -31,7 +31,7 @@ mod tsv;
 mod write;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use dataset::{Dataset, Example, Origin, Skipped};
 pub use format::Format;
@@ -73,6 +73,22 @@ pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Dataset> {
         None => detect::format_of(path, &bytes)?,
     };
     parse(&bytes, path, format, options)
+}
+
+/// The files that [`read`] opens for `path`.
+///
+/// ```
+/// use datasets::read::{Format, ReadOptions, files_of};
+/// let options = ReadOptions { format: Some(Format::Seq), ..ReadOptions::default() };
+/// assert_eq!(files_of("atis", &options), ["atis/seq.in", "atis/seq.out"].map(std::path::PathBuf::from));
+/// assert_eq!(files_of("atis.bio", &ReadOptions::default()), ["atis.bio"].map(std::path::PathBuf::from));
+/// ```
+pub fn files_of(path: impl AsRef<Path>, options: &ReadOptions) -> Vec<PathBuf> {
+    let path = path.as_ref();
+    match seq::folder_of(path, options.format) {
+        Some(folder) => [seq::TOKENS_FILE, seq::TAGS_FILE].map(|name| folder.join(name)).to_vec(),
+        None => vec![path.to_owned()],
+    }
 }
 
 /// Reads a corpus that is already in memory; `path` only names it in errors.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use datasets::labels::TagWords;
 
-use super::{Config, DataConfig, EvalConfig, ModelConfig, PretrainConfig, TaskConfig, TrainConfig};
+use super::{Config, DataConfig, EvalConfig, LossReduction, ModelConfig, PretrainConfig, TaskConfig, TrainConfig};
 
 /// One thing that is wrong, with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,7 @@ pub(super) fn first_issue(config: &Config) -> Option<Issue> {
         data(&config.data)?;
         tasks(&config.tasks)?;
         train(&config.train)?;
+        length_buckets(config)?;
         eval(&config.eval)?;
         config.pretrain.as_ref().map_or(Ok(()), pretrain)
     };
@@ -90,6 +91,15 @@ fn data(data: &DataConfig) -> Check {
     let fraction = data.fraction;
     let good = fraction > 0.0 && fraction <= 1.0;
     number(good, "data.fraction", fraction, "a number above 0, at most 1")
+}
+
+fn length_buckets(config: &Config) -> Check {
+    let weighed = config.train.loss_reduction == LossReduction::Mean;
+    expect(!weighed || config.data.length_buckets != Some(true), "data.length_buckets", || {
+        "cannot be true with train.loss_reduction = \"mean\": each micro-batch counts the same there, so that sorting by \
+         length would give words of short sentences more weight; leave it out or use \"sum\""
+            .to_owned()
+    })
 }
 
 fn tasks(tasks: &[TaskConfig]) -> Check {

@@ -1,6 +1,7 @@
 //! `[data]`: what holds for the data of all tasks.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use datasets::read::OnBadLine;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,16 @@ pub struct DataConfig {
     /// What a line that cannot be read does: `"fail"` ends the work, `"skip"` leaves the sentence out and counts it.
     /// Default `"fail"`.
     pub on_bad_line: OnBadLine,
+    /// Whether the sentences of a training step are sorted by length before they are cut into micro-batches, which leaves
+    /// less of each to padding. What a step is trained on stays the same; with one micro-batch a step nothing changes. Not
+    /// with `train.loss_reduction = "mean"`, where it would change the weight of a sentence. Default: as if `true` with
+    /// `"sum"`, `false` with `"mean"`.
+    pub length_buckets: Option<bool>,
+    /// Whether encoded training sentences are kept for the next run. Default `true`.
+    pub cache: bool,
+    /// The folder where they are kept. Default: `encoded` in `$HYPERLOADER_CACHE`, or else in `hyperloader` in the user's
+    /// own cache folder (`$XDG_CACHE_HOME`, `~/.cache` or, on Windows, `%LOCALAPPDATA%`).
+    pub cache_dir: Option<PathBuf>,
 }
 
 impl Default for DataConfig {
@@ -33,6 +44,9 @@ impl Default for DataConfig {
             temperature: 10.0,
             fraction: 1.0,
             on_bad_line: OnBadLine::default(),
+            length_buckets: None,
+            cache: true,
+            cache_dir: None,
         }
     }
 }

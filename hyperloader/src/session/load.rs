@@ -8,6 +8,7 @@ use crate::config::{Config, WeightType};
 use crate::files::{load_tensors, resolve_link};
 use crate::model::{Backbone, Parts, PeftT5, check_vocabulary, open_tokenizer};
 use crate::run::{ADAPTER_FILE, RunDir};
+use crate::t5::Weights;
 use crate::{Error, Result};
 
 /// A model that is ready to train or to label, with what it was made from.
@@ -81,17 +82,18 @@ impl Session {
     }
 
     fn build(config: Config, store: ParamStore, device: &Device) -> Result<Self> {
-        let backbone = Backbone::open(&config.model, config.seed)?;
-        let tokenizer = open_tokenizer(config.model.tokenizer.as_deref(), backbone.folder.as_deref())?;
-        check_vocabulary(&tokenizer, &backbone.config)?;
+        let Backbone { config: shape, weights, folder } = Backbone::open(&config.model, config.seed)?;
+        // Beside each other. The tokenizer's many small pieces stay with this thread: glibc grows another's memory page by page.
+        let mut loaded = Ok(Weights::outline());
+        let tokenizer = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| loaded = weights.load_ahead(device));
+            open_tokenizer(config.model.tokenizer.as_deref(), folder.as_deref())
+        })?;
+        check_vocabulary(&tokenizer, &shape)?;
         let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
-        let parts = Parts {
-            config: &backbone.config,
-            methods: &config.peft,
-            generator: config.generator.as_ref(),
-            tasks: &tasks,
-        };
-        let weights = backbone.weights.trainable(config.model.trainable, &store);
+        let parts =
+            Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
+        let weights = loaded?.trainable(config.model.trainable, &store);
         let model = PeftT5::new(parts, weights.var_builder(config.model.dtype.into(), device), store.var_builder())?;
         Ok(Self { tokenizer, model, store, device: device.clone(), config })
     }

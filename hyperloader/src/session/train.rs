@@ -1,9 +1,12 @@
 //! The verb `train`: one run.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use candle_core::{Device, Tensor};
+use datasets::Example;
+use datasets::encode::TruncationCount;
 use datasets::metrics::Mode;
 use peft_core::ops::{Reduction, SmoothedCrossEntropy};
 
@@ -11,7 +14,7 @@ use super::Session;
 use crate::config::{Config, LossReduction, ScoringMode, TaskConfig};
 use crate::files::write_atomic;
 use crate::run::{ADAPTER_FILE, RunDir};
-use crate::tasks::{Corpus, Split, SplitName};
+use crate::tasks::{Cache, Corpus, Encoded, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
 use crate::train::{Engine, Interrupt, Labelling, LabellingOptions, Outcome, Settings, TaskData};
 use crate::{Error, Result};
@@ -42,10 +45,11 @@ pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) 
     let config = &session.config;
     write_config(&run, config)?;
     let mut telemetry = open_telemetry(&run, config.train.max_steps.get(), options, resuming)?;
+    let cache = open_cache(&session, &mut telemetry)?;
     let tasks = config
         .require_tasks()?
         .iter()
-        .map(|task| load_task(&session, task, &mut telemetry))
+        .map(|task| load_task(&session, task, cache.as_ref(), &mut telemetry))
         .collect::<Result<Vec<_>>>()?;
     let labelling = Labelling::new(&session.model, &session.tokenizer, &tasks, labelling_options(config), device)?;
     let settings = settings(config, &tasks);
@@ -97,26 +101,50 @@ pub(super) fn open_telemetry(
     })
 }
 
-fn load_task<'a>(session: &'a Session, task: &'a TaskConfig, telemetry: &mut Telemetry) -> Result<TaskData<'a>> {
-    let corpus = Corpus::new(&session.config, task)?;
-    let mut load = |split: SplitName| -> Result<Split> {
-        let loaded = corpus.load(split, &session.tokenizer)?;
-        if loaded.truncated.any() {
-            telemetry.message(&format!("{} {split}: {}", task.name, loaded.truncated));
-        }
-        if loaded.skipped > 0 {
-            telemetry.message(&format!("{} {split}: {} bad lines left out", task.name, loaded.skipped));
-        }
-        Ok(loaded)
-    };
-    let train = load(SplitName::Train)?;
-    let mut validation = task.validation.is_some().then(|| load(SplitName::Validation)).transpose()?;
-    let limit = session.config.train.eval_sentences;
-    if let Some(split) = validation.as_mut().filter(|_| limit > 0) {
-        split.examples.truncate(limit);
-        split.pairs.truncate(limit);
+fn open_cache(session: &Session, telemetry: &mut Telemetry) -> Result<Option<Cache>> {
+    let cache = Cache::open(&session.config.data, &session.tokenizer)?;
+    if cache.is_none() && session.config.data.cache {
+        telemetry.message("cache: no place for encoded sentences; set data.cache_dir or HYPERLOADER_CACHE");
     }
-    Ok(TaskData { corpus, train, validation })
+    Ok(cache)
+}
+
+fn load_task<'a>(
+    session: &'a Session,
+    task: &'a TaskConfig,
+    cache: Option<&Cache>,
+    telemetry: &mut Telemetry,
+) -> Result<TaskData<'a>> {
+    let corpus = Corpus::new(&session.config, task)?;
+    let tokenizer = &session.tokenizer;
+    let train = match cache {
+        Some(cache) => corpus
+            .load_cached(SplitName::Train, tokenizer, cache, |note| telemetry.message(&format!("cache: {note}")))?,
+        None => corpus.load(SplitName::Train, tokenizer)?,
+    };
+    report(&task.name, SplitName::Train, &train, telemetry);
+    let validation = task.validation.is_some().then(|| -> Result<Vec<Example>> {
+        let (mut examples, skipped) = corpus.read(SplitName::Validation)?;
+        let encoded = Encoded { pairs: corpus.encode(&examples, tokenizer)?, skipped };
+        report(&task.name, SplitName::Validation, &encoded, telemetry);
+        let limit = session.config.train.eval_sentences;
+        if limit > 0 {
+            examples.truncate(limit);
+        }
+        Ok(examples)
+    });
+    Ok(TaskData { corpus, train: Arc::new(train.pairs), validation: validation.transpose()? })
+}
+
+/// Says what was lost of a split.
+fn report(task: &str, split: SplitName, encoded: &Encoded, telemetry: &mut Telemetry) {
+    let truncated = TruncationCount::of(encoded.pairs.iter());
+    if truncated.any() {
+        telemetry.message(&format!("{task} {split}: {truncated}"));
+    }
+    if encoded.skipped > 0 {
+        telemetry.message(&format!("{task} {split}: {} bad lines left out", encoded.skipped));
+    }
 }
 
 /// The backbone's tensors that do not train.
@@ -141,6 +169,8 @@ fn labelling_options(config: &Config) -> LabellingOptions {
         temperature: config.data.temperature,
         seed: config.seed,
         batch_size: config.train.batch_size.get(),
+        micro_batches: config.train.gradient_accumulation_steps,
+        length_buckets: config.data.length_buckets.unwrap_or(config.train.loss_reduction == LossReduction::Sum),
         loss: SmoothedCrossEntropy {
             label_smoothing: config.train.label_smoothing,
             reduction,
@@ -153,7 +183,7 @@ fn labelling_options(config: &Config) -> LabellingOptions {
 
 fn settings(config: &Config, tasks: &[TaskData<'_>]) -> Settings {
     let train = &config.train;
-    let sentences: usize = tasks.iter().map(|t| t.train.pairs.len()).sum();
+    let sentences: usize = tasks.iter().map(|t| t.train.len()).sum();
     let per_step = train.batch_size.get() * train.gradient_accumulation_steps.get();
     Settings {
         seed: config.seed,

@@ -4,12 +4,13 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use datasets::encode::{EncodeOptions, Pair, TruncationCount, encode_all};
+use datasets::encode::{EncodeOptions, Pairs, encode_all};
 use datasets::labels::{TagSet, TagWords, simplify};
-use datasets::read::{Example, Format, OnBadLine, ReadOptions, read};
+use datasets::read::{Example, Format, OnBadLine, ReadOptions, files_of, read};
 use datasets::sample::down_sample;
 use datasets::tokenizer::T5Tokenizer;
 
+use super::cache::{Cache, Key};
 use crate::config::{self, Config, TaskConfig};
 use crate::{Error, Result};
 
@@ -55,15 +56,11 @@ pub struct Corpus<'a> {
     words: TagWords,
 }
 
-/// The sentences of one split.
-#[derive(Debug, Clone)]
-pub struct Split {
-    /// Tokens and BIO tags, as read.
-    pub examples: Vec<Example>,
-    /// The same as ids, in the same order.
-    pub pairs: Vec<Pair>,
-    /// How many lost their tails to the maximal lengths.
-    pub truncated: TruncationCount,
+/// The sentences of one split in ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encoded {
+    /// The sentences, in the order of the file.
+    pub pairs: Pairs,
     /// How many bad lines were left out.
     pub skipped: usize,
 }
@@ -105,21 +102,23 @@ impl<'a> Corpus<'a> {
         }
     }
 
+    fn path_of(&self, split: SplitName) -> Result<&'a Path> {
+        self.path(split).ok_or_else(|| {
+            Error::Config(format!(
+                "task {:?} has no {split} data; give tasks.{split} in its [[tasks]] table",
+                self.task.name
+            ))
+        })
+    }
+
     /// Reads `split` without encoding it. Training and validation sentences are down-sampled to `data.fraction`.
     ///
     /// # Errors
     /// [`Error::Config`] if the task has no such split; otherwise the reader's, with file, line and reason.
     pub fn read(&self, split: SplitName) -> Result<(Vec<Example>, usize)> {
-        let path = self.path(split).ok_or_else(|| {
-            Error::Config(format!(
-                "task {:?} has no {split} data; give tasks.{split} in its [[tasks]] table",
-                self.task.name
-            ))
-        })?;
-        let mut dataset = read(path, &self.read_options()?)?;
-        let fraction = self.config.data.fraction;
-        if fraction < 1. && split != SplitName::Test {
-            dataset = down_sample(&dataset, fraction, self.config.seed)?;
+        let mut dataset = read(self.path_of(split)?, &self.read_options()?)?;
+        if self.is_sampled(split) {
+            dataset = down_sample(&dataset, self.config.data.fraction, self.config.seed)?;
         }
         Ok((dataset.examples, dataset.skipped.len()))
     }
@@ -128,12 +127,64 @@ impl<'a> Corpus<'a> {
     ///
     /// # Errors
     /// As [`Corpus::read`], and if two tags would be written with one word.
-    pub fn load(&self, split: SplitName, tokenizer: &T5Tokenizer) -> Result<Split> {
+    pub fn load(&self, split: SplitName, tokenizer: &T5Tokenizer) -> Result<Encoded> {
         let (examples, skipped) = self.read(split)?;
-        self.words.check(&TagSet::of(&examples)?)?;
-        let pairs = encode_all(tokenizer, &self.encode_options(), &examples, |example| self.target(example))?;
-        let truncated = TruncationCount::of(&pairs);
-        Ok(Split { examples, pairs, truncated, skipped })
+        Ok(Encoded { pairs: self.encode(&examples, tokenizer)?, skipped })
+    }
+
+    /// Like [`Corpus::load`], where `cache` knows the sentences without reading them; `note` hears of a cache that cannot be
+    /// used. A corpus of which bad lines were left out is not kept, so that they are counted every time.
+    ///
+    /// # Errors
+    /// As [`Corpus::load`].
+    pub fn load_cached(
+        &self,
+        split: SplitName,
+        tokenizer: &T5Tokenizer,
+        cache: &Cache,
+        note: impl FnMut(&str),
+    ) -> Result<Encoded> {
+        if self.config.data.on_bad_line == config::OnBadLine::Skip {
+            return self.load(split, tokenizer);
+        }
+        let key = self.key(split, cache.key())?;
+        let encode = || Ok(self.load(split, tokenizer)?.pairs);
+        Ok(Encoded { pairs: cache.get_or_encode(key, encode, note)?, skipped: 0 })
+    }
+
+    /// Encodes sentences of this task.
+    ///
+    /// # Errors
+    /// If two tags would be written with one word, or a sentence cannot be encoded.
+    pub fn encode(&self, examples: &[Example], tokenizer: &T5Tokenizer) -> Result<Pairs> {
+        self.words.check(&TagSet::of(examples)?)?;
+        let pairs = encode_all(tokenizer, &self.encode_options(), examples, |example| self.target(example))?;
+        Ok(pairs.iter().collect())
+    }
+
+    /// `key` with everything that the ids of `split` depend on, beside the tokenizer.
+    fn key(&self, split: SplitName, key: Key) -> Result<Key> {
+        let (path, reading, encoding) = (self.path_of(split)?, self.read_options()?, self.encode_options());
+        let data = &self.config.data;
+        // The format may be found by the name, so that its end matters.
+        let options = serde_json::json!({
+            "extension": path.extension().map(|extension| extension.to_string_lossy()),
+            "reading": reading,
+            "max_source_length": encoding.max_source_length,
+            "max_target_length": encoding.max_target_length,
+            "prefix": encoding.prefix,
+            "tag_words": self.task.tag_words,
+            "sample": self.is_sampled(split).then_some((data.fraction, self.config.seed)),
+        });
+        let mut key = key.with(options.to_string().as_bytes());
+        for file in files_of(path, &reading) {
+            key = key.with(&std::fs::read(&file).map_err(|e| Error::io(&file, e))?);
+        }
+        Ok(key)
+    }
+
+    fn is_sampled(&self, split: SplitName) -> bool {
+        self.config.data.fraction < 1. && split != SplitName::Test
     }
 
     /// The words that the model is to write for a sentence's tags.

@@ -1,18 +1,23 @@
 //! The labelling objective: temperature-mixed tasks, one task a step.
 
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
-use datasets::encode::{Pair, collate};
+use datasets::Example;
+use datasets::encode::{Batch, PairView, Pairs, collate};
 use datasets::metrics::Mode;
 use datasets::sample::TaskSampler;
 use datasets::tokenizer::T5Tokenizer;
 use peft_core::ops::SmoothedCrossEntropy;
 use peft_core::{Condition, Ctx};
 
+use super::feed::{Drawing, Feed};
 use super::{Draw, Objective, Score};
 use crate::config::EvalConfig;
 use crate::eval::{Labeller, evaluate};
 use crate::model::{PeftT5, TensorBatch};
-use crate::tasks::{Corpus, Split};
+use crate::tasks::Corpus;
 use crate::{Error, Result};
 
 /// Sentences of one task in a gradient probe.
@@ -24,9 +29,9 @@ pub struct TaskData<'a> {
     /// How its sentences are read and written.
     pub corpus: Corpus<'a>,
     /// What is trained on.
-    pub train: Split,
+    pub train: Arc<Pairs>,
     /// What selects the best checkpoint.
-    pub validation: Option<Split>,
+    pub validation: Option<Vec<Example>>,
 }
 
 /// How a batch is drawn and scored.
@@ -38,6 +43,10 @@ pub struct LabellingOptions {
     pub seed: u64,
     /// Sentences of one micro-batch.
     pub batch_size: usize,
+    /// Micro-batches of one step.
+    pub micro_batches: NonZeroUsize,
+    /// Whether a step's sentences are sorted by length before they are cut into micro-batches.
+    pub length_buckets: bool,
     /// The loss.
     pub loss: SmoothedCrossEntropy,
     /// Decoding in validation.
@@ -47,7 +56,7 @@ pub struct LabellingOptions {
 }
 
 /// Multi-task sequence labelling (arXiv 2407.01411, section 4): each step draws a task with probability `∝ n^(1/T)` and its
-/// sentences uniformly with replacement.
+/// sentences uniformly with replacement. A thread makes the batches of the next step while this one trains.
 #[derive(Debug)]
 pub struct Labelling<'a> {
     model: &'a PeftT5,
@@ -55,9 +64,14 @@ pub struct Labelling<'a> {
     tasks: &'a [TaskData<'a>],
     options: LabellingOptions,
     device: Device,
+    /// Behind the steps that were begun, not behind those that the feed has drawn beforehand.
     sampler: TaskSampler,
+    /// Started by the first step.
+    feed: Option<Feed>,
     /// The task of the current step.
     task: usize,
+    /// Its micro-batches that are left, the next one last.
+    batches: Vec<Batch>,
 }
 
 impl<'a> Labelling<'a> {
@@ -72,9 +86,19 @@ impl<'a> Labelling<'a> {
         options: LabellingOptions,
         device: &Device,
     ) -> Result<Self> {
-        let sizes: Vec<usize> = tasks.iter().map(|t| t.train.pairs.len()).collect();
+        let sizes: Vec<usize> = tasks.iter().map(|t| t.train.len()).collect();
         let sampler = TaskSampler::new(&sizes, options.temperature, options.seed)?;
-        Ok(Self { model, tokenizer, tasks, options, device: device.clone(), sampler, task: 0 })
+        Ok(Self {
+            model,
+            tokenizer,
+            tasks,
+            options,
+            device: device.clone(),
+            sampler,
+            feed: None,
+            task: 0,
+            batches: Vec::new(),
+        })
     }
 
     fn data(&self, task: usize) -> Result<&'a TaskData<'a>> {
@@ -83,9 +107,25 @@ impl<'a> Labelling<'a> {
             .ok_or_else(|| Error::Training(format!("the sampler drew task {task} of {}", self.tasks.len())))
     }
 
-    fn loss(&self, task: usize, pairs: &[&Pair], ctx: &mut Ctx) -> Result<Draw> {
-        let pad = self.tokenizer.pad_id();
-        let batch = TensorBatch::new(collate(pairs, pad), pad, &self.device)?;
+    fn feed(&mut self) -> Result<&mut Feed> {
+        let feed = match self.feed.take() {
+            Some(feed) => feed,
+            None => {
+                let drawing = Drawing {
+                    tasks: self.tasks.iter().map(|task| task.train.clone()).collect(),
+                    batch_size: self.options.batch_size,
+                    micro_batches: self.options.micro_batches,
+                    by_length: self.options.length_buckets,
+                    pad: self.tokenizer.pad_id(),
+                };
+                Feed::start(drawing, self.sampler.clone())?
+            }
+        };
+        Ok(self.feed.insert(feed))
+    }
+
+    fn loss(&self, task: usize, batch: Batch, ctx: &mut Ctx) -> Result<Draw> {
+        let batch = TensorBatch::new(batch, self.tokenizer.pad_id(), &self.device)?;
         let loss = self.model.loss(&batch, &Condition::Task(task), &self.options.loss, ctx)?;
         Ok(Draw { loss, tokens: batch.label_tokens })
     }
@@ -93,21 +133,24 @@ impl<'a> Labelling<'a> {
 
 impl Objective for Labelling<'_> {
     fn begin_step(&mut self) -> Result<Option<String>> {
-        self.task = self.sampler.next_task();
+        let step = self.feed()?.next()?;
+        self.sampler.restore(step.state)?;
+        self.task = step.task;
+        self.batches = step.batches;
+        self.batches.reverse();
         Ok(Some(self.data(self.task)?.corpus.name().to_owned()))
     }
 
     fn draw(&mut self, ctx: &mut Ctx) -> Result<Draw> {
-        let items = self.sampler.next_items(self.task, self.options.batch_size)?;
-        let data = self.data(self.task)?;
-        let pairs: Vec<&Pair> = items.iter().filter_map(|&i| data.train.pairs.get(i)).collect();
-        self.loss(self.task, &pairs, ctx)
+        let batch = self.batches.pop();
+        let batch = batch.ok_or_else(|| Error::Training("more micro-batches asked for than a step has".to_owned()))?;
+        self.loss(self.task, batch, ctx)
     }
 
     fn probes(&mut self, ctx: &mut Ctx) -> Result<Vec<Tensor>> {
         let probe = |(task, data): (usize, &TaskData<'_>)| {
-            let pairs: Vec<&Pair> = data.train.pairs.iter().take(PROBE_SENTENCES).collect();
-            Ok(self.loss(task, &pairs, ctx)?.loss)
+            let pairs: Vec<PairView<'_>> = data.train.iter().take(PROBE_SENTENCES).collect();
+            Ok(self.loss(task, collate(&pairs, self.tokenizer.pad_id()), ctx)?.loss)
         };
         self.tasks.iter().enumerate().map(probe).collect()
     }
@@ -117,7 +160,7 @@ impl Objective for Labelling<'_> {
         for data in self.tasks {
             if let Some(validation) = &data.validation {
                 let labeller = Labeller::new(self.model, self.tokenizer, &data.corpus, &self.options.eval)?;
-                let (report, _) = evaluate(&labeller, &validation.examples, self.options.mode)?;
+                let (report, _) = evaluate(&labeller, validation, self.options.mode)?;
                 scalars.push((format!("validation/{}/micro_f1", data.corpus.name()), report.scores.micro_f1));
             }
         }
@@ -136,6 +179,9 @@ impl Objective for Labelling<'_> {
     fn restore(&mut self, state: serde_json::Value) -> Result<()> {
         let state = serde_json::from_value(state)
             .map_err(|e| Error::Training(format!("the checkpoint's sampler state is not one: {e}")))?;
+        // A feed that runs already draws from elsewhere.
+        self.feed = None;
+        self.batches.clear();
         Ok(self.sampler.restore(state)?)
     }
 }

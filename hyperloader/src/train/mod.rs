@@ -7,6 +7,7 @@
 mod check;
 mod checkpoint;
 mod engine;
+mod feed;
 mod interrupt;
 mod labelling;
 mod objective;

@@ -55,6 +55,7 @@ impl Bench {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hyperloader"));
         command.args(arguments).current_dir(self.folder.path()).env("NO_COLOR", "1").env("HF_HUB_OFFLINE", "1");
+        command.env("HYPERLOADER_CACHE", self.path("cache"));
         command
     }
 

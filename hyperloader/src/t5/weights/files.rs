@@ -1,10 +1,13 @@
 //! Safetensors files of a model folder, mapped into memory.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use candle_core::safetensors::MmapedSafetensors;
+use candle_core::safetensors::{Load, MmapedSafetensors};
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use serde::Deserialize;
 
 use crate::{Error, Result};
@@ -55,3 +58,64 @@ fn map(paths: &[PathBuf]) -> candle_core::Result<MmapedSafetensors> {
     // if someone truncates or rewrites the file in place meanwhile; checkpoints are written beside and renamed.
     unsafe { MmapedSafetensors::multi(paths) }
 }
+
+/// The tensors that `wanted` names, copied out of their files on all cores, onto the CPU.
+///
+/// One after the other, a model's first touch of its memory takes longer than reading the files does.
+pub(super) fn load_all(
+    files: &MmapedSafetensors,
+    wanted: impl Fn(&str) -> bool,
+) -> candle_core::Result<BTreeMap<String, Tensor>> {
+    // Side by side before any is filled, so that small tensors share huge pages too.
+    let empty: Vec<(String, TensorView<'_>, Vec<f32>)> = files
+        .tensors()
+        .into_iter()
+        .filter(|(name, _)| wanted(name))
+        .map(|(name, view)| {
+            let room = room_for(&view);
+            (name, view, room)
+        })
+        .collect();
+    empty.into_par_iter().map(|(name, view, room)| Ok((name, filled(&view, room)?))).collect()
+}
+
+/// Untouched memory for the values of an f32 tensor; none for other types, which need a conversion.
+fn room_for(view: &TensorView<'_>) -> Vec<f32> {
+    if view.dtype() != Dtype::F32 {
+        return Vec::new();
+    }
+    let mut room = Vec::with_capacity(view.data().len() / size_of::<f32>());
+    prefer_huge_pages(&mut room);
+    room
+}
+
+fn filled(view: &TensorView<'_>, mut room: Vec<f32>) -> candle_core::Result<Tensor> {
+    if view.dtype() != Dtype::F32 {
+        return view.load(&Device::Cpu);
+    }
+    let (values, _) = view.data().as_chunks::<4>();
+    room.extend(values.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+    Tensor::from_vec(room, view.shape(), &Device::Cpu)
+}
+
+/// Asks the system to back memory that nobody has touched yet with huge pages: a model is sixty thousand small ones, each a
+/// fault.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code, reason = "advice about memory is a system call")]
+fn prefer_huge_pages(room: &mut Vec<f32>) {
+    const PAGE: usize = 4096;
+    let space = room.spare_capacity_mut();
+    // Every page that holds a part of it, so that neighbours join: a gap between them would stay one of small pages.
+    let before = space.as_ptr().addr() % PAGE;
+    let first = space.as_mut_ptr().cast::<u8>().wrapping_sub(before);
+    let length = (before + size_of_val(space)).next_multiple_of(PAGE);
+    // SAFETY: the range is those whole pages, all mapped, since `room` owns a byte of each; the advice changes no byte of
+    // them, whoever else has a part in the first or the last. It is a hint: where the system does not take it, nothing but
+    // time is lost.
+    unsafe {
+        libc::madvise(first.cast(), length, libc::MADV_HUGEPAGE);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn prefer_huge_pages(_: &mut Vec<f32>) {}

@@ -41,7 +41,8 @@ pub struct Weights {
 }
 
 enum Source {
-    Folder(PathBuf, MmapedSafetensors),
+    /// Where it is, its mapped files, and what was copied out of them beforehand.
+    Folder(PathBuf, MmapedSafetensors, BTreeMap<String, Tensor>),
     Given(BTreeMap<String, Tensor>),
     Random(u64),
     Outline,
@@ -54,7 +55,21 @@ impl Weights {
     /// [`Error::Config`] if the folder has neither; [`Error::Io`] or [`Error::Malformed`] if they cannot be read.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
-        Ok(Self::from(Source::Folder(folder.to_path_buf(), files::open(folder)?)))
+        Ok(Self::from(Source::Folder(folder.to_path_buf(), files::open(folder)?, BTreeMap::new())))
+    }
+
+    /// The same, with everything copied into memory now, on all cores, where `device` is the CPU. Without this each
+    /// parameter is copied, on one core, when the model asks for it.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if a file holds a tensor of a type that candle lacks.
+    pub fn load_ahead(mut self, device: &Device) -> Result<Self> {
+        if let (Source::Folder(folder, files, ahead), Device::Cpu) = (&mut self.source, device) {
+            let shared = files.get(SHARED).is_ok();
+            let wanted = |name: &str| !(shared && SHARED_ALIASES.contains(&name));
+            *ahead = files::load_all(files, wanted).map_err(|e| Error::malformed(folder, e.to_string()))?;
+        }
+        Ok(self)
     }
 
     /// These parameters.
@@ -104,9 +119,10 @@ impl Weights {
         let aliases: &[&str] = if name == SHARED { &SHARED_ALIASES } else { &[] };
         let names = || std::iter::once(name).chain(aliases.iter().copied());
         let found = match &self.source {
-            Source::Folder(_, files) => {
-                names().find(|n| files.get(n).is_ok()).map(|n| files.load(n, device)).transpose()?
-            }
+            Source::Folder(_, files, ahead) => match names().find_map(|n| ahead.get(n)) {
+                Some(tensor) => Some(tensor.to_device(device)?),
+                None => names().find(|n| files.get(n).is_ok()).map(|n| files.load(n, device)).transpose()?,
+            },
             Source::Given(tensors) => names().find_map(|n| tensors.get(n)).map(|t| t.to_device(device)).transpose()?,
             Source::Random(_) | Source::Outline => None,
         };
@@ -116,7 +132,7 @@ impl Weights {
     /// `error` with the folder that it is about.
     fn refuse(&self, error: peft_core::Error) -> Error {
         match &self.source {
-            Source::Folder(folder, _) => Error::malformed(folder, error.to_string()),
+            Source::Folder(folder, ..) => Error::malformed(folder, error.to_string()),
             Source::Given(_) | Source::Random(_) | Source::Outline => error.into(),
         }
     }
@@ -150,7 +166,7 @@ impl SimpleBackend for Weights {
 
     fn contains_tensor(&self, name: &str) -> bool {
         match &self.source {
-            Source::Folder(_, files) => files.get(name).is_ok(),
+            Source::Folder(_, files, _) => files.get(name).is_ok(),
             Source::Given(tensors) => tensors.contains_key(name),
             Source::Random(_) | Source::Outline => true,
         }
@@ -184,6 +200,28 @@ mod tests {
             assert_eq!(config_again, config);
             let vb = Weights::open(folder.path()).unwrap().var_builder(DType::F32, CPU);
             assert_eq!(values(&T5::new(&config_again, vb).unwrap()), values(&t5));
+        }
+    }
+
+    #[test]
+    fn what_is_loaded_ahead_is_what_is_loaded_one_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        for dtype in [DType::F32, DType::BF16] {
+            let mut tensors: std::collections::HashMap<String, Tensor> = build(Weights::random(3))
+                .unwrap()
+                .tensors()
+                .into_iter()
+                .map(|(n, t)| (n, t.to_dtype(dtype).unwrap()))
+                .collect();
+            for name in SHARED_ALIASES {
+                let table = tensors["shared.weight"].clone();
+                tensors.insert(name.to_owned(), table);
+            }
+            candle_core::safetensors::save(&tensors, folder.path().join("model.safetensors")).unwrap();
+            let open = || Weights::open(folder.path()).unwrap();
+            let one_by_one = values(&build(open()).unwrap());
+            assert_eq!(values(&build(open().load_ahead(CPU).unwrap()).unwrap()), one_by_one);
+            assert_eq!(one_by_one.len(), 47);
         }
     }
 
