@@ -10,7 +10,7 @@ use peft_core::ops::{Reduction, SmoothedCrossEntropy};
 use super::Session;
 use crate::config::{Config, LossReduction, ScoringMode, TaskConfig};
 use crate::files::write_atomic;
-use crate::run::{ADAPTER_FILE, RunDir};
+use crate::run::{ADAPTER_FILE, RunDir, TagSets};
 use crate::tasks::{Corpus, Split, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
 use crate::train::{Engine, Interrupt, Labelling, LabellingOptions, Outcome, Settings, TaskData};
@@ -47,6 +47,7 @@ pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) 
         .iter()
         .map(|task| load_task(&session, task, &mut telemetry))
         .collect::<Result<Vec<_>>>()?;
+    run.save_tags(&tag_sets(&tasks)?)?;
     let labelling = Labelling::new(&session.model, &session.tokenizer, &tasks, labelling_options(config), device)?;
     let settings = settings(config, &tasks);
     let engine = Engine::new(&session.store, labelling, config.train.optimizer, settings, run)?;
@@ -95,6 +96,10 @@ pub(super) fn open_telemetry(
         line_every: LINE_EVERY,
         tensorboard: true,
     })
+}
+
+fn tag_sets(tasks: &[TaskData<'_>]) -> Result<TagSets> {
+    tasks.iter().map(|task| Ok((task.corpus.name().to_owned(), task.tags()?))).collect()
 }
 
 fn load_task<'a>(session: &'a Session, task: &'a TaskConfig, telemetry: &mut Telemetry) -> Result<TaskData<'a>> {

@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use datasets::encode::{Pair, collate};
+use datasets::labels::TagSet;
 use datasets::metrics::Mode;
 use datasets::sample::TaskSampler;
 use datasets::tokenizer::T5Tokenizer;
@@ -27,6 +28,16 @@ pub struct TaskData<'a> {
     pub train: Split,
     /// What selects the best checkpoint.
     pub validation: Option<Split>,
+}
+
+impl TaskData<'_> {
+    /// The simplified tags of the training sentences, sorted.
+    ///
+    /// # Errors
+    /// If a tag is not one.
+    pub fn tags(&self) -> Result<Vec<String>> {
+        Ok(TagSet::of(&self.train.examples)?.simplified().map(str::to_owned).collect())
+    }
 }
 
 /// How a batch is drawn and scored.
@@ -116,7 +127,8 @@ impl Objective for Labelling<'_> {
         let mut scalars = Vec::new();
         for data in self.tasks {
             if let Some(validation) = &data.validation {
-                let labeller = Labeller::new(self.model, self.tokenizer, &data.corpus, &self.options.eval)?;
+                let labeller =
+                    Labeller::new(self.model, self.tokenizer, &data.corpus, &self.options.eval, &data.tags()?)?;
                 let (report, _) = evaluate(&labeller, &validation.examples, self.options.mode)?;
                 scalars.push((format!("validation/{}/micro_f1", data.corpus.name()), report.scores.micro_f1));
             }
