@@ -173,6 +173,9 @@ pub(super) struct EvalArgs {
     /// A task to score; may be given several times [default: all]
     #[arg(long = "task", value_name = "TASK")]
     pub(super) tasks: Vec<String>,
+    /// How to decode tags [default: the configuration's eval.decoding]
+    #[arg(long, value_enum)]
+    pub(super) decoding: Option<DecodeBy>,
     /// Print the scores as one JSON document
     #[arg(long)]
     pub(super) json: bool,
@@ -191,6 +194,30 @@ pub(super) struct PredictArgs {
     /// How to write the tags
     #[arg(long, value_enum, default_value_t = PredictFormat::Bio)]
     pub(super) format: PredictFormat,
+    /// How to decode tags [default: the run's eval.decoding]
+    #[arg(long, value_enum)]
+    pub(super) decoding: Option<DecodeBy>,
+    /// Write the N best sequences of tags of each sentence with their scores; needs --format jsonl
+    #[arg(long, value_name = "N")]
+    pub(super) n_best: Option<std::num::NonZeroUsize>,
+}
+
+/// How tags are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DecodeBy {
+    /// Exactly one tag a word, of the task's tags
+    Structured,
+    /// Whatever the model writes
+    Free,
+}
+
+impl From<DecodeBy> for crate::config::Decoding {
+    fn from(by: DecodeBy) -> Self {
+        match by {
+            DecodeBy::Structured => Self::Structured,
+            DecodeBy::Free => Self::Free,
+        }
+    }
 }
 
 /// How predicted tags are written.
@@ -198,7 +225,7 @@ pub(super) struct PredictArgs {
 pub(super) enum PredictFormat {
     /// One `word<TAB>tag` a line, a blank line between sentences
     Bio,
-    /// One JSON object a line, with tokens, tags and spans
+    /// One JSON object a line, with tokens, tags, spans and confidences
     Jsonl,
     /// The text with its spans in brackets: play [jazz](genre)
     Inline,

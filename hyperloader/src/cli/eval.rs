@@ -15,7 +15,10 @@ use crate::tasks::SplitName;
 pub(super) fn eval(args: &EvalArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
     let split: SplitName = args.split.parse()?;
     let run = RunDir::new(&args.run);
-    let (session, step) = Session::load_in(&run, device, global.dtype.map(Into::into))?;
+    let (mut session, step) = Session::load_in(&run, device, global.dtype.map(Into::into))?;
+    if let Some(decoding) = args.decoding {
+        session.config.eval.decoding = decoding.into();
+    }
     let tasks = select_tasks(&session, &args.tasks)?;
     let report = score_run(&run, &session, step, split, &tasks)?;
     if args.json { json(out, &report) } else { table(&report, out) }
@@ -36,14 +39,14 @@ pub(super) fn table(report: &EvalReport, out: &mut dyn Write) -> Result<()> {
     written(writeln!(out, "{}", summary(report)))
 }
 
-/// The header's counterpart: what the columns are, what was cut or malformed, and the average.
+/// The header's counterpart: what the columns are, what was long or malformed, and the average.
 fn summary(report: &EvalReport) -> String {
     let mut text = String::from("columns: precision, recall, F1 (in percent), gold spans\n");
     for (task, scores) in &report.tasks {
-        if scores.truncated + scores.malformed > 0 {
+        if scores.windowed + scores.malformed > 0 {
             text += &format!(
-                "{task}: {} of {} sentences too long to be read whole, {} with another number of tags than words\n",
-                scores.truncated, scores.scores.sentences, scores.malformed
+                "{task}: {} of {} sentences labelled in windows, {} with another number of tags than words\n",
+                scores.windowed, scores.scores.sentences, scores.malformed
             );
         }
     }

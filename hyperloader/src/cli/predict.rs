@@ -1,14 +1,12 @@
 //! `predict`: tags for text, as it comes.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::io::Write;
 
 use candle_core::Device;
 
 use super::args::{Global, PredictArgs, PredictFormat};
-use crate::eval::Labeller;
-use crate::predict::{PredictionFormat, PredictionWriter};
+use crate::config::{Decoding, EvalConfig};
+use crate::predict::{Lines, PredictionFormat, PredictionWriter};
 use crate::run::RunDir;
 use crate::session::Session;
 use crate::tasks::Corpus;
@@ -18,9 +16,10 @@ use crate::{Error, Result};
 const BATCHES_AT_ONCE: usize = 8;
 
 pub(super) fn predict(args: &PredictArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let (session, _) = Session::load_in(&RunDir::new(&args.run), device, global.dtype.map(Into::into))?;
+    let (mut session, _) = Session::load_in(&RunDir::new(&args.run), device, global.dtype.map(Into::into))?;
+    decode_as_asked(args, &mut session.config.eval)?;
     let corpus = Corpus::new(&session.config, session.config.task(&args.task)?)?;
-    let labeller = Labeller::new(&session.model, &session.tokenizer, &corpus, &session.config.eval)?;
+    let labeller = session.labeller(&corpus)?;
     let chunk = session.config.eval.batch_size.get() * BATCHES_AT_ONCE;
     let format = match args.format {
         PredictFormat::Bio => PredictionFormat::Bio,
@@ -28,48 +27,29 @@ pub(super) fn predict(args: &PredictArgs, global: &Global, device: &Device, out:
         PredictFormat::Inline => PredictionFormat::Inline,
         PredictFormat::Html => PredictionFormat::Html,
     };
-    let mut writer = PredictionWriter::new(out, format)?;
-    let mut lines = open(&args.input)?;
-    let mut cut = 0;
-    loop {
-        let sentences = next_sentences(&mut lines, &args.input, chunk)?;
-        if sentences.is_empty() {
-            break;
-        }
+    let mut lines = Lines::open(&args.input)?;
+    let mut writer = PredictionWriter::new(out, format)?.with_n_best(args.n_best.is_some());
+    while let Some(sentences) = lines.next(chunk)? {
         for (tokens, labelled) in sentences.iter().zip(labeller.label(&sentences)?) {
-            cut += usize::from(labelled.truncated);
-            writer.sentence(tokens, &labelled.tags)?;
+            writer.sentence(tokens, &labelled)?;
         }
         writer.flush()?;
-    }
-    if cut > 0 {
-        eprintln!(
-            "{cut} sentences were too long to be read whole; the words after data.max_source_length tokens are tagged O"
-        );
     }
     writer.finish()
 }
 
-fn open(input: &Path) -> Result<Box<dyn BufRead>> {
-    if input == Path::new("-") {
-        return Ok(Box::new(BufReader::new(std::io::stdin())));
+/// Puts what the call says in place of what the run's configuration says.
+fn decode_as_asked(args: &PredictArgs, eval: &mut EvalConfig) -> Result<()> {
+    if let Some(decoding) = args.decoding {
+        eval.decoding = decoding.into();
     }
-    Ok(Box::new(BufReader::new(File::open(input).map_err(|e| Error::io(input, e))?)))
-}
-
-/// The words of up to `count` more lines; blank lines are passed over.
-fn next_sentences(lines: &mut dyn BufRead, input: &Path, count: usize) -> Result<Vec<Vec<String>>> {
-    let mut sentences = Vec::new();
-    let mut line = String::new();
-    while sentences.len() < count {
-        line.clear();
-        if lines.read_line(&mut line).map_err(|e| Error::io(input, e))? == 0 {
-            break;
-        }
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        if !words.is_empty() {
-            sentences.push(words);
-        }
+    let Some(n_best) = args.n_best else { return Ok(()) };
+    if args.format != PredictFormat::Jsonl {
+        return Err(Error::Config("--n-best: only --format jsonl has a place for several sequences".into()));
     }
-    Ok(sentences)
+    if eval.decoding == Decoding::Free {
+        return Err(Error::Config("--n-best needs structured decoding; give --decoding structured".into()));
+    }
+    eval.num_beams = n_best;
+    Ok(())
 }

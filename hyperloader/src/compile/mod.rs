@@ -19,7 +19,7 @@ pub use trial::Trial;
 
 use crate::config::WeightType;
 use crate::files::{save_tensors, write_atomic, write_dir_atomic};
-use crate::run::{ADAPTER_FILE, RunDir};
+use crate::run::{ADAPTER_FILE, RunDir, TagSets};
 use crate::session::Session;
 use crate::t5::save_backbone;
 use crate::{Error, Result};
@@ -44,7 +44,7 @@ pub struct CompileReport {
 /// Compiles the task called `task` of `run` into the folder `out`, which must not exist.
 ///
 /// The compiled model is loaded again and labels sentences of the task beside the original; the folder gets its name only
-/// if both wrote the same tokens.
+/// if both wrote the same tags.
 ///
 /// # Errors
 /// If `out` exists, the run or the task cannot be had, or the two models disagree.
@@ -56,6 +56,7 @@ pub fn compile(run: &RunDir, task: &str, out: &Path, device: &Device) -> Result<
     let task = session.config.task(task)?.name.clone();
     let sentences = trial::sentences(&session, &task)?;
     let before = trial::measure(&session, &task, &sentences)?;
+    let tags = trial::tags(&session, &task)?;
     let parameters_before = session.parameters();
 
     let Session { config, tokenizer, model, .. } = session;
@@ -70,6 +71,9 @@ pub fn compile(run: &RunDir, task: &str, out: &Path, device: &Device) -> Result<
         let compiled = RunDir::new(folder);
         let text = config.to_toml()?;
         write_atomic(compiled.config(), |file| file.write_all(text.as_bytes()))?;
+        if let Some(tags) = &tags {
+            compiled.save_tags(&TagSets::from([(task.clone(), tags.clone())]))?;
+        }
         let (session, _) = Session::load(&compiled, device)?;
         let after = trial::measure(&session, &task, &sentences)?;
         Ok(CompileReport {

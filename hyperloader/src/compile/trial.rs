@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::eval::{Labeller, Written};
+use crate::config::Decoding;
 use crate::session::Session;
 use crate::tasks::{Corpus, SplitName};
 use crate::{Error, Result};
@@ -17,7 +17,7 @@ const ROUNDS: usize = 3;
 /// What both models took for the same sentences, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Trial {
-    /// Sentences, all written with the same tokens by both models.
+    /// Sentences, all labelled with the same tags by both models.
     pub sentences: usize,
     /// To generate and fold the weights, before.
     pub prepare_before_ms: f64,
@@ -31,7 +31,7 @@ pub struct Trial {
 
 /// What one model wrote, and how long it took.
 pub(super) struct Measured {
-    written: Vec<Written>,
+    written: Vec<Vec<String>>,
     prepare_ms: f64,
     sentence_ms: f64,
 }
@@ -48,16 +48,26 @@ pub(super) fn sentences(session: &Session, task: &str) -> Result<Vec<Vec<String>
     Ok(examples.into_iter().take(SENTENCES).map(|example| example.tokens).collect())
 }
 
+/// The task's tags; free decoding does without those that cannot be had.
+pub(super) fn tags(session: &Session, task: &str) -> Result<Option<Vec<String>>> {
+    let corpus = Corpus::new(&session.config, session.config.task(task)?)?;
+    match session.config.eval.decoding {
+        Decoding::Structured => session.tags_of(&corpus).map(Some),
+        Decoding::Free => Ok(session.tags.get(task).cloned()),
+    }
+}
+
 pub(super) fn measure(session: &Session, task: &str, sentences: &[Vec<String>]) -> Result<Measured> {
     let corpus = Corpus::new(&session.config, session.config.task(task)?)?;
     let start = Instant::now();
-    let labeller = Labeller::new(&session.model, &session.tokenizer, &corpus, &session.config.eval)?;
+    let labeller = session.labeller(&corpus)?;
     let prepare_ms = milliseconds(start);
     let (mut written, mut rounds) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        written = labeller.write(sentences)?;
+        let labelled = labeller.label(sentences)?;
         rounds.push(milliseconds(start));
+        written = labelled.into_iter().map(|labelled| labelled.tags).collect();
     }
     rounds.sort_by(f64::total_cmp);
     let median = rounds.get(ROUNDS / 2).copied().unwrap_or_default();

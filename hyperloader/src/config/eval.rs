@@ -10,16 +10,29 @@ use super::count;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvalConfig {
+    /// How tags are decoded. Default `"structured"`.
+    pub decoding: Decoding,
     /// Sentences decoded together. Default 32.
     pub batch_size: NonZeroUsize,
-    /// Most tokens generated, the start token included. Default 128.
+    /// With free decoding: most tokens generated, the start token included. Default 128.
     pub max_length: NonZeroUsize,
-    /// Beams; 1 is greedy decoding. Default 1.
+    /// Sequences followed at once; 1 is greedy decoding. Default 1.
     pub num_beams: NonZeroUsize,
-    /// With beams: a hypothesis of `n` tokens scores `log p / n^length_penalty`. Default 1.
+    /// With beams and free decoding: a hypothesis of `n` tokens scores `log p / n^length_penalty`. Default 1.
     pub length_penalty: f64,
     /// How tags are read as spans. Default `"default"`.
     pub mode: ScoringMode,
+}
+
+/// How tags are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decoding {
+    /// Sentinels are fed and only tags of the task may follow: exactly one tag for each word.
+    #[default]
+    Structured,
+    /// The model writes whatever it likes, as `generate` of `transformers` does; missing tags are `O`, others dropped.
+    Free,
 }
 
 /// How tags are read as spans, in the words of seqeval.
@@ -36,6 +49,7 @@ pub enum ScoringMode {
 impl Default for EvalConfig {
     fn default() -> Self {
         Self {
+            decoding: Decoding::default(),
             batch_size: count(32),
             max_length: count(128),
             num_beams: count(1),

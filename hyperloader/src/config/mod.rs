@@ -39,7 +39,7 @@ mod train;
 
 pub use data::DataConfig;
 pub use datasets::read::OnBadLine;
-pub use eval::{EvalConfig, ScoringMode};
+pub use eval::{Decoding, EvalConfig, ScoringMode};
 pub use model::{ModelConfig, WeightType};
 pub use near::nearest;
 pub use pretrain::PretrainConfig;

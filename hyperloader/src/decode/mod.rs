@@ -1,6 +1,7 @@
-//! From a source sentence to the tokens of a target sentence: greedy and beam search with a key-value cache.
+//! From a source sentence to the tokens of a target sentence: greedy and beam search with a key-value cache; and to the
+//! tags of its words, structured ([`TagDecoder`]).
 //!
-//! Both follow `transformers` 3.5, whose models HyperLoader's published figures come from: finished sentences and beams
+//! Greedy and beam search follow `transformers` 3.5, whose models HyperLoader's published figures come from: finished sentences and beams
 //! are judged by that version's rules, which differ from those of version 4.
 //!
 //! The rows of a batch may use different tasks or adapters: weights by row and the choices of
@@ -11,11 +12,13 @@ mod beam;
 mod config;
 mod greedy;
 mod hypotheses;
+mod structured;
 mod top;
 
 pub use beam::beam;
 pub use config::GenerationConfig;
 pub use greedy::greedy;
+pub use structured::{Source, TagDecoder, TagSequence};
 
 use candle_core::Tensor;
 use peft_core::Active;

@@ -1,37 +1,21 @@
 //! Tags for sentences: one task of a model, its weights generated and folded once.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 use datasets::encode::{Encoder, Pair, collate, decode_tags};
-use datasets::labels::{fit, restore};
-use datasets::tokenizer::T5Tokenizer;
+use datasets::labels::OUTSIDE;
+use datasets::tokenizer::{T5Tokenizer, WordEncoder};
 use peft_core::{Condition, Ctx, WeightBank};
 
-use crate::Result;
-use crate::config::EvalConfig;
-use crate::decode::{GenerationConfig, generate};
+use super::labelled::{Labelled, Piece, join};
+use super::windows::{Limits, windows};
+use crate::config::{Decoding, EvalConfig};
+use crate::decode::{GenerationConfig, Source, TagDecoder, TagSequence, generate};
 use crate::model::PeftT5;
 use crate::t5::T5;
 use crate::tasks::Corpus;
-
-/// One labelled sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Labelled {
-    /// One BIO tag for each word.
-    pub tags: Vec<String>,
-    /// Whether the sentence was too long and its tail was not read; those words are tagged `O`.
-    pub truncated: bool,
-    /// Whether the model wrote another number of tags than the sentence has words: missing ones are `O`, others dropped.
-    pub malformed: bool,
-}
-
-/// What the model wrote about one sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// Token ids, the start token first.
-    pub ids: Vec<u32>,
-    /// Whether the sentence was too long and its tail was not read.
-    pub truncated: bool,
-}
+use crate::{Error, Result};
 
 /// Labels sentences for one task.
 ///
@@ -43,91 +27,171 @@ pub struct Labeller<'a> {
     corpus: &'a Corpus<'a>,
     t5: T5,
     bank: WeightBank,
-    generation: GenerationConfig,
+    method: Method,
     batch_size: usize,
 }
 
+/// How tags are decoded.
+#[derive(Debug)]
+enum Method {
+    /// The simplified tags by number, and how many sequences are kept.
+    Structured {
+        decoder: TagDecoder,
+        tags: Vec<String>,
+        beams: usize,
+    },
+    Free(GenerationConfig),
+}
+
+/// A window of a sentence, as the encoder reads it.
+struct Window {
+    sentence: usize,
+    words: Range<usize>,
+    pair: Pair,
+}
+
 impl<'a> Labeller<'a> {
-    /// A labeller for the task of `corpus`.
+    /// A labeller for the task of `corpus`, whose simplified tags are `tags`; free decoding needs none.
     ///
     /// # Errors
-    /// If the model does not know the task, or a tensor operation fails.
+    /// If the model does not know the task, structured decoding has no tags or cannot tell two apart, or a tensor operation
+    /// fails.
     pub fn new(
         model: &'a PeftT5,
         tokenizer: &'a T5Tokenizer,
         corpus: &'a Corpus<'a>,
         eval: &EvalConfig,
+        tags: &[String],
     ) -> Result<Self> {
         let task = model.tasks().index(corpus.name())?;
         let bank = model.bank(&Condition::Task(task))?.detach();
         let t5 = model.t5().fold(&model.active(&bank)?)?;
-        Ok(Self {
-            model,
-            tokenizer,
-            corpus,
-            t5,
-            bank,
-            generation: GenerationConfig {
+        let method = match eval.decoding {
+            Decoding::Structured => {
+                let words: Vec<&str> = tags.iter().map(|tag| corpus.words().word(tag)).collect();
+                let named: Vec<(&str, Vec<u32>)> = words.iter().copied().zip(tokenizer.encode_words(&words)?).collect();
+                let decoder = TagDecoder::new(&t5, &named, tokenizer.sentinels())?;
+                Method::Structured { decoder, tags: tags.to_vec(), beams: eval.num_beams.get() }
+            }
+            Decoding::Free => Method::Free(GenerationConfig {
                 max_length: eval.max_length,
                 num_beams: eval.num_beams,
                 length_penalty: eval.length_penalty,
                 ..GenerationConfig::default()
-            },
-            batch_size: eval.batch_size.get(),
-        })
+            }),
+        };
+        Ok(Self { model, tokenizer, corpus, t5, bank, method, batch_size: eval.batch_size.get() })
     }
 
-    /// Labels sentences, in their order.
+    /// Labels sentences, in their order: exactly one tag for each word, however long a sentence is.
     ///
     /// # Errors
     /// If a word cannot be tokenized or a tensor operation fails.
     pub fn label<S: AsRef<[String]>>(&self, sentences: &[S]) -> Result<Vec<Labelled>> {
-        let written = self.write(sentences)?;
-        let read = |(written, sentence): (&Written, &S)| self.read(written, sentence.as_ref().len());
-        written.iter().zip(sentences).map(read).collect()
-    }
-
-    /// What the model writes about sentences, in their order.
-    ///
-    /// # Errors
-    /// As [`label`](Self::label).
-    pub fn write<S: AsRef<[String]>>(&self, sentences: &[S]) -> Result<Vec<Written>> {
+        let mut cut = Vec::with_capacity(sentences.len());
         let mut encoder = Encoder::new(self.tokenizer, &self.corpus.encode_options())?;
-        let mut sources = Vec::with_capacity(sentences.len());
-        for sentence in sentences {
-            let encoded = encoder.source(sentence.as_ref())?;
-            sources.push(Pair { source: encoded.ids, source_truncated: encoded.truncated, ..Pair::default() });
+        let mut lengths = WordEncoder::new(self.tokenizer);
+        for (number, sentence) in sentences.iter().enumerate() {
+            cut.extend(self.windows(number, sentence.as_ref(), &mut encoder, &mut lengths)?);
         }
         // Sentences of like length share a batch, so that little of it is padding.
-        let mut order: Vec<usize> = (0..sources.len()).collect();
-        order.sort_by_key(|&i| sources.get(i).map_or(0, |pair| pair.source.len()));
-        let mut all: Vec<(usize, Written)> = Vec::with_capacity(order.len());
+        let mut order: Vec<usize> = (0..cut.len()).collect();
+        order.sort_by_key(|&i| cut.get(i).map_or((0, 0), |window| (window.pair.source.len(), window.words.len())));
+        let mut pieces = vec![Piece::default(); cut.len()];
         for numbers in order.chunks(self.batch_size) {
-            let batch: Vec<&Pair> = numbers.iter().filter_map(|&i| sources.get(i)).collect();
-            for ((&number, pair), ids) in numbers.iter().zip(&batch).zip(self.generate(&batch)?) {
-                all.push((number, Written { ids, truncated: pair.source_truncated }));
+            let batch: Vec<&Window> = numbers.iter().filter_map(|&i| cut.get(i)).collect();
+            for (&number, piece) in numbers.iter().zip(self.write(&batch)?) {
+                if let Some(slot) = pieces.get_mut(number) {
+                    *slot = piece;
+                }
             }
         }
-        all.sort_by_key(|(number, _)| *number);
-        Ok(all.into_iter().map(|(_, written)| written).collect())
+        let mut windows = cut.iter().map(|window| (window.sentence, window.words.clone())).zip(pieces).peekable();
+        let joined = sentences.iter().enumerate().map(|(number, sentence)| {
+            let (mut ranges, mut pieces) = (Vec::new(), Vec::new());
+            while let Some(((_, range), piece)) = windows.next_if(|((sentence, _), _)| *sentence == number) {
+                ranges.push(range);
+                pieces.push(piece);
+            }
+            join(&ranges, &pieces, sentence.as_ref().len())
+        });
+        Ok(joined.collect())
     }
 
-    fn generate(&self, batch: &[&Pair]) -> Result<Vec<Vec<u32>>> {
-        let batch = collate(batch, self.tokenizer.pad_id());
-        let shape = (batch.shape.batch, batch.shape.source_length);
+    /// The windows of one sentence: one, unless it is too long.
+    fn windows(
+        &self,
+        sentence: usize,
+        words: &[String],
+        encoder: &mut Encoder<'_>,
+        lengths: &mut WordEncoder<'_>,
+    ) -> Result<Vec<Window>> {
+        let mut window = |range: Range<usize>| -> Result<(bool, Window)> {
+            let encoded = encoder.source(words.get(range.clone()).unwrap_or_default())?;
+            let pair = Pair { source: encoded.ids, ..Pair::default() };
+            Ok((encoded.truncated, Window { sentence, words: range, pair }))
+        };
+        let limits = self.limits()?;
+        if words.len() <= limits.words {
+            let (truncated, whole) = window(0..words.len())?;
+            if !truncated {
+                return Ok(vec![whole]);
+            }
+        }
+        let lengths: Vec<usize> = words.iter().map(|word| Ok(1 + lengths.ids(word)?.len())).collect::<Result<_>>()?;
+        windows(&lengths, limits).into_iter().map(|range| Ok(window(range)?.1)).collect()
+    }
+
+    /// What one window holds: no more than the model was trained to read and to write, since nothing taught it what comes
+    /// behind. A source is closed by a sentinel and `</s>`; so is a target, where each tag has a sentinel and a token at
+    /// least; the last sentinel closes.
+    fn limits(&self) -> Result<Limits> {
+        let options = self.corpus.encode_options();
+        let tokens = options.max_source_length.saturating_sub(self.tokenizer.pieces(&options.prefix)?.len() + 2);
+        let trained = options.max_target_length.saturating_sub(2) / 2;
+        let words = trained.min(self.tokenizer.sentinels().len() - 1).max(1);
+        Ok(Limits { tokens, words })
+    }
+
+    fn write(&self, batch: &[&Window]) -> Result<Vec<Piece>> {
+        let pairs: Vec<&Pair> = batch.iter().map(|window| &window.pair).collect();
+        let sources = collate(&pairs, self.tokenizer.pad_id());
+        let shape = (sources.shape.batch, sources.shape.source_length);
         let device = self.t5.device();
-        let source = Tensor::from_vec(batch.source, shape, device)?;
-        let mask = Tensor::from_vec(batch.source_mask, shape, device)?;
+        let source = Tensor::from_vec(sources.source, shape, device)?;
+        let mask = Tensor::from_vec(sources.source_mask, shape, device)?;
         let active = self.model.active(&self.bank)?;
         let encoded = self.t5.encode(&source, &mask, &active, &mut Ctx::eval())?;
-        generate(&self.t5, &encoded, &mask, &active, &self.generation)
+        let words: Vec<usize> = batch.iter().map(|window| window.words.len()).collect();
+        match &self.method {
+            Method::Structured { decoder, tags, beams } => {
+                let source = Source { t5: &self.t5, encoded: &encoded, mask: &mask, active: &active };
+                let found = decoder.decode(&source, &words, *beams)?;
+                found.into_iter().map(|sequences| structured(sequences, tags)).collect()
+            }
+            Method::Free(generation) => {
+                let written = generate(&self.t5, &encoded, &mask, &active, generation)?;
+                written.iter().zip(words).map(|(ids, words)| self.free(ids, words)).collect()
+            }
+        }
     }
 
-    fn read(&self, Written { ids, truncated }: &Written, words: usize) -> Result<Labelled> {
-        let truncated = *truncated;
+    /// What was written freely, cut or filled with `O` to as many tags as words.
+    fn free(&self, ids: &[u32], words: usize) -> Result<Piece> {
         let written = decode_tags(self.tokenizer, ids)?;
         let malformed = written.len() != words;
-        let tags: Vec<&str> = written.iter().map(|word| self.corpus.words().tag(word)).collect();
-        Ok(Labelled { tags: fit(restore(&tags), words), truncated, malformed })
+        let mut tags: Vec<String> = written.iter().map(|word| self.corpus.words().tag(word).to_owned()).collect();
+        tags.resize_with(words, || OUTSIDE.to_owned());
+        Ok(Piece { sequences: vec![(tags, 0.)], confidences: Vec::new(), malformed })
     }
+}
+
+fn structured(sequences: Vec<TagSequence>, tags: &[String]) -> Result<Piece> {
+    let name = |tag: &usize| {
+        tags.get(*tag).cloned().ok_or_else(|| Error::Config(format!("tag {tag} was written, of {}", tags.len())))
+    };
+    let confidences = sequences.first().map(|best| best.confidences.clone()).unwrap_or_default();
+    let named = |s: &TagSequence| Ok((s.tags.iter().map(name).collect::<Result<_>>()?, s.score));
+    let sequences = sequences.iter().map(named).collect::<Result<_>>()?;
+    Ok(Piece { sequences, confidences, malformed: false })
 }

@@ -27,9 +27,10 @@ pub struct TaskReport {
     /// Span scores, in all and by type.
     #[serde(flatten)]
     pub scores: SpanReport,
-    /// Sentences that were too long to be read whole.
-    pub truncated: usize,
-    /// Sentences for which the model wrote another number of tags than there are words.
+    /// Sentences that were too long for the model and were labelled in windows.
+    #[serde(default)]
+    pub windowed: usize,
+    /// With free decoding: sentences for which the model wrote another number of tags than there are words.
     pub malformed: usize,
     /// The time that labelling took.
     pub seconds: f64,
@@ -70,7 +71,7 @@ pub fn evaluate(labeller: &Labeller<'_>, examples: &[Example], mode: Mode) -> Re
     let predicted: Vec<&[String]> = labelled.iter().map(|l| l.tags.as_slice()).collect();
     let report = TaskReport {
         scores: score(&gold, &predicted, mode)?,
-        truncated: labelled.iter().filter(|l| l.truncated).count(),
+        windowed: labelled.iter().filter(|l| l.windowed).count(),
         malformed: labelled.iter().filter(|l| l.malformed).count(),
         seconds,
     };

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::{TaggedSpan, html, tagged_spans};
+use crate::eval::{Alternative, Labelled};
 use crate::{Error, Result};
 
 /// How predicted tags are written.
@@ -12,7 +13,8 @@ use crate::{Error, Result};
 pub enum PredictionFormat {
     /// `word<TAB>tag` lines, a blank line after each sentence.
     Bio,
-    /// One object a line: `tokens`, `tags`, `spans`.
+    /// One object a line: `tokens`, `tags`, `spans`; with structured decoding `confidences`, one for each word, and where
+    /// asked for `n_best`, objects of `tags` and `score`.
     Jsonl,
     /// `play [jazz](genre)`.
     Inline,
@@ -25,12 +27,17 @@ struct Line<'a> {
     tokens: &'a [String],
     tags: &'a [String],
     spans: Vec<TaggedSpan>,
+    #[serde(skip_serializing_if = "<[f32]>::is_empty")]
+    confidences: &'a [f32],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n_best: Option<&'a [Alternative]>,
 }
 
 /// Writes tagged sentences in one format.
 pub struct PredictionWriter<'a> {
     out: &'a mut dyn Write,
     format: PredictionFormat,
+    n_best: bool,
 }
 
 impl<'a> PredictionWriter<'a> {
@@ -39,24 +46,31 @@ impl<'a> PredictionWriter<'a> {
     /// # Errors
     /// If `out` cannot be written to.
     pub fn new(out: &'a mut dyn Write, format: PredictionFormat) -> Result<Self> {
-        let mut writer = Self { out, format };
+        let mut writer = Self { out, format, n_best: false };
         if format == PredictionFormat::Html {
             writer.put(html::HEAD)?;
         }
         Ok(writer)
     }
 
+    /// Whether lines of JSON have the best sequences, too. Default: no.
+    pub fn with_n_best(self, n_best: bool) -> Self {
+        Self { n_best, ..self }
+    }
+
     /// Writes one sentence.
     ///
     /// # Errors
     /// If a tag is not one, or `out` cannot be written to.
-    pub fn sentence(&mut self, tokens: &[String], tags: &[String]) -> Result<()> {
+    pub fn sentence(&mut self, tokens: &[String], labelled: &Labelled) -> Result<()> {
+        let Labelled { tags, confidences, n_best, .. } = labelled;
         let text = match self.format {
             PredictionFormat::Bio => bio(tokens, tags),
             PredictionFormat::Inline => inline(tokens, &tagged_spans(tokens, tags)?),
             PredictionFormat::Html => html::paragraph(tokens, &tagged_spans(tokens, tags)?),
             PredictionFormat::Jsonl => {
-                let line = Line { tokens, tags, spans: tagged_spans(tokens, tags)? };
+                let n_best = self.n_best.then_some(n_best.as_slice());
+                let line = Line { tokens, tags, spans: tagged_spans(tokens, tags)?, confidences, n_best };
                 serde_json::to_string(&line).map_err(|e| Error::malformed("stdout", e.to_string()))? + "\n"
             }
         };
@@ -113,9 +127,8 @@ mod tests {
         let words = |w: &[&str]| w.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
         let mut out = Vec::new();
         let mut writer = PredictionWriter::new(&mut out, format).unwrap();
-        writer
-            .sentence(&words(&["fly", "to", "<new>", "york", "now"]), &words(&["O", "O", "B-city", "I-city", "O"]))
-            .unwrap();
+        let labelled = Labelled { tags: words(&["O", "O", "B-city", "I-city", "O"]), ..Labelled::default() };
+        writer.sentence(&words(&["fly", "to", "<new>", "york", "now"]), &labelled).unwrap();
         writer.finish().unwrap();
         String::from_utf8(out).unwrap()
     }

@@ -1,5 +1,9 @@
 //! The run folder: what a run leaves behind, and where.
 
+mod tags;
+
+pub use tags::TagSets;
+
 use std::path::{Path, PathBuf};
 
 use crate::Result;
@@ -12,6 +16,7 @@ pub const ADAPTER_FILE: &str = "adapter_model.safetensors";
 ///
 /// ```text
 /// config.toml                 the resolved configuration
+/// tags.json                   the tags of each task, which structured decoding chooses from
 /// metrics.jsonl               one line per logged step
 /// events.out.tfevents.*       the same for TensorBoard
 /// checkpoints/step-N/         trained weights, optimizer, sampler and random state, manifest with hashes

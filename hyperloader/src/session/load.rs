@@ -7,7 +7,7 @@ use peft_core::{ParamStore, Tasks};
 use crate::config::{Config, WeightType};
 use crate::files::{load_tensors, resolve_link};
 use crate::model::{Backbone, Parts, PeftT5, check_vocabulary, open_tokenizer};
-use crate::run::{ADAPTER_FILE, RunDir};
+use crate::run::{ADAPTER_FILE, RunDir, TagSets};
 use crate::t5::Weights;
 use crate::{Error, Result};
 
@@ -22,6 +22,8 @@ pub struct Session {
     pub model: PeftT5,
     /// Its trainable variables.
     pub store: ParamStore,
+    /// The tags of its tasks, where the run keeps them.
+    pub tags: TagSets,
     /// Where its tensors lie.
     pub device: Device,
 }
@@ -68,7 +70,7 @@ impl Session {
             ))
         })?;
         let store = ParamStore::from_tensors(load_tensors(weights)?, device);
-        let session = Self::build(config, store, device)?;
+        let session = Self { tags: run.load_tags()?, ..Self::build(config, store, device)? };
         session.store.check_all_used()?;
         Ok((session, selected_step(run)))
     }
@@ -95,7 +97,7 @@ impl Session {
             Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
         let weights = loaded?.trainable(config.model.trainable, &store);
         let model = PeftT5::new(parts, weights.var_builder(config.model.dtype.into(), device), store.var_builder())?;
-        Ok(Self { tokenizer, model, store, device: device.clone(), config })
+        Ok(Self { tokenizer, model, store, tags: TagSets::new(), device: device.clone(), config })
     }
 }
 

@@ -2,6 +2,7 @@
 //! labels.
 
 mod device;
+mod label;
 mod load;
 mod pretrain;
 mod score;

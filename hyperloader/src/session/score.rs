@@ -6,7 +6,7 @@ use std::io::Write;
 use super::Session;
 use super::train::mode;
 use crate::config::TaskConfig;
-use crate::eval::{EvalReport, Labeller, Prediction, evaluate};
+use crate::eval::{EvalReport, Prediction, evaluate};
 use crate::files::write_atomic;
 use crate::run::RunDir;
 use crate::tasks::{Corpus, SplitName};
@@ -38,7 +38,7 @@ pub fn score_run(
     for task in tasks {
         let corpus = Corpus::new(&session.config, task)?;
         let (examples, _) = corpus.read(split)?;
-        let labeller = Labeller::new(&session.model, &session.tokenizer, &corpus, &session.config.eval)?;
+        let labeller = session.labeller(&corpus)?;
         let (report, predictions) = evaluate(&labeller, &examples, mode(session.config.eval.mode))?;
         write_predictions(run, &task.name, split, &predictions)?;
         reports.insert(task.name.clone(), report);

@@ -13,7 +13,7 @@ use peft_core::ops::{Reduction, SmoothedCrossEntropy};
 use super::Session;
 use crate::config::{Config, LossReduction, ScoringMode, TaskConfig};
 use crate::files::write_atomic;
-use crate::run::{ADAPTER_FILE, RunDir};
+use crate::run::{ADAPTER_FILE, RunDir, TagSets};
 use crate::tasks::{Cache, Corpus, Encoded, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
 use crate::train::{Engine, Interrupt, Labelling, LabellingOptions, Outcome, Settings, TaskData};
@@ -51,6 +51,7 @@ pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) 
         .iter()
         .map(|task| load_task(&session, task, cache.as_ref(), &mut telemetry))
         .collect::<Result<Vec<_>>>()?;
+    run.save_tags(&tag_sets(&tasks))?;
     let labelling = Labelling::new(&session.model, &session.tokenizer, &tasks, labelling_options(config), device)?;
     let settings = settings(config, &tasks);
     let engine = Engine::new(&session.store, labelling, config.train.optimizer, settings, run)?;
@@ -101,6 +102,10 @@ pub(super) fn open_telemetry(
     })
 }
 
+fn tag_sets(tasks: &[TaskData<'_>]) -> TagSets {
+    tasks.iter().map(|task| (task.corpus.name().to_owned(), task.tags.clone())).collect()
+}
+
 fn open_cache(session: &Session, telemetry: &mut Telemetry) -> Result<Option<Cache>> {
     let cache = Cache::open(&session.config.data, &session.tokenizer)?;
     if cache.is_none() && session.config.data.cache {
@@ -133,7 +138,8 @@ fn load_task<'a>(
         }
         Ok(examples)
     });
-    Ok(TaskData { corpus, train: Arc::new(train.pairs), validation: validation.transpose()? })
+    let tags = corpus.tags()?;
+    Ok(TaskData { corpus, tags, train: Arc::new(train.pairs), validation: validation.transpose()? })
 }
 
 /// Says what was lost of a split.

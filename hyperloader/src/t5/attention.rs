@@ -5,6 +5,7 @@ use peft_core::{Active, Ctx, Front, SiteId, ops};
 
 use super::builder::{Builder, Features, Place, inverse_sqrt};
 use super::layers::{Linear, Weight};
+use super::rows::{self, Keys, RowTerms};
 use super::terms::ScoreTerms;
 use crate::Result;
 
@@ -204,6 +205,59 @@ impl Attention {
             ctx.kernels(),
         )?;
         self.o.forward(&found.reshape((batch, queries, inner))?, active, ctx)
+    }
+
+    /// Whether a method puts keys and values in front of the others.
+    pub(super) fn has_front(&self, active: &Active<'_>) -> bool {
+        self.front.iter().any(|(site, _)| !active.is_idle(*site))
+    }
+
+    /// What the queries of the tokens `x [batch, length, d_model]` of a step find in `memory`, each row in its own; the same
+    /// shape.
+    pub(super) fn forward_rows(
+        &self,
+        x: &Tensor,
+        memory: &KeyValues,
+        terms: &RowTerms<'_>,
+        active: &Active<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        let q = self.q.forward(x, active, ctx)?;
+        let found = match self.has_front(active) {
+            true => self.attend_behind_front(x, &q, memory, terms, active, ctx)?,
+            false => rows::attention(&q, memory, self.heads, terms, ctx.kernels())?,
+        };
+        self.o.forward(&found, active, ctx)
+    }
+
+    /// The same where methods put keys in front: `x` has one token of every row.
+    fn attend_behind_front(
+        &self,
+        x: &Tensor,
+        q: &Tensor,
+        memory: &KeyValues,
+        terms: &RowTerms<'_>,
+        active: &Active<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        let (mut memory, mut terms, mut repeated) = (memory.clone(), *terms, Vec::new());
+        if let Keys::Source { rows, front } = terms.keys {
+            let source = memory.len()?;
+            for sentence in terms.mask.chunks_exact(source.max(1)) {
+                (0..rows).for_each(|_| repeated.extend_from_slice(sentence));
+            }
+            memory = memory.repeat_rows(rows)?;
+            terms = RowTerms { keys: Keys::Source { rows: 1, front }, mask: &repeated, ..terms };
+        }
+        for (site, front) in self.front {
+            if let Some(longer) = memory.at(site, x, active, ctx)? {
+                terms = terms.with_front(longer.len()?.saturating_sub(memory.len()?), front);
+                memory = longer;
+            }
+        }
+        let bias = terms.bias_in_front()?;
+        let terms = RowTerms { bias: bias.as_ref().or(terms.bias), ..terms };
+        rows::attention(q, &memory, self.heads, &terms, ctx.kernels())
     }
 
     pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {

@@ -8,6 +8,7 @@ use super::builder::{Builder, Place};
 use super::cache::{Past, Span};
 use super::feed_forward::FeedForward;
 use super::layers::{Norm, Weight};
+use super::rows::{RowPast, RowTerms};
 use super::terms::ScoreTerms;
 use crate::Result;
 
@@ -62,6 +63,13 @@ pub(super) struct Memory<'a> {
     pub(super) terms: &'a ScoreTerms,
 }
 
+/// The same for rows that go on at their own pace.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowMemory<'a> {
+    pub(super) key_values: &'a KeyValues,
+    pub(super) terms: &'a RowTerms<'a>,
+}
+
 /// One block of either stack.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
@@ -110,6 +118,36 @@ impl Block {
                 .forward(&h, active, ctx, |attention, x, ctx| attention.forward(x, key_values, terms, active, ctx))?;
         }
         self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
+    }
+
+    /// The tokens `h [batch, length, d_model]` of a step of a decoder, each in its row of `past` and `memory`; the same shape.
+    pub(super) fn forward_rows(
+        &self,
+        h: &Tensor,
+        terms: &RowTerms<'_>,
+        past: &mut RowPast,
+        memory: RowMemory<'_>,
+        active: &Active<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        let mut h = self.self_attention.forward(h, active, ctx, |attention, x, ctx| {
+            let new = attention.key_values(x, active, ctx)?;
+            let key_values = past.write(&new, terms.places)?;
+            attention.forward_rows(x, key_values, terms, active, ctx)
+        })?;
+        if let Some(cross) = &self.cross_attention {
+            let RowMemory { key_values, terms } = memory;
+            h = cross.forward(&h, active, ctx, |attention, x, ctx| {
+                attention.forward_rows(x, key_values, terms, active, ctx)
+            })?;
+        }
+        self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
+    }
+
+    /// Whether a method puts keys and values in front of the others.
+    pub(super) fn has_front(&self, active: &Active<'_>) -> bool {
+        let cross = self.cross_attention.as_ref().is_some_and(|cross| cross.inner.has_front(active));
+        cross || self.self_attention.inner.has_front(active)
     }
 
     /// The keys and values of the encoder's output for cross-attention; `None` in an encoder.

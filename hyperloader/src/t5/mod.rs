@@ -15,12 +15,15 @@
 //! | `model` | [`T5`]: encode, decode, logits |
 //! | `fold` | fixed weights for decoding; merge and unmerge |
 //! | `incremental`, `cache` | decoding token by token, and its state |
+//! | `rows` | the same where each row goes on at its own pace |
+//! | `candidates` | the scores of a few words instead of all |
 
 mod attention;
 mod bias;
 mod block;
 mod builder;
 mod cache;
+mod candidates;
 mod config;
 mod feed_forward;
 mod fold;
@@ -31,6 +34,7 @@ mod locality;
 mod mask;
 mod model;
 mod presets;
+mod rows;
 mod stack;
 mod terms;
 mod weights;
@@ -39,9 +43,11 @@ mod weights;
 pub(crate) mod testing;
 
 pub use cache::Cache;
+pub use candidates::Candidates;
 pub use config::{FeedForwardProj, T5Config};
 pub use fold::{Merged, Refusal};
 pub use locality::local_biases;
 pub use model::{T5, shift_right};
 pub use presets::{preset, preset_names};
+pub use rows::{RowCache, RowTokens};
 pub use weights::{Trainable, Weights, save_backbone};

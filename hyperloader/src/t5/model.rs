@@ -176,7 +176,7 @@ impl T5 {
         self.shared.value.device()
     }
 
-    fn output_projection(&self) -> &Weight {
+    pub(super) fn output_projection(&self) -> &Weight {
         self.lm_head.as_ref().unwrap_or(&self.shared)
     }
 

@@ -17,7 +17,7 @@ use crate::Result;
 pub(super) struct Stack {
     pub(super) blocks: Vec<Block>,
     /// The bias of self-attention: the first block owns the table, all blocks use it.
-    bias: RelativeBias,
+    pub(super) bias: RelativeBias,
     final_norm: Norm,
     pub(super) dropout: f64,
 }

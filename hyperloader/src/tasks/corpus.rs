@@ -123,6 +123,15 @@ impl<'a> Corpus<'a> {
         Ok((dataset.examples, dataset.skipped.len()))
     }
 
+    /// The simplified tags of the training sentences, sorted: what structured decoding chooses from.
+    ///
+    /// # Errors
+    /// As [`Corpus::read`], and if a tag is not one.
+    pub fn tags(&self) -> Result<Vec<String>> {
+        let (examples, _) = self.read(SplitName::Train)?;
+        Ok(TagSet::of(&examples)?.simplified().map(str::to_owned).collect())
+    }
+
     /// Reads and encodes `split`.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ const PROBE_SENTENCES: usize = 2;
 pub struct TaskData<'a> {
     /// How its sentences are read and written.
     pub corpus: Corpus<'a>,
+    /// The simplified tags of the training sentences, sorted.
+    pub tags: Vec<String>,
     /// What is trained on.
     pub train: Arc<Pairs>,
     /// What selects the best checkpoint.
@@ -159,7 +161,7 @@ impl Objective for Labelling<'_> {
         let mut scalars = Vec::new();
         for data in self.tasks {
             if let Some(validation) = &data.validation {
-                let labeller = Labeller::new(self.model, self.tokenizer, &data.corpus, &self.options.eval)?;
+                let labeller = Labeller::new(self.model, self.tokenizer, &data.corpus, &self.options.eval, &data.tags)?;
                 let (report, _) = evaluate(&labeller, validation, self.options.mode)?;
                 scalars.push((format!("validation/{}/micro_f1", data.corpus.name()), report.scores.micro_f1));
             }

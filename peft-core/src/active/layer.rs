@@ -141,7 +141,7 @@ impl<'a> Layer<'a> {
     }
 
     /// The weights that differ by row, with their names.
-    fn batched(&self) -> impl Iterator<Item = (String, &Tensor)> {
+    pub(super) fn batched(&self) -> impl Iterator<Item = (String, &Tensor)> {
         let entries = self.plan.entries().iter().zip(self.bank.iter());
         let weights = entries.flat_map(|(entry, weights)| {
             entry.params.iter().zip(weights).map(move |(param, weight)| (entry, param, weight))

@@ -115,6 +115,11 @@ impl<'a> Active<'a> {
         Ok(Self(layers))
     }
 
+    /// Whether every row of a batch meets the same methods and weights, so that rows may be cut and joined at will.
+    pub fn is_uniform(&self) -> bool {
+        self.0.iter().all(|layer| layer.rows().is_none() && layer.batched().next().is_none())
+    }
+
     /// The same adapters for the batch whose row `i` is row `index[i]` of this one, such as the rows that decoding goes on
     /// with: weights with a batch axis and the choice of [`by_row`](Self::by_row) follow their rows. A row may be named
     /// more than once, as the beams of a sentence are.

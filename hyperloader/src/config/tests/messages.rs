@@ -26,7 +26,7 @@ fn a_misspelt_key_names_the_right_one() {
 fn a_key_like_no_other_lists_the_known_ones() {
     assert_eq!(
         message("[eval]\nxyz = 1"),
-        "config.toml:2: unknown key \"xyz\" in [eval]; known: batch_size, max_length, num_beams, length_penalty, mode"
+        "config.toml:2: unknown key \"xyz\" in [eval]; known: decoding, batch_size, max_length, num_beams, length_penalty, mode"
     );
 }
 

@@ -1,0 +1,60 @@
+//! The tags of a run's tasks, which structured decoding chooses from.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use super::RunDir;
+use crate::files::write_atomic;
+use crate::{Error, Result};
+
+/// For each task its simplified tags, sorted: `O`, `I` and the types.
+pub type TagSets = BTreeMap<String, Vec<String>>;
+
+impl RunDir {
+    /// The tags of the tasks, `{"task": ["I", "O", "city", ..]}`.
+    pub fn tags(&self) -> std::path::PathBuf {
+        self.root().join("tags.json")
+    }
+
+    /// Writes the tags of the tasks.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save_tags(&self, tags: &TagSets) -> Result<()> {
+        let path = self.tags();
+        let text = serde_json::to_string_pretty(tags).map_err(|e| Error::malformed(&path, e.to_string()))?;
+        write_atomic(&path, |file| writeln!(file, "{text}"))
+    }
+
+    /// The tags of the tasks; none for a run that was made before they were kept.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or holds something else.
+    pub fn load_tags(&self) -> Result<TagSets> {
+        let path = self.tags();
+        if !path.is_file() {
+            return Ok(TagSets::new());
+        }
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        serde_json::from_str(&text)
+            .map_err(|e| Error::malformed(&path, format!("{e}; expected {{\"task\": [\"I\", \"O\", \"type\", ..]}}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn they_come_back_and_damage_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::new(folder.path());
+        assert!(run.load_tags().unwrap().is_empty());
+        let tags = TagSets::from([("home".to_owned(), vec!["O".to_owned(), "room".to_owned()])]);
+        run.save_tags(&tags).unwrap();
+        assert_eq!(run.load_tags().unwrap(), tags);
+        std::fs::write(run.tags(), "[]").unwrap();
+        assert!(run.load_tags().unwrap_err().to_string().contains("tags.json"));
+    }
+}

@@ -1,0 +1,133 @@
+//! The state of rows that are decoded at their own pace.
+
+use candle_core::{DType, Device, Tensor};
+
+use super::places::{Place, Places};
+use crate::t5::attention::KeyValues;
+use crate::t5::bias::Offsets;
+use crate::{Error, Result};
+
+/// Keys and values of all decoder blocks, with a length for each row.
+///
+/// A row that is not fed costs nothing; one that was fed too much is cut back with [`truncate`](Self::truncate), since what
+/// lies behind its length is never read. Rows of one sentence (hypotheses) lie side by side and share the encoder's output.
+#[derive(Debug)]
+pub struct RowCache {
+    pub(super) layers: Vec<(RowPast, KeyValues)>,
+    lens: Vec<usize>,
+    /// Rows of one sentence.
+    pub(super) rows: usize,
+    /// The encoder's padding as terms of scores, `[sentences, source]`.
+    pub(super) mask: Vec<f32>,
+    /// The biases of self- and of cross-attention, by offset.
+    pub(super) bias: Offsets,
+    pub(super) cross_bias: Option<Offsets>,
+}
+
+impl RowCache {
+    pub(super) fn new(
+        memories: Vec<KeyValues>,
+        padding: &Tensor,
+        rows: usize,
+        capacity: usize,
+        bias: Offsets,
+        cross_bias: Option<Offsets>,
+    ) -> Result<Self> {
+        let sentences = padding.dim(0)?;
+        let past = |memory: KeyValues| -> Result<(RowPast, KeyValues)> {
+            Ok((RowPast::new(&memory, sentences * rows, capacity)?, memory))
+        };
+        Ok(Self {
+            layers: memories.into_iter().map(past).collect::<Result<_>>()?,
+            lens: vec![0; sentences * rows],
+            rows,
+            mask: padding.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?,
+            bias,
+            cross_bias,
+        })
+    }
+
+    /// How many target tokens each row holds.
+    pub fn lens(&self) -> &[usize] {
+        &self.lens
+    }
+
+    /// Forgets what row `row` holds behind its first `len` tokens.
+    pub fn truncate(&mut self, row: usize, len: usize) {
+        if let Some(own) = self.lens.get_mut(row) {
+            *own = len.min(*own);
+        }
+    }
+
+    /// Replaces what was decoded: row `i` holds what row `origins[i]` held, a row of the same sentence.
+    ///
+    /// # Errors
+    /// If a row does not exist.
+    pub fn select(&mut self, origins: &[u32]) -> Result<()> {
+        if (0..).zip(origins).all(|(row, origin)| row == *origin) {
+            return Ok(());
+        }
+        self.lens = origins.iter().map(|&origin| self.lens.get(origin as usize).copied().unwrap_or_default()).collect();
+        for (past, memory) in &mut self.layers {
+            past.select(&Tensor::new(origins, memory.keys.device())?)?;
+        }
+        Ok(())
+    }
+
+    /// Makes `count` more tokens of row `row` count, and says where they go.
+    pub(super) fn advance(&mut self, row: usize, count: usize) -> Result<impl Iterator<Item = Place> + use<>> {
+        let rows = self.lens.len();
+        let len =
+            self.lens.get_mut(row).ok_or_else(|| Error::Config(format!("the cache has {rows} rows, not row {row}")))?;
+        let first = *len;
+        *len += count;
+        Ok((first..*len).map(move |position| Place { row, position }))
+    }
+}
+
+/// One block's keys and values of the target tokens, `[rows, room, width]`; only a row's own length of it is ever read.
+#[derive(Debug)]
+pub(in crate::t5) struct RowPast(KeyValues);
+
+impl RowPast {
+    fn new(like: &KeyValues, rows: usize, room: usize) -> Result<Self> {
+        let width = like.keys.dim(2)?;
+        let zeros = || Tensor::zeros((rows, room, width), like.keys.dtype(), like.keys.device());
+        Ok(Self(KeyValues { keys: zeros()?, values: zeros()? }))
+    }
+
+    /// Writes the keys and values of a step's tokens, `[b, l, width]`, to their places, and gives the whole buffers.
+    pub(in crate::t5) fn write(&mut self, new: &KeyValues, places: &Places) -> Result<&KeyValues> {
+        self.reserve(places.end())?;
+        let KeyValues { keys, values } = &self.0;
+        for (buffer, new) in [(keys, &new.keys), (values, &new.values)] {
+            let (_, room, _) = buffer.dims3()?;
+            let (buffer, new) = (buffer.flatten(0, 1)?, new.contiguous()?.flatten(0, 1)?);
+            for (first, count, place) in places.runs() {
+                buffer.slice_set(&new.narrow(0, first, count)?, 0, place.row * room + place.position)?;
+            }
+        }
+        Ok(&self.0)
+    }
+
+    /// Makes room for `len` tokens a row: at least twice the room where it is too small, so that copies are few.
+    fn reserve(&mut self, len: usize) -> Result<()> {
+        let (rows, room, width) = self.0.keys.dims3()?;
+        if len <= room {
+            return Ok(());
+        }
+        for buffer in [&mut self.0.keys, &mut self.0.values] {
+            let longer = Tensor::zeros((rows, len.max(2 * room), width), buffer.dtype(), buffer.device())?;
+            longer.slice_set(buffer, 1, 0)?;
+            *buffer = longer;
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, origins: &Tensor) -> Result<()> {
+        for buffer in [&mut self.0.keys, &mut self.0.values] {
+            *buffer = buffer.index_select(origins, 0)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! Which row and position each token of a step belongs to.
+
+/// Where one token of a step belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::t5) struct Place {
+    /// The row of the cache.
+    pub(in crate::t5) row: usize,
+    /// The position in the row's target sentence.
+    pub(in crate::t5) position: usize,
+}
+
+/// The places of the tokens of a step, in their order; `None` for a token that only fills a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::t5) struct Places(pub(in crate::t5) Vec<Option<Place>>);
+
+impl Places {
+    /// Successive tokens of one row, as the first token, the number of tokens and the place of the first.
+    pub(in crate::t5) fn runs(&self) -> impl Iterator<Item = (usize, usize, Place)> {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            while let Some(place) = self.0.get(next) {
+                let first = next;
+                next += 1;
+                let Some(start) = place else { continue };
+                let follows = |at: usize| {
+                    let position = start.position + at - first;
+                    self.0.get(at) == Some(&Some(Place { position, ..*start }))
+                };
+                while follows(next) {
+                    next += 1;
+                }
+                return Some((first, next - first, *start));
+            }
+            None
+        })
+    }
+
+    /// One more than the last position.
+    pub(in crate::t5) fn end(&self) -> usize {
+        self.0.iter().flatten().map(|place| place.position + 1).max().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_successive_positions_of_one_row() {
+        let at = |row, position| Some(Place { row, position });
+        let places = Places(vec![at(0, 3), at(0, 4), None, at(2, 0), at(2, 2), at(5, 3)]);
+        let runs: Vec<_> =
+            places.runs().map(|(first, count, place)| (first, count, place.row, place.position)).collect();
+        assert_eq!(runs, [(0, 2, 0, 3), (3, 1, 2, 0), (4, 1, 2, 2), (5, 1, 5, 3)]);
+        assert_eq!(places.end(), 5);
+    }
+}

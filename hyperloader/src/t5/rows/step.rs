@@ -1,0 +1,136 @@
+//! Feeding rows of different lengths.
+
+use candle_core::Tensor;
+use peft_core::{Active, Ctx};
+
+use super::{Keys, Place, Places, RowCache, RowTerms};
+use crate::Result;
+use crate::t5::block::{Block, RowMemory};
+use crate::t5::{T5, mask};
+
+/// What one row is fed in a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowTokens<'a> {
+    /// The row of the cache.
+    pub row: usize,
+    /// Its next tokens: as many as it likes.
+    pub tokens: &'a [u32],
+}
+
+impl T5 {
+    /// Begins to decode sentences whose encoder output is `encoded [b, s, d]` with its `mask [b, s]`, in `rows` rows each:
+    /// row `i` of the cache reads sentence `i / rows`. The keys and values of cross-attention are computed here, once. The
+    /// buffers have room for `capacity` tokens a row and grow where that is too little.
+    ///
+    /// # Errors
+    /// If a shape does not fit; or as the active methods do.
+    pub fn start_rows(
+        &self,
+        encoded: &Tensor,
+        mask: &Tensor,
+        active: &Active<'_>,
+        rows: usize,
+        capacity: usize,
+        ctx: &mut Ctx,
+    ) -> Result<RowCache> {
+        let padding = mask::padding(&mask::with_front(mask, encoded.dim(1)?)?, encoded.dtype())?;
+        let memory = |block: &Block| block.memory(encoded, active, ctx);
+        let memories = self.decoder.blocks.iter().map(memory).collect::<Result<Vec<_>>>()?;
+        let bias = self.decoder.bias.offsets(capacity, 0)?;
+        let cross = self.cross_bias.as_ref().map(|bias| bias.offsets(capacity, padding.dim(3)?)).transpose()?;
+        RowCache::new(memories.into_iter().flatten().collect(), &padding, rows, capacity, bias, cross)
+    }
+
+    /// The decoder's output for the next tokens of some rows, `[tokens, d]` in the order of `next`, as
+    /// [`decode`](Self::decode) would give it at these positions for the whole sentences of each row.
+    ///
+    /// All tokens go through the network together, except where a method acts that tells rows apart or puts keys in front
+    /// of others: then one token a row at a time, as in [`decode_step`](Self::decode_step).
+    ///
+    /// # Errors
+    /// If a row does not exist; otherwise as [`decode`](Self::decode).
+    pub fn decode_rows(
+        &self,
+        next: &[RowTokens<'_>],
+        cache: &mut RowCache,
+        active: &Active<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        let together = active.is_uniform() && !self.decoder.blocks.iter().any(|block| block.has_front(active));
+        if !together {
+            return self.decode_columns(next, cache, active, ctx);
+        }
+        let tokens: Vec<u32> = next.iter().flat_map(|next| next.tokens).copied().collect();
+        let mut places = Vec::with_capacity(tokens.len());
+        for next in next {
+            places.extend(cache.advance(next.row, next.tokens.len())?.map(Some));
+        }
+        let tokens = Tensor::new(tokens, self.device())?.unsqueeze(0)?;
+        Ok(self.pass(&tokens, &Places(places), cache, active, ctx)?.squeeze(0)?)
+    }
+
+    /// The same, one token of each row at a time: every row of the cache has its row in each pass.
+    fn decode_columns(
+        &self,
+        next: &[RowTokens<'_>],
+        cache: &mut RowCache,
+        active: &Active<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        let rows = cache.lens().len();
+        let columns = next.iter().map(|next| next.tokens.len()).max().unwrap_or_default();
+        let mut passes = Vec::with_capacity(columns);
+        for column in 0..columns {
+            let mut tokens = vec![self.config().pad_token_id; rows];
+            let mut places: Vec<Option<Place>> = vec![None; rows];
+            for next in next {
+                if let Some(&token) = next.tokens.get(column) {
+                    let place = cache.advance(next.row, 1)?.next();
+                    if let (Some(id), Some(slot)) = (tokens.get_mut(next.row), places.get_mut(next.row)) {
+                        (*id, *slot) = (token, place);
+                    }
+                }
+            }
+            let tokens = Tensor::from_vec(tokens, (rows, 1), self.device())?;
+            passes.push(self.pass(&tokens, &Places(places), cache, active, ctx)?.squeeze(1)?);
+        }
+        let at = |&RowTokens { row, tokens }: &RowTokens<'_>| (0..tokens.len()).map(move |column| column * rows + row);
+        let order: Vec<u32> = next.iter().flat_map(at).map(|at| at as u32).collect();
+        let count = order.len();
+        Ok(Tensor::cat(&passes, 0)?.index_select(&Tensor::from_vec(order, count, self.device())?, 0)?)
+    }
+
+    /// One pass of `tokens [b, l]` at `places`, to `[b, l, d]`.
+    fn pass(
+        &self,
+        tokens: &Tensor,
+        places: &Places,
+        cache: &mut RowCache,
+        active: &Active<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        let end = places.end();
+        if !cache.bias.reaches(end) {
+            cache.bias = self.decoder.bias.offsets(2 * end, 0)?;
+        }
+        if let (Some(bias), Some(offsets)) = (&self.cross_bias, &mut cache.cross_bias)
+            && !offsets.reaches(end)
+        {
+            *offsets = bias.offsets(2 * end, offsets.ahead())?;
+        }
+        let RowCache { layers, rows, mask, bias, cross_bias, .. } = cache;
+        let relative = Some(&self.decoder.bias);
+        let own = RowTerms { places, keys: Keys::Own { more: 0 }, bias: Some(bias), later: 0, mask: &[], relative };
+        let keys = Keys::Source { rows: *rows, front: 0 };
+        let cross = RowTerms { keys, bias: cross_bias.as_ref(), mask, relative: None, ..own };
+        let mut h = self.embed(tokens, ctx)?;
+        for (block, (past, memory)) in self.decoder.blocks.iter().zip(layers) {
+            let memory = RowMemory { key_values: memory, terms: &cross };
+            h = block.forward_rows(&h, &own, past, memory, active, ctx)?;
+        }
+        self.output(&h, active, ctx)
+    }
+}
+
+#[cfg(test)]
+mod tests;

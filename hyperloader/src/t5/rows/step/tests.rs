@@ -1,0 +1,128 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+use candle_core::Device;
+use peft_core::ops::Kernels;
+
+use super::*;
+use crate::t5::testing::{self, batch, configs, everywhere, largest_difference, scaled};
+use crate::t5::{T5Config, shift_right};
+
+/// The batch's targets, the encoder's output, and the decoder's for whole sentences.
+struct Whole {
+    t5: T5,
+    mask: Tensor,
+    encoded: Tensor,
+    targets: Vec<Vec<u32>>,
+    output: Tensor,
+}
+
+fn whole(config: &T5Config, active: impl Fn(&T5) -> Active<'static>) -> (Whole, Active<'static>) {
+    let t5 = testing::build(config);
+    let active = active(&t5);
+    let (ids, mask, labels) = batch();
+    let mut ctx = Ctx::eval();
+    let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
+    let decoder_ids = shift_right(&labels, 0).unwrap();
+    let output = t5.decode(&decoder_ids, &encoded, &mask, &active, &mut ctx).unwrap();
+    (Whole { t5, mask, encoded, targets: decoder_ids.to_vec2().unwrap(), output }, active)
+}
+
+impl Whole {
+    /// Feeds each row its next tokens, step by step, and compares what comes out.
+    fn check(&self, steps: &[&[(usize, usize)]], active: &Active<'_>, kernels: Kernels) {
+        let mut ctx = Ctx::eval().with_kernels(kernels);
+        let mut cache = self.t5.start_rows(&self.encoded, &self.mask, active, 1, 2, &mut ctx).unwrap();
+        for step in steps {
+            let from: Vec<usize> = cache.lens().to_vec();
+            let next: Vec<RowTokens<'_>> = step
+                .iter()
+                .map(|&(row, count)| RowTokens { row, tokens: &self.targets[row][from[row]..from[row] + count] })
+                .collect();
+            let found = self.t5.decode_rows(&next, &mut cache, active, &mut ctx).unwrap();
+            let expected = step.iter().map(|&(row, n)| self.output.get(row).unwrap().narrow(0, from[row], n).unwrap());
+            let expected = Tensor::cat(&expected.collect::<Vec<_>>(), 0).unwrap();
+            assert!(largest_difference(&found, &expected) < 1e-5, "{step:?} {kernels:?}");
+        }
+    }
+}
+
+/// Rows of different numbers of tokens, in any order, some left out.
+const RAGGED: [&[(usize, usize)]; 5] =
+    [&[(0, 2), (1, 1), (2, 3)], &[(2, 1), (0, 1)], &[(1, 4)], &[(0, 3), (1, 1), (2, 1)], &[(2, 1)]];
+
+#[test]
+fn ragged_steps_equal_decoding_at_once() {
+    for config in configs() {
+        for kernels in [Kernels::Fused, Kernels::Plain] {
+            let (whole, active) = whole(&config, |_| Active::none());
+            whole.check(&RAGGED, &active, kernels);
+        }
+    }
+}
+
+/// Linear maps and outputs of sub-layers, nothing in front.
+fn behind() -> peft_core::TargetModules {
+    serde_json::from_str(r#"".*\\.(q|k|v|o|wi|wi_0|wi_1|wo|layer\\.[0-9])""#).unwrap()
+}
+
+#[test]
+fn so_they_do_with_a_method_everywhere() {
+    for (config, targets) in
+        configs().into_iter().flat_map(|config| [(config.clone(), everywhere()), (config, behind())])
+    {
+        let (plan, bank) = Box::leak(Box::new(scaled(&testing::build(&config), targets)));
+        let all = Active::new(plan, &*bank).unwrap();
+        let (bare, _) = whole(&config, |_| Active::none());
+        let (acting, active) = whole(&config, |_| all.clone());
+        assert!(active.is_uniform() && largest_difference(&acting.output, &bare.output) > 1e-3);
+        acting.check(&RAGGED, &active, Kernels::Fused);
+    }
+}
+
+#[test]
+fn so_they_do_with_a_method_in_some_rows() {
+    for config in configs() {
+        let (plan, bank) = Box::leak(Box::new(scaled(&testing::build(&config), behind())));
+        let all = Active::new(plan, &*bank).unwrap();
+        let by_row = Active::by_row(&[None, Some(0), None], &[all]).unwrap();
+        assert!(!by_row.is_uniform());
+        let (apart, active) = whole(&config, |_| by_row.clone());
+        apart.check(&RAGGED, &active, Kernels::Fused);
+    }
+}
+
+#[test]
+fn what_was_fed_too_much_can_be_taken_back() {
+    let (whole, active) = whole(&testing::tiny(), |_| Active::none());
+    let mut ctx = Ctx::eval();
+    let mut cache = whole.t5.start_rows(&whole.encoded, &whole.mask, &active, 1, 2, &mut ctx).unwrap();
+    let wrong = RowTokens { row: 1, tokens: &[0, 59, 58, 57] };
+    whole.t5.decode_rows(&[wrong], &mut cache, &active, &mut ctx).unwrap();
+    cache.truncate(1, 1);
+    assert_eq!(cache.lens(), [0, 1, 0]);
+    let right = RowTokens { row: 1, tokens: &whole.targets[1][1..] };
+    let found = whole.t5.decode_rows(&[right], &mut cache, &active, &mut ctx).unwrap();
+    let expected = whole.output.get(1).unwrap().narrow(0, 1, whole.targets[1].len() - 1).unwrap();
+    assert!(largest_difference(&found, &expected) < 1e-5);
+}
+
+#[test]
+fn rows_of_one_sentence_share_it_and_go_their_own_ways() {
+    for config in configs() {
+        let (whole, active) = whole(&config, |_| Active::none());
+        let mut ctx = Ctx::eval();
+        let (sentence, mask) = (whole.encoded.narrow(0, 2, 1).unwrap(), whole.mask.narrow(0, 2, 1).unwrap());
+        let mut cache = whole.t5.start_rows(&sentence, &mask, &active, 2, 8, &mut ctx).unwrap();
+        let fed = |row, tokens| RowTokens { row, tokens };
+        let target = &whole.targets[2];
+        whole.t5.decode_rows(&[fed(0, &target[..3]), fed(1, &[0, 9])], &mut cache, &active, &mut ctx).unwrap();
+        cache.select(&[1, 0]).unwrap();
+        assert_eq!(cache.lens(), [2, 3]);
+        let found = whole.t5.decode_rows(&[fed(1, &target[3..])], &mut cache, &active, &mut ctx).unwrap();
+        let expected = whole.output.get(2).unwrap().narrow(0, 3, target.len() - 3).unwrap();
+        assert!(largest_difference(&found, &expected) < 1e-5);
+        let error = whole.t5.decode_rows(&[fed(2, &[5])], &mut cache, &active, &mut ctx).unwrap_err().to_string();
+        assert_eq!(error, "the cache has 2 rows, not row 2");
+        assert_eq!(cache.mask.len(), whole.mask.dim(1).unwrap());
+        assert!(cache.rows == 2 && Device::Cpu.same_device(whole.encoded.device()));
+    }
+}

@@ -1,0 +1,88 @@
+//! What is added to the scores of a token's query.
+
+use peft_core::Front;
+
+use super::places::{Place, Places};
+use crate::Result;
+use crate::t5::bias::{Offsets, RelativeBias};
+
+/// The keys that a step's tokens attend to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::t5) enum Keys {
+    /// Those of the row itself, up to `more` behind the query's own position.
+    Own {
+        /// How many keys stand in front of the row's own.
+        more: usize,
+    },
+    /// Those of the source: row `r` reads sentence `r / rows`.
+    Source {
+        /// Rows of one sentence.
+        rows: usize,
+        /// Keys in front of the source, which have neither bias nor mask.
+        front: usize,
+    },
+}
+
+/// What is added to the scores of a step's tokens, and which keys they see.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::t5) struct RowTerms<'a> {
+    pub(in crate::t5) places: &'a Places,
+    pub(in crate::t5) keys: Keys,
+    /// The relative position bias.
+    pub(in crate::t5) bias: Option<&'a Offsets>,
+    /// Added to a query's position where the bias is looked up.
+    pub(in crate::t5) later: usize,
+    /// The source's mask as terms, `[sentences, source]`; empty for a row's own keys.
+    pub(in crate::t5) mask: &'a [f32],
+    /// Whence the bias of a row's own keys comes, for the case that more keys are put in front of them.
+    pub(in crate::t5) relative: Option<&'a RelativeBias>,
+}
+
+impl RowTerms<'_> {
+    /// The same once `count` more keys stand in front, by the rules of a sentence that is decoded step by step.
+    pub(in crate::t5) fn with_front(self, count: usize, meaning: Front) -> Self {
+        match (self.keys, meaning) {
+            (Keys::Source { rows, front }, _) => Self { keys: Keys::Source { rows, front: front + count }, ..self },
+            (Keys::Own { more }, Front::Past) => {
+                Self { keys: Keys::Own { more: more + count }, later: self.later + count, ..self }
+            }
+            (Keys::Own { more }, Front::Shifting) => Self { keys: Keys::Own { more: more + count }, ..self },
+            (Keys::Own { .. }, Front::UncountedPast) => self,
+        }
+    }
+
+    /// The bias of a row's own keys once others stand in front of them; `None` where it is not this one's to make.
+    pub(in crate::t5) fn bias_in_front(&self) -> Result<Option<Offsets>> {
+        let (Some(relative), Keys::Own { more }) = (self.relative, self.keys) else {
+            return Ok(None);
+        };
+        Ok(Some(relative.offsets(self.places.end() + self.later, more)?))
+    }
+
+    /// The row of the keys, and how many of `all` keys the token at `place` sees.
+    pub(super) fn seen(&self, place: Place, all: usize) -> (usize, usize) {
+        match self.keys {
+            Keys::Own { more } => (place.row, all.min(place.position + more + 1)),
+            Keys::Source { rows, .. } => (place.row / rows.max(1), all),
+        }
+    }
+
+    /// Adds bias and mask to `scores`, those of the token at `place` with the keys of row `row` in one head.
+    pub(super) fn add(&self, scores: &mut [f32], place: Place, row: usize, head: usize) {
+        let front = match self.keys {
+            Keys::Own { .. } => 0,
+            Keys::Source { front, .. } => front,
+        };
+        let own = scores.get_mut(front..).unwrap_or_default();
+        if let Some(bias) = self.bias {
+            add(own, bias.of(head, place.position + self.later));
+        }
+        if let Keys::Source { .. } = self.keys {
+            add(own, self.mask.get(row * own.len()..).unwrap_or_default());
+        }
+    }
+}
+
+fn add(scores: &mut [f32], terms: &[f32]) {
+    scores.iter_mut().zip(terms).for_each(|(score, term)| *score += term);
+}
