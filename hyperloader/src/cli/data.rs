@@ -6,6 +6,7 @@ mod inspection;
 mod lengths;
 mod sample;
 mod source;
+mod timing;
 mod tokenize;
 
 use std::io::Write;

@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use super::{Cache, Corpus, SplitName};
 use crate::config::{Config, TaskConfig};
 
-fn tokenizer(size: usize) -> T5Tokenizer {
-    let options = TrainOptions { vocab_size: size, keep_words: vec!["city".to_owned()] };
+fn tokenizer(kept: &str) -> T5Tokenizer {
+    let options = TrainOptions { vocab_size: 150, keep_words: vec![kept.to_owned()] };
     train_unigram(["flights to rome", "from oslo to rome today", "a city in the north"], &options).unwrap()
 }
 
@@ -65,7 +65,7 @@ fn fresh(config: &Config, tokenizer: &T5Tokenizer) -> Pairs {
 
 #[test]
 fn the_second_time_comes_from_the_file() {
-    let (home, tokenizer) = (Home::new(), tokenizer(150));
+    let (home, tokenizer) = (Home::new(), tokenizer("city"));
     let first = load(&home.config(), &tokenizer);
     let files = home.files();
     assert_eq!(files.len(), 1);
@@ -82,15 +82,15 @@ fn the_second_time_comes_from_the_file() {
 
 #[test]
 fn any_change_of_content_tokenizer_or_options_misses() {
-    let (home, small) = (Home::new(), tokenizer(150));
+    let (home, usual) = (Home::new(), tokenizer("city"));
     let mut seen = 0;
     let mut misses = |config: &Config, tokenizer: &T5Tokenizer, what: &str| {
         assert_eq!(load(config, tokenizer).0, fresh(config, tokenizer), "{what}");
         seen += 1;
         assert_eq!(home.files().len(), seen, "{what}");
     };
-    misses(&home.config(), &small, "nothing yet");
-    misses(&home.config(), &tokenizer(140), "another tokenizer");
+    misses(&home.config(), &usual, "nothing yet");
+    misses(&home.config(), &tokenizer("north"), "another tokenizer");
     type Change = fn(&mut Config);
     let changes: [(&str, Change); 6] = [
         ("source length", |c| c.data.max_source_length = 4.try_into().unwrap()),
@@ -103,18 +103,18 @@ fn any_change_of_content_tokenizer_or_options_misses() {
     for (what, change) in changes {
         let mut config = home.config();
         change(&mut config);
-        misses(&config, &small, what);
+        misses(&config, &usual, what);
     }
     home.write(&[Example::new(["to", "oslo"], ["O", "B-city"])]);
-    misses(&home.config(), &small, "the data");
+    misses(&home.config(), &usual, "the data");
     let mut config = home.config();
     config.tasks[0].format = Some("bio".to_owned());
-    misses(&config, &small, "the format, said");
+    misses(&config, &usual, "the format, said");
 }
 
 #[test]
 fn a_seed_that_draws_nothing_and_a_copy_elsewhere_hit() {
-    let (home, tokenizer) = (Home::new(), tokenizer(150));
+    let (home, tokenizer) = (Home::new(), tokenizer("city"));
     load(&home.config(), &tokenizer);
     let mut config = home.config();
     config.seed = 8;
@@ -127,7 +127,7 @@ fn a_seed_that_draws_nothing_and_a_copy_elsewhere_hit() {
 
 #[test]
 fn a_damaged_file_is_noted_and_made_again() {
-    let (home, tokenizer) = (Home::new(), tokenizer(150));
+    let (home, tokenizer) = (Home::new(), tokenizer("city"));
     let (pairs, _) = load(&home.config(), &tokenizer);
     let file = home.files().remove(0);
     let whole = fs::read(&file).unwrap();
@@ -150,7 +150,7 @@ fn a_damaged_file_is_noted_and_made_again() {
 
 #[test]
 fn a_folder_that_cannot_be_written_is_noted_and_ends_nothing() {
-    let (home, tokenizer) = (Home::new(), tokenizer(150));
+    let (home, tokenizer) = (Home::new(), tokenizer("city"));
     fs::write(home.folder(), "a file where the folder should be").unwrap();
     let (pairs, notes) = load(&home.config(), &tokenizer);
     assert_eq!(pairs, fresh(&home.config(), &tokenizer));
@@ -159,7 +159,7 @@ fn a_folder_that_cannot_be_written_is_noted_and_ends_nothing() {
 
 #[test]
 fn turned_off_there_is_none_and_bad_lines_are_counted_every_time() {
-    let (home, tokenizer) = (Home::new(), tokenizer(150));
+    let (home, tokenizer) = (Home::new(), tokenizer("city"));
     let mut config = home.config();
     config.data.cache = false;
     assert!(Cache::open(&config.data, &tokenizer).unwrap().is_none());
@@ -176,7 +176,7 @@ fn turned_off_there_is_none_and_bad_lines_are_counted_every_time() {
 
 #[test]
 fn writers_at_the_same_time_leave_one_whole_file() {
-    let (home, tokenizer) = (Home::new(), tokenizer(150));
+    let (home, tokenizer) = (Home::new(), tokenizer("city"));
     let expected = fresh(&home.config(), &tokenizer);
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -201,7 +201,7 @@ proptest! {
         examples in prop::collection::vec(sentence(), 1..20),
         lengths in (1..40usize, 1..40usize),
     ) {
-        let (home, tokenizer) = (Home::new(), tokenizer(150));
+        let (home, tokenizer) = (Home::new(), tokenizer("city"));
         home.write(&examples);
         let mut config = home.config();
         config.data.max_source_length = lengths.0.try_into().unwrap();

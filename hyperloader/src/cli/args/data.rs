@@ -150,8 +150,9 @@ pub(in crate::cli) struct SampleArgs {
 /// `data tokenize PATH --tokenizer T`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Example:
-  hyperloader data tokenize train.bio --tokenizer models/t5-base -n 2")]
+Examples:
+  hyperloader data tokenize train.bio --tokenizer models/t5-base -n 2
+  hyperloader data tokenize train.bio --tokenizer models/t5-base --timing")]
 pub(in crate::cli) struct TokenizeArgs {
     /// The corpus.
     #[command(flatten)]
@@ -168,7 +169,10 @@ pub(in crate::cli) struct TokenizeArgs {
     /// Where sentences are cut.
     #[command(flatten)]
     pub(in crate::cli) lengths: LengthArgs,
-    /// Print one JSON object per sentence.
+    /// Instead of showing any, encode all sentences and tell how long each part of that takes.
+    #[arg(long, conflicts_with = "number")]
+    pub(in crate::cli) timing: bool,
+    /// Print one JSON object per sentence, or one of the times.
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

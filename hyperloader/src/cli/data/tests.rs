@@ -129,6 +129,20 @@ fn a_sample_goes_into_a_file() {
 }
 
 #[test]
+fn timing_covers_all_sentences_and_every_part() {
+    let dir = folder(CORPUS);
+    let json = run("tokenize {}/train.bio --tokenizer {} --timing --json", dir.path()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["sentences"], 3);
+    assert!(json["padded_ids"].as_u64() > json["ids"].as_u64());
+    let ms = |key: &str| json[key].as_f64().unwrap();
+    assert!((ms("total_ms") - ms("read_ms") - ms("encode_ms") - ms("bucket_ms")).abs() < 1e-9);
+    assert!(ms("tokenizer_ms") > 0. && ms("cached_ms") > 0.);
+    let table = run("tokenize {}/train.bio --tokenizer {} --timing", dir.path()).unwrap();
+    assert!(table.starts_with("3 sentences") && table.contains("from cache"), "{table}");
+}
+
+#[test]
 fn tokenize_shows_what_the_model_reads_and_writes() {
     let dir = folder(CORPUS);
     let json = run("tokenize {}/train.bio --tokenizer {} -n 1 --json", dir.path()).unwrap();

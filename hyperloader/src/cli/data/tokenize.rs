@@ -9,9 +9,10 @@ use datasets::tokenizer::{DecodeOptions, T5Tokenizer};
 use serde::Serialize;
 
 use super::source::{corpus, json_line};
+use super::timing::Timing;
 use crate::Result;
 use crate::cli::args::TokenizeArgs;
-use crate::cli::output::written;
+use crate::cli::output::{json, written};
 
 /// One sentence as the model reads and writes it.
 #[derive(Serialize)]
@@ -29,15 +30,19 @@ struct Side {
     truncated: bool,
 }
 
-/// The first sentences, for people or as JSON Lines.
+/// The first sentences, for people or as JSON Lines; or how long all of them take.
 pub(super) fn tokenize(args: &TokenizeArgs, out: &mut dyn Write) -> Result<()> {
-    let dataset = corpus(&args.source, false)?;
-    let tokenizer = T5Tokenizer::load(&args.tokenizer)?;
     let options = EncodeOptions {
         max_source_length: args.lengths.max_source_length.get(),
         max_target_length: args.lengths.max_target_length.get(),
         prefix: args.prefix.clone(),
     };
+    if args.timing {
+        let timing = Timing::of(args, &options)?;
+        return if args.json { json(out, &timing) } else { written(write!(out, "{timing}")) };
+    }
+    let dataset = corpus(&args.source, false)?;
+    let tokenizer = T5Tokenizer::load(&args.tokenizer)?;
     let mut encoder = Encoder::new(&tokenizer, &options)?;
     for (index, example) in dataset.examples.iter().take(args.number.get()).enumerate() {
         let tokenized = Tokenized::of(example, &mut encoder, &tokenizer)?;

@@ -25,6 +25,16 @@ fn values_out_of_range_are_named_with_their_line() {
 }
 
 #[test]
+fn buckets_are_refused_where_they_would_weigh_sentences() {
+    let with = |buckets: &str, loss: &str| format!("[data]\n{buckets}\n[train]\nloss_reduction = \"{loss}\"");
+    let refused = message(&with("length_buckets = true", "mean"));
+    assert!(refused.starts_with("config.toml:2: data.length_buckets: cannot be true"), "{refused}");
+    for (buckets, loss) in [("length_buckets = true", "sum"), ("length_buckets = false", "mean"), ("", "mean")] {
+        assert!(Config::from_toml(&with(buckets, loss)).is_ok());
+    }
+}
+
+#[test]
 fn a_default_that_no_longer_fits_is_reported_at_its_table() {
     assert_eq!(
         message("seed = 1\n[train]\nmax_steps = 100"),
