@@ -71,6 +71,7 @@ use peft_hyper as _;
 use peft_lora as _;
 
 pub mod authors;
+pub mod bench;
 pub mod cli;
 pub mod compile;
 pub mod config;

@@ -86,6 +86,9 @@ pub(super) enum Verb {
     /// Count a model's parameters, without loading any
     #[command(after_help = "Example: hyperloader params --config docs/configs/paper/hyperloader.toml --json")]
     Params(ParamsArgs),
+    /// Measure a training step on this machine, part by part
+    #[command(after_help = "Example: hyperloader bench --config docs/configs/bench/t5-small.toml --dtype bf16 --json")]
+    Bench(BenchArgs),
     /// Make one task of a trained run a model of its own, without hypernetwork
     #[command(after_help = "Example: hyperloader compile runs/first --task snips --out models/snips")]
     Compile(CompileArgs),
@@ -137,6 +140,27 @@ pub(super) struct ConfigArgs {
     /// Change a key of the configuration, for example train.max_steps=1000 or tasks.0.train=data/train.bio
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// Steps to measure
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(super) steps: std::num::NonZeroUsize,
+    /// Steps before them
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub(super) warmup: usize,
+    /// Tokens of a source
+    #[arg(long, value_name = "N", default_value = "48")]
+    pub(super) source_length: std::num::NonZeroUsize,
+    /// Tokens of a target
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub(super) target_length: std::num::NonZeroUsize,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

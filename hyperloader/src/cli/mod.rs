@@ -1,6 +1,7 @@
 //! The `hyperloader` command: arguments in, one verb's work, results on stdout, messages on stderr.
 
 mod args;
+mod bench;
 mod compile;
 mod complete;
 mod data;

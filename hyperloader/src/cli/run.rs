@@ -10,7 +10,7 @@ use clap::Parser;
 use super::args::{
     Cli, ConfigArgs, ExportArgs, ExportTo, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb,
 };
-use super::{compile, complete, data, eval, output, params, predict};
+use super::{bench, compile, complete, data, eval, output, params, predict};
 use crate::config::Config;
 use crate::export::{self, ExportFormat};
 use crate::run::RunDir;
@@ -70,6 +70,7 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Verb::Eval(args) => eval::eval(args, &cli.global, &device()?, out),
         Verb::Predict(args) => predict::predict(args, &cli.global, &device()?, out),
         Verb::Params(args) => params::params(args, out),
+        Verb::Bench(args) => bench::bench(args, &cli.global, &device()?, out),
         Verb::Compile(args) => compile::compile(args, &device()?, out),
         Verb::Export(args) => export(args, &device()?, out),
         Verb::Import(args) => import(args, &device()?, out),

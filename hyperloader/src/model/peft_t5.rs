@@ -8,6 +8,7 @@ use datasets::encode::Batch;
 use peft_core::ops::{SmoothedCrossEntropy, smoothed_cross_entropy};
 use peft_core::{Active, Condition, Ctx, GeneratorConfig, PeftConfig, Plan, Tasks, WeightBank, WeightGenerator};
 
+use crate::bench::Part;
 use crate::t5::{T5, T5Config, shift_right};
 use crate::{Error, Result};
 
@@ -90,13 +91,34 @@ impl PeftT5 {
         loss: &SmoothedCrossEntropy,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
+        self.loss_observed(batch, condition, loss, ctx, &mut |_| ())
+    }
+
+    /// [`loss`](Self::loss), with a word to `observe` as soon as a part is done.
+    ///
+    /// # Errors
+    /// As [`loss`](Self::loss).
+    pub fn loss_observed(
+        &self,
+        batch: &TensorBatch,
+        condition: &Condition,
+        loss: &SmoothedCrossEntropy,
+        ctx: &mut Ctx,
+        observe: &mut dyn FnMut(Part),
+    ) -> Result<Tensor> {
         let active = self.active(self.bank(condition)?)?;
+        observe(Part::Generate);
         let encoded = self.t5.encode(&batch.source, &batch.mask, &active, ctx)?;
+        observe(Part::Encoder);
         let inputs = shift_right(&batch.labels, self.t5.config().decoder_start_token_id)?;
         let hidden = self.t5.decode(&inputs, &encoded, &batch.mask, &active, ctx)?;
+        observe(Part::Decoder);
         let hidden = hidden.flatten_to(1)?;
         let labels = batch.labels.flatten_all()?;
-        Ok(smoothed_cross_entropy(&hidden, &self.t5.output_weight(&active)?, &labels, loss, ctx.kernels())?)
+        let weight = self.t5.output_weight(&active)?;
+        let value = smoothed_cross_entropy(&hidden, &weight, &labels, loss, ctx.kernels())?;
+        observe(Part::Loss);
+        Ok(value)
     }
 }
 

@@ -1,0 +1,188 @@
+//! Training steps on random ids, with a watch.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use candle_core::Device;
+use datasets::encode::{Batch, BatchShape};
+use datasets::sample::Rng;
+use peft_core::ops::SmoothedCrossEntropy;
+use peft_core::{Condition, Ctx, ParamStore, Tasks};
+
+use super::{BenchReport, Part, Spread, peak_memory};
+use crate::config::Config;
+use crate::model::{Backbone, Inventory, Parts, PeftT5, TensorBatch};
+use crate::optim::{AdamW, Gradients};
+use crate::{Error, Result};
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct BenchOptions {
+    /// Steps that are measured.
+    pub steps: NonZeroUsize,
+    /// Steps before these.
+    pub warmup: usize,
+    /// Tokens of a source.
+    pub source_length: NonZeroUsize,
+    /// Tokens of a target.
+    pub target_length: NonZeroUsize,
+}
+
+/// Measures training steps of `config` on random ids: its backbone, methods, generator, batch size, loss, optimizer and
+/// dropout, as `train` runs them (one micro-batch a step). No data and no tokenizer are needed.
+///
+/// # Errors
+/// If the backbone cannot be had, the configuration does not fit it or names no task, or a tensor operation fails.
+pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result<BenchReport> {
+    let Backbone { config: shape, weights, .. } = Backbone::open(&config.model, config.seed)?;
+    let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
+    let parts = Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
+    let store = ParamStore::new(config.seed, device);
+    let weights = weights.trainable(config.model.trainable, &store);
+    let model = PeftT5::new(parts, weights.var_builder(config.model.dtype.into(), device), store.var_builder())?;
+    let optimizer = AdamW::new(store.vars(), config.train.optimizer)?;
+    let batch = random_batch(config, options, shape.vocab_size)?;
+    let batch = TensorBatch::new(batch, shape.pad_token_id, device)?;
+    let mut bench = Bench { config, model, store, optimizer, batch, watch: Watch::default() };
+    for step in 0..options.warmup + options.steps.get() {
+        if step == options.warmup {
+            bench.watch = Watch::default();
+        }
+        bench.step(step as u64)?;
+    }
+    let parts = bench.watch.spreads();
+    let median = parts.get(Part::Step.name()).map_or(0., |spread| spread.median_ms);
+    Ok(BenchReport {
+        threads: rayon::current_num_threads(),
+        dtype: config.model.dtype,
+        parameters: Inventory::of(
+            Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks },
+            config.model.trainable,
+        )?
+        .total(),
+        batch_size: config.train.batch_size.get(),
+        source_length: options.source_length.get(),
+        target_length: options.target_length.get(),
+        steps: options.steps.get(),
+        tokens_per_second: bench.batch.label_tokens as f64 / median * 1e3,
+        parts,
+        peak_memory_bytes: peak_memory(),
+    })
+}
+
+/// A batch without padding: the dearest one of its shape.
+fn random_batch(config: &Config, options: &BenchOptions, vocabulary: usize) -> Result<Batch> {
+    /// `<pad>`, `</s>` and `<unk>` are left out.
+    const FIRST: usize = 3;
+    let Some(words) = vocabulary.checked_sub(FIRST).filter(|words| *words > 0) else {
+        return Err(Error::Config(format!("a vocabulary of {vocabulary} tokens has no words to draw")));
+    };
+    let mut rng = Rng::seeded(config.seed);
+    let mut ids = |count: usize| (0..count).map(|_| (FIRST + rng.below(words)) as u32).collect::<Vec<_>>();
+    let shape = BatchShape {
+        batch: config.train.batch_size.get(),
+        source_length: options.source_length.get(),
+        target_length: options.target_length.get(),
+    };
+    Ok(Batch {
+        source: ids(shape.batch * shape.source_length),
+        source_mask: vec![1; shape.batch * shape.source_length],
+        target: ids(shape.batch * shape.target_length),
+        shape,
+    })
+}
+
+/// What steps are made of.
+struct Bench<'a> {
+    config: &'a Config,
+    model: PeftT5,
+    store: ParamStore,
+    optimizer: AdamW,
+    batch: TensorBatch,
+    watch: Watch,
+}
+
+impl Bench<'_> {
+    fn step(&mut self, number: u64) -> Result<()> {
+        let train = &self.config.train;
+        let loss = SmoothedCrossEntropy { label_smoothing: train.label_smoothing, ..SmoothedCrossEntropy::default() };
+        let mut ctx = Ctx::train(self.config.seed, number).with_kernels(train.kernels);
+        self.watch.start();
+        let watch = &mut self.watch;
+        let condition = Condition::Task(0);
+        let loss = self.model.loss_observed(&self.batch, &condition, &loss, &mut ctx, &mut |part| watch.lap(part))?;
+        let mut gradients = Gradients::from_store(&loss.backward()?, &self.store.vars());
+        self.watch.lap(Part::Backward);
+        gradients.clip_grad_norm(train.max_grad_norm)?;
+        self.optimizer.step(&gradients, train.learning_rate)?;
+        self.watch.lap(Part::Optimizer);
+        self.watch.stop();
+        Ok(())
+    }
+}
+
+/// The times of parts.
+#[derive(Debug, Default)]
+struct Watch {
+    times: BTreeMap<Part, Vec<f64>>,
+    began: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Watch {
+    fn start(&mut self) {
+        self.began = Some(Instant::now());
+        self.last = self.began;
+    }
+
+    fn lap(&mut self, part: Part) {
+        if let Some(last) = self.last.replace(Instant::now()) {
+            self.times.entry(part).or_default().push(1e3 * last.elapsed().as_secs_f64());
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(began) = self.began.take() {
+            self.times.entry(Part::Step).or_default().push(1e3 * began.elapsed().as_secs_f64());
+        }
+    }
+
+    fn spreads(&self) -> BTreeMap<&'static str, Spread> {
+        self.times.iter().map(|(part, times)| (part.name(), Spread::of(times.iter().copied()))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const TINY: &str = r#"
+        [model]
+        name = "config:t5-small"
+        [[peft]]
+        peft_type = "LORA"
+        target_modules = ["q"]
+        [generator]
+        generator = "hypernetwork"
+        [train]
+        batch_size = 2
+        [[tasks]]
+        name = "a"
+        train = "a.bio"
+    "#;
+
+    #[test]
+    fn every_part_of_every_step_is_measured() {
+        let config = Config::from_toml(TINY).unwrap();
+        let two = NonZeroUsize::new(2).unwrap();
+        let options = BenchOptions { steps: two, warmup: 1, source_length: two, target_length: two };
+        let report = bench(&config, &options, &Device::Cpu).unwrap();
+        assert_eq!(report.parts.len(), Part::ALL.len());
+        let of = |part: Part| report.parts[part.name()];
+        let sum: f64 = Part::ALL.iter().filter(|part| **part != Part::Step).map(|part| of(*part).min_ms).sum();
+        assert!(sum > 0. && sum <= of(Part::Step).max_ms, "{sum} {report:?}");
+        assert_eq!((report.steps, report.batch_size), (2, 2));
+    }
+}

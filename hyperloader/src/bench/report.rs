@@ -1,0 +1,102 @@
+//! What was measured.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::config::WeightType;
+use crate::model::ParamCount;
+
+/// One part of a training step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The methods' weights from their generator.
+    Generate,
+    /// The encoder's forward pass.
+    Encoder,
+    /// The decoder's forward pass.
+    Decoder,
+    /// Output projection and cross-entropy, with their gradients.
+    Loss,
+    /// The backward pass.
+    Backward,
+    /// Clipping and AdamW.
+    Optimizer,
+    /// The whole step.
+    Step,
+}
+
+impl Part {
+    /// All, in the order of a step.
+    pub const ALL: [Self; 7] =
+        [Self::Generate, Self::Encoder, Self::Decoder, Self::Loss, Self::Backward, Self::Optimizer, Self::Step];
+
+    /// Its key in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Generate => "generate",
+            Self::Encoder => "encoder",
+            Self::Decoder => "decoder",
+            Self::Loss => "loss",
+            Self::Backward => "backward",
+            Self::Optimizer => "optimizer",
+            Self::Step => "step",
+        }
+    }
+}
+
+/// Milliseconds of several steps.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Spread {
+    /// The middle one.
+    pub median_ms: f64,
+    /// The fastest.
+    pub min_ms: f64,
+    /// The slowest.
+    pub max_ms: f64,
+}
+
+impl Spread {
+    /// The spread of `times` in milliseconds; zeros if there are none.
+    ///
+    /// ```
+    /// use hyperloader::bench::Spread;
+    ///
+    /// let spread = Spread::of([3., 1., 2., 10.]);
+    /// assert_eq!((spread.median_ms, spread.min_ms, spread.max_ms), (2.5, 1., 10.));
+    /// ```
+    pub fn of(times: impl IntoIterator<Item = f64>) -> Self {
+        let mut times: Vec<f64> = times.into_iter().collect();
+        times.sort_by(f64::total_cmp);
+        let at = |i: usize| times.get(i).copied().unwrap_or_default();
+        let half = times.len() / 2;
+        let lower = if times.len().is_multiple_of(2) { half.saturating_sub(1) } else { half };
+        Self { median_ms: (at(lower) + at(half)) / 2., min_ms: at(0), max_ms: at(times.len().saturating_sub(1)) }
+    }
+}
+
+/// What [`bench`](super::bench) prints with `--json`; the keys are a contract.
+#[derive(Debug, Clone, Serialize)]
+pub struct BenchReport {
+    /// Threads that compute.
+    pub threads: usize,
+    /// The type of the frozen matrices.
+    pub dtype: WeightType,
+    /// How many parameters train, and how many there are.
+    pub parameters: ParamCount,
+    /// Sentences of a step.
+    pub batch_size: usize,
+    /// Tokens of a source.
+    pub source_length: usize,
+    /// Tokens of a target.
+    pub target_length: usize,
+    /// Steps that were measured.
+    pub steps: usize,
+    /// Milliseconds by part of the step.
+    pub parts: BTreeMap<&'static str, Spread>,
+    /// Target tokens of a step over its median time.
+    pub tokens_per_second: f64,
+    /// The most memory that the process held, in bytes; `null` where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+}

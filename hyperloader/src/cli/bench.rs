@@ -1,0 +1,47 @@
+//! `bench`: what a training step costs here.
+
+use std::io::Write;
+
+use candle_core::Device;
+
+use super::args::{BenchArgs, Global};
+use super::output::{json, written};
+use crate::Result;
+use crate::bench::{BenchOptions, BenchReport, Part, bench as measure};
+use crate::config::Config;
+
+pub(super) fn bench(args: &BenchArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+    let mut config = Config::load(&args.config.config, &args.config.overrides)?;
+    config.model.dtype = global.dtype.map_or(config.model.dtype, Into::into);
+    let options = BenchOptions {
+        steps: args.steps,
+        warmup: args.warmup,
+        source_length: args.source_length,
+        target_length: args.target_length,
+    };
+    let report = measure(&config, &options, device)?;
+    if args.json { json(out, &report) } else { table(&report, out) }
+}
+
+fn table(report: &BenchReport, out: &mut dyn Write) -> Result<()> {
+    let BenchReport { batch_size, source_length, target_length, steps, threads, .. } = report;
+    let parameters = &report.parameters;
+    written(writeln!(
+        out,
+        "{} of {} parameters train; batch {batch_size}, source {source_length}, target {target_length}; {steps} steps on \
+         {threads} threads",
+        parameters.trainable, parameters.total
+    ))?;
+    written(writeln!(out, "{:<12}{:>12}{:>12}{:>12}", "ms", "median", "fastest", "slowest"))?;
+    for part in Part::ALL {
+        if let Some(spread) = report.parts.get(part.name()) {
+            let (median, min, max) = (spread.median_ms, spread.min_ms, spread.max_ms);
+            written(writeln!(out, "{:<12}{median:>12.2}{min:>12.2}{max:>12.2}", part.name()))?;
+        }
+    }
+    written(writeln!(out, "{:.0} target tokens/s", report.tokens_per_second))?;
+    match report.peak_memory_bytes {
+        Some(bytes) => written(writeln!(out, "{:.0} MiB of memory at most", bytes as f64 / f64::from(1 << 20))),
+        None => written(writeln!(out, "this system does not tell the memory of a process")),
+    }
+}
