@@ -1,8 +1,8 @@
 //! Pairs as a Parquet file, to be encoded once.
 //!
 //! One row per sentence: `source` and `target`, lists of u32, and whether either was truncated. The file is read whole, into
-//! the two buffers of [`Pairs`]: thirty thousand sentences are 5 MB. Mapping it instead would take polars' `ipc`, whose two
-//! compression libraries in C cost more to build than a map saves.
+//! the two buffers of [`Pairs`], and not mapped: thirty thousand sentences are 5 MB, and to map them would take polars' `ipc`
+//! and the compression libraries that come with it, for files that are not compressed.
 
 use std::io::Cursor;
 use std::panic::catch_unwind;
