@@ -137,7 +137,7 @@ fn a_batch_finds_what_each_sentence_finds_alone_and_so_do_rows_with_adapters_of_
         let t5 = model(&tiny(), seed);
         let (plan, bank) = scaled(&t5, behind());
         let adapter = Active::new(&plan, &bank).unwrap();
-        let mixed = Active::by_row(&[None, Some(0), None], &[adapter.clone()]).unwrap();
+        let mixed = Active::by_row(&[None, Some(0), None], std::slice::from_ref(&adapter)).unwrap();
         for beams in [1, 3] {
             let [bare, acting, both] = [&Active::none(), &adapter, &mixed].map(|a| decoded(&t5, a, &WORDS, beams));
             let tags = |found: &[TagSequence]| found.iter().map(|s| s.tags.clone()).collect::<Vec<_>>();
