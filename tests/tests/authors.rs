@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use datasets::tokenizer::{TrainOptions, train_unigram};
 use hyperloader::authors::{import, read_checkpoint};
-use hyperloader::config::{Config, ModelConfig, TaskConfig};
+use hyperloader::config::{Config, ModelConfig, TaskConfig, WeightType};
 use hyperloader::run::RunDir;
 use hyperloader::session::Session;
 use hyperloader::t5::T5Config;
@@ -99,6 +99,7 @@ fn config(golden: &Golden, folder: &Path) -> Config {
             tokenizer: Some(folder.join("tokenizer.json")),
             trainable: peft.trainable(),
             cross_attention_bias: backbone.cross_bias,
+            dtype: WeightType::F32,
             dropout_rate: None,
         },
         peft: peft.methods(),

@@ -6,12 +6,12 @@
 //! into: `[step][plane][2]`. What lies beyond the matrix is zero.
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm256_maskz_loadu_epi16, _mm512_castsi512_ps, _mm512_castsi512_si256, _mm512_cvtepu16_epi32,
-    _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64, _mm512_maskz_loadu_epi16, _mm512_maskz_loadu_ps, _mm512_or_si512,
-    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_slli_epi32, _mm512_storeu_si512,
-    _mm512_sub_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    __m512, __m512bh, __m512i, _mm256_maskz_loadu_epi16, _mm512_castsi512_ps, _mm512_castsi512_si256,
+    _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64, _mm512_maskz_loadu_epi16,
+    _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4,
+    _mm512_slli_epi32, _mm512_storeu_si512, _mm512_sub_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
-use std::mem::transmute;
 
 use half::bf16;
 
@@ -86,7 +86,7 @@ fn split<const P: usize>(mut low: __m512, mut high: __m512) -> [__m512i; P] {
     let mut planes = [_mm512_setzero_si512(); P];
     for (i, plane) in planes.iter_mut().enumerate() {
         // SAFETY: both are 512 bits of plain numbers.
-        *plane = unsafe { transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(high, low)) };
+        *plane = unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) };
         if i + 1 < P {
             let [even, odd] = widen(*plane);
             // Exact: the rounded number shares the sign and the leading bits.
