@@ -29,7 +29,7 @@ pub(super) fn compile(args: &CompileArgs, device: &Device, out: &mut dyn Write) 
             for (name, before, after) in rows {
                 written(writeln!(out, "{name:<28}{before:>14.2}{after:>14.2}"))?;
             }
-            written(writeln!(out, "the same tokens for {} of {0} sentences", trial.sentences))
+            written(writeln!(out, "the same tags for {} of {0} sentences", trial.sentences))
         }
     }
 }
