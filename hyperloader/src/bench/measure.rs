@@ -7,7 +7,6 @@ use std::time::Instant;
 use candle_core::Device;
 use datasets::encode::{Batch, BatchShape};
 use datasets::sample::Rng;
-use peft_core::ops::SmoothedCrossEntropy;
 use peft_core::{Condition, Ctx, ParamStore, Tasks};
 
 use super::{BenchReport, Part, Spread, peak_memory};
@@ -38,6 +37,7 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result
     let Backbone { config: shape, weights, .. } = Backbone::open(&config.model, config.seed)?;
     let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
     let parts = Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
+    let parameters = Inventory::of(parts, config.model.trainable)?.total();
     let store = ParamStore::new(config.seed, device);
     let weights = weights.trainable(config.model.trainable, &store);
     let model = PeftT5::new(parts, weights.var_builder(config.model.dtype.into(), device), store.var_builder())?;
@@ -56,11 +56,7 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result
     Ok(BenchReport {
         threads: rayon::current_num_threads(),
         dtype: config.model.dtype,
-        parameters: Inventory::of(
-            Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks },
-            config.model.trainable,
-        )?
-        .total(),
+        parameters,
         batch_size: config.train.batch_size.get(),
         source_length: options.source_length.get(),
         target_length: options.target_length.get(),
@@ -106,12 +102,12 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn step(&mut self, number: u64) -> Result<()> {
         let train = &self.config.train;
-        let loss = SmoothedCrossEntropy { label_smoothing: train.label_smoothing, ..SmoothedCrossEntropy::default() };
         let mut ctx = Ctx::train(self.config.seed, number).with_kernels(train.kernels);
         self.watch.start();
         let watch = &mut self.watch;
         let condition = Condition::Task(0);
-        let loss = self.model.loss_observed(&self.batch, &condition, &loss, &mut ctx, &mut |part| watch.lap(part))?;
+        let loss =
+            self.model.loss_observed(&self.batch, &condition, &train.loss(), &mut ctx, &mut |part| watch.lap(part))?;
         let mut gradients = Gradients::from_store(&loss.backward()?, &self.store.vars());
         self.watch.lap(Part::Backward);
         gradients.clip_grad_norm(train.max_grad_norm)?;

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use peft_core::ops::Kernels;
+use peft_core::ops::{Kernels, Reduction, SmoothedCrossEntropy};
 use serde::{Deserialize, Serialize};
 
 use super::count;
@@ -89,6 +89,15 @@ pub enum LossReduction {
 }
 
 impl TrainConfig {
+    /// The loss of labelling: `label_smoothing` and `loss_reduction`.
+    pub fn loss(&self) -> SmoothedCrossEntropy {
+        let reduction = match self.loss_reduction {
+            LossReduction::Sum => Reduction::Sum,
+            LossReduction::Mean => Reduction::Mean,
+        };
+        SmoothedCrossEntropy { label_smoothing: self.label_smoothing, reduction, ..SmoothedCrossEntropy::default() }
+    }
+
     /// The learning rate as a function of the step.
     pub fn schedule(&self) -> Schedule {
         self.schedule.with(self.learning_rate, self.warmup_steps, self.max_steps)

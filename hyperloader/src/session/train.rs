@@ -8,7 +8,6 @@ use candle_core::{Device, Tensor};
 use datasets::Example;
 use datasets::encode::TruncationCount;
 use datasets::metrics::Mode;
-use peft_core::ops::{Reduction, SmoothedCrossEntropy};
 
 use super::Session;
 use crate::config::{Config, LossReduction, ScoringMode, TaskConfig};
@@ -167,21 +166,13 @@ pub(super) fn mode(mode: ScoringMode) -> Mode {
 }
 
 fn labelling_options(config: &Config) -> LabellingOptions {
-    let reduction = match config.train.loss_reduction {
-        LossReduction::Sum => Reduction::Sum,
-        LossReduction::Mean => Reduction::Mean,
-    };
     LabellingOptions {
         temperature: config.data.temperature,
         seed: config.seed,
         batch_size: config.train.batch_size.get(),
         micro_batches: config.train.gradient_accumulation_steps,
         length_buckets: config.data.length_buckets.unwrap_or(config.train.loss_reduction == LossReduction::Sum),
-        loss: SmoothedCrossEntropy {
-            label_smoothing: config.train.label_smoothing,
-            reduction,
-            ..SmoothedCrossEntropy::default()
-        },
+        loss: config.train.loss(),
         eval: config.eval.clone(),
         mode: mode(config.eval.mode),
     }

@@ -16,6 +16,7 @@
               sound"
 )]
 
+#[cfg(target_arch = "x86_64")]
 mod tiles;
 mod view;
 
@@ -24,6 +25,7 @@ use gemm::Parallelism;
 use half::bf16;
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
 use self::tiles::Isa;
 pub(super) use self::view::{Matrix, MatrixMut};
 
@@ -78,6 +80,7 @@ pub(super) fn product_bf16(a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads)
 pub(super) fn multiply_bf16(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) -> Result<()> {
     check(&a, &b)?;
     check_out(&out, &a, &b)?;
+    #[cfg(target_arch = "x86_64")]
     if let Some(isa) = Isa::detect().for_bf16() {
         // SAFETY: as in `run`; `isa` was found on this processor.
         unsafe { tiles::product_bf16(isa, out.data.as_mut_ptr(), out.row_stride, a, b, threads) };
@@ -189,6 +192,7 @@ fn run(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, threa
 /// `check(a, b)` must hold; `out` must be valid for writes, and for reads if `accumulate`, of `a.rows` rows
 /// of `b.cols` elements that begin `row_stride >= b.cols` elements apart, and alias neither `a` nor `b`.
 unsafe fn call(out: *mut f32, row_stride: usize, a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, threads: Threads) {
+    #[cfg(target_arch = "x86_64")]
     if let Some(isa) = Isa::detect().for_f32(a.rows, b.cols, a.cols) {
         // SAFETY: by this function's contract; `isa` was found on this processor.
         unsafe { tiles::product_f32(isa, out, row_stride, a, b, accumulate, threads) };

@@ -6,10 +6,8 @@ use std::sync::OnceLock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ops::gemm) enum Isa {
     /// Tile registers: AMX-BF16, with AVX-512 to pack.
-    #[cfg(target_arch = "x86_64")]
     Amx,
     /// Vectors: AVX512-BF16.
-    #[cfg(target_arch = "x86_64")]
     Avx512,
     /// None.
     Other,
@@ -32,26 +30,15 @@ impl Isa {
     /// What multiplies `f32` matrices `[m, k] [k, n]` faster than `f32` arithmetic does.
     pub(in crate::ops::gemm) fn for_f32(self, m: usize, n: usize, k: usize) -> Option<Self> {
         let large = m.min(n) >= FEWEST && k >= SHALLOWEST && m * n * k >= SMALLEST;
-        (self.has_tiles() && large).then_some(self)
+        (self == Self::Amx && large).then_some(self)
     }
 
     /// What multiplies `f32` by `bf16` matrices.
     pub(in crate::ops::gemm) fn for_bf16(self) -> Option<Self> {
         (self != Self::Other).then_some(self)
     }
-
-    #[cfg(target_arch = "x86_64")]
-    fn has_tiles(self) -> bool {
-        self == Self::Amx
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn has_tiles(self) -> bool {
-        false
-    }
 }
 
-#[cfg(target_arch = "x86_64")]
 fn find() -> Isa {
     use std::arch::is_x86_feature_detected as has;
     let vectors = has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512bf16");
@@ -62,13 +49,8 @@ fn find() -> Isa {
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-fn find() -> Isa {
-    Isa::Other
-}
-
 /// Whether the processor has tile registers of `bf16` and the operating system lets this process use them.
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[cfg(target_os = "linux")]
 fn tiles_permitted() -> bool {
     /// `ARCH_REQ_XCOMP_PERM` of Linux's `arch_prctl`.
     const REQUEST: libc::c_ulong = 0x1023;
@@ -84,7 +66,7 @@ fn tiles_permitted() -> bool {
     has_tiles && unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST, TILE_DATA) } == 0
 }
 
-#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+#[cfg(not(target_os = "linux"))]
 fn tiles_permitted() -> bool {
     false
 }

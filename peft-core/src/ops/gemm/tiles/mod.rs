@@ -11,112 +11,62 @@
 //!
 //! Which element is summed in which order depends on the sizes alone, hence the same bytes for any number of threads.
 
-mod isa;
-
-#[cfg(target_arch = "x86_64")]
 mod amx;
-#[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
 mod blocked;
-#[cfg(target_arch = "x86_64")]
+mod isa;
 mod pack;
-#[cfg(target_arch = "x86_64")]
 mod thin;
 
+use half::bf16;
+
+use self::blocked::{Output, blocked};
 pub(super) use self::isa::Isa;
-#[cfg(target_arch = "x86_64")]
-pub(super) use self::x86::{product_bf16, product_f32};
+use crate::ops::gemm::{Matrix, Threads};
 
 /// Rows, columns and half the inner numbers of a tile.
-#[cfg(target_arch = "x86_64")]
 const TILE: usize = 16;
 /// Inner numbers of a tile.
-#[cfg(target_arch = "x86_64")]
 const DEPTH: usize = 2 * TILE;
 /// Rows and columns of a block: two tiles by two.
-#[cfg(target_arch = "x86_64")]
 const BLOCK: usize = 2 * TILE;
 
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use half::bf16;
+/// `out = a b`, or `out += a b`, as exact as `f32` arithmetic.
+///
+/// # Safety
+/// As [`call`](crate::ops::gemm::call); the processor must have `isa`.
+pub(super) unsafe fn product_f32(
+    isa: Isa,
+    out: *mut f32,
+    row_stride: usize,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    accumulate: bool,
+    threads: Threads,
+) {
+    // SAFETY: by this function's contract.
+    unsafe { blocked::<f32, 3>(isa, Output::new(out, row_stride), a, b, accumulate, threads) }
+}
 
-    use super::blocked::{Output, blocked};
-    use super::{Isa, thin};
-    use crate::ops::gemm::{Matrix, Threads};
-
-    /// `out = a b`, or `out += a b`, as exact as `f32` arithmetic.
-    ///
-    /// # Safety
-    /// As [`call`](crate::ops::gemm::call); the processor must have `isa`.
-    pub(in crate::ops::gemm) unsafe fn product_f32(
-        isa: Isa,
-        out: *mut f32,
-        row_stride: usize,
-        a: Matrix<'_>,
-        b: Matrix<'_>,
-        accumulate: bool,
-        threads: Threads,
-    ) {
-        // SAFETY: by this function's contract.
-        unsafe { blocked::<f32, 3>(isa, Output::new(out, row_stride), a, b, accumulate, threads) }
-    }
-
-    /// `out = a b` with `a` rounded to `bf16`.
-    ///
-    /// # Safety
-    /// As [`product_f32`].
-    pub(in crate::ops::gemm) unsafe fn product_bf16(
-        isa: Isa,
-        out: *mut f32,
-        row_stride: usize,
-        a: Matrix<'_>,
-        b: Matrix<'_, bf16>,
-        threads: Threads,
-    ) {
-        let out = Output::new(out, row_stride);
-        // SAFETY: by this function's contract.
-        unsafe {
-            if thin::applies(isa, &a, &b) {
-                thin::thin(out, a, b, threads);
-            } else {
-                blocked::<bf16, 1>(isa, out, a, b, false, threads);
-            }
+/// `out = a b` with `a` rounded to `bf16`.
+///
+/// # Safety
+/// As [`product_f32`].
+pub(super) unsafe fn product_bf16(
+    isa: Isa,
+    out: *mut f32,
+    row_stride: usize,
+    a: Matrix<'_>,
+    b: Matrix<'_, bf16>,
+    threads: Threads,
+) {
+    let out = Output::new(out, row_stride);
+    // SAFETY: by this function's contract.
+    unsafe {
+        if thin::applies(isa, &a, &b) {
+            thin::thin(out, a, b, threads);
+        } else {
+            blocked::<bf16, 1>(isa, out, a, b, false, threads);
         }
     }
 }
-
-/// Without such instructions no [`Isa`] asks for these.
-#[cfg(not(target_arch = "x86_64"))]
-mod other {
-    use half::bf16;
-
-    use super::Isa;
-    use crate::ops::gemm::{Matrix, Threads};
-
-    /// Never called.
-    pub(in crate::ops::gemm) unsafe fn product_f32(
-        _: Isa,
-        _: *mut f32,
-        _: usize,
-        _: Matrix<'_>,
-        _: Matrix<'_>,
-        _: bool,
-        _: Threads,
-    ) {
-    }
-
-    /// Never called.
-    pub(in crate::ops::gemm) unsafe fn product_bf16(
-        _: Isa,
-        _: *mut f32,
-        _: usize,
-        _: Matrix<'_>,
-        _: Matrix<'_, bf16>,
-        _: Threads,
-    ) {
-    }
-}
-#[cfg(not(target_arch = "x86_64"))]
-pub(super) use self::other::{product_bf16, product_f32};
