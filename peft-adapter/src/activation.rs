@@ -74,6 +74,17 @@ impl NonLinearity {
     }
 }
 
+impl NonLinearity {
+    /// The same as operations take it in; `None` where they know no such function.
+    pub(crate) fn fused(self) -> Option<ops::Activation> {
+        match self {
+            Self::Relu => Some(ops::Activation::Relu),
+            Self::GeluNew => Some(ops::Activation::GeluTanh),
+            _ => None,
+        }
+    }
+}
+
 /// `ln(1 + eˣ)`, without overflow.
 fn softplus(x: &Tensor) -> Result<Tensor> {
     let tail = (x.abs()?.neg()?.exp()? + 1.)?.log()?;

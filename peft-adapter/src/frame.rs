@@ -83,6 +83,25 @@ impl Frame {
         Ok(z?)
     }
 
+    /// Whether the adapter is `y + LN_after(P(y))` and no more, so that one operation computes it.
+    pub(crate) fn is_simple(&self) -> bool {
+        let reads_output = !self.is_parallel && !self.original_ln_before && self.original_ln_after;
+        let norms_behind = !self.ln_before && !self.adapter_residual_before_ln;
+        reads_output && norms_behind && !self.use_gating && self.scaling == 1. && self.dropout == 0.
+    }
+
+    /// The layer norm behind the projections of a simple adapter, from the frame's weights.
+    ///
+    /// # Errors
+    /// If these are not the two of that norm.
+    pub(crate) fn norm_behind<'a>(&self, weights: &'a [Tensor]) -> Result<Option<ops::BottleneckNorm<'a>>> {
+        if !self.ln_after {
+            return Ok(None);
+        }
+        let [gamma, beta] = peft_core::take(weights)?;
+        Ok(Some(ops::BottleneckNorm { gamma, beta, eps: self.layer_norm_eps }))
+    }
+
     /// What the down projection reads.
     fn input(&self, call: &SiteCall<'_>) -> Result<Tensor> {
         Ok(match (self.is_parallel, self.original_ln_before) {

@@ -63,7 +63,7 @@ pub use bank::WeightBank;
 pub use ctx::Ctx;
 pub use error::{Error, Result};
 pub use generator::{Condition, GeneratorConfig, Tasks, WeightGenerator, generate_rows};
-pub use method::{PeftConfig, PeftModule, SiteCall, take};
+pub use method::{LowRankBranch, PeftConfig, PeftModule, SiteCall, take};
 pub use plan::{Entry, Plan};
 pub use site::{Front, Position, Site, SiteId, SiteKind, Sites, Stack};
 pub use spec::{HeadInit, KAIMING_UNIFORM, ParamSpec, Scope, normal};

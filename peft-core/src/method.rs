@@ -41,6 +41,19 @@ pub fn take<const N: usize>(weights: &[Tensor]) -> Result<&[Tensor; N]> {
         .map_err(|_| crate::Error::Mismatch(format!("a method with {N} weights was given {}", weights.len())))
 }
 
+/// What a method adds to a linear map where that is a product of two thin matrices: `s · Dropout(x) Aᵀ Bᵀ`.
+#[derive(Debug, Clone, Copy)]
+pub struct LowRankBranch<'a> {
+    /// `A [r, d_in]`, or `[batch, r, d_in]`.
+    pub a: &'a Tensor,
+    /// `B [d_out, r]`, or `[batch, d_out, r]`.
+    pub b: &'a Tensor,
+    /// `s`.
+    pub scaling: f64,
+    /// The probability with which an element of the branch's input is dropped in training.
+    pub dropout: f64,
+}
+
 /// What a method does at ONE site. It knows shapes and an equation; it holds no tensors.
 pub trait PeftModule: Debug + Send + Sync {
     /// The weights that it needs here.
@@ -51,6 +64,16 @@ pub trait PeftModule: Debug + Send + Sync {
     /// # Errors
     /// If tensors of these shapes cannot be combined.
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor>;
+
+    /// The branch, where at a linear site it is all that [`apply`](Self::apply) adds: map and branch are then computed as one
+    /// operation, without a tensor between them, and `apply` is not called. `weights` are as in a call.
+    ///
+    /// # Errors
+    /// If there are other weights than the method needs.
+    fn low_rank<'a>(&self, weights: &'a [Tensor]) -> Result<Option<LowRankBranch<'a>>> {
+        let _ = weights;
+        Ok(None)
+    }
 
     /// `ΔW` such that `x (W + ΔW)ᵀ` equals [`apply`](Self::apply) outside training, if there is one.
     /// `base` is `W: [d_out, d_in]`; `weights` have no batch axis.

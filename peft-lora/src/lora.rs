@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
-use peft_core::{Ctx, ParamSpec, PeftModule, Result, SiteCall, normal, ops};
+use peft_core::{Ctx, LowRankBranch, ParamSpec, PeftModule, Result, SiteCall, normal, ops};
 
 use crate::LoraInit;
 use crate::gate::gate;
@@ -58,6 +58,14 @@ impl PeftModule for Lora {
         let [weight, bias] = peft_core::take(gates)?;
         let open = gate(call.input, weight, bias, ctx)?;
         Ok((call.output + branch.broadcast_mul(&open)?)?)
+    }
+
+    fn low_rank<'a>(&self, weights: &'a [Tensor]) -> Result<Option<LowRankBranch<'a>>> {
+        if self.gated {
+            return Ok(None);
+        }
+        let [a, b] = peft_core::take(weights)?;
+        Ok(Some(LowRankBranch { a, b, scaling: self.scaling, dropout: self.dropout }))
     }
 
     fn delta(&self, weights: &[Tensor], _base: &Tensor) -> Result<Option<Tensor>> {

@@ -45,14 +45,14 @@ impl FeedForward {
 
     /// `x [batch, length, d_model]` to the same shape.
     pub(super) fn forward(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let activated = match &self.activation {
-            Activation::Relu { wi } => ops::relu(&wi.forward(x, active, ctx)?, ctx.kernels())?,
+        let kept = match &self.activation {
+            Activation::Relu { wi } => wi.relu(x, self.dropout, active, ctx)?,
             Activation::GatedGelu { wi_0, wi_1 } => {
                 let gate = ops::gelu_tanh(&wi_0.forward(x, active, ctx)?, ctx.kernels())?;
-                (gate * wi_1.forward(x, active, ctx)?)?
+                let gated = (gate * wi_1.forward(x, active, ctx)?)?;
+                ctx.dropout(&gated, self.dropout)?
             }
         };
-        let kept = ctx.dropout(&activated, self.dropout)?;
         self.wo.forward(&kept, active, ctx)
     }
 

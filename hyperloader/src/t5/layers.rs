@@ -62,8 +62,20 @@ pub(super) struct Linear(pub(super) Weight);
 impl Linear {
     /// `x [batch, length, d_in]` to `[batch, length, d_out]`.
     pub(super) fn forward(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let y = ops::linear(x, &self.0.value, ctx.kernels())?;
-        self.0.apply(x, y, active, ctx)
+        match self.0.site {
+            Some(site) => Ok(active.linear(site, x, &self.0.value, ctx)?),
+            None => Ok(ops::linear(x, &self.0.value, ctx.kernels())?),
+        }
+    }
+
+    /// `Dropout(relu(x Wᵀ))`, behind whatever acts at the site.
+    pub(super) fn relu(&self, x: &Tensor, dropout: f64, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        if self.0.is_target(active) {
+            let y = ops::relu(&self.forward(x, active, ctx)?, ctx.kernels())?;
+            return Ok(ctx.dropout(&y, dropout)?);
+        }
+        let key = ctx.dropout_key(dropout);
+        Ok(ops::linear_relu(x, &self.0.value, key, ctx.kernels())?)
     }
 }
 

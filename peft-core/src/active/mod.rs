@@ -14,7 +14,8 @@ use std::borrow::Cow;
 
 use candle_core::Tensor;
 
-use crate::{Ctx, Plan, Result, SiteId, WeightBank};
+use crate::ops::{self, LowRank};
+use crate::{Ctx, LowRankBranch, Plan, Result, SiteId, WeightBank};
 
 use layer::Layer;
 
@@ -94,6 +95,32 @@ impl<'a> Active<'a> {
             output = layer.apply(site, input, base, output, ctx)?;
         }
         Ok(output)
+    }
+
+    /// `x Wᵀ` and what the methods at its `site` make of it: [`ops::linear`](crate::ops::linear) followed by
+    /// [`apply`](Self::apply), as one operation where a low-rank branch is all that acts there.
+    ///
+    /// `x [batch, length, d_in]` and `w [d_out, d_in]` give `[batch, length, d_out]`.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply), and if the shapes do not fit.
+    pub fn linear(&self, site: SiteId, x: &Tensor, w: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
+        let Some(LowRankBranch { a, b, scaling, dropout }) = self.low_rank(site)? else {
+            let y = ops::linear(x, w, ctx.kernels())?;
+            return self.apply(site, x, Some(w), y, ctx);
+        };
+        let branch = LowRank { a, b, scaling, dropout: ctx.dropout_key(dropout) };
+        Ok(ops::linear_low_rank(x, w, &branch, ctx.kernels())?)
+    }
+
+    /// The low-rank branch at `site`, if nothing else acts there.
+    fn low_rank(&self, site: SiteId) -> Result<Option<LowRankBranch<'_>>> {
+        let mut acting =
+            self.0.iter().flat_map(|layer| layer.at(site).map(move |(entry, weights)| (layer, entry, weights)));
+        match (acting.next(), acting.next()) {
+            (Some((layer, entry, weights)), None) if layer.rows().is_none() => entry.module.low_rank(weights),
+            _ => Ok(None),
+        }
     }
 
     /// Whether no method acts at `site`.

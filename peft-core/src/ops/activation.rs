@@ -13,6 +13,45 @@ const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
 /// The cubic coefficient of the tanh approximation of GELU.
 const CUBIC: f64 = 0.044_715;
 
+/// An activation that other operations take in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// [`relu`].
+    Relu,
+    /// [`gelu_tanh`].
+    GeluTanh,
+}
+
+impl Activation {
+    /// The function of every element of `x`.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the device.
+    pub fn forward(self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
+        match self {
+            Self::Relu => relu(x, kernels),
+            Self::GeluTanh => gelu_tanh(x, kernels),
+        }
+    }
+
+    #[inline]
+    pub(super) fn value(self, x: f32) -> f32 {
+        match self {
+            Self::Relu => Relu::value(x),
+            Self::GeluTanh => x * GeluTanh::gate(x),
+        }
+    }
+
+    #[inline]
+    pub(super) fn derivative(self, x: f32) -> f32 {
+        match self {
+            Self::Relu => f32::from(x > 0.0),
+            Self::GeluTanh => GeluTanh::derivative(x),
+        }
+    }
+}
+
 /// `y = max(x, 0)`.
 ///
 /// The gradient at 0 is 0. The fused version's backward pass reads its own result and saves nothing.
@@ -66,14 +105,21 @@ pub fn gelu_tanh_plain(x: &Tensor) -> Result<Tensor> {
 
 struct Relu;
 
+impl Relu {
+    /// NaN fails the comparison and is kept, as by `Tensor::relu`.
+    #[inline(always)]
+    pub(super) fn value(x: f32) -> f32 {
+        if x < 0.0 { 0.0 } else { x }
+    }
+}
+
 impl CustomOp1 for Relu {
     fn name(&self) -> &'static str {
         "relu"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        // NaN fails the comparison and is kept, as by `Tensor::relu`.
-        let y = unary(argument(storage, layout)?, |x| if x < 0.0 { 0.0 } else { x });
+        let y = unary(argument(storage, layout)?, Self::value);
         Ok(output(y, layout.shape()))
     }
 

@@ -78,6 +78,23 @@ impl Dropper {
         }
     }
 
+    /// What a kept element is multiplied by: `1 / (1 - p)`.
+    pub(super) fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// A dropped or scaled copy of `x`.
+    pub(super) fn dropped(&self, x: &[f32]) -> Vec<f32> {
+        let mut y = vec![0.0; x.len()];
+        parallel::for_each_chunk(&mut y, parallel::TASK, |start, y| {
+            for (y, x) in y.iter_mut().zip(parallel::tail(x, start)) {
+                *y = *x;
+            }
+            self.apply(start, y);
+        });
+        y
+    }
+
     /// The factors, 0 or `1 / (1 - p)`, of elements `0..n`.
     pub(super) fn factors(&self, n: usize) -> Vec<f32> {
         let mut factors = vec![1.0; n];
@@ -118,31 +135,18 @@ pub fn dropout_plain(x: &Tensor, key: DropoutKey) -> Result<Tensor> {
 
 struct Dropout(Dropper);
 
-impl Dropout {
-    fn apply(&self, x: &[f32]) -> Vec<f32> {
-        let mut y = vec![0.0; x.len()];
-        parallel::for_each_chunk(&mut y, parallel::TASK, |start, y| {
-            for (y, x) in y.iter_mut().zip(parallel::tail(x, start)) {
-                *y = *x;
-            }
-            self.0.apply(start, y);
-        });
-        y
-    }
-}
-
 impl CustomOp1 for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok(output(self.apply(argument(storage, layout)?), layout.shape()))
+        Ok(output(self.0.dropped(argument(storage, layout)?), layout.shape()))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         let g = g.contiguous()?;
-        tensor(self.apply(&values(&g)?), x.shape()).map(Some)
+        tensor(self.0.dropped(&values(&g)?), x.shape()).map(Some)
     }
 }
 

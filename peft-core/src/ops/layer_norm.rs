@@ -62,14 +62,15 @@ fn check_shapes(x: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<()> {
     Ok(())
 }
 
-struct LayerNorm {
-    eps: f64,
+/// Rows of it, for other operations too.
+pub(super) struct LayerNorm {
+    pub(super) eps: f64,
 }
 
 impl LayerNorm {
     /// Writes `(x - mean) / root` to `normed` and returns `1 / root`.
     #[inline]
-    fn normalise(&self, normed: &mut [f32], x: &[f32]) -> f32 {
+    pub(super) fn normalise(&self, normed: &mut [f32], x: &[f32]) -> f32 {
         let n = x.len() as f64;
         let mean = sum(x) / n;
         for (y, x) in normed.iter_mut().zip(x) {
@@ -85,7 +86,7 @@ impl LayerNorm {
     /// One row of the backward pass. With `n` the normalised row, `h = g gamma` and means over the row:
     /// `dx = r (h - mean(h) - n mean(h n))`; `g n` is left in `normed`.
     #[inline]
-    fn row_backward(&self, dx: &mut [f32], x: &[f32], g: &[f32], gamma: &[f32], normed: &mut [f32]) {
+    pub(super) fn row_backward(&self, dx: &mut [f32], x: &[f32], g: &[f32], gamma: &[f32], normed: &mut [f32]) {
         let r = self.normalise(normed, x);
         for ((d, g), gamma) in dx.iter_mut().zip(g).zip(gamma) {
             *d = g * gamma;

@@ -13,6 +13,7 @@
 
 mod activation;
 mod attention;
+mod bottleneck;
 mod cross_entropy;
 mod dropout;
 mod embedding;
@@ -23,6 +24,7 @@ mod linear;
 mod math;
 mod parallel;
 mod precise;
+mod residual;
 mod rms_norm;
 mod row_blocks;
 mod softmax;
@@ -31,13 +33,17 @@ mod values;
 #[cfg(test)]
 mod testing;
 
-pub use activation::{gelu_tanh, gelu_tanh_plain, relu, relu_plain};
+pub use activation::{Activation, gelu_tanh, gelu_tanh_plain, relu, relu_plain};
 pub use attention::{attention, attention_plain};
+pub use bottleneck::{Bottleneck, BottleneckNorm, bottleneck, bottleneck_plain};
 pub use cross_entropy::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy, smoothed_cross_entropy_plain};
 pub use dropout::{DropoutKey, dropout, dropout_plain};
 pub use embedding::{embedding, embedding_plain};
 pub use kernels::Kernels;
 pub use layer_norm::{layer_norm, layer_norm_plain};
-pub use linear::{linear, linear_plain};
+pub use linear::{
+    LowRank, linear, linear_low_rank, linear_low_rank_plain, linear_plain, linear_relu, linear_relu_plain,
+};
+pub use residual::{residual, residual_plain};
 pub use rms_norm::{rms_norm, rms_norm_plain};
 pub use softmax::{softmax, softmax_plain};

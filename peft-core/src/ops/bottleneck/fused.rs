@@ -1,0 +1,215 @@
+//! The adapter some rows at a time, so that what lies between its arguments and its result stays in the cache.
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::ops::Activation;
+use crate::ops::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add};
+use crate::ops::layer_norm::LayerNorm;
+use crate::ops::math::add_to;
+use crate::ops::values::{argument, output, tensor, values};
+
+/// Rows of a task.
+const ROWS: usize = 64;
+
+/// The width of the hidden state and of the bottleneck.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) d: usize,
+    pub(super) m: usize,
+}
+
+/// The weights, or their gradients, side by side.
+struct Weights<T> {
+    down: T,
+    down_bias: T,
+    up: T,
+    up_bias: T,
+    /// Both empty where there is no layer norm.
+    gamma: T,
+    beta: T,
+}
+
+impl Sizes {
+    fn weights<'a>(&self, all: &'a [f32]) -> Weights<&'a [f32]> {
+        let mut rest = all;
+        let mut next = |len: usize| {
+            let (part, tail) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+            rest = tail;
+            part
+        };
+        let Self { d, m } = *self;
+        Weights {
+            down: next(m * d),
+            down_bias: next(m),
+            up: next(d * m),
+            up_bias: next(d),
+            gamma: next(d),
+            beta: next(d),
+        }
+    }
+
+    fn gradients<'a>(&self, all: &'a mut [f32]) -> Weights<&'a mut [f32]> {
+        let mut rest = all;
+        let mut next = |len: usize| {
+            let (part, tail) = std::mem::take(&mut rest).split_at_mut_checked(len).unwrap_or_default();
+            rest = tail;
+            part
+        };
+        let Self { d, m } = *self;
+        Weights {
+            down: next(m * d),
+            down_bias: next(m),
+            up: next(d * m),
+            up_bias: next(d),
+            gamma: next(d),
+            beta: next(d),
+        }
+    }
+}
+
+/// `x + LN(W_up f(W_down x + b_down) + b_up)` of `x` and the weights side by side.
+pub(super) struct Adapter {
+    sizes: Sizes,
+    activation: Activation,
+    norm: Option<LayerNorm>,
+}
+
+/// What a task computes again and again, made once.
+struct Room {
+    /// `W_down x + b_down`, then its gradient, `[rows, m]`.
+    low: Vec<f32>,
+    /// `f` of it.
+    active: Vec<f32>,
+    /// The adapter's output before the layer norm, `[rows, d]`.
+    high: Vec<f32>,
+    /// One row, normalised.
+    normed: Vec<f32>,
+}
+
+impl Adapter {
+    pub(super) fn new(sizes: Sizes, activation: Activation, eps: Option<f64>) -> Self {
+        Self { sizes, activation, norm: eps.map(|eps| LayerNorm { eps }) }
+    }
+
+    fn room(&self, rows: usize) -> Room {
+        let Sizes { d, m } = self.sizes;
+        Room { low: vec![0.0; rows * m], active: vec![0.0; rows * m], high: vec![0.0; rows * d], normed: vec![0.0; d] }
+    }
+
+    /// Fills `low`, `active` and `high` for the rows `x`.
+    fn project(&self, room: &mut Room, x: &[f32], w: &Weights<&[f32]>) -> Result<()> {
+        let Sizes { d, m } = self.sizes;
+        let rows = x.len() / d.max(1);
+        repeat(&mut room.low, w.down_bias);
+        let down = Matrix::new(w.down, m, d);
+        multiply_add(MatrixMut::new(&mut room.low, rows, m), Matrix::new(x, rows, d), down.t(), Threads::One)?;
+        for (z, low) in room.active.iter_mut().zip(&room.low) {
+            *z = self.activation.value(*low);
+        }
+        repeat(&mut room.high, w.up_bias);
+        let up = Matrix::new(w.up, d, m);
+        multiply_add(MatrixMut::new(&mut room.high, rows, d), Matrix::new(&room.active, rows, m), up.t(), Threads::One)
+    }
+
+    fn forward(&self, y: &mut [f32], x: &[f32], w: &Weights<&[f32]>) -> Result<()> {
+        let width = self.sizes.d.max(1);
+        let mut room = self.room(x.len() / width);
+        self.project(&mut room, x, w)?;
+        let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(room.high.chunks_exact(width));
+        for ((y, x), high) in rows {
+            let Some(norm) = &self.norm else {
+                for ((y, x), z) in y.iter_mut().zip(x).zip(high) {
+                    *y = x + z;
+                }
+                continue;
+            };
+            norm.normalise(y, high);
+            for ((y, x), (gamma, beta)) in y.iter_mut().zip(x).zip(w.gamma.iter().zip(w.beta)) {
+                *y = x + (*y * gamma + beta);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the rows of `dx` and returns their share of the weights' gradient, side by side as the weights are.
+    fn backward(&self, dx: &mut [f32], x: &[f32], g: &[f32], w: &Weights<&[f32]>, len: usize) -> Result<Vec<f32>> {
+        let Sizes { d, m } = self.sizes;
+        let width = d.max(1);
+        let rows = x.len() / width;
+        let mut room = self.room(rows);
+        self.project(&mut room, x, w)?;
+        let mut share = vec![0.0; len];
+        let into = self.sizes.gradients(&mut share);
+
+        // `dx` holds the gradient of `high` until it gets its own.
+        match &self.norm {
+            Some(norm) => {
+                let rows = dx.chunks_exact_mut(width).zip(g.chunks_exact(width)).zip(room.high.chunks_exact(width));
+                for ((d_high, g), high) in rows {
+                    norm.row_backward(d_high, high, g, w.gamma, &mut room.normed);
+                    add_to(into.gamma, &room.normed);
+                    add_to(into.beta, g);
+                }
+            }
+            None => dx.copy_from_slice(g),
+        }
+        for d_high in dx.chunks_exact(width) {
+            add_to(into.up_bias, d_high);
+        }
+        let d_high = Matrix::new(dx, rows, d);
+        multiply(MatrixMut::new(into.up, d, m), d_high.t(), Matrix::new(&room.active, rows, m), Threads::One)?;
+        let mut d_low = room.active;
+        multiply(MatrixMut::new(&mut d_low, rows, m), d_high, Matrix::new(w.up, d, m), Threads::One)?;
+        for (d_low, low) in d_low.iter_mut().zip(&room.low) {
+            *d_low *= self.activation.derivative(*low);
+        }
+        for d_low in d_low.chunks_exact(m.max(1)) {
+            add_to(into.down_bias, d_low);
+        }
+        let d_low = Matrix::new(&d_low, rows, m);
+        multiply(MatrixMut::new(into.down, m, d), d_low.t(), Matrix::new(x, rows, d), Threads::One)?;
+        dx.copy_from_slice(g);
+        multiply_add(MatrixMut::new(dx, rows, d), d_low, Matrix::new(w.down, m, d), Threads::One)?;
+        Ok(share)
+    }
+}
+
+/// Fills `rows` with copies of `row`.
+fn repeat(rows: &mut [f32], row: &[f32]) {
+    for part in rows.chunks_exact_mut(row.len().max(1)) {
+        part.copy_from_slice(row);
+    }
+}
+
+impl CustomOp2 for Adapter {
+    fn name(&self) -> &'static str {
+        "bottleneck"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (x, weights) = (argument(s1, l1)?, self.sizes.weights(argument(s2, l2)?));
+        let len = ROWS * self.sizes.d.max(1);
+        let mut y = vec![0.0; x.len()];
+        y.par_chunks_mut(len).zip(x.par_chunks(len)).try_for_each(|(y, x)| self.forward(y, x, &weights))?;
+        Ok(output(y, l1.shape()))
+    }
+
+    fn bwd(&self, x: &Tensor, weights: &Tensor, _y: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let g = g.contiguous()?;
+        let (xs, all, gs) = (values(x)?, values(weights)?, values(&g)?);
+        let w = self.sizes.weights(&all);
+        let len = ROWS * self.sizes.d.max(1);
+        let mut dx = vec![0.0; xs.len()];
+        let blocks = dx.par_chunks_mut(len).zip(xs.par_chunks(len).zip(gs.par_chunks(len)));
+        let shares = blocks.map(|(dx, (x, g))| self.backward(dx, x, g, &w, all.len()));
+        // Summed in the order of the rows, hence the same bytes for any number of threads.
+        let mut sum = vec![0.0; all.len()];
+        for share in shares.collect::<Result<Vec<_>>>()? {
+            add_to(&mut sum, &share);
+        }
+        let dx = x.track_op().then(|| tensor(dx, x.shape()));
+        let d_weights = weights.track_op().then(|| tensor(sum, weights.shape()));
+        Ok((dx.transpose()?, d_weights.transpose()?))
+    }
+}

@@ -1,0 +1,155 @@
+//! The linear map `y = x W^T`, without the gradient of a frozen weight.
+//!
+//! | file | is |
+//! |---|---|
+//! | `frozen.rs` | the map with a frozen weight, and what may follow it in its place |
+//! | `general.rs` | the map whose weight may train, differ by row, or lie on a device |
+//! | `low_rank.rs` | a frozen map with a low-rank branch beside it |
+
+mod frozen;
+mod general;
+mod low_rank;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;
+
+use candle_core::{DType, Result, Tensor, bail};
+
+use self::frozen::{After, Frozen, FrozenLinear};
+use self::general::Linear;
+pub use self::low_rank::{LowRank, linear_low_rank, linear_low_rank_plain};
+use super::dropout::Dropper;
+use super::gemm::Matrix;
+use super::{DropoutKey, Kernels, dropout, dropout_plain, relu, relu_plain};
+
+/// `y = x W^T`.
+///
+/// `x [.., d_in]` and `w [d_out, d_in]` give `[.., d_out]`; `x [batch, len, d_in]` and one weight per row,
+/// `w [batch, d_out, d_in]`, give `[batch, len, d_out]`.
+///
+/// `dX = dY W` and `dW = dY^T X` are computed for tracked arguments only. (Candle's own matmul always computes
+/// both, and the gradient of a frozen weight costs a third of a training step.) The fused version runs for
+/// every float type, on CUDA too; other devices run the plain one. It saves nothing for the backward pass but
+/// its arguments.
+///
+/// A frozen weight `[d_out, d_in]` may be `bf16` beside an `x` of `f32`, which halves the memory that is read; `y` and
+/// `dX` are `f32`. Where the processor multiplies such numbers, `x` and `dY` are rounded to them as well, a relative
+/// error of 2⁻⁹ an element, while sums are `f32`; elsewhere the weight is widened.
+///
+/// # Errors
+///
+/// If the shapes do not fit, or a `bf16` weight is tracked or differs by row.
+pub fn linear(x: &Tensor, w: &Tensor, kernels: Kernels) -> Result<Tensor> {
+    let dims = Dims::new(x.dims(), w.dims())?;
+    let narrow = is_narrow(x, w);
+    if narrow && (w.track_op() || w.rank() != 2) {
+        bail!("linear: a bf16 weight {:?} beside an f32 input must be frozen and [d_out, d_in]", w.dims());
+    }
+    if let Some(weight) = Frozen::new(x, w, dims, kernels)? {
+        return x.contiguous()?.apply_op1(FrozenLinear { weight, after: After::Nothing });
+    }
+    let known_device = x.device().is_cpu() || x.device().is_cuda();
+    if narrow || kernels == Kernels::Plain || !known_device {
+        return linear_plain(x, w);
+    }
+    x.contiguous()?.apply_op2(&w.contiguous()?, Linear)
+}
+
+/// [`linear`] by candle's own operations.
+///
+/// # Errors
+///
+/// As [`linear`].
+pub fn linear_plain(x: &Tensor, w: &Tensor) -> Result<Tensor> {
+    let Dims { rows, d_in, .. } = Dims::new(x.dims(), w.dims())?;
+    let w = &w.to_dtype(x.dtype())?;
+    if w.rank() == 3 {
+        return x.matmul(&w.t()?);
+    }
+    let y = x.reshape((rows, d_in))?.matmul(&w.t()?)?;
+    y.reshape(output_dims(x.dims(), w.dims()))
+}
+
+/// `y = Dropout(max(x W^T, 0))`; `dropout = None` drops nothing.
+///
+/// Shapes as in [`linear`]. Where the weight is frozen the fused version keeps its argument and its result alone: what is
+/// above zero in the result has the gradient's `1 / (1 - p)`, the rest none.
+///
+/// # Errors
+///
+/// As [`linear`] and [`dropout`](crate::ops::dropout).
+pub fn linear_relu(x: &Tensor, w: &Tensor, key: Option<DropoutKey>, kernels: Kernels) -> Result<Tensor> {
+    let key = key.filter(|key| key.p != 0.0);
+    if let Some(weight) = Frozen::new(x, w, Dims::new(x.dims(), w.dims())?, kernels)? {
+        let after = After::Relu(key.map(Dropper::new).transpose()?);
+        return x.contiguous()?.apply_op1(FrozenLinear { weight, after });
+    }
+    let y = relu(&linear(x, w, kernels)?, kernels)?;
+    key.map_or_else(|| Ok(y.clone()), |key| dropout(&y, key, kernels))
+}
+
+/// [`linear_relu`] by candle's own operations.
+///
+/// # Errors
+///
+/// As [`linear_relu`].
+pub fn linear_relu_plain(x: &Tensor, w: &Tensor, key: Option<DropoutKey>) -> Result<Tensor> {
+    let y = relu_plain(&linear_plain(x, w)?)?;
+    key.map_or_else(|| Ok(y.clone()), |key| dropout_plain(&y, key))
+}
+
+/// `x` as `[batch, rows, d_in]`, `w` as `[batch, d_out, d_in]`; `batch` is 1 for a shared weight.
+#[derive(Clone, Copy)]
+struct Dims {
+    batch: usize,
+    rows: usize,
+    d_in: usize,
+    d_out: usize,
+}
+
+impl Dims {
+    fn new(x: &[usize], w: &[usize]) -> Result<Self> {
+        let (batch, rows, d_in, d_out) = match (x, w) {
+            ([rows @ .., x_in], [d_out, d_in]) if x_in == d_in => (1, rows.iter().product(), *d_in, *d_out),
+            ([x_batch, len, x_in], [batch, d_out, d_in]) if (x_batch, x_in) == (batch, d_in) => {
+                (*batch, *len, *d_in, *d_out)
+            }
+            _ => bail!(
+                "linear: x {x:?} needs w [d_out, d_in], or [batch, d_out, d_in] for x [batch, len, d_in]; w is {w:?}"
+            ),
+        };
+        Ok(Self { batch, rows, d_in, d_out })
+    }
+
+    fn x<'a>(&self, x: &'a [f32], i: usize) -> Matrix<'a> {
+        part(x, i, self.rows, self.d_in)
+    }
+
+    fn w<'a>(&self, w: &'a [f32], i: usize) -> Matrix<'a> {
+        part(w, i, self.d_out, self.d_in)
+    }
+
+    fn y<'a>(&self, y: &'a [f32], i: usize) -> Matrix<'a> {
+        part(y, i, self.rows, self.d_out)
+    }
+}
+
+/// Matrix `i` of a stack of row-major matrices `[rows, cols]`.
+fn part(data: &[f32], i: usize, rows: usize, cols: usize) -> Matrix<'_> {
+    let len = rows * cols;
+    let part = data.get(i * len..(i + 1) * len).unwrap_or_default();
+    Matrix::new(part, rows, cols)
+}
+
+fn output_dims(x: &[usize], w: &[usize]) -> Vec<usize> {
+    let mut dims = x.to_vec();
+    if let (Some(last), [.., d_out, _]) = (dims.last_mut(), w) {
+        *last = *d_out;
+    }
+    dims
+}
+
+/// Whether the weight alone is `bf16`.
+fn is_narrow(x: &Tensor, w: &Tensor) -> bool {
+    w.dtype() == DType::BF16 && x.dtype() == DType::F32
+}
