@@ -82,8 +82,8 @@ fn transposed<T: Copy>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
 }
 
 /// Sizes that are and are not multiples of tiles, blocks and steps; all but the first are large enough for tiles.
-const LARGE: [(usize, usize, usize); 5] =
-    [(16, 40, 24), (64, 300, 64), (97, 1100, 70), (130, 129, 520), (70, 260, 1300)];
+const LARGE: [(usize, usize, usize); 6] =
+    [(16, 40, 24), (64, 300, 64), (97, 1100, 70), (130, 129, 520), (70, 260, 1300), (40, 9000, 33)];
 
 #[test]
 fn large_products_are_as_exact_as_f32_for_every_layout() {

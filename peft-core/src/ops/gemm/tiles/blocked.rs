@@ -12,6 +12,8 @@ use crate::ops::gemm::{Matrix, Threads};
 /// Steps of 32 `k` that are summed before the result is written: a part of the right operand stays in the second-level
 /// cache with them. Three planes take three times the room.
 const STEPS: usize = 32;
+/// Steps of the left operand that are packed at once, a multiple of [`STEPS`]: what is packed of a long sum stays small.
+const SLICE: usize = 4 * STEPS;
 /// Columns of a part of the right operand, as blocks.
 const COLUMNS: usize = 8;
 /// Blocks of rows that share a packed part of the right operand, where there are too few columns for several tasks.
@@ -91,19 +93,22 @@ pub(super) unsafe fn blocked<T: Element<P>, const P: usize>(
     let (left, right) = (Lines::left(a), Lines::right(b));
     let steps = left.depth().div_ceil(DEPTH);
     let (rows, columns) = (left.count().div_ceil(BLOCK), right.count().div_ceil(BLOCK));
-    let height = steps * P * 2;
-    let mut packed = buffer(rows * height);
-    let panels: Vec<_> = packed.chunks_mut(height.max(1)).enumerate().collect();
-    for_each(panels, threads, |(i, tiles)| {
-        // SAFETY: the operand lies inside its slice, and a panel of all steps has `height` tiles.
-        unsafe { panel::<f32, P>(left, i * BLOCK, 0, steps, tiles.as_mut_ptr().cast()) }
-    });
-    let packed = &packed;
-    for_each(tasks(rows, columns), threads, |task| {
-        let part = Part { isa, left, right, packed, height, out, accumulate };
-        // SAFETY: by this function's contract; tasks are disjoint.
-        unsafe { part.run::<P>(&task) };
-    });
+    let mut packed = buffer(rows * steps.min(SLICE) * P * 2);
+    for first in (0..steps).step_by(SLICE) {
+        let steps = SLICE.min(steps - first);
+        let height = steps * P * 2;
+        let panels: Vec<_> = packed.chunks_mut(height).take(rows).enumerate().collect();
+        for_each(panels, threads, |(i, tiles)| {
+            // SAFETY: the operand lies inside its slice, and a panel of these steps has `height` tiles.
+            unsafe { panel::<f32, P>(left, i * BLOCK, first * DEPTH, steps, tiles.as_mut_ptr().cast()) }
+        });
+        let (packed, accumulate) = (&packed, accumulate || first > 0);
+        for_each(tasks(rows, columns), threads, |task| {
+            let part = Part { isa, left, right, packed, first, height, out, accumulate };
+            // SAFETY: by this function's contract; tasks are disjoint.
+            unsafe { part.run::<P>(&task) };
+        });
+    }
 }
 
 /// What the tasks of one product share.
@@ -112,6 +117,8 @@ struct Part<'a, T> {
     left: Lines<'a, f32>,
     right: Lines<'a, T>,
     packed: &'a [MaybeUninit<Tile>],
+    /// The step at which the packed panels begin.
+    first: usize,
     /// Tiles of one packed panel of the left operand.
     height: usize,
     out: Output,
@@ -134,7 +141,13 @@ impl<T> Part<'_, T> {
             for (tiles, column) in tiles.chunks_mut(width).zip(task.columns.clone()) {
                 // SAFETY: as for the left operand.
                 unsafe {
-                    panel::<T, P>(self.right, column * BLOCK, first * DEPTH, steps, tiles.as_mut_ptr().cast());
+                    panel::<T, P>(
+                        self.right,
+                        column * BLOCK,
+                        (self.first + first) * DEPTH,
+                        steps,
+                        tiles.as_mut_ptr().cast(),
+                    );
                 }
             }
             // SAFETY: the processor has `isa`.
