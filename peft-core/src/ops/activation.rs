@@ -35,7 +35,7 @@ impl Activation {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(self, x: f32) -> f32 {
         match self {
             Self::Relu => Relu::value(x),
@@ -43,7 +43,7 @@ impl Activation {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn derivative(self, x: f32) -> f32 {
         match self {
             Self::Relu => f32::from(x > 0.0),

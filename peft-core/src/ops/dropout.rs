@@ -21,6 +21,9 @@ const TWO_POW_32: f64 = 4_294_967_296.0;
 /// The odd increment of SplitMix64, `2^64 / golden ratio`.
 const INCREMENT: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// Elements that are decided at once.
+const GROUP: usize = 16;
+
 /// SplitMix64's finaliser: a bijection of 64 bits whose outputs on consecutive counters pass BigCrush.
 #[inline(always)]
 const fn mix(z: u64) -> u64 {
@@ -62,6 +65,7 @@ impl Dropper {
     }
 
     /// Drops or scales `values` in place; the first one has index `start`.
+    #[inline(always)]
     pub(super) fn apply(&self, start: usize, values: &mut [f32]) {
         let odd = (start & 1).min(values.len());
         let (head, tail) = values.split_at_mut(odd);
@@ -69,7 +73,20 @@ impl Dropper {
             *value = self.decide((self.bits(start as u64 / 2) >> 32) as u32, *value);
         }
         let first = (start + odd) as u64 / 2;
-        for (pair, values) in (first..).zip(tail.chunks_mut(2)) {
+        let (groups, rest) = tail.as_chunks_mut::<GROUP>();
+        let rest_first = first + (groups.len() * GROUP / 2) as u64;
+        for (pair, group) in (first..).step_by(GROUP / 2).zip(groups) {
+            let mut bits = [0u64; GROUP / 2];
+            for (bits, pair) in bits.iter_mut().zip(pair..) {
+                *bits = self.bits(pair);
+            }
+            let (pairs, _) = group.as_chunks_mut::<2>();
+            for ([even, odd], bits) in pairs.iter_mut().zip(bits) {
+                *even = self.decide(bits as u32, *even);
+                *odd = self.decide((bits >> 32) as u32, *odd);
+            }
+        }
+        for (pair, values) in (rest_first..).zip(rest.chunks_mut(2)) {
             let bits = self.bits(pair);
             let halves = [bits as u32, (bits >> 32) as u32];
             for (value, half) in values.iter_mut().zip(halves) {

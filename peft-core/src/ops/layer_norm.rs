@@ -69,7 +69,7 @@ pub(super) struct LayerNorm {
 
 impl LayerNorm {
     /// Writes `(x - mean) / root` to `normed` and returns `1 / root`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn normalise(&self, normed: &mut [f32], x: &[f32]) -> f32 {
         let n = x.len() as f64;
         let mean = sum(x) / n;
@@ -85,7 +85,7 @@ impl LayerNorm {
 
     /// One row of the backward pass. With `n` the normalised row, `h = g gamma` and means over the row:
     /// `dx = r (h - mean(h) - n mean(h n))`; `g n` is left in `normed`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn row_backward(&self, dx: &mut [f32], x: &[f32], g: &[f32], gamma: &[f32], normed: &mut [f32]) {
         let r = self.normalise(normed, x);
         for ((d, g), gamma) in dx.iter_mut().zip(g).zip(gamma) {

@@ -35,7 +35,7 @@ pub(super) fn exp(x: f32) -> f32 {
 }
 
 /// `sum_i a_i b_i`, accumulated in f64: the statistics of a row are where rounding would reach every element of it.
-#[inline]
+#[inline(always)]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();
@@ -50,7 +50,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// `sum_i a_i`, accumulated in f64.
-#[inline]
+#[inline(always)]
 pub(super) fn sum(a: &[f32]) -> f64 {
     let (chunks, rest) = a.as_chunks::<LANES>();
     let mut lanes = [0.0; LANES];
@@ -63,7 +63,7 @@ pub(super) fn sum(a: &[f32]) -> f64 {
 }
 
 /// The largest element; `-inf` of an empty slice. NaN may be passed over.
-#[inline]
+#[inline(always)]
 pub(super) fn max(a: &[f32]) -> f32 {
     let larger = |x: f32, y: f32| if x > y { x } else { y };
     let (chunks, rest) = a.as_chunks::<LANES>();
@@ -78,7 +78,7 @@ pub(super) fn max(a: &[f32]) -> f32 {
 }
 
 /// `y_i += x_i`.
-#[inline]
+#[inline(always)]
 pub(super) fn add_to(y: &mut [f32], x: &[f32]) {
     for (y, x) in y.iter_mut().zip(x) {
         *y += x;
@@ -86,7 +86,7 @@ pub(super) fn add_to(y: &mut [f32], x: &[f32]) {
 }
 
 /// Softmax of one row, in place.
-#[inline]
+#[inline(always)]
 pub(super) fn softmax_row(row: &mut [f32]) {
     let max = max(row);
     for x in row.iter_mut() {
@@ -99,7 +99,7 @@ pub(super) fn softmax_row(row: &mut [f32]) {
 }
 
 /// The gradient of a softmax row in place of its output's gradient `g`: `p_i (g_i - sum_j p_j g_j)`.
-#[inline]
+#[inline(always)]
 pub(super) fn softmax_row_backward(p: &[f32], g: &mut [f32]) {
     let mean = dot(p, g) as f32;
     for (g, p) in g.iter_mut().zip(p) {

@@ -29,6 +29,7 @@ mod rms_norm;
 mod row_blocks;
 mod softmax;
 mod values;
+mod vectors;
 
 #[cfg(test)]
 mod testing;

@@ -3,6 +3,8 @@
 
 use rayon::prelude::*;
 
+use super::vectors::vectorised;
+
 /// Elements of one task. Even, as [`super::dropout`] decides elements in pairs.
 pub(super) const TASK: usize = 1 << 14;
 
@@ -19,9 +21,9 @@ pub(super) fn map<I: Send, O: Send>(items: Vec<I>, f: impl Fn(I) -> O + Sync + S
 /// Calls `f(index of the first element, chunk)` for consecutive chunks of `len` elements of `out`.
 pub(super) fn for_each_chunk(out: &mut [f32], len: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) {
     if out.len() <= len {
-        f(0, out);
+        vectorised(|| f(0, out));
     } else {
-        out.par_chunks_mut(len).enumerate().for_each(|(i, chunk)| f(i * len, chunk));
+        out.par_chunks_mut(len).enumerate().for_each(|(i, chunk)| vectorised(|| f(i * len, chunk)));
     }
 }
 
@@ -61,6 +63,7 @@ pub(super) fn rows(x: &[f32], width: usize, f: impl Fn(&mut [f32], &[f32]) + Syn
 }
 
 /// `x[start..]`; empty beyond the end.
+#[inline(always)]
 pub(super) fn tail(x: &[f32], start: usize) -> &[f32] {
     x.get(start..).unwrap_or_default()
 }

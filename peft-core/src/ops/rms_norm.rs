@@ -43,6 +43,7 @@ struct RmsNorm {
 }
 
 impl RmsNorm {
+    #[inline(always)]
     fn inverse_root(&self, x: &[f32]) -> f32 {
         (1.0 / (dot(x, x) / x.len() as f64 + self.eps).sqrt()) as f32
     }

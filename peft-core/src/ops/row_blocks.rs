@@ -2,6 +2,7 @@
 
 use super::math::add_to;
 use super::parallel::{map, rows_per_task};
+use super::vectors::vectorised;
 
 /// Consecutive rows that share their parameters.
 pub(super) struct RowBlock<'a> {
@@ -15,6 +16,7 @@ pub(super) struct RowBlock<'a> {
 
 impl RowBlock<'_> {
     /// Calls `f(dx row, x row, g row)` for every row.
+    #[inline(always)]
     pub(super) fn for_each_row(self, mut f: impl FnMut(&mut [f32], &[f32], &[f32])) {
         let dx = self.dx.chunks_exact_mut(self.width);
         let rest = self.x.chunks_exact(self.width);
@@ -51,7 +53,7 @@ pub(super) fn backward(
                 .map(move |(dx, (x, g))| RowBlock { group, width, dx, x, g })
         })
         .collect();
-    let shares = map(blocks, |block| (block.group, f(block)));
+    let shares = map(blocks, |block| (block.group, vectorised(|| f(block))));
     (dx, sum_by_group(shares, groups))
 }
 

@@ -9,6 +9,7 @@ use crate::ops::gemm::{Matrix, MatrixMut, Threads, multiply};
 use crate::ops::math::{add_to, softmax_row, softmax_row_backward};
 use crate::ops::parallel::{TASK, for_each_chunk, tail};
 use crate::ops::values::{argument, output, tensor, values};
+use crate::ops::vectors::vectorised;
 
 /// Attention over `(q, k, v)`, or over `(q and bias, k, v)` if the bias is trained.
 ///
@@ -120,12 +121,14 @@ impl Attention {
         let Shapes { t, s, .. } = self.shapes;
         let (q, k) = (self.shapes.query(x.q, head), self.shapes.key(x.k, head));
         multiply(MatrixMut::new(p, t, s), q, k.t(), Threads::One)?;
-        add_to(p, tail(terms.bias, head * t * s));
         let (per_example, per_row) = terms.mask_strides;
-        for (i, row) in p.chunks_exact_mut(s.max(1)).enumerate() {
-            add_to(row, tail(terms.mask, x.index * per_example + i * per_row));
-            softmax_row(row);
-        }
+        vectorised(|| {
+            add_to(p, tail(terms.bias, head * t * s));
+            for (i, row) in p.chunks_exact_mut(s.max(1)).enumerate() {
+                add_to(row, tail(terms.mask, x.index * per_example + i * per_row));
+                softmax_row(row);
+            }
+        });
         Ok(())
     }
 
@@ -133,7 +136,7 @@ impl Attention {
     fn drop(&self, p: &mut [f32], x: Example<'_>, head: usize) {
         if let Some(dropout) = &self.dropout {
             let start = (x.index * self.shapes.heads + head) * self.shapes.scores();
-            dropout.apply(start, p);
+            vectorised(|| dropout.apply(start, p));
         }
     }
 
@@ -168,9 +171,11 @@ impl Attention {
 
             multiply(MatrixMut::new(&mut ds, t, s), g, v.t(), Threads::One)?;
             self.drop(&mut ds, x, head);
-            for (p, ds) in p.chunks_exact(s.max(1)).zip(ds.chunks_exact_mut(s.max(1))) {
-                softmax_row_backward(p, ds);
-            }
+            vectorised(|| {
+                for (p, ds) in p.chunks_exact(s.max(1)).zip(ds.chunks_exact_mut(s.max(1))) {
+                    softmax_row_backward(p, ds);
+                }
+            });
             if let Some(scores) = out.scores.get_mut(head * t * s..(head + 1) * t * s) {
                 scores.copy_from_slice(&ds);
             }

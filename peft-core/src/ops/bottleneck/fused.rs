@@ -8,6 +8,7 @@ use crate::ops::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add};
 use crate::ops::layer_norm::LayerNorm;
 use crate::ops::math::add_to;
 use crate::ops::values::{argument, output, tensor, values};
+use crate::ops::vectors::vectorised;
 
 /// Rows of a task.
 const ROWS: usize = 64;
@@ -98,6 +99,7 @@ impl Adapter {
     }
 
     /// Fills `low`, `active` and `high` for the rows `x`.
+    #[inline(always)]
     fn project(&self, room: &mut Room, x: &[f32], w: &Weights<&[f32]>) -> Result<()> {
         let Sizes { d, m } = self.sizes;
         let rows = x.len() / d.max(1);
@@ -112,6 +114,7 @@ impl Adapter {
         multiply_add(MatrixMut::new(&mut room.high, rows, d), Matrix::new(&room.active, rows, m), up.t(), Threads::One)
     }
 
+    #[inline(always)]
     fn forward(&self, y: &mut [f32], x: &[f32], w: &Weights<&[f32]>) -> Result<()> {
         let width = self.sizes.d.max(1);
         let mut room = self.room(x.len() / width);
@@ -133,6 +136,7 @@ impl Adapter {
     }
 
     /// Writes the rows of `dx` and returns their share of the weights' gradient, side by side as the weights are.
+    #[inline(always)]
     fn backward(&self, dx: &mut [f32], x: &[f32], g: &[f32], w: &Weights<&[f32]>, len: usize) -> Result<Vec<f32>> {
         let Sizes { d, m } = self.sizes;
         let width = d.max(1);
@@ -191,7 +195,9 @@ impl CustomOp2 for Adapter {
         let (x, weights) = (argument(s1, l1)?, self.sizes.weights(argument(s2, l2)?));
         let len = ROWS * self.sizes.d.max(1);
         let mut y = vec![0.0; x.len()];
-        y.par_chunks_mut(len).zip(x.par_chunks(len)).try_for_each(|(y, x)| self.forward(y, x, &weights))?;
+        y.par_chunks_mut(len)
+            .zip(x.par_chunks(len))
+            .try_for_each(|(y, x)| vectorised(|| self.forward(y, x, &weights)))?;
         Ok(output(y, l1.shape()))
     }
 
@@ -202,7 +208,7 @@ impl CustomOp2 for Adapter {
         let len = ROWS * self.sizes.d.max(1);
         let mut dx = vec![0.0; xs.len()];
         let blocks = dx.par_chunks_mut(len).zip(xs.par_chunks(len).zip(gs.par_chunks(len)));
-        let shares = blocks.map(|(dx, (x, g))| self.backward(dx, x, g, &w, all.len()));
+        let shares = blocks.map(|(dx, (x, g))| vectorised(|| self.backward(dx, x, g, &w, all.len())));
         // Summed in the order of the rows, hence the same bytes for any number of threads.
         let mut sum = vec![0.0; all.len()];
         for share in shares.collect::<Result<Vec<_>>>()? {

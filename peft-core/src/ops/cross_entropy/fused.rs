@@ -8,6 +8,7 @@ use super::{Reduction, SmoothedCrossEntropy, Token};
 use crate::ops::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add, multiply_bf16};
 use crate::ops::math::{exp, max, sum};
 use crate::ops::values::{output, tensor, values};
+use crate::ops::vectors::vectorised;
 
 /// Rows of logits that exist at once.
 const ROWS: usize = 1024;
@@ -37,6 +38,7 @@ impl Target {
 
     /// One token's loss from its logits `z`, in whose place their gradient is left if it is wanted:
     /// `p - eps / V`, and `1 - eps` less at the label.
+    #[inline(always)]
     fn loss(&self, z: &mut [f32], label: u32, gradient: bool) -> f64 {
         let Some(at_label) = z.get(label as usize).copied() else {
             return f64::NAN;
@@ -119,7 +121,7 @@ impl Loss {
             let losses: Vec<f64> = logits
                 .par_chunks_mut(vocab)
                 .zip(tokens)
-                .map(|(z, token)| target.loss(z, token.label, gradient))
+                .map(|(z, token)| vectorised(|| target.loss(z, token.label, gradient)))
                 .collect();
             value += losses.iter().sum::<f64>();
             let logits = Matrix::new(logits, n, vocab);
