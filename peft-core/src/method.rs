@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use candle_core::Tensor;
 
+use crate::ops::Bottleneck;
 use crate::{Ctx, ParamSpec, Result, Site, TargetModules};
 
 /// Everything that a method sees when the forward pass reaches one of its sites.
@@ -71,6 +72,17 @@ pub trait PeftModule: Debug + Send + Sync {
     /// # Errors
     /// If there are other weights than the method needs.
     fn low_rank<'a>(&self, weights: &'a [Tensor]) -> Result<Option<LowRankBranch<'a>>> {
+        let _ = weights;
+        Ok(None)
+    }
+
+    /// The adapter, where at a hidden site `y + LN(W_up f(W_down y + b_down) + b_up)` is all that [`apply`](Self::apply)
+    /// makes of `y`: adapter and residual sum are then computed as one operation, and `apply` is not called. `weights` are
+    /// as in a call; there is no such operation for weights that differ by row.
+    ///
+    /// # Errors
+    /// If there are other weights than the method needs.
+    fn bottleneck<'a>(&self, weights: &'a [Tensor]) -> Result<Option<Bottleneck<'a>>> {
         let _ = weights;
         Ok(None)
     }

@@ -1,7 +1,7 @@
 //! One block: self-attention, in a decoder cross-attention, and feed-forward, each behind a norm and beside a residual.
 
 use candle_core::Tensor;
-use peft_core::{Active, Ctx, SiteId, Stack, ops};
+use peft_core::{Active, Ctx, SiteId, Stack};
 
 use super::attention::{Attention, KeyValues, Kind};
 use super::builder::{Builder, Place};
@@ -43,9 +43,7 @@ impl<F> SubLayer<F> {
     ) -> Result<Tensor> {
         let normed = self.norm.forward(h, active, ctx)?;
         let y = inner(&self.inner, &normed, ctx)?;
-        let y = active.apply(self.output, h, None, y, ctx)?;
-        let key = ctx.dropout_key(self.dropout);
-        Ok(ops::residual(h, &y, key, ctx.kernels())?)
+        Ok(active.residual(self.output, h, y, self.dropout, ctx)?)
     }
 }
 

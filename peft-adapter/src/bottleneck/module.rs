@@ -32,19 +32,23 @@ impl PeftModule for Bottleneck {
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let (projections, frame) = call.weights.split_at_checked(4).unwrap_or_default();
         let [down, down_bias, up, up_bias] = peft_core::take(projections)?;
-        // Where weights differ by row there is no one operation.
-        let vectors = [down_bias, up_bias].into_iter().chain(frame).all(|weight| weight.rank() == 1);
-        let shared = vectors && down.rank() == 2 && up.rank() == 2;
-        if let Some(activation) = self.non_linearity.fused().filter(|_| shared && self.frame.is_simple()) {
-            let norm = self.frame.norm_behind(frame)?;
-            let adapter = ops::Bottleneck { down, down_bias, activation, up, up_bias, norm };
-            return Ok(ops::bottleneck(call.output, &adapter, ctx.kernels())?);
-        }
         self.frame.apply(call, frame, ctx, |x, ctx| {
             let kernels = ctx.kernels();
             let z = ops::linear(x, down, kernels)?.broadcast_add(&rows::vector(down_bias)?)?;
             let z = self.non_linearity.forward(&z, kernels)?;
             Ok(ops::linear(&z, up, kernels)?.broadcast_add(&rows::vector(up_bias)?)?)
         })
+    }
+
+    fn bottleneck<'a>(&self, weights: &'a [Tensor]) -> Result<Option<ops::Bottleneck<'a>>> {
+        let (projections, frame) = weights.split_at_checked(4).unwrap_or_default();
+        let [down, down_bias, up, up_bias] = peft_core::take(projections)?;
+        let vectors = [down_bias, up_bias].into_iter().chain(frame).all(|weight| weight.rank() == 1);
+        let shared = vectors && down.rank() == 2 && up.rank() == 2;
+        let Some(activation) = self.non_linearity.fused().filter(|_| shared && self.frame.is_simple()) else {
+            return Ok(None);
+        };
+        let norm = self.frame.norm_behind(frame)?;
+        Ok(Some(ops::Bottleneck { down, down_bias, activation, up, up_bias, norm }))
     }
 }

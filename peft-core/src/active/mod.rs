@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use candle_core::Tensor;
 
 use crate::ops::{self, LowRank};
-use crate::{Ctx, LowRankBranch, Plan, Result, SiteId, WeightBank};
+use crate::{Ctx, Entry, LowRankBranch, Plan, Result, SiteId, WeightBank};
 
 use layer::Layer;
 
@@ -105,7 +105,8 @@ impl<'a> Active<'a> {
     /// # Errors
     /// As [`apply`](Self::apply), and if the shapes do not fit.
     pub fn linear(&self, site: SiteId, x: &Tensor, w: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
-        let Some(LowRankBranch { a, b, scaling, dropout }) = self.low_rank(site)? else {
+        let branch = self.alone(site).map(|(entry, weights)| entry.module.low_rank(weights)).transpose()?;
+        let Some(LowRankBranch { a, b, scaling, dropout }) = branch.flatten() else {
             let y = ops::linear(x, w, ctx.kernels())?;
             return self.apply(site, x, Some(w), y, ctx);
         };
@@ -113,13 +114,30 @@ impl<'a> Active<'a> {
         Ok(ops::linear_low_rank(x, w, &branch, ctx.kernels())?)
     }
 
-    /// The low-rank branch at `site`, if nothing else acts there.
-    fn low_rank(&self, site: SiteId) -> Result<Option<LowRankBranch<'_>>> {
-        let mut acting =
-            self.0.iter().flat_map(|layer| layer.at(site).map(move |(entry, weights)| (layer, entry, weights)));
+    /// The residual stream behind a sub-layer: `h + Dropout(y)` with what the methods at the hidden `site` make of `y`, as
+    /// one operation where a bottleneck adapter is all that acts there.
+    ///
+    /// `h` and `y` are `[batch, length, dim]`; `dropout` is the backbone's own probability.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply), and if the shapes do not fit.
+    pub fn residual(&self, site: SiteId, h: &Tensor, y: Tensor, dropout: f64, ctx: &mut Ctx) -> Result<Tensor> {
+        let adapter = self.alone(site).map(|(entry, weights)| entry.module.bottleneck(weights)).transpose()?;
+        if let Some(adapter) = adapter.flatten() {
+            let key = ctx.dropout_key(dropout);
+            return Ok(ops::bottleneck(h, &y, &adapter, key, ctx.kernels())?);
+        }
+        let y = self.apply(site, h, None, y, ctx)?;
+        let key = ctx.dropout_key(dropout);
+        Ok(ops::residual(h, &y, key, ctx.kernels())?)
+    }
+
+    /// What acts at `site`, if it acts alone and on every row.
+    fn alone(&self, site: SiteId) -> Option<(&Entry, &[Tensor])> {
+        let mut acting = self.0.iter().flat_map(|layer| layer.at(site).map(move |here| (layer, here)));
         match (acting.next(), acting.next()) {
-            (Some((layer, entry, weights)), None) if layer.rows().is_none() => entry.module.low_rank(weights),
-            _ => Ok(None),
+            (Some((layer, here)), None) if layer.rows().is_none() => Some(here),
+            _ => None,
         }
     }
 

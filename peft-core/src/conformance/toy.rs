@@ -158,7 +158,10 @@ impl Weight {
     }
 
     fn linear(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        self.apply(x, ops::linear(x, &self.value, Kernels::Plain)?, active, ctx)
+        match self.site {
+            Some(site) => active.linear(site, x, &self.value, ctx),
+            None => Ok(ops::linear(x, &self.value, ctx.kernels())?),
+        }
     }
 
     fn norm(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
@@ -174,10 +177,10 @@ impl Block {
         let [.., wi, wo] = &self.maps;
         let [own, ffn] = self.hidden;
         let y = self.attend(&first.norm(h, active, ctx)?, active, ctx)?;
-        let h = (h + active.apply(own, h, None, y, ctx)?)?;
+        let h = active.residual(own, h, y, 0., ctx)?;
         let x = second.norm(&h, active, ctx)?;
         let y = wo.linear(&wi.linear(&x, active, ctx)?.relu()?, active, ctx)?;
-        Ok((&h + active.apply(ffn, &h, None, y, ctx)?)?)
+        active.residual(ffn, &h, y, 0., ctx)
     }
 
     /// Single-headed, but for the name: sites only need to know how many heads share the features.

@@ -1,9 +1,10 @@
 //! The adapter some rows at a time, so that what lies between its arguments and its result stays in the cache.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::ops::Activation;
+use crate::ops::dropout::Dropper;
 use crate::ops::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add};
 use crate::ops::layer_norm::LayerNorm;
 use crate::ops::math::add_to;
@@ -69,16 +70,17 @@ impl Sizes {
     }
 }
 
-/// `x + LN(W_up f(W_down x + b_down) + b_up)` of `x` and the weights side by side.
+/// `h + Dropout(y + LN(W_up f(W_down y + b_down) + b_up))` of `h`, `y` and the weights side by side.
 pub(super) struct Adapter {
-    sizes: Sizes,
-    activation: Activation,
-    norm: Option<LayerNorm>,
+    pub(super) sizes: Sizes,
+    pub(super) activation: Activation,
+    pub(super) norm: Option<LayerNorm>,
+    pub(super) dropper: Option<Dropper>,
 }
 
 /// What a task computes again and again, made once.
 struct Room {
-    /// `W_down x + b_down`, then its gradient, `[rows, m]`.
+    /// `W_down y + b_down`, `[rows, m]`.
     low: Vec<f32>,
     /// `f` of it.
     active: Vec<f32>,
@@ -89,23 +91,19 @@ struct Room {
 }
 
 impl Adapter {
-    pub(super) fn new(sizes: Sizes, activation: Activation, eps: Option<f64>) -> Self {
-        Self { sizes, activation, norm: eps.map(|eps| LayerNorm { eps }) }
-    }
-
     fn room(&self, rows: usize) -> Room {
         let Sizes { d, m } = self.sizes;
         Room { low: vec![0.0; rows * m], active: vec![0.0; rows * m], high: vec![0.0; rows * d], normed: vec![0.0; d] }
     }
 
-    /// Fills `low`, `active` and `high` for the rows `x`.
+    /// Fills `low`, `active` and `high` for the rows `y`.
     #[inline(always)]
-    fn project(&self, room: &mut Room, x: &[f32], w: &Weights<&[f32]>) -> Result<()> {
+    fn project(&self, room: &mut Room, y: &[f32], w: &Weights<&[f32]>) -> Result<()> {
         let Sizes { d, m } = self.sizes;
-        let rows = x.len() / d.max(1);
+        let rows = y.len() / d.max(1);
         repeat(&mut room.low, w.down_bias);
         let down = Matrix::new(w.down, m, d);
-        multiply_add(MatrixMut::new(&mut room.low, rows, m), Matrix::new(x, rows, d), down.t(), Threads::One)?;
+        multiply_add(MatrixMut::new(&mut room.low, rows, m), Matrix::new(y, rows, d), down.t(), Threads::One)?;
         for (z, low) in room.active.iter_mut().zip(&room.low) {
             *z = self.activation.value(*low);
         }
@@ -114,54 +112,70 @@ impl Adapter {
         multiply_add(MatrixMut::new(&mut room.high, rows, d), Matrix::new(&room.active, rows, m), up.t(), Threads::One)
     }
 
+    /// Writes the rows `out`, of which the first element has index `start`.
     #[inline(always)]
-    fn forward(&self, y: &mut [f32], x: &[f32], w: &Weights<&[f32]>) -> Result<()> {
+    fn forward(&self, start: usize, out: &mut [f32], h: &[f32], y: &[f32], w: &Weights<&[f32]>) -> Result<()> {
         let width = self.sizes.d.max(1);
-        let mut room = self.room(x.len() / width);
-        self.project(&mut room, x, w)?;
-        let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(room.high.chunks_exact(width));
-        for ((y, x), high) in rows {
+        let mut room = self.room(y.len() / width);
+        self.project(&mut room, y, w)?;
+        let rows = out.chunks_exact_mut(width).zip(y.chunks_exact(width)).zip(room.high.chunks_exact(width));
+        for ((out, y), high) in rows {
             let Some(norm) = &self.norm else {
-                for ((y, x), z) in y.iter_mut().zip(x).zip(high) {
-                    *y = x + z;
+                for ((out, y), z) in out.iter_mut().zip(y).zip(high) {
+                    *out = y + z;
                 }
                 continue;
             };
-            norm.normalise(y, high);
-            for ((y, x), (gamma, beta)) in y.iter_mut().zip(x).zip(w.gamma.iter().zip(w.beta)) {
-                *y = x + (*y * gamma + beta);
+            norm.normalise(out, high);
+            for ((out, y), (gamma, beta)) in out.iter_mut().zip(y).zip(w.gamma.iter().zip(w.beta)) {
+                *out = y + (*out * gamma + beta);
             }
         }
+        if let Some(dropper) = &self.dropper {
+            dropper.apply(start, out);
+        }
+        add_to(out, h);
         Ok(())
     }
 
-    /// Writes the rows of `dx` and returns their share of the weights' gradient, side by side as the weights are.
+    /// Writes the rows of `dy` and returns their share of the weights' gradient, side by side as the weights are, `len`
+    /// numbers. The first element of `g` has index `start`.
     #[inline(always)]
-    fn backward(&self, dx: &mut [f32], x: &[f32], g: &[f32], w: &Weights<&[f32]>, len: usize) -> Result<Vec<f32>> {
+    fn backward(
+        &self,
+        start: usize,
+        (dy, y, g): (&mut [f32], &[f32], &[f32]),
+        w: &Weights<&[f32]>,
+        len: usize,
+    ) -> Result<Vec<f32>> {
         let Sizes { d, m } = self.sizes;
         let width = d.max(1);
-        let rows = x.len() / width;
+        let rows = y.len() / width;
         let mut room = self.room(rows);
-        self.project(&mut room, x, w)?;
+        self.project(&mut room, y, w)?;
         let mut share = vec![0.0; len];
         let into = self.sizes.gradients(&mut share);
+        let mut g = g.to_vec();
+        if let Some(dropper) = &self.dropper {
+            dropper.apply(start, &mut g);
+        }
 
-        // `dx` holds the gradient of `high` until it gets its own.
+        // `dy` holds the gradient of `high` until it gets its own.
         match &self.norm {
             Some(norm) => {
-                let rows = dx.chunks_exact_mut(width).zip(g.chunks_exact(width)).zip(room.high.chunks_exact(width));
+                let rows = dy.chunks_exact_mut(width).zip(g.chunks_exact(width)).zip(room.high.chunks_exact(width));
                 for ((d_high, g), high) in rows {
                     norm.row_backward(d_high, high, g, w.gamma, &mut room.normed);
                     add_to(into.gamma, &room.normed);
                     add_to(into.beta, g);
                 }
             }
-            None => dx.copy_from_slice(g),
+            None => dy.copy_from_slice(&g),
         }
-        for d_high in dx.chunks_exact(width) {
+        for d_high in dy.chunks_exact(width) {
             add_to(into.up_bias, d_high);
         }
-        let d_high = Matrix::new(dx, rows, d);
+        let d_high = Matrix::new(dy, rows, d);
         multiply(MatrixMut::new(into.up, d, m), d_high.t(), Matrix::new(&room.active, rows, m), Threads::One)?;
         let mut d_low = room.active;
         multiply(MatrixMut::new(&mut d_low, rows, m), d_high, Matrix::new(w.up, d, m), Threads::One)?;
@@ -172,9 +186,9 @@ impl Adapter {
             add_to(into.down_bias, d_low);
         }
         let d_low = Matrix::new(&d_low, rows, m);
-        multiply(MatrixMut::new(into.down, m, d), d_low.t(), Matrix::new(x, rows, d), Threads::One)?;
-        dx.copy_from_slice(g);
-        multiply_add(MatrixMut::new(dx, rows, d), d_low, Matrix::new(w.down, m, d), Threads::One)?;
+        multiply(MatrixMut::new(into.down, m, d), d_low.t(), Matrix::new(y, rows, d), Threads::One)?;
+        dy.copy_from_slice(&g);
+        multiply_add(MatrixMut::new(dy, rows, d), d_low, Matrix::new(w.down, m, d), Threads::One)?;
         Ok(share)
     }
 }
@@ -186,36 +200,51 @@ fn repeat(rows: &mut [f32], row: &[f32]) {
     }
 }
 
-impl CustomOp2 for Adapter {
+impl CustomOp3 for Adapter {
     fn name(&self) -> &'static str {
         "bottleneck"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (x, weights) = (argument(s1, l1)?, self.sizes.weights(argument(s2, l2)?));
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (h, y, weights) = (argument(s1, l1)?, argument(s2, l2)?, self.sizes.weights(argument(s3, l3)?));
         let len = ROWS * self.sizes.d.max(1);
-        let mut y = vec![0.0; x.len()];
-        y.par_chunks_mut(len)
-            .zip(x.par_chunks(len))
-            .try_for_each(|(y, x)| vectorised(|| self.forward(y, x, &weights)))?;
-        Ok(output(y, l1.shape()))
+        let mut out = vec![0.0; y.len()];
+        let blocks = out.par_chunks_mut(len).zip(h.par_chunks(len).zip(y.par_chunks(len))).enumerate();
+        blocks.try_for_each(|(i, (out, (h, y)))| vectorised(|| self.forward(i * len, out, h, y, &weights)))?;
+        Ok(output(out, l1.shape()))
     }
 
-    fn bwd(&self, x: &Tensor, weights: &Tensor, _y: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        h: &Tensor,
+        y: &Tensor,
+        weights: &Tensor,
+        _out: &Tensor,
+        g: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let dh = h.track_op().then(|| g.clone());
         let g = g.contiguous()?;
-        let (xs, all, gs) = (values(x)?, values(weights)?, values(&g)?);
+        let (ys, all, gs) = (values(y)?, values(weights)?, values(&g)?);
         let w = self.sizes.weights(&all);
         let len = ROWS * self.sizes.d.max(1);
-        let mut dx = vec![0.0; xs.len()];
-        let blocks = dx.par_chunks_mut(len).zip(xs.par_chunks(len).zip(gs.par_chunks(len)));
-        let shares = blocks.map(|(dx, (x, g))| vectorised(|| self.backward(dx, x, g, &w, all.len())));
+        let mut dy = vec![0.0; ys.len()];
+        let blocks = dy.par_chunks_mut(len).zip(ys.par_chunks(len).zip(gs.par_chunks(len))).enumerate();
+        let shares = blocks.map(|(i, (dy, (y, g)))| vectorised(|| self.backward(i * len, (dy, y, g), &w, all.len())));
         // Summed in the order of the rows, hence the same bytes for any number of threads.
         let mut sum = vec![0.0; all.len()];
         for share in shares.collect::<Result<Vec<_>>>()? {
             add_to(&mut sum, &share);
         }
-        let dx = x.track_op().then(|| tensor(dx, x.shape()));
+        let dy = y.track_op().then(|| tensor(dy, y.shape()));
         let d_weights = weights.track_op().then(|| tensor(sum, weights.shape()));
-        Ok((dx.transpose()?, d_weights.transpose()?))
+        Ok((dh, dy.transpose()?, d_weights.transpose()?))
     }
 }

@@ -1,4 +1,4 @@
-//! A bottleneck adapter around which the hidden state flows on, as one operation (Houlsby et al. 2019, arXiv 1902.00751;
+//! A bottleneck adapter and the residual sum behind it, as one operation (Houlsby et al. 2019, arXiv 1902.00751;
 //! with the layer norm of HyperFormer, Karimi Mahabadi et al. 2021, arXiv 2106.04489).
 
 mod fused;
@@ -9,7 +9,11 @@ mod tests;
 use candle_core::{D, Result, Tensor, bail};
 
 use self::fused::{Adapter, Sizes};
-use super::{Activation, Kernels, gelu_tanh_plain, layer_norm, layer_norm_plain, linear, linear_plain, relu_plain};
+use super::dropout::Dropper;
+use super::layer_norm::LayerNorm;
+use super::{
+    Activation, DropoutKey, Kernels, gelu_tanh_plain, layer_norm_plain, linear_plain, relu_plain, residual_plain,
+};
 
 /// The weights of a bottleneck adapter.
 #[derive(Debug, Clone, Copy)]
@@ -39,24 +43,33 @@ pub struct BottleneckNorm<'a> {
     pub eps: f64,
 }
 
-/// `y = x + LN(W_up f(W_down x + b_down) + b_up)`.
+/// `h + Dropout(y + LN(W_up f(W_down y + b_down) + b_up))`: the residual stream `h` behind a sub-layer with output `y`.
 ///
-/// `x [.., d]` gives `[.., d]`. Gradients reach `x` and all weights where they are tracked. The fused version saves its
-/// arguments and a copy of the weights side by side, and computes what lies between once more in the backward pass.
+/// `h` and `y` have one shape, `[.., d]`, which is the result's; `key = None` drops nothing. Gradients reach both and all
+/// weights where they are tracked. The fused version saves its arguments and a copy of the weights side by side, and
+/// computes what lies between once more in the backward pass.
 ///
 /// # Errors
 ///
-/// If the shapes do not fit.
-pub fn bottleneck(x: &Tensor, adapter: &Bottleneck<'_>, kernels: Kernels) -> Result<Tensor> {
-    let sizes = check_shapes(x, adapter)?;
+/// If the shapes do not fit, or as [`dropout`](crate::ops::dropout).
+pub fn bottleneck(
+    h: &Tensor,
+    y: &Tensor,
+    adapter: &Bottleneck<'_>,
+    key: Option<DropoutKey>,
+    kernels: Kernels,
+) -> Result<Tensor> {
+    let sizes = check_shapes(h, y, adapter)?;
     let weights = adapter.weights();
-    if !kernels.fused_for(&weights) || !kernels.fused_for(&[x]) {
-        return composed(x, adapter, kernels);
+    if !kernels.fused_for(&weights) || !kernels.fused_for(&[h, y]) {
+        return bottleneck_plain(h, y, adapter, key);
     }
     // A custom operation has three arguments at most.
     let flat = weights.iter().map(|w| w.flatten_all()).collect::<Result<Vec<_>>>()?;
-    let op = Adapter::new(sizes, adapter.activation, adapter.norm.map(|norm| norm.eps));
-    x.contiguous()?.apply_op2(&Tensor::cat(&flat, 0)?, op)
+    let norm = adapter.norm.map(|norm| LayerNorm { eps: norm.eps });
+    let dropper = key.filter(|key| key.p != 0.0).map(Dropper::new).transpose()?;
+    let op = Adapter { sizes, activation: adapter.activation, norm, dropper };
+    h.contiguous()?.apply_op3(&y.contiguous()?, &Tensor::cat(&flat, 0)?, op)
 }
 
 /// [`bottleneck`] by candle's own operations.
@@ -64,29 +77,19 @@ pub fn bottleneck(x: &Tensor, adapter: &Bottleneck<'_>, kernels: Kernels) -> Res
 /// # Errors
 ///
 /// As [`bottleneck`].
-pub fn bottleneck_plain(x: &Tensor, adapter: &Bottleneck<'_>) -> Result<Tensor> {
-    check_shapes(x, adapter)?;
-    let z = linear_plain(x, adapter.down)?.broadcast_add(adapter.down_bias)?;
+pub fn bottleneck_plain(h: &Tensor, y: &Tensor, adapter: &Bottleneck<'_>, key: Option<DropoutKey>) -> Result<Tensor> {
+    check_shapes(h, y, adapter)?;
+    let z = linear_plain(y, adapter.down)?.broadcast_add(adapter.down_bias)?;
     let z = match adapter.activation {
         Activation::Relu => relu_plain(&z)?,
         Activation::GeluTanh => gelu_tanh_plain(&z)?,
     };
     let z = linear_plain(&z, adapter.up)?.broadcast_add(adapter.up_bias)?;
-    match adapter.norm {
-        Some(BottleneckNorm { gamma, beta, eps }) => x + layer_norm_plain(&z, gamma, beta, eps)?,
-        None => x + z,
-    }
-}
-
-/// The same by the operations of this module, each for itself.
-fn composed(x: &Tensor, adapter: &Bottleneck<'_>, kernels: Kernels) -> Result<Tensor> {
-    let z = linear(x, adapter.down, kernels)?.broadcast_add(adapter.down_bias)?;
-    let z = adapter.activation.forward(&z, kernels)?;
-    let z = linear(&z, adapter.up, kernels)?.broadcast_add(adapter.up_bias)?;
-    match adapter.norm {
-        Some(BottleneckNorm { gamma, beta, eps }) => x + layer_norm(&z, gamma, beta, eps, kernels)?,
-        None => x + z,
-    }
+    let z = match adapter.norm {
+        Some(BottleneckNorm { gamma, beta, eps }) => layer_norm_plain(&z, gamma, beta, eps)?,
+        None => z,
+    };
+    residual_plain(h, &(y + z)?, key)
 }
 
 impl Bottleneck<'_> {
@@ -97,16 +100,19 @@ impl Bottleneck<'_> {
     }
 }
 
-fn check_shapes(x: &Tensor, adapter: &Bottleneck<'_>) -> Result<Sizes> {
-    let d = x.dim(D::Minus1)?;
+fn check_shapes(h: &Tensor, y: &Tensor, adapter: &Bottleneck<'_>) -> Result<Sizes> {
+    if h.dims() != y.dims() {
+        bail!("bottleneck: h {:?} and y {:?} must have one shape", h.dims(), y.dims());
+    }
+    let d = y.dim(D::Minus1)?;
     let m = adapter.down_bias.elem_count();
     let expected: [&[usize]; 6] = [&[m, d], &[m], &[d, m], &[d], &[d], &[d]];
     for (weight, expected) in adapter.weights().iter().zip(expected) {
         if weight.dims() != expected {
             bail!(
-                "bottleneck: a weight {:?} where {expected:?} was expected, for x {:?} and a bottleneck of {m}",
+                "bottleneck: a weight {:?} where {expected:?} was expected, for y {:?} and a bottleneck of {m}",
                 weight.dims(),
-                x.dims()
+                y.dims()
             );
         }
     }

@@ -5,29 +5,31 @@ use candle_core::{DType, Device};
 use super::*;
 use crate::ops::testing::{Case, frozen};
 
-fn case(x: &[usize], m: usize, activation: Activation, norm: bool) -> Case<'static> {
-    let d = *x.last().unwrap();
-    let shapes: [&[usize]; 7] = [x, &[m, d], &[m], &[d, m], &[d], &[d], &[d]];
-    let adapter = move |t: &[Tensor]| -> [Tensor; 7] { t.to_vec().try_into().unwrap() };
-    fn parts(t: &[Tensor; 7], activation: Activation, norm: bool) -> Bottleneck<'_> {
-        let [_, down, down_bias, up, up_bias, gamma, beta] = t;
+/// The shapes of `h` and `y`, the bottleneck's width, and what else there is to choose.
+fn case(shape: &[usize], m: usize, activation: Activation, norm: bool, p: f64) -> Case<'static> {
+    let d = *shape.last().unwrap();
+    let shapes: [&[usize]; 8] = [shape, shape, &[m, d], &[m], &[d, m], &[d], &[d], &[d]];
+    let key = (p > 0.0).then_some(DropoutKey { p, seed: 8, stream: 9 });
+    let parts = move |t: &[Tensor]| -> [Tensor; 8] { t.to_vec().try_into().unwrap() };
+    fn adapter(t: &[Tensor; 8], activation: Activation, norm: bool) -> Bottleneck<'_> {
+        let [_, _, down, down_bias, up, up_bias, gamma, beta] = t;
         let norm = norm.then_some(BottleneckNorm { gamma, beta, eps: 1e-5 });
         Bottleneck { down, down_bias, activation, up, up_bias, norm }
     }
     /// Without a norm its weights would have no gradient to compare.
-    fn all_used(y: &Tensor, t: &[Tensor; 7], norm: bool) -> Result<Tensor> {
-        if norm { Ok(y.clone()) } else { y.broadcast_add(&(&t[5] + &t[6])?) }
+    fn all_used(y: &Tensor, t: &[Tensor; 8], norm: bool) -> Result<Tensor> {
+        if norm { Ok(y.clone()) } else { y.broadcast_add(&(&t[6] + &t[7])?) }
     }
     Case::new(
         "bottleneck",
         &shapes,
         move |t, kernels| {
-            let t = adapter(t);
-            all_used(&bottleneck(&t[0], &parts(&t, activation, norm), kernels)?, &t, norm)
+            let t = parts(t);
+            all_used(&bottleneck(&t[0], &t[1], &adapter(&t, activation, norm), key, kernels)?, &t, norm)
         },
         move |t| {
-            let t = adapter(t);
-            all_used(&bottleneck_plain(&t[0], &parts(&t, activation, norm))?, &t, norm)
+            let t = parts(t);
+            all_used(&bottleneck_plain(&t[0], &t[1], &adapter(&t, activation, norm), key)?, &t, norm)
         },
     )
 }
@@ -35,28 +37,30 @@ fn case(x: &[usize], m: usize, activation: Activation, norm: bool) -> Case<'stat
 #[test]
 fn values_and_gradients_agree_with_plain_f64() {
     for activation in [Activation::Relu, Activation::GeluTanh] {
-        for norm in [false, true] {
-            case(&[3, 5], 2, activation, norm).agrees(5e-6);
-            case(&[2, 65, 96], 3, activation, norm).agrees(5e-6);
-            case(&[130, 33], 16, activation, norm).agrees(5e-6);
+        for (norm, p) in [(false, 0.0), (true, 0.0), (true, 0.3)] {
+            case(&[3, 5], 2, activation, norm, p).agrees(5e-6);
+            case(&[2, 65, 96], 3, activation, norm, p).agrees(5e-6);
+            case(&[130, 33], 16, activation, norm, p).agrees(5e-6);
         }
     }
 }
 
 #[test]
 fn plain_gradients_are_the_finite_differences() {
-    case(&[2, 2, 4], 2, Activation::GeluTanh, true).matches_finite_differences();
-    case(&[2, 2, 4], 2, Activation::Relu, false).matches_finite_differences();
+    case(&[2, 2, 4], 2, Activation::GeluTanh, true, 0.3).matches_finite_differences();
+    case(&[2, 2, 4], 2, Activation::Relu, false, 0.0).matches_finite_differences();
 }
 
 #[test]
 fn bytes_do_not_depend_on_the_number_of_threads() {
-    case(&[5, 64, 96], 12, Activation::GeluTanh, true).is_deterministic();
+    case(&[5, 64, 96], 12, Activation::GeluTanh, true, 0.1).is_deterministic();
 }
 
 #[test]
-fn a_constant_input_receives_no_gradient() {
-    frozen(&case(&[4, 8], 2, Activation::GeluTanh, true), 0);
+fn what_is_constant_receives_no_gradient() {
+    for i in 0..2 {
+        frozen(&case(&[4, 8], 2, Activation::GeluTanh, true, 0.3), i);
+    }
 }
 
 #[test]
@@ -71,6 +75,6 @@ fn shapes_that_do_not_fit_are_named() {
         up_bias: &t(&[4]),
         norm: None,
     };
-    let error = bottleneck(&x, &adapter, Kernels::Fused).unwrap_err().to_string();
+    let error = bottleneck(&x, &x, &adapter, None, Kernels::Fused).unwrap_err().to_string();
     assert!(error.contains("[4, 2]") && error.contains("[4, 3]"), "{error}");
 }
