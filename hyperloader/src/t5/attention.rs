@@ -204,7 +204,8 @@ impl Attention {
             dropout,
             ctx.kernels(),
         )?;
-        self.o.forward(&found.reshape((batch, queries, inner))?, active, ctx)
+        let found = if rows == batch { found } else { found.reshape((batch, queries, inner))? };
+        self.o.forward(&found, active, ctx)
     }
 
     /// Whether a method puts keys and values in front of the others.

@@ -46,7 +46,14 @@ impl FeedForward {
     /// `x [batch, length, d_model]` to the same shape.
     pub(super) fn forward(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let kept = match &self.activation {
-            Activation::Relu { wi } => wi.relu(x, self.dropout, active, ctx)?,
+            Activation::Relu { wi } if !wi.0.is_target(active) && !self.wo.0.is_target(active) => {
+                let key = ctx.dropout_key(self.dropout);
+                return Ok(ops::feed_forward(x, &wi.0.value, &self.wo.0.value, key, ctx.kernels())?);
+            }
+            Activation::Relu { wi } => {
+                let activated = ops::relu(&wi.forward(x, active, ctx)?, ctx.kernels())?;
+                ctx.dropout(&activated, self.dropout)?
+            }
             Activation::GatedGelu { wi_0, wi_1 } => {
                 let gate = ops::gelu_tanh(&wi_0.forward(x, active, ctx)?, ctx.kernels())?;
                 let gated = (gate * wi_1.forward(x, active, ctx)?)?;

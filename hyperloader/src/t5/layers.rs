@@ -67,16 +67,6 @@ impl Linear {
             None => Ok(ops::linear(x, &self.0.value, ctx.kernels())?),
         }
     }
-
-    /// `Dropout(relu(x Wᵀ))`, behind whatever acts at the site.
-    pub(super) fn relu(&self, x: &Tensor, dropout: f64, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        if self.0.is_target(active) {
-            let y = ops::relu(&self.forward(x, active, ctx)?, ctx.kernels())?;
-            return Ok(ctx.dropout(&y, dropout)?);
-        }
-        let key = ctx.dropout_key(dropout);
-        Ok(ops::linear_relu(x, &self.0.value, key, ctx.kernels())?)
-    }
 }
 
 /// Root mean square norm (Zhang and Sennrich, *Root mean square layer normalization*, NeurIPS 2019):

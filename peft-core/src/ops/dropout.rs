@@ -102,14 +102,12 @@ impl Dropper {
 
     /// A dropped or scaled copy of `x`.
     pub(super) fn dropped(&self, x: &[f32]) -> Vec<f32> {
-        let mut y = vec![0.0; x.len()];
-        parallel::for_each_chunk(&mut y, parallel::TASK, |start, y| {
+        parallel::build(x.len(), parallel::TASK, |start, y| {
             for (y, x) in y.iter_mut().zip(parallel::tail(x, start)) {
                 *y = *x;
             }
             self.apply(start, y);
-        });
-        y
+        })
     }
 
     /// The factors, 0 or `1 / (1 - p)`, of elements `0..n`.

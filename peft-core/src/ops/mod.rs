@@ -43,7 +43,7 @@ pub use embedding::{embedding, embedding_plain};
 pub use kernels::Kernels;
 pub use layer_norm::{layer_norm, layer_norm_plain};
 pub use linear::{
-    LowRank, linear, linear_low_rank, linear_low_rank_plain, linear_plain, linear_relu, linear_relu_plain,
+    LowRank, feed_forward, feed_forward_plain, linear, linear_low_rank, linear_low_rank_plain, linear_plain,
 };
 pub use residual::{residual, residual_plain};
 pub use rms_norm::{rms_norm, rms_norm_plain};

@@ -1,6 +1,8 @@
 //! Parallel maps over elements and rows. Small inputs stay on the calling thread: waking the pool costs
 //! more than they do.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::vectors::vectorised;
@@ -27,39 +29,63 @@ pub(super) fn for_each_chunk(out: &mut [f32], len: usize, f: impl Fn(usize, &mut
     }
 }
 
+/// `len` numbers, written chunk by chunk: `f(index of the first element, chunk)` finds zeros.
+///
+/// Each task clears its own chunk, which then is in the cache, where one thread alone would clear them all beforehand.
+#[allow(unsafe_code, reason = "memory that is about to be written is not written twice")]
+pub(super) fn build(len: usize, chunk: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) -> Vec<f32> {
+    let mut out: Vec<f32> = Vec::with_capacity(len);
+    let spare = out.spare_capacity_mut().get_mut(..len).unwrap_or_default();
+    let fill = |(i, part): (usize, &mut [MaybeUninit<f32>])| {
+        for x in part.iter_mut() {
+            x.write(0.0);
+        }
+        // SAFETY: every element of the part has just been written, and both types have one layout.
+        let part = unsafe { &mut *(std::ptr::from_mut(part) as *mut [f32]) };
+        vectorised(|| f(i * chunk, part));
+    };
+    if len <= chunk {
+        fill((0, spare));
+    } else {
+        spare.par_chunks_mut(chunk.max(1)).enumerate().for_each(fill);
+    }
+    // SAFETY: the chunks cover the first `len` elements, each of which was written.
+    unsafe { out.set_len(len) };
+    out
+}
+
+/// `len` zeros, cleared on all threads.
+pub(super) fn zeros(len: usize) -> Vec<f32> {
+    build(len, TASK, |_, _| ())
+}
+
 /// `f(x_i)`.
 pub(super) fn unary(x: &[f32], f: impl Fn(f32) -> f32 + Sync + Send) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
-    for_each_chunk(&mut y, TASK, |start, y| {
+    build(x.len(), TASK, |start, y| {
         for (y, x) in y.iter_mut().zip(tail(x, start)) {
             *y = f(*x);
         }
-    });
-    y
+    })
 }
 
 /// `f(a_i, b_i)`.
 pub(super) fn binary(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32 + Sync + Send) -> Vec<f32> {
-    let mut y = vec![0.0; a.len()];
-    for_each_chunk(&mut y, TASK, |start, y| {
+    build(a.len(), TASK, |start, y| {
         for ((y, a), b) in y.iter_mut().zip(tail(a, start)).zip(tail(b, start)) {
             *y = f(*a, *b);
         }
-    });
-    y
+    })
 }
 
 /// A new matrix of `x`'s shape, `f(output row, x row)` called for every row of `width` elements.
 pub(super) fn rows(x: &[f32], width: usize, f: impl Fn(&mut [f32], &[f32]) + Sync + Send) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
     let width = width.max(1);
-    for_each_chunk(&mut y, rows_per_task(width) * width, |start, y| {
+    build(x.len(), rows_per_task(width) * width, |start, y| {
         let x = tail(x, start).chunks_exact(width);
         for (y, x) in y.chunks_exact_mut(width).zip(x) {
             f(y, x);
         }
-    });
-    y
+    })
 }
 
 /// `x[start..]`; empty beyond the end.

@@ -49,8 +49,7 @@ impl CustomOp2 for Residual {
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (h, y) = (argument(s1, l1)?, argument(s2, l2)?);
-        let mut sum = vec![0.0; h.len()];
-        parallel::for_each_chunk(&mut sum, parallel::TASK, |start, sum| {
+        let sum = parallel::build(h.len(), parallel::TASK, |start, sum| {
             for (sum, y) in sum.iter_mut().zip(parallel::tail(y, start)) {
                 *sum = *y;
             }

@@ -1,7 +1,7 @@
 //! Backward passes of row-wise normalisations: `dx` row by row, parameter gradients summed over the rows.
 
 use super::math::add_to;
-use super::parallel::{map, rows_per_task};
+use super::parallel::{map, rows_per_task, zeros};
 use super::vectors::vectorised;
 
 /// Consecutive rows that share their parameters.
@@ -40,7 +40,7 @@ pub(super) fn backward(
     f: impl Fn(RowBlock<'_>) -> Vec<f32> + Sync + Send,
 ) -> (Vec<f32>, Vec<f32>) {
     let width = width.max(1);
-    let mut dx = vec![0.0; x.len()];
+    let mut dx = zeros(x.len());
     let group_len = (x.len() / groups.max(1)).max(1);
     let block_len = rows_per_task(width) * width;
     let blocks = dx

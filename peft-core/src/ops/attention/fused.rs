@@ -7,7 +7,7 @@ use super::shape::Shapes;
 use crate::ops::dropout::{DropoutKey, Dropper};
 use crate::ops::gemm::{Matrix, MatrixMut, Threads, multiply};
 use crate::ops::math::{add_to, softmax_row, softmax_row_backward};
-use crate::ops::parallel::{TASK, for_each_chunk, tail};
+use crate::ops::parallel::{TASK, for_each_chunk, tail, zeros};
 use crate::ops::values::{argument, output, tensor, values};
 use crate::ops::vectors::vectorised;
 
@@ -194,9 +194,8 @@ impl Attention {
             Bias::BehindQ => heads * t * s,
             Bias::None | Bias::Frozen(_) => 0,
         };
-        let mut dq = Vec::with_capacity(batch * queries + per_example);
-        dq.resize(batch * queries, 0.0);
-        let (mut dk, mut dv) = (vec![0.0; batch * keys], vec![0.0; batch * keys]);
+        let mut dq = zeros(batch * queries);
+        let (mut dk, mut dv) = (zeros(batch * keys), zeros(batch * keys));
         let mut scores = vec![0.0; batch * per_example];
         let mut score_parts = scores.chunks_mut(per_example.max(1));
         let parts: Vec<_> = dq
@@ -242,7 +241,7 @@ impl CustomOp3 for Attention {
         let (q, k, v) = (argument(s1, l1)?, argument(s2, l2)?, argument(s3, l3)?);
         let Shapes { batch, t, .. } = self.shapes;
         let width = self.shapes.width();
-        let mut y = vec![0.0; batch * t * width];
+        let mut y = zeros(batch * t * width);
         self.with_terms(q, |q, terms| {
             let examples = y.par_chunks_mut((t * width).max(1)).enumerate();
             examples.try_for_each(|(i, y)| self.forward_example(y, self.example(q, k, v, i), terms))

@@ -8,6 +8,7 @@ use crate::ops::dropout::Dropper;
 use crate::ops::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add};
 use crate::ops::layer_norm::LayerNorm;
 use crate::ops::math::add_to;
+use crate::ops::parallel::zeros;
 use crate::ops::values::{argument, output, tensor, values};
 use crate::ops::vectors::vectorised;
 
@@ -216,7 +217,7 @@ impl CustomOp3 for Adapter {
     ) -> Result<(CpuStorage, Shape)> {
         let (h, y, weights) = (argument(s1, l1)?, argument(s2, l2)?, self.sizes.weights(argument(s3, l3)?));
         let len = ROWS * self.sizes.d.max(1);
-        let mut out = vec![0.0; y.len()];
+        let mut out = zeros(y.len());
         let blocks = out.par_chunks_mut(len).zip(h.par_chunks(len).zip(y.par_chunks(len))).enumerate();
         blocks.try_for_each(|(i, (out, (h, y)))| vectorised(|| self.forward(i * len, out, h, y, &weights)))?;
         Ok(output(out, l1.shape()))
@@ -235,7 +236,7 @@ impl CustomOp3 for Adapter {
         let (ys, all, gs) = (values(y)?, values(weights)?, values(&g)?);
         let w = self.sizes.weights(&all);
         let len = ROWS * self.sizes.d.max(1);
-        let mut dy = vec![0.0; ys.len()];
+        let mut dy = zeros(ys.len());
         let blocks = dy.par_chunks_mut(len).zip(ys.par_chunks(len).zip(gs.par_chunks(len))).enumerate();
         let shares = blocks.map(|(i, (dy, (y, g)))| vectorised(|| self.backward(i * len, (dy, y, g), &w, all.len())));
         // Summed in the order of the rows, hence the same bytes for any number of threads.

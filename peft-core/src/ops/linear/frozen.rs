@@ -4,11 +4,9 @@ use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Storage, 
 use half::bf16;
 
 use super::{Dims, output_dims};
-use crate::ops::dropout::Dropper;
+use crate::ops::Kernels;
 use crate::ops::gemm::{Matrix, Threads, product, product_bf16};
-use crate::ops::parallel::{TASK, binary, for_each_chunk};
 use crate::ops::values::{argument, output, tensor, values};
-use crate::ops::{Activation, Kernels};
 
 /// A weight `[d_out, d_in]` of `f32` or `bf16` beside inputs of one shape.
 pub(super) struct Frozen {
@@ -59,38 +57,9 @@ impl Frozen {
     }
 }
 
-/// What is done to `x W^T` in its place.
-pub(super) enum After {
-    Nothing,
-    /// ReLU, then dropout.
-    Relu(Option<Dropper>),
-}
-
-impl After {
-    fn forward(&self, y: &mut [f32]) {
-        let Self::Relu(dropper) = self else { return };
-        for_each_chunk(y, TASK, |start, y| {
-            for y in y.iter_mut() {
-                *y = Activation::Relu.value(*y);
-            }
-            if let Some(dropper) = dropper {
-                dropper.apply(start, y);
-            }
-        });
-    }
-
-    /// The gradient of `x W^T`; `None` where it is `g` itself. What is above zero in `y` was neither cut off nor dropped.
-    fn backward(&self, y: &Tensor, g: &[f32]) -> Result<Option<Vec<f32>>> {
-        let Self::Relu(dropper) = self else { return Ok(None) };
-        let scale = dropper.as_ref().map_or(1.0, Dropper::scale);
-        Ok(Some(binary(&values(y)?, g, |y, g| if y > 0.0 { g * scale } else { 0.0 })))
-    }
-}
-
-/// `after(x W^T)`.
+/// `x W^T`.
 pub(super) struct FrozenLinear {
     pub(super) weight: Frozen,
-    pub(super) after: After,
 }
 
 impl CustomOp1 for FrozenLinear {
@@ -99,16 +68,12 @@ impl CustomOp1 for FrozenLinear {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let mut y = self.weight.forward(argument(storage, layout)?)?;
-        self.after.forward(&mut y);
+        let y = self.weight.forward(argument(storage, layout)?)?;
         Ok(output(y, self.weight.output_dims(layout.dims())))
     }
 
-    fn bwd(&self, x: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+    fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         let g = g.contiguous()?;
-        let g = values(&g)?;
-        let inner = self.after.backward(y, &g)?;
-        let dx = self.weight.input_gradient(inner.as_deref().unwrap_or(&g))?;
-        tensor(dx, x.shape()).map(Some)
+        tensor(self.weight.input_gradient(&values(&g)?)?, x.shape()).map(Some)
     }
 }

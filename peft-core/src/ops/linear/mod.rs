@@ -2,10 +2,12 @@
 //!
 //! | file | is |
 //! |---|---|
-//! | `frozen.rs` | the map with a frozen weight, and what may follow it in its place |
+//! | `frozen.rs` | the map with a frozen weight |
+//! | `feed_forward.rs` | two of them with ReLU and dropout between |
 //! | `general.rs` | the map whose weight may train, differ by row, or lie on a device |
 //! | `low_rank.rs` | a frozen map with a low-rank branch beside it |
 
+mod feed_forward;
 mod frozen;
 mod general;
 mod low_rank;
@@ -15,12 +17,12 @@ mod tests;
 
 use candle_core::{DType, Result, Tensor, bail};
 
-use self::frozen::{After, Frozen, FrozenLinear};
+pub use self::feed_forward::{feed_forward, feed_forward_plain};
+use self::frozen::{Frozen, FrozenLinear};
 use self::general::Linear;
 pub use self::low_rank::{LowRank, linear_low_rank, linear_low_rank_plain};
-use super::dropout::Dropper;
+use super::Kernels;
 use super::gemm::Matrix;
-use super::{DropoutKey, Kernels, dropout, dropout_plain, relu, relu_plain};
 
 /// `y = x W^T`.
 ///
@@ -46,7 +48,7 @@ pub fn linear(x: &Tensor, w: &Tensor, kernels: Kernels) -> Result<Tensor> {
         bail!("linear: a bf16 weight {:?} beside an f32 input must be frozen and [d_out, d_in]", w.dims());
     }
     if let Some(weight) = Frozen::new(x, w, dims, kernels)? {
-        return x.contiguous()?.apply_op1(FrozenLinear { weight, after: After::Nothing });
+        return x.contiguous()?.apply_op1(FrozenLinear { weight });
     }
     let known_device = x.device().is_cpu() || x.device().is_cuda();
     if narrow || kernels == Kernels::Plain || !known_device {
@@ -68,34 +70,6 @@ pub fn linear_plain(x: &Tensor, w: &Tensor) -> Result<Tensor> {
     }
     let y = x.reshape((rows, d_in))?.matmul(&w.t()?)?;
     y.reshape(output_dims(x.dims(), w.dims()))
-}
-
-/// `y = Dropout(max(x W^T, 0))`; `dropout = None` drops nothing.
-///
-/// Shapes as in [`linear`]. Where the weight is frozen the fused version keeps its argument and its result alone: what is
-/// above zero in the result has the gradient's `1 / (1 - p)`, the rest none.
-///
-/// # Errors
-///
-/// As [`linear`] and [`dropout`](crate::ops::dropout).
-pub fn linear_relu(x: &Tensor, w: &Tensor, key: Option<DropoutKey>, kernels: Kernels) -> Result<Tensor> {
-    let key = key.filter(|key| key.p != 0.0);
-    if let Some(weight) = Frozen::new(x, w, Dims::new(x.dims(), w.dims())?, kernels)? {
-        let after = After::Relu(key.map(Dropper::new).transpose()?);
-        return x.contiguous()?.apply_op1(FrozenLinear { weight, after });
-    }
-    let y = relu(&linear(x, w, kernels)?, kernels)?;
-    key.map_or_else(|| Ok(y.clone()), |key| dropout(&y, key, kernels))
-}
-
-/// [`linear_relu`] by candle's own operations.
-///
-/// # Errors
-///
-/// As [`linear_relu`].
-pub fn linear_relu_plain(x: &Tensor, w: &Tensor, key: Option<DropoutKey>) -> Result<Tensor> {
-    let y = relu_plain(&linear_plain(x, w)?)?;
-    key.map_or_else(|| Ok(y.clone()), |key| dropout_plain(&y, key))
 }
 
 /// `x` as `[batch, rows, d_in]`, `w` as `[batch, d_out, d_in]`; `batch` is 1 for a shared weight.

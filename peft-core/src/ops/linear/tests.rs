@@ -1,5 +1,6 @@
 //! Every linear map against its plain form.
 use super::*;
+use crate::ops::DropoutKey;
 use crate::ops::testing::{Case, frozen, random};
 use candle_core::{Device, Var};
 
@@ -104,36 +105,46 @@ fn dropping(p: f64) -> Option<DropoutKey> {
     Some(DropoutKey { p, seed: 5, stream: 6 })
 }
 
-/// [`linear_relu`]; the weight trains, or (as a constant) does not.
-fn relu_case(x: &[usize], w: [usize; 2], key: Option<DropoutKey>) -> Case<'static> {
-    let frozen = random(&w, 7);
-    let wide = frozen.clone();
+/// [`feed_forward`] with frozen weights.
+fn feed_forward_case(x: &[usize], w_in: [usize; 2], d_out: usize, key: Option<DropoutKey>) -> Case<'static> {
+    let weights = [random(&w_in, 7), random(&[d_out, w_in[0]], 8)];
+    let wide = weights.clone();
     Case::new(
-        "linear_relu",
+        "feed_forward",
         &[x],
-        move |t, kernels| linear_relu(&t[0], &frozen.to_dtype(t[0].dtype())?, key, kernels),
-        move |t| linear_relu_plain(&t[0], &wide, key),
+        move |t, kernels| {
+            let [w_in, w_out] = [weights[0].to_dtype(t[0].dtype())?, weights[1].to_dtype(t[0].dtype())?];
+            feed_forward(&t[0], &w_in, &w_out, key, kernels)
+        },
+        move |t| feed_forward_plain(&t[0], &wide[0], &wide[1], key),
     )
 }
 
 #[test]
-fn a_rectified_map_agrees_with_plain_f64() {
+fn a_feed_forward_network_agrees_with_plain_f64() {
     for key in [None, dropping(0.0), dropping(0.3)] {
-        relu_case(&[5], [3, 5], key).agrees(2e-6);
-        relu_case(&[2, 65, 96], [72, 96], key).agrees(2e-6);
+        feed_forward_case(&[5], [3, 5], 4, key).agrees(2e-6);
+        feed_forward_case(&[2, 65, 96], [160, 96], 72, key).agrees(2e-6);
     }
     let trains = Case::new(
-        "linear_relu",
-        &[&[2, 65, 96], &[72, 96]],
-        |t, kernels| linear_relu(&t[0], &t[1], dropping(0.3), kernels),
-        |t| linear_relu_plain(&t[0], &t[1], dropping(0.3)),
+        "feed_forward",
+        &[&[2, 65, 96], &[160, 96], &[72, 160]],
+        |t, kernels| feed_forward(&t[0], &t[1], &t[2], dropping(0.3), kernels),
+        |t| feed_forward_plain(&t[0], &t[1], &t[2], dropping(0.3)),
     );
     trains.agrees(2e-6);
 }
 
 #[test]
-fn a_rectified_map_is_the_same_for_any_number_of_threads() {
-    relu_case(&[8, 64, 96], [512, 96], dropping(0.1)).is_deterministic();
+fn a_feed_forward_network_is_the_same_for_any_number_of_threads() {
+    feed_forward_case(&[8, 64, 96], [512, 96], 96, dropping(0.1)).is_deterministic();
+}
+
+#[test]
+fn maps_of_a_feed_forward_network_that_do_not_fit_are_named() {
+    let t = |dims: &[usize]| Tensor::ones(dims, DType::F32, &Device::Cpu).unwrap();
+    let error = feed_forward(&t(&[3, 5]), &t(&[7, 5]), &t(&[5, 6]), None, Kernels::Fused).unwrap_err().to_string();
+    assert!(error.contains("[7, 5]") && error.contains("[5, 6]"), "{error}");
 }
 
 /// [`linear_low_rank`] beside a frozen weight.
