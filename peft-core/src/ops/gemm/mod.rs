@@ -193,7 +193,7 @@ fn run(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, threa
 /// of `b.cols` elements that begin `row_stride >= b.cols` elements apart, and alias neither `a` nor `b`.
 unsafe fn call(out: *mut f32, row_stride: usize, a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, threads: Threads) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(isa) = Isa::detect().for_f32(a.rows, b.cols, a.cols) {
+    if let Some(isa) = Isa::detect().for_f32(&a, &b) {
         // SAFETY: by this function's contract; `isa` was found on this processor.
         unsafe { tiles::product_f32(isa, out, row_stride, a, b, accumulate, threads) };
         return;

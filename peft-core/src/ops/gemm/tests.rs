@@ -82,8 +82,16 @@ fn transposed<T: Copy>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
 }
 
 /// Sizes that are and are not multiples of tiles, blocks and steps; all but the first are large enough for tiles.
-const LARGE: [(usize, usize, usize); 6] =
-    [(16, 40, 24), (64, 300, 64), (97, 1100, 70), (130, 129, 520), (70, 260, 1300), (40, 9000, 33)];
+const LARGE: [(usize, usize, usize); 8] = [
+    (16, 40, 24),
+    (64, 300, 64),
+    (97, 1100, 70),
+    (130, 129, 520),
+    (70, 260, 1300),
+    (40, 9000, 33),
+    (17, 700, 128),
+    (96, 1000, 64),
+];
 
 #[test]
 fn large_products_are_as_exact_as_f32_for_every_layout() {
@@ -171,8 +179,9 @@ fn bytes_do_not_depend_on_the_number_of_threads() {
     for (m, k, n) in LARGE {
         let (a, b) = (random(m * k, 9), random(k * n, 10));
         let narrow: Vec<bf16> = b.iter().copied().map(bf16::from_f32).collect();
-        let (a, b, narrow) = (Matrix::new(&a, m, k), Matrix::new(&b, k, n), Matrix::new(&narrow, k, n));
-        let run = |threads| (product(a, b, threads).unwrap(), product_bf16(a, narrow, threads).unwrap());
+        let (a, narrow) = (Matrix::new(&a, m, k), Matrix::new(&narrow, k, n));
+        let both = [Matrix::new(&b, k, n), Matrix::new(&b, n, k).t()];
+        let run = |threads| (both.map(|b| product(a, b, threads).unwrap()), product_bf16(a, narrow, threads).unwrap());
         assert_eq!(pool.install(|| run(Threads::All)), run(Threads::One));
     }
 }

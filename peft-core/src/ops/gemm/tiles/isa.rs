@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use crate::ops::gemm::Matrix;
+
 /// The instructions for products of `bf16` numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ops::gemm) enum Isa {
@@ -15,6 +17,8 @@ pub(in crate::ops::gemm) enum Isa {
 
 /// Below this many rows or columns packing costs more than a faster product gains.
 const FEWEST: usize = 48;
+/// The same for rows beside a right operand whose columns are contiguous, which is faster to pack.
+const FEWEST_ROWS: usize = 16;
 /// The same for the inner dimension.
 const SHALLOWEST: usize = 32;
 /// The same for the product of all three.
@@ -27,9 +31,11 @@ impl Isa {
         *FOUND.get_or_init(find)
     }
 
-    /// What multiplies `f32` matrices `[m, k] [k, n]` faster than `f32` arithmetic does.
-    pub(in crate::ops::gemm) fn for_f32(self, m: usize, n: usize, k: usize) -> Option<Self> {
-        let large = m.min(n) >= FEWEST && k >= SHALLOWEST && m * n * k >= SMALLEST;
+    /// What multiplies `f32` matrices faster than `f32` arithmetic does.
+    pub(in crate::ops::gemm) fn for_f32(self, a: &Matrix<'_>, b: &Matrix<'_>) -> Option<Self> {
+        let (m, n, k) = (a.rows, b.cols, a.cols);
+        let fewest = if b.row_stride == 1 { FEWEST_ROWS } else { FEWEST };
+        let large = m >= fewest && n >= FEWEST && k >= SHALLOWEST && m * n * k >= SMALLEST;
         (self == Self::Amx && large).then_some(self)
     }
 

@@ -44,8 +44,15 @@ pub(super) unsafe fn product_f32(
     accumulate: bool,
     threads: Threads,
 ) {
+    let out = Output::new(out, row_stride);
     // SAFETY: by this function's contract.
-    unsafe { blocked::<f32, 3>(isa, Output::new(out, row_stride), a, b, accumulate, threads) }
+    unsafe {
+        if !accumulate && thin::applies_to_f32(&a, &b) {
+            thin::thin_f32(out, a, b, threads);
+        } else {
+            blocked::<f32, 3>(isa, out, a, b, accumulate, threads);
+        }
+    }
 }
 
 /// `out = a b` with `a` rounded to `bf16`.

@@ -1,5 +1,6 @@
-//! Few rows by a large weight, as in decoding: such a product waits for the weight to come from memory. Its tiles are
-//! read where they lie, and the few rows are what is packed; the result comes out transposed.
+//! Few rows by a large weight, as in decoding: such a product waits for the weight to come from memory, or to be packed.
+//! Tiles of `bf16` numbers are read where they lie. Those of `f32` numbers are split line by line, as the left operand's
+//! are, and used while they are in the cache. The result comes out transposed.
 
 use std::arch::x86_64::{__m512i, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_setzero_si512};
 
@@ -12,8 +13,52 @@ use crate::ops::gemm::{Matrix, Threads};
 
 /// Beyond so many rows the weight is read so often that packing it pays.
 const MOST_ROWS: usize = 128;
+/// The same for `f32`.
+const MOST_ROWS_F32: usize = 96;
 /// Blocks of the weight's rows in one task.
 const TASK: usize = 4;
+
+/// Whether `x wᵀ` of `f32` can be computed so, and faster than in blocks: whole blocks of a weight whose rows are
+/// contiguous.
+pub(super) fn applies_to_f32(a: &Matrix<'_>, b: &Matrix<'_>) -> bool {
+    a.rows <= MOST_ROWS_F32 && b.row_stride == 1 && b.cols.is_multiple_of(BLOCK) && b.rows > 0
+}
+
+/// `out = a b` of `f32`.
+///
+/// # Safety
+/// As [`call`](crate::ops::gemm::call); [`applies_to_f32`] must hold and the processor have tile registers.
+pub(super) unsafe fn thin_f32(out: Output, a: Matrix<'_>, b: Matrix<'_>, threads: Threads) {
+    let (rows, weight) = (Lines::right(a.t()), Lines::left(b.t()));
+    let steps = rows.depth().div_ceil(DEPTH);
+    let count = rows.count();
+    let height = steps * 3 * 2;
+    let mut packed = buffer(count.div_ceil(BLOCK) * height);
+    for (i, tiles) in packed.chunks_mut(height).enumerate() {
+        // SAFETY: the operand lies inside its slice, and the panel has `height` tiles.
+        unsafe { panel::<f32, 3>(rows, i * BLOCK, 0, steps, tiles.as_mut_ptr().cast()) };
+    }
+    let packed = &packed;
+    let blocks: Vec<_> = (0..b.cols / BLOCK).collect();
+    let tasks: Vec<_> = blocks.chunks(TASK).collect();
+    for_each(tasks, threads, |task| {
+        let mut tiles = buffer(height);
+        let mut block = Block([0.0; BLOCK * BLOCK]);
+        for column in task {
+            // SAFETY: as above.
+            unsafe { panel::<f32, 3>(weight, column * BLOCK, 0, steps, tiles.as_mut_ptr().cast()) };
+            // SAFETY: the processor has the registers, by this function's contract.
+            let _session = unsafe { amx::Session::begin() };
+            for (i, x) in packed.chunks(height).enumerate() {
+                // SAFETY: both panels hold `steps` steps; tasks write disjoint columns of `out`.
+                unsafe {
+                    amx::three_planes(tiles.as_ptr().cast(), x.as_ptr().cast(), steps, block.0.as_mut_ptr());
+                    store(&block, out, i * BLOCK, count, column * BLOCK);
+                }
+            }
+        }
+    });
+}
 
 /// Whether `x wᵀ` can be computed so: whole tiles of a weight whose rows are contiguous.
 pub(super) fn applies(isa: Isa, a: &Matrix<'_>, b: &Matrix<'_, bf16>) -> bool {

@@ -1,0 +1,133 @@
+"""The three that label side by side: `hyperloader predict`, Hugging Face's `generate`, CTranslate2.
+
+All run the T5 of one compiled folder (`hyperloader compile`). Its adapters, which fold into no T5, are left out on the
+sides of Hugging Face and CTranslate2, in favour of these. With random weights `</s>` never comes, so both are told to
+write as many tokens for a batch as its longest true target has; their batches are sorted by length, as a good user would
+sort them. Ours labels words one by one and makes its own batches.
+"""
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+
+def numbered(words):
+    return " ".join(f"<extra_id_{i}> {word}" for i, word in enumerate(words)) + f" <extra_id_{len(words)}>"
+
+
+def seconds(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+class Corpus:
+    """A folder with `seq.in` and `seq.out`, the first `count` sentences of it."""
+
+    def __init__(self, folder, count=None):
+        lines = lambda name: (folder / name).read_text().splitlines()[:count]
+        self.sentences = [line.split() for line in lines("seq.in")]
+        self.tags = [[tag.split("-", 1)[-1] for tag in line.split()] for line in lines("seq.out")]
+
+    def write(self, path, count=None):
+        path.write_text("".join(" ".join(s) + "\n" for s in self.sentences[:count]))
+
+
+class Peer:
+    """A side that generates text."""
+
+    def __init__(self, tokenizer, corpus):
+        self.tokenizer, self.corpus = tokenizer, corpus
+        self.lengths = [len(tokenizer(numbered(tags))["input_ids"]) for tags in corpus.tags]
+
+    def label_all(self, batch_size):
+        order = sorted(range(len(self.lengths)), key=lambda i: len(self.corpus.sentences[i]))
+        for first in range(0, len(order), batch_size):
+            self.label(order[first: first + batch_size])
+
+    def label(self, indices):
+        self.run([numbered(self.corpus.sentences[i]) for i in indices], max(self.lengths[i] for i in indices))
+
+
+class HuggingFace(Peer):
+    def __init__(self, model, tokenizer, corpus):
+        super().__init__(tokenizer, corpus)
+        self.model = model
+
+    @torch.inference_mode()
+    def run(self, texts, n):
+        inputs = self.tokenizer(texts, padding=True, return_tensors="pt")
+        ids = self.model.generate(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"],
+                                  min_new_tokens=n, max_new_tokens=n, do_sample=False, num_beams=1)
+        assert ids.shape[1] == n + 1, ids.shape
+        self.tokenizer.batch_decode(ids)
+
+
+class CTranslate2(Peer):
+    def __init__(self, model, tokenizer, corpus, threads):
+        super().__init__(tokenizer, corpus)
+        import ctranslate2
+
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = Path(folder) / "hf", Path(folder) / "ct2"
+            model.save_pretrained(source)
+            tokenizer.save_pretrained(source)
+            ctranslate2.converters.TransformersConverter(str(source)).convert(str(target))
+            self.translator = ctranslate2.Translator(str(target), device="cpu", compute_type="float32",
+                                                     inter_threads=1, intra_threads=threads)
+
+    def run(self, texts, n):
+        tokens = [self.tokenizer.convert_ids_to_tokens(ids) for ids in self.tokenizer(texts)["input_ids"]]
+        results = self.translator.translate_batch(tokens, beam_size=1, min_decoding_length=n, max_decoding_length=n)
+        written = [result.hypotheses[0] for result in results]
+        assert all(len(tokens) == n for tokens in written), [len(tokens) for tokens in written]
+        self.tokenizer.batch_decode([self.tokenizer.convert_tokens_to_ids(tokens) for tokens in written])
+
+
+def peers(folder, corpus, threads, wanted):
+    """Those of `huggingface` and `ctranslate2` that are wanted, by name."""
+    torch.set_num_threads(threads)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), pad_token="<pad>",
+                                        eos_token="</s>", unk_token="<unk>")
+    model = T5ForConditionalGeneration(T5Config.from_json_file(folder / "config.json")).eval()
+    missing, _ = model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+    tied = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"}
+    assert set(missing) <= tied, missing
+    model.tie_weights()
+    model.generation_config.decoder_start_token_id = 0
+    made = {"huggingface": lambda: HuggingFace(model, tokenizer, corpus),
+            "ctranslate2": lambda: CTranslate2(model, tokenizer, corpus, threads)}
+    return {name: made[name]() for name in wanted}
+
+
+class Ours:
+    """`hyperloader predict` on a compiled folder."""
+
+    def __init__(self, command, folder, task, dtype, threads):
+        self.command = [command, "predict", str(folder), "--task", task, "--dtype", dtype]
+        self.env = os.environ | {"RAYON_NUM_THREADS": str(threads)}
+
+    def file(self, path):
+        """Labels a file; returns the most memory the process held, in bytes."""
+        child = subprocess.Popen([*self.command, str(path)], env=self.env, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        assert status == 0, status
+        return usage.ru_maxrss * 1024
+
+    def pipe(self):
+        return subprocess.Popen([*self.command, "-"], env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    @staticmethod
+    def ask(child, sentence):
+        """Sends one sentence and reads its tags, which end with a blank line."""
+        child.stdin.write((" ".join(sentence) + "\n").encode())
+        child.stdin.flush()
+        tags = []
+        while (line := child.stdout.readline()) not in (b"\n", b""):
+            tags.append(line)
+        assert len(tags) == len(sentence), (len(tags), sentence)
