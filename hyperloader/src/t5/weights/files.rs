@@ -15,6 +15,9 @@ use crate::{Error, Result};
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
+/// Bytes that are copied out of a map before it lets go of them; whole numbers and whole pages.
+const AT_ONCE: usize = 4 << 20;
+
 /// The part of `model.safetensors.index.json` that matters here.
 #[derive(Deserialize)]
 struct Index {
@@ -93,10 +96,32 @@ fn filled(view: &TensorView<'_>, mut room: Vec<f32>) -> candle_core::Result<Tens
     if view.dtype() != Dtype::F32 {
         return view.load(&Device::Cpu);
     }
-    let (values, _) = view.data().as_chunks::<4>();
-    room.extend(values.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+    for bytes in view.data().chunks(AT_ONCE) {
+        let (values, _) = bytes.as_chunks::<4>();
+        room.extend(values.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+        let_go(bytes);
+    }
     Tensor::from_vec(room, view.shape(), &Device::Cpu)
 }
+
+/// Tells the system that these bytes of a map have been read: without that a model is in memory twice until all is loaded.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code, reason = "advice about memory is a system call")]
+fn let_go(bytes: &[u8]) {
+    const PAGE: usize = 4096;
+    // Whole pages alone: the first and the last may hold parts of other tensors.
+    let skip = bytes.as_ptr().addr().next_multiple_of(PAGE) - bytes.as_ptr().addr();
+    let Some(pages) = bytes.get(skip..).map(|rest| rest.len() / PAGE * PAGE).filter(|length| *length > 0) else {
+        return;
+    };
+    // SAFETY: the range lies inside a read-only map of a file: its pages are read again from there if they are touched.
+    unsafe {
+        libc::madvise(bytes.as_ptr().add(skip).cast_mut().cast(), pages, libc::MADV_DONTNEED);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn let_go(_bytes: &[u8]) {}
 
 /// Asks the system to back memory that nobody has touched yet with huge pages: a model is sixty thousand small ones, each a
 /// fault.
