@@ -32,7 +32,7 @@ pub struct Bottleneck<'a> {
     pub norm: Option<BottleneckNorm<'a>>,
 }
 
-/// The layer norm behind a bottleneck adapter, as in [`layer_norm`].
+/// The layer norm behind a bottleneck adapter, as in [`layer_norm`](fn@super::layer_norm).
 #[derive(Debug, Clone, Copy)]
 pub struct BottleneckNorm<'a> {
     /// `gamma [d]`.

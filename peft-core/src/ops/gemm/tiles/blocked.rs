@@ -16,6 +16,8 @@ const STEPS: usize = 32;
 const SLICE: usize = 4 * STEPS;
 /// Columns of a part of the right operand, as blocks.
 const COLUMNS: usize = 8;
+/// Tasks that a product has at least, if it has so many blocks.
+const TASKS: usize = 4;
 /// Blocks of rows that share a packed part of the right operand, where there are too few columns for several tasks.
 const ROWS: usize = 8;
 
@@ -64,14 +66,15 @@ struct Task {
     columns: std::ops::Range<usize>,
 }
 
-/// Tasks by the sizes alone, so that the work of one is the same for any number of threads.
+/// Tasks by the sizes alone, so that the work of one is the same for any number of threads: four at least, of narrower parts
+/// of the right operand rather than of fewer rows, since each task packs its part of the right operand itself.
 fn tasks(rows: usize, columns: usize) -> Vec<Task> {
-    let parts = columns.div_ceil(COLUMNS);
-    let height = if parts < 4 { rows.div_ceil(4).max(ROWS) } else { rows };
-    let starts = (0..columns).step_by(COLUMNS);
+    let width = COLUMNS.min(columns.div_ceil(TASKS)).max(1);
+    let height = if columns.div_ceil(width) < TASKS { rows.div_ceil(TASKS).max(ROWS) } else { rows };
+    let starts = (0..columns).step_by(width);
     let task = |column: usize, row: usize| Task {
         rows: row..rows.min(row + height),
-        columns: column..columns.min(column + COLUMNS),
+        columns: column..columns.min(column + width),
     };
     starts.flat_map(|column| (0..rows).step_by(height.max(1)).map(move |row| task(column, row))).collect()
 }
