@@ -7,6 +7,7 @@ use datasets::encode::{Encoder, Pair, collate, decode_tags};
 use datasets::labels::OUTSIDE;
 use datasets::tokenizer::{T5Tokenizer, WordEncoder};
 use peft_core::{Condition, Ctx, WeightBank};
+use rayon::prelude::*;
 
 use super::labelled::{Labelled, Piece, join};
 use super::windows::{Limits, windows};
@@ -97,13 +98,18 @@ impl<'a> Labeller<'a> {
         // Sentences of like length share a batch, so that little of it is padding.
         let mut order: Vec<usize> = (0..cut.len()).collect();
         order.sort_by_key(|&i| cut.get(i).map_or((0, 0), |window| (window.pair.source.len(), window.words.len())));
-        let mut pieces = vec![Piece::default(); cut.len()];
-        for numbers in order.chunks(self.batch_size) {
+        // Batches side by side: threads that share one wait for each other at every operation. The longest, last in the
+        // order, begins first, so that none is left over for one thread alone.
+        let batches: Vec<&[usize]> = order.chunks(self.batch_size).rev().collect();
+        let write = |numbers: &&[usize]| {
             let batch: Vec<&Window> = numbers.iter().filter_map(|&i| cut.get(i)).collect();
-            for (&number, piece) in numbers.iter().zip(self.write(&batch)?) {
-                if let Some(slot) = pieces.get_mut(number) {
-                    *slot = piece;
-                }
+            self.write(&batch)
+        };
+        let written: Vec<Vec<Piece>> = batches.par_iter().with_max_len(1).map(write).collect::<Result<_>>()?;
+        let mut pieces = vec![Piece::default(); cut.len()];
+        for (&number, piece) in batches.into_iter().flatten().zip(written.into_iter().flatten()) {
+            if let Some(slot) = pieces.get_mut(number) {
+                *slot = piece;
             }
         }
         let mut windows = cut.iter().map(|window| (window.sentence, window.words.clone())).zip(pieces).peekable();

@@ -3,10 +3,10 @@
 
 /// Runs `f`, compiled once more for each set of vector instructions; what `f` calls must be inlined to gain by it.
 ///
-/// The instructions decide how many elements are computed at once, never in which order numbers are summed: the result's
+/// For loops of a backbone's own that the compiler can vectorise. The instructions decide how many elements are computed at once, never in which order numbers are summed: the result's
 /// bytes are the same on every processor.
 #[inline(always)]
-pub(super) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::is_x86_feature_detected as has;

@@ -1,6 +1,7 @@
 //! Attention of tokens that belong to different rows and positions, straight on the buffers.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result as CandleResult, Shape, Tensor, bail};
+use peft_core::ops::vectorised;
 use rayon::prelude::*;
 
 use super::RowTerms;
@@ -29,6 +30,7 @@ struct Buffer<'a> {
 
 impl<'a> Buffer<'a> {
     /// What head `head` has in row `row`: one stretch of `d` for each key.
+    #[inline(always)]
     fn head(self, row: usize, head: usize, d: usize) -> impl Iterator<Item = &'a [f32]> {
         let row = self.data.get(row * self.all * self.width..).unwrap_or_default();
         row.chunks_exact(self.width.max(1)).map(move |key| key.get(head * d..(head + 1) * d).unwrap_or_default())
@@ -37,6 +39,7 @@ impl<'a> Buffer<'a> {
 
 impl RowAttention<'_> {
     /// What the query `q [width]` of the token at `place` finds, into `y [width]`.
+    #[inline(always)]
     fn token(
         &self,
         y: &mut [f32],
@@ -86,7 +89,7 @@ impl CustomOp3 for RowAttention<'_> {
         let tokens = y.par_chunks_mut(width.max(1)).zip(q.par_chunks(width.max(1))).zip(places);
         tokens.for_each_init(Vec::new, |scores, ((y, q), place)| {
             if let Some(place) = place {
-                self.token(y, q, *place, buffer(k), buffer(v), scores);
+                vectorised(|| self.token(y, q, *place, buffer(k), buffer(v), scores));
             }
         });
         Ok((CpuStorage::F32(y), l1.shape().clone()))
@@ -104,6 +107,7 @@ fn argument<'a>(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<&'a [f
 /// Sixteen sums at once, which is what lets the compiler use the widest registers there are.
 const LANES: usize = 16;
 
+#[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0f32; LANES];
     let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
@@ -114,6 +118,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
+#[inline(always)]
 fn softmax(scores: &mut [f32]) {
     let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.;

@@ -5,17 +5,28 @@
 //! | [`Matrix`], [`MatrixMut`] | a matrix inside a slice |
 //! | [`multiply`], [`multiply_add`], [`product`], [`batched_product`] | products of `f32` matrices |
 //! | [`product_bf16`] | `f32` by `bf16`, the sum in `f32`: for frozen weights |
-//! | `tiles/` | large products on tile registers (Intel AMX), in blocks of 32 by 32 |
+//! | `isa.rs` | what this processor multiplies matrices with |
+//! | `tiles/` | large products on tile registers (Intel AMX), and of `bf16` pairs on vectors, in blocks of 32 by 32 |
+//! | `fma/` | products on vectors of 16 `f32` (AVX-512), with weights of `f32` or `bf16` |
+//! | `block.rs`, `output.rs` | what these two share |
 //!
 //! Where the processor has tile registers, a large `f32` product is the sum of six products of `bf16` numbers: each
 //! element is split into three that add up to it exactly, and only those products are left out that lie below the last
-//! bit. That is as exact as `f32` arithmetic and two to three times as fast. All else is the `gemm` crate's.
+//! bit. That is as exact as `f32` arithmetic and up to twice as fast. All that neither folder takes is the `gemm` crate's.
 #![allow(
     unsafe_code,
     reason = "products take raw pointers and processor instructions; every call is preceded by the checks that make it \
               sound"
 )]
 
+#[cfg(target_arch = "x86_64")]
+mod block;
+#[cfg(target_arch = "x86_64")]
+mod fma;
+#[cfg(target_arch = "x86_64")]
+mod isa;
+#[cfg(target_arch = "x86_64")]
+mod output;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
 mod view;
@@ -26,7 +37,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 #[cfg(target_arch = "x86_64")]
-use self::tiles::Isa;
+use self::{isa::Isa, output::Output};
 pub(super) use self::view::{Matrix, MatrixMut};
 
 /// How many threads a product may use. The result's bytes do not depend on it.
@@ -68,8 +79,8 @@ pub(super) fn product(a: Matrix<'_>, b: Matrix<'_>, threads: Threads) -> Result<
 
 /// `a b` for a matrix of `bf16` numbers: a new row-major matrix of `f32`.
 ///
-/// The sum is over `f32`. Where the processor multiplies `bf16` numbers, `a` is rounded to such numbers too (a relative
-/// error of 2⁻⁹ an element); elsewhere `b` is widened and `a` stays as it is.
+/// The sum is over `f32`. Where the processor multiplies `bf16` numbers faster, `a` is rounded to such numbers too (a
+/// relative error of 2⁻⁹ an element); elsewhere `b` is widened and `a` stays as it is.
 pub(super) fn product_bf16(a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) -> Result<Vec<f32>> {
     let mut out = vec![0.0; a.rows * b.cols];
     multiply_bf16(MatrixMut::new(&mut out, a.rows, b.cols), a, b, threads)?;
@@ -81,15 +92,23 @@ pub(super) fn multiply_bf16(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_, bf1
     check(&a, &b)?;
     check_out(&out, &a, &b)?;
     #[cfg(target_arch = "x86_64")]
-    if let Some(isa) = Isa::detect().for_bf16() {
-        // SAFETY: as in `run`; `isa` was found on this processor.
-        unsafe { tiles::product_bf16(isa, out.data.as_mut_ptr(), out.row_stride, a, b, threads) };
-        return Ok(());
+    {
+        let (isa, to) = (Isa::detect(), Output::new(out.data.as_mut_ptr(), out.row_stride));
+        if let Some(isa) = isa.for_bf16() {
+            // SAFETY: as in `run`; `isa` was found on this processor.
+            unsafe { tiles::product_bf16(isa, to, a, b, threads) };
+            return Ok(());
+        }
+        if fma::applies(isa, &a, &b, false) {
+            // SAFETY: as above.
+            unsafe { fma::product(to, a, b, false, threads) };
+            return Ok(());
+        }
     }
     widened(out, a, b, threads)
 }
 
-/// `out = a b` where the processor has no products of `bf16` numbers.
+/// `out = a b` where the processor has neither products of `bf16` numbers nor vectors of 16 `f32`.
 fn widened(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) -> Result<()> {
     /// Columns of `b` that are widened at once: few enough to stay in the cache.
     const COLUMNS: usize = 256;
@@ -193,10 +212,18 @@ fn run(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, threa
 /// of `b.cols` elements that begin `row_stride >= b.cols` elements apart, and alias neither `a` nor `b`.
 unsafe fn call(out: *mut f32, row_stride: usize, a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, threads: Threads) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(isa) = Isa::detect().for_f32(&a, &b) {
-        // SAFETY: by this function's contract; `isa` was found on this processor.
-        unsafe { tiles::product_f32(isa, out, row_stride, a, b, accumulate, threads) };
-        return;
+    {
+        let (isa, out) = (Isa::detect(), Output::new(out, row_stride));
+        if let Some(isa) = isa.for_f32(&a, &b) {
+            // SAFETY: by this function's contract; `isa` was found on this processor.
+            unsafe { tiles::product_f32(isa, out, a, b, accumulate, threads) };
+            return;
+        }
+        if fma::applies(isa, &a, &b, accumulate) {
+            // SAFETY: as above.
+            unsafe { fma::product(out, a, b, accumulate, threads) };
+            return;
+        }
     }
     // SAFETY: by this function's contract. The strides fit `isize` wherever they are used, because `fits`
     // has checked the offset of the last element.

@@ -131,13 +131,21 @@ fn bf16_products(a: Matrix<'_>, b: Matrix<'_, bf16>) -> Vec<(&'static str, Vec<f
     widened(MatrixMut::new(&mut wide, a.rows, b.cols), a, b, Threads::One).unwrap();
     all.push(("widened", wide));
     #[cfg(target_arch = "x86_64")]
-    for isa in [Isa::Amx, Isa::Avx512] {
-        let found = Isa::detect();
-        if found == isa || (found == Isa::Amx && isa == Isa::Avx512) {
+    {
+        let (tiles, pairs) = (Isa::detect() == Isa::Amx, is_x86_feature_detected!("avx512bf16"));
+        for (how, isa, is_there) in [("tiles", Isa::Amx, tiles), ("pairs", Isa::PairsOfBf16, pairs)] {
+            if is_there {
+                let mut y = empty();
+                // SAFETY: the sizes fit, and the processor has `isa`.
+                unsafe { tiles::product_bf16(isa, Output::new(y.as_mut_ptr(), b.cols), a, b, Threads::One) };
+                all.push((how, y));
+            }
+        }
+        if fma::applies(Isa::detect(), &a, &b, false) {
             let mut y = empty();
-            // SAFETY: the sizes fit, and the processor has `isa`.
-            unsafe { tiles::product_bf16(isa, y.as_mut_ptr(), b.cols, a, b, Threads::One) };
-            all.push((if isa == Isa::Amx { "tiles" } else { "vectors" }, y));
+            // SAFETY: as above.
+            unsafe { fma::product(Output::new(y.as_mut_ptr(), b.cols), a, b, false, Threads::One) };
+            all.push(("vectors", y));
         }
     }
     all

@@ -5,8 +5,8 @@
 
 use std::arch::asm;
 
-use super::TILE;
 use super::pack::Tile;
+use crate::ops::gemm::block::TILE;
 
 /// The shape of the registers: 16 rows of 64 bytes each.
 #[repr(C, align(64))]

@@ -6,8 +6,8 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
-use super::TILE;
 use super::pack::Tile;
+use crate::ops::gemm::block::TILE;
 
 /// Rows that are summed at once: with two columns of tiles, 16 of the 32 registers.
 const ROWS: usize = 8;

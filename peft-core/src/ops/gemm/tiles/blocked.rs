@@ -3,11 +3,11 @@
 use std::arch::x86_64::{__m512, _mm512_add_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
 use super::pack::{Element, Lines, Tile, buffer, panel};
-use super::{BLOCK, DEPTH, Isa, TILE, amx, avx512};
-use crate::ops::gemm::{Matrix, Threads};
+use super::{DEPTH, amx, avx512};
+use crate::ops::gemm::block::{BLOCK, Block, TILE};
+use crate::ops::gemm::output::{Output, for_each};
+use crate::ops::gemm::{Isa, Matrix, Threads};
 
 /// Steps of 32 `k` that are summed before the result is written: a part of the right operand stays in the second-level
 /// cache with them. Three planes take three times the room.
@@ -20,45 +20,6 @@ const COLUMNS: usize = 8;
 const TASKS: usize = 4;
 /// Blocks of rows that share a packed part of the right operand, where there are too few columns for several tasks.
 const ROWS: usize = 8;
-
-/// The numbers of one block.
-#[repr(C, align(64))]
-struct Block([f32; BLOCK * BLOCK]);
-
-/// Where the product goes: rows `stride` numbers apart.
-#[derive(Clone, Copy)]
-pub(super) struct Output {
-    data: *mut f32,
-    stride: usize,
-}
-
-// SAFETY: tasks write disjoint blocks of it.
-unsafe impl Send for Output {}
-// SAFETY: as above.
-unsafe impl Sync for Output {}
-
-impl Output {
-    pub(super) fn new(data: *mut f32, stride: usize) -> Self {
-        Self { data, stride }
-    }
-
-    /// Row `row` from column `column`.
-    ///
-    /// # Safety
-    /// Both must lie inside.
-    pub(super) unsafe fn at(self, row: usize, column: usize) -> *mut f32 {
-        // SAFETY: by this function's contract.
-        unsafe { self.data.add(row * self.stride + column) }
-    }
-}
-
-/// Runs `f` on every item, on all threads or on this one.
-pub(super) fn for_each<T: Send>(items: Vec<T>, threads: Threads, f: impl Fn(T) + Sync + Send) {
-    match threads {
-        Threads::All if rayon::current_num_threads() > 1 && items.len() > 1 => items.into_par_iter().for_each(f),
-        _ => items.into_iter().for_each(f),
-    }
-}
 
 /// The blocks of rows and of columns that one task computes.
 struct Task {
@@ -155,7 +116,7 @@ impl<T> Part<'_, T> {
             }
             // SAFETY: the processor has `isa`.
             let _session = (self.isa == Isa::Amx).then(|| unsafe { amx::Session::begin() });
-            let mut block = Block([0.0; BLOCK * BLOCK]);
+            let mut block = Block::ZERO;
             for row in task.rows.clone() {
                 let Some(a) = self.packed.get(row * self.height + first * P * 2) else { continue };
                 for (b, column) in tiles.chunks(width).zip(task.columns.clone()) {

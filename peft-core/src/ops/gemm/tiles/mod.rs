@@ -3,7 +3,6 @@
 //!
 //! | file | is |
 //! |---|---|
-//! | `isa.rs` | what this processor can do |
 //! | `pack.rs` | matrices into tiles, and an `f32` number into three of `bf16` |
 //! | `amx.rs`, `avx512.rs` | one block of the product, on tile registers or on vectors |
 //! | `blocked.rs` | the blocks of a product, shared out to threads |
@@ -14,22 +13,18 @@
 mod amx;
 mod avx512;
 mod blocked;
-mod isa;
 mod pack;
 mod thin;
 
 use half::bf16;
 
-use self::blocked::{Output, blocked};
-pub(super) use self::isa::Isa;
-use crate::ops::gemm::{Matrix, Threads};
+use self::blocked::blocked;
+use super::block::TILE;
+use super::output::Output;
+use super::{Isa, Matrix, Threads};
 
-/// Rows, columns and half the inner numbers of a tile.
-const TILE: usize = 16;
 /// Inner numbers of a tile.
 const DEPTH: usize = 2 * TILE;
-/// Rows and columns of a block: two tiles by two.
-const BLOCK: usize = 2 * TILE;
 
 /// `out = a b`, or `out += a b`, as exact as `f32` arithmetic.
 ///
@@ -37,14 +32,12 @@ const BLOCK: usize = 2 * TILE;
 /// As [`call`](crate::ops::gemm::call); the processor must have `isa`.
 pub(super) unsafe fn product_f32(
     isa: Isa,
-    out: *mut f32,
-    row_stride: usize,
+    out: Output,
     a: Matrix<'_>,
     b: Matrix<'_>,
     accumulate: bool,
     threads: Threads,
 ) {
-    let out = Output::new(out, row_stride);
     // SAFETY: by this function's contract.
     unsafe {
         if !accumulate && thin::applies_to_f32(&a, &b) {
@@ -61,13 +54,11 @@ pub(super) unsafe fn product_f32(
 /// As [`product_f32`].
 pub(super) unsafe fn product_bf16(
     isa: Isa,
-    out: *mut f32,
-    row_stride: usize,
+    out: Output,
     a: Matrix<'_>,
     b: Matrix<'_, bf16>,
     threads: Threads,
 ) {
-    let out = Output::new(out, row_stride);
     // SAFETY: by this function's contract.
     unsafe {
         if thin::applies(isa, &a, &b) {

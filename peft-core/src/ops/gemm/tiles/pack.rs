@@ -8,23 +8,20 @@
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm256_maskz_loadu_epi16, _mm512_castsi512_ps, _mm512_castsi512_si256,
     _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64, _mm512_maskz_loadu_epi16,
-    _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4,
-    _mm512_slli_epi32, _mm512_storeu_si512, _mm512_sub_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
-    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32,
+    _mm512_storeu_si512, _mm512_sub_ps,
 };
 
 use half::bf16;
 
-use super::{DEPTH, TILE};
+use super::DEPTH;
 use crate::ops::gemm::Matrix;
+use crate::ops::gemm::block::{TILE, transpose};
 
 /// 16 times 64 bytes.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 pub(super) struct Tile([u16; TILE * DEPTH]);
-
-/// 16 vectors, which hold 16 pairs of numbers each.
-type Vectors = [__m512i; TILE];
 
 /// The lines of an operand.
 #[derive(Clone, Copy)]
@@ -211,34 +208,6 @@ unsafe fn pack<T: Element<P>, const P: usize>(lines: Lines<'_, T>, first: usize,
             // SAFETY: by this function's contract; a tile has 16 rows of 64 bytes.
             unsafe { _mm512_storeu_si512(out.add(2 * plane).cast::<__m512i>().add(row), *vector) };
         }
-    }
-}
-
-/// Transposes 16 by 16 numbers of 32 bits.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[allow(clippy::indexing_slicing, reason = "constant bounds; the shuffle is unreadable otherwise")]
-pub(super) fn transpose(rows: &mut Vectors) {
-    let mut t = [_mm512_setzero_si512(); TILE];
-    for i in 0..8 {
-        t[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
-        t[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
-    }
-    for i in 0..4 {
-        rows[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-        rows[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-        rows[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-        rows[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-    }
-    for i in 0..4 {
-        for half in [0, 8] {
-            let (a, b) = (rows[half + i], rows[half + i + 4]);
-            t[half + i] = _mm512_shuffle_i32x4::<0x88>(a, b);
-            t[half + i + 4] = _mm512_shuffle_i32x4::<0xdd>(a, b);
-        }
-    }
-    for i in 0..8 {
-        rows[i] = _mm512_shuffle_i32x4::<0x88>(t[i], t[i + 8]);
-        rows[i + 8] = _mm512_shuffle_i32x4::<0xdd>(t[i], t[i + 8]);
     }
 }
 

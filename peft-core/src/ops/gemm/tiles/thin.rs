@@ -2,14 +2,13 @@
 //! Tiles of `bf16` numbers are read where they lie. Those of `f32` numbers are split line by line, as the left operand's
 //! are, and used while they are in the cache. The result comes out transposed.
 
-use std::arch::x86_64::{__m512i, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_setzero_si512};
-
 use half::bf16;
 
-use super::blocked::{Output, for_each};
-use super::pack::{Lines, buffer, panel, transpose};
-use super::{BLOCK, DEPTH, Isa, TILE, amx};
-use crate::ops::gemm::{Matrix, Threads};
+use super::pack::{Lines, buffer, panel};
+use super::{DEPTH, amx};
+use crate::ops::gemm::block::{BLOCK, Block};
+use crate::ops::gemm::output::{Output, for_each};
+use crate::ops::gemm::{Isa, Matrix, Threads};
 
 /// Beyond so many rows the weight is read so often that packing it pays.
 const MOST_ROWS: usize = 128;
@@ -43,7 +42,7 @@ pub(super) unsafe fn thin_f32(out: Output, a: Matrix<'_>, b: Matrix<'_>, threads
     let tasks: Vec<_> = blocks.chunks(TASK).collect();
     for_each(tasks, threads, |task| {
         let mut tiles = buffer(height);
-        let mut block = Block([0.0; BLOCK * BLOCK]);
+        let mut block = Block::ZERO;
         for column in task {
             // SAFETY: as above.
             unsafe { panel::<f32, 3>(weight, column * BLOCK, 0, steps, tiles.as_mut_ptr().cast()) };
@@ -53,7 +52,7 @@ pub(super) unsafe fn thin_f32(out: Output, a: Matrix<'_>, b: Matrix<'_>, threads
                 // SAFETY: both panels hold `steps` steps; tasks write disjoint columns of `out`.
                 unsafe {
                     amx::three_planes(tiles.as_ptr().cast(), x.as_ptr().cast(), steps, block.0.as_mut_ptr());
-                    store(&block, out, i * BLOCK, count, column * BLOCK);
+                    block.store_transposed(out, i * BLOCK, count, column * BLOCK);
                 }
             }
         }
@@ -85,7 +84,7 @@ pub(super) unsafe fn thin(out: Output, a: Matrix<'_>, b: Matrix<'_, bf16>, threa
     for_each(tasks, threads, |task| {
         // SAFETY: the processor has the registers, by `applies`.
         let _session = unsafe { amx::Session::begin() };
-        let mut block = Block([0.0; BLOCK * BLOCK]);
+        let mut block = Block::ZERO;
         for column in task {
             for (i, x) in packed.chunks(steps * 2).enumerate() {
                 // SAFETY: 32 rows of the weight lie from here, `applies` says that there are so many; tasks write
@@ -94,34 +93,9 @@ pub(super) unsafe fn thin(out: Output, a: Matrix<'_>, b: Matrix<'_, bf16>, threa
                     let weight = b.data.as_ptr().add(column * BLOCK * b.col_stride);
                     let stride = b.col_stride * size_of::<bf16>();
                     amx::in_place(weight.cast(), stride, x.as_ptr().cast(), steps, block.0.as_mut_ptr());
-                    store(&block, out, i * BLOCK, count, column * BLOCK);
+                    block.store_transposed(out, i * BLOCK, count, column * BLOCK);
                 }
             }
         }
     });
-}
-
-/// The numbers of one block: rows of the weight by rows of `a`.
-#[repr(C, align(64))]
-struct Block([f32; BLOCK * BLOCK]);
-
-/// Writes the transpose of a block to the rows from `row` (of `rows`) and 32 columns from `column`.
-///
-/// # Safety
-/// These must lie inside `out`.
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn store(block: &Block, out: Output, row: usize, rows: usize, column: usize) {
-    for (tile, numbers) in block.0.chunks_exact(TILE * TILE).enumerate() {
-        let (first_column, first_row) = (column + tile / 2 * TILE, row + tile % 2 * TILE);
-        let mut vectors: [__m512i; TILE] = [_mm512_setzero_si512(); TILE];
-        for (vector, numbers) in vectors.iter_mut().zip(numbers.chunks_exact(TILE)) {
-            // SAFETY: a chunk has 16 numbers.
-            *vector = unsafe { _mm512_loadu_si512(numbers.as_ptr().cast()) };
-        }
-        transpose(&mut vectors);
-        for (i, vector) in vectors.iter().enumerate().take(rows.saturating_sub(first_row)) {
-            // SAFETY: by this function's contract.
-            unsafe { _mm512_mask_storeu_epi32(out.at(first_row + i, first_column).cast(), u16::MAX, *vector) };
-        }
-    }
 }
