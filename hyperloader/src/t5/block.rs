@@ -8,7 +8,7 @@ use super::builder::{Builder, Place};
 use super::cache::{Past, Span};
 use super::feed_forward::FeedForward;
 use super::layers::{Norm, Weight};
-use super::rows::{RowPast, RowTerms};
+use super::rows::{Read, RowPast, RowTerms};
 use super::terms::ScoreTerms;
 use crate::Result;
 
@@ -119,25 +119,30 @@ impl Block {
         self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
     }
 
-    /// The tokens `h [batch, length, d_model]` of a step of a decoder, each in its row of `past` and `memory`; the same shape.
+    /// The tokens `h [batch, length, d_model]` of a step of a decoder, each in its row of `past` and `memory`; the same shape,
+    /// or that of the tokens that are `read` where not all are: of the others only keys and values are left behind.
+    #[allow(clippy::too_many_arguments, reason = "as `forward`, and what is read")]
     pub(super) fn forward_rows(
         &self,
         h: &Tensor,
         terms: &RowTerms<'_>,
         past: &mut RowPast,
         memory: RowMemory<'_>,
+        read: Option<&Read>,
         active: &Active<'_>,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
-        let mut h = self.self_attention.forward(h, active, ctx, |attention, x, ctx| {
-            let new = attention.key_values(x, active, ctx)?;
-            let key_values = past.write(&new, terms.places)?;
-            attention.forward_rows(x, key_values, terms, active, ctx)
-        })?;
+        let own = &self.self_attention;
+        let normed = own.norm.forward(h, active, ctx)?;
+        let new = own.inner.key_values(&normed, active, ctx)?;
+        let key_values = past.write(&new, terms.places)?;
+        let of = |x: &Tensor| read.map_or_else(|| Ok(x.clone()), |read| read.of(x));
+        let y = own.inner.forward_rows(&of(&normed)?, key_values, &terms.of(read), active, ctx)?;
+        let mut h = active.residual(own.output, &of(h)?, y, own.dropout, ctx)?;
         if let Some(cross) = &self.cross_attention {
             let RowMemory { key_values, terms } = memory;
             h = cross.forward(&h, active, ctx, |attention, x, ctx| {
-                attention.forward_rows(x, key_values, terms, active, ctx)
+                attention.forward_rows(x, key_values, &terms.of(read), active, ctx)
             })?;
         }
         self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))

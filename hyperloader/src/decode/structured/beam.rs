@@ -1,6 +1,5 @@
 //! The n best sequences: a beam over whole tags.
 
-use candle_core::Tensor;
 use peft_core::Ctx;
 
 use super::path::Path;
@@ -121,8 +120,7 @@ fn expand(
         *end += next.tokens.len() as u32;
         Some(end.saturating_sub(1))
     });
-    let lasts = Tensor::new(lasts.collect::<Vec<u32>>(), source.t5.device())?;
-    let hidden = source.t5.decode_rows(&next, cache, active, ctx)?.index_select(&lasts, 0)?;
+    let hidden = source.t5.decode_rows(&next, &lasts.collect::<Vec<u32>>(), cache, active, ctx)?;
     let logits = source.t5.candidate_logits(&hidden, &decoder.candidates, active, ctx)?;
     for (read, logits) in reads.iter().zip(&logits) {
         take(decoder, searches, read, logits, cache);

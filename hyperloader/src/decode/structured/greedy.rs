@@ -1,6 +1,5 @@
 //! The likeliest token at every choice.
 
-use candle_core::Tensor;
 use peft_core::Ctx;
 
 use super::guess::Guess;
@@ -39,8 +38,7 @@ pub(super) fn decode(decoder: &TagDecoder, source: &Source<'_>, words: &[usize])
             break;
         }
         let next: Vec<RowTokens<'_>> = feeds.iter().map(|f| RowTokens { row: f.row, tokens: &f.tokens }).collect();
-        let hidden = t5.decode_rows(&next, &mut cache, active, &mut ctx)?;
-        let hidden = hidden.index_select(&Tensor::new(read(&feeds), t5.device())?, 0)?;
+        let hidden = t5.decode_rows(&next, &read(&feeds), &mut cache, active, &mut ctx)?;
         let mut logits = t5.candidate_logits(&hidden, &decoder.candidates, active, &mut ctx)?.into_iter();
         for feed in &feeds {
             let logits: Vec<Vec<f32>> = logits.by_ref().take(feed.choices.len()).collect();

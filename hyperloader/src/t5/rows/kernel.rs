@@ -53,7 +53,11 @@ impl RowAttention<'_> {
         let d = keys.width / self.heads.max(1);
         for (head, (q, y)) in q.chunks_exact(d.max(1)).zip(y.chunks_exact_mut(d.max(1))).enumerate() {
             scores.clear();
-            scores.extend(keys.head(row, head, d).take(seen).map(|key| dot(q, key)));
+            // Not `extend`, whose loop would not be compiled for the processor's vectors.
+            scores.resize(seen, 0.);
+            for (score, key) in scores.iter_mut().zip(keys.head(row, head, d)) {
+                *score = dot(q, key);
+            }
             self.terms.add(scores, place, row, head);
             softmax(scores);
             for (p, value) in scores.iter().zip(values.head(row, head, d)) {

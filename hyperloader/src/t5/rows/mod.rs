@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `step` | `T5::start_rows` and `T5::decode_rows` |
 //! | `cache` | keys and values, with a length for each row |
-//! | `places` | which row and position each token of a step belongs to |
+//! | `places` | which row and position each token of a step belongs to, and which are read |
 //! | `terms` | what is added to a query's scores |
 //! | `kernel`, `plain` | attention of such tokens, fused and by candle's own operations |
 
@@ -22,7 +22,7 @@ pub use cache::RowCache;
 pub use step::RowTokens;
 
 pub(super) use cache::RowPast;
-pub(super) use places::{Place, Places};
+pub(super) use places::{Place, Places, Read};
 pub(super) use terms::{Keys, RowTerms};
 
 use candle_core::{DType, Tensor};

@@ -1,5 +1,9 @@
 //! Which row and position each token of a step belongs to.
 
+use candle_core::{Device, Tensor};
+
+use crate::Result;
+
 /// Where one token of a step belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::t5) struct Place {
@@ -38,6 +42,27 @@ impl Places {
     /// One more than the last position.
     pub(in crate::t5) fn end(&self) -> usize {
         self.0.iter().flatten().map(|place| place.position + 1).max().unwrap_or_default()
+    }
+}
+
+/// The tokens of a step whose output is read.
+#[derive(Debug)]
+pub(in crate::t5) struct Read {
+    /// Which they are among all of the step, `[n]`.
+    tokens: Tensor,
+    /// Their places.
+    pub(in crate::t5) places: Places,
+}
+
+impl Read {
+    pub(super) fn new(tokens: &[u32], places: &Places, device: &Device) -> Result<Self> {
+        let own = tokens.iter().map(|token| places.0.get(*token as usize).copied().flatten()).collect();
+        Ok(Self { tokens: Tensor::new(tokens, device)?, places: Places(own) })
+    }
+
+    /// These tokens of `x [1, tokens, d]`.
+    pub(in crate::t5) fn of(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.index_select(&self.tokens, 1)?)
     }
 }
 

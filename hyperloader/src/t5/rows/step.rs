@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use peft_core::{Active, Ctx};
 
-use super::{Keys, Place, Places, RowCache, RowTerms};
+use super::{Keys, Place, Places, Read, RowCache, RowTerms};
 use crate::Result;
 use crate::t5::block::{Block, RowMemory};
 use crate::t5::{T5, mask};
@@ -41,38 +41,44 @@ impl T5 {
         RowCache::new(memories.into_iter().flatten().collect(), &padding, rows, capacity, bias, cross)
     }
 
-    /// The decoder's output for the next tokens of some rows, `[tokens, d]` in the order of `next`, as
-    /// [`decode`](Self::decode) would give it at these positions for the whole sentences of each row.
+    /// Feeds some rows their next tokens. The decoder's output is computed where it is `read` alone, places among the tokens
+    /// of all of `next`, one row behind the other: `[read, d]`, as [`decode`](Self::decode) would give it at these positions
+    /// for the whole sentences of each row.
     ///
     /// All tokens go through the network together, except where a method acts that tells rows apart or puts keys in front
     /// of others: then one token a row at a time, as in [`decode_step`](Self::decode_step).
     ///
     /// # Errors
-    /// If a row does not exist; otherwise as [`decode`](Self::decode).
+    /// If a row does not exist, or nothing is fed where something is read; otherwise as [`decode`](Self::decode).
     pub fn decode_rows(
         &self,
         next: &[RowTokens<'_>],
+        read: &[u32],
         cache: &mut RowCache,
         active: &Active<'_>,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
         let together = active.is_uniform() && !self.decoder.blocks.iter().any(|block| block.has_front(active));
         if !together {
-            return self.decode_columns(next, cache, active, ctx);
+            return self.decode_columns(next, read, cache, active, ctx);
         }
         let tokens: Vec<u32> = next.iter().flat_map(|next| next.tokens).copied().collect();
         let mut places = Vec::with_capacity(tokens.len());
         for next in next {
             places.extend(cache.advance(next.row, next.tokens.len())?.map(Some));
         }
+        let reads_all = (0..tokens.len() as u32).eq(read.iter().copied());
         let tokens = Tensor::new(tokens, self.device())?.unsqueeze(0)?;
-        Ok(self.pass(&tokens, &Places(places), cache, active, ctx)?.squeeze(0)?)
+        let places = Places(places);
+        let some = if reads_all { None } else { Some(Read::new(read, &places, self.device())?) };
+        Ok(self.pass(&tokens, &places, some.as_ref(), cache, active, ctx)?.squeeze(0)?)
     }
 
     /// The same, one token of each row at a time: every row of the cache has its row in each pass.
     fn decode_columns(
         &self,
         next: &[RowTokens<'_>],
+        read: &[u32],
         cache: &mut RowCache,
         active: &Active<'_>,
         ctx: &mut Ctx,
@@ -92,19 +98,20 @@ impl T5 {
                 }
             }
             let tokens = Tensor::from_vec(tokens, (rows, 1), self.device())?;
-            passes.push(self.pass(&tokens, &Places(places), cache, active, ctx)?.squeeze(1)?);
+            passes.push(self.pass(&tokens, &Places(places), None, cache, active, ctx)?.squeeze(1)?);
         }
         let at = |&RowTokens { row, tokens }: &RowTokens<'_>| (0..tokens.len()).map(move |column| column * rows + row);
         let order: Vec<u32> = next.iter().flat_map(at).map(|at| at as u32).collect();
-        let count = order.len();
-        Ok(Tensor::cat(&passes, 0)?.index_select(&Tensor::from_vec(order, count, self.device())?, 0)?)
+        let order = Tensor::new(order, self.device())?.index_select(&Tensor::new(read, self.device())?, 0)?;
+        Ok(Tensor::cat(&passes, 0)?.index_select(&order, 0)?)
     }
 
-    /// One pass of `tokens [b, l]` at `places`, to `[b, l, d]`.
+    /// One pass of `tokens [b, l]` at `places`, to `[b, l, d]`, or to what is read of it.
     fn pass(
         &self,
         tokens: &Tensor,
         places: &Places,
+        read: Option<&Read>,
         cache: &mut RowCache,
         active: &Active<'_>,
         ctx: &mut Ctx,
@@ -124,9 +131,12 @@ impl T5 {
         let keys = Keys::Source { rows: *rows, front: 0 };
         let cross = RowTerms { keys, bias: cross_bias.as_ref(), mask, relative: None, ..own };
         let mut h = self.embed(tokens, ctx)?;
-        for (block, (past, memory)) in self.decoder.blocks.iter().zip(layers) {
+        let last = layers.len().saturating_sub(1);
+        for (i, (block, (past, memory))) in self.decoder.blocks.iter().zip(layers).enumerate() {
             let memory = RowMemory { key_values: memory, terms: &cross };
-            h = block.forward_rows(&h, &own, past, memory, active, ctx)?;
+            // Behind the last block's keys and values nobody needs the tokens that are not read.
+            let read = read.filter(|_| i == last);
+            h = block.forward_rows(&h, &own, past, memory, read, active, ctx)?;
         }
         self.output(&h, active, ctx)
     }

@@ -2,7 +2,7 @@
 
 use peft_core::Front;
 
-use super::places::{Place, Places};
+use super::places::{Place, Places, Read};
 use crate::Result;
 use crate::t5::bias::{Offsets, RelativeBias};
 
@@ -38,7 +38,12 @@ pub(in crate::t5) struct RowTerms<'a> {
     pub(in crate::t5) relative: Option<&'a RelativeBias>,
 }
 
-impl RowTerms<'_> {
+impl<'a> RowTerms<'a> {
+    /// Those of the tokens that are read.
+    pub(in crate::t5) fn of(self, read: Option<&'a Read>) -> Self {
+        Self { places: read.map_or(self.places, |read| &read.places), ..self }
+    }
+
     /// The same once `count` more keys stand in front, by the rules of a sentence that is decoded step by step.
     pub(in crate::t5) fn with_front(self, count: usize, meaning: Front) -> Self {
         match (self.keys, meaning) {

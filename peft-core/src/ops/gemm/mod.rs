@@ -36,9 +36,9 @@ use gemm::Parallelism;
 use half::bf16;
 use rayon::prelude::*;
 
+pub(super) use self::view::{Matrix, MatrixMut};
 #[cfg(target_arch = "x86_64")]
 use self::{isa::Isa, output::Output};
-pub(super) use self::view::{Matrix, MatrixMut};
 
 /// How many threads a product may use. The result's bytes do not depend on it.
 #[derive(Clone, Copy, Debug)]

@@ -29,6 +29,12 @@ fn whole(config: &T5Config, active: impl Fn(&T5) -> Active<'static>) -> (Whole, 
 impl Whole {
     /// Feeds each row its next tokens, step by step, and compares what comes out.
     fn check(&self, steps: &[&[(usize, usize)]], active: &Active<'_>, kernels: Kernels) {
+        for reads_all in [true, false] {
+            self.check_read(reads_all, steps, active, kernels);
+        }
+    }
+
+    fn check_read(&self, reads_all: bool, steps: &[&[(usize, usize)]], active: &Active<'_>, kernels: Kernels) {
         let mut ctx = Ctx::eval().with_kernels(kernels);
         let mut cache = self.t5.start_rows(&self.encoded, &self.mask, active, 1, 2, &mut ctx).unwrap();
         for step in steps {
@@ -37,12 +43,22 @@ impl Whole {
                 .iter()
                 .map(|&(row, count)| RowTokens { row, tokens: &self.targets[row][from[row]..from[row] + count] })
                 .collect();
-            let found = self.t5.decode_rows(&next, &mut cache, active, &mut ctx).unwrap();
             let expected = step.iter().map(|&(row, n)| self.output.get(row).unwrap().narrow(0, from[row], n).unwrap());
             let expected = Tensor::cat(&expected.collect::<Vec<_>>(), 0).unwrap();
-            assert!(largest_difference(&found, &expected) < 1e-5, "{step:?} {kernels:?}");
+            // All outputs, or the first and every other one behind it, which must not change what is read later.
+            let every = if reads_all { 1 } else { 2 };
+            let read: Vec<u32> = (0..expected.dim(0).unwrap() as u32).step_by(every).collect();
+            let expected = expected.index_select(&Tensor::new(read.as_slice(), &Device::Cpu).unwrap(), 0).unwrap();
+            let found = self.t5.decode_rows(&next, &read, &mut cache, active, &mut ctx).unwrap();
+            assert_eq!(found.dims(), expected.dims());
+            assert!(largest_difference(&found, &expected) < 1e-5, "{step:?} {kernels:?} {read:?}");
         }
     }
+}
+
+/// The places of all tokens of a row that is fed alone.
+fn all(fed: RowTokens<'_>) -> Vec<u32> {
+    (0..fed.tokens.len() as u32).collect()
 }
 
 /// Rows of different numbers of tokens, in any order, some left out.
@@ -96,11 +112,11 @@ fn what_was_fed_too_much_can_be_taken_back() {
     let mut ctx = Ctx::eval();
     let mut cache = whole.t5.start_rows(&whole.encoded, &whole.mask, &active, 1, 2, &mut ctx).unwrap();
     let wrong = RowTokens { row: 1, tokens: &[0, 59, 58, 57] };
-    whole.t5.decode_rows(&[wrong], &mut cache, &active, &mut ctx).unwrap();
+    whole.t5.decode_rows(&[wrong], &[3], &mut cache, &active, &mut ctx).unwrap();
     cache.truncate(1, 1);
     assert_eq!(cache.lens(), [0, 1, 0]);
     let right = RowTokens { row: 1, tokens: &whole.targets[1][1..] };
-    let found = whole.t5.decode_rows(&[right], &mut cache, &active, &mut ctx).unwrap();
+    let found = whole.t5.decode_rows(&[right], &all(right), &mut cache, &active, &mut ctx).unwrap();
     let expected = whole.output.get(1).unwrap().narrow(0, 1, whole.targets[1].len() - 1).unwrap();
     assert!(largest_difference(&found, &expected) < 1e-5);
 }
@@ -114,13 +130,14 @@ fn rows_of_one_sentence_share_it_and_go_their_own_ways() {
         let mut cache = whole.t5.start_rows(&sentence, &mask, &active, 2, 8, &mut ctx).unwrap();
         let fed = |row, tokens| RowTokens { row, tokens };
         let target = &whole.targets[2];
-        whole.t5.decode_rows(&[fed(0, &target[..3]), fed(1, &[0, 9])], &mut cache, &active, &mut ctx).unwrap();
+        whole.t5.decode_rows(&[fed(0, &target[..3]), fed(1, &[0, 9])], &[4], &mut cache, &active, &mut ctx).unwrap();
         cache.select(&[1, 0]).unwrap();
         assert_eq!(cache.lens(), [2, 3]);
-        let found = whole.t5.decode_rows(&[fed(1, &target[3..])], &mut cache, &active, &mut ctx).unwrap();
+        let rest = fed(1, &target[3..]);
+        let found = whole.t5.decode_rows(&[rest], &all(rest), &mut cache, &active, &mut ctx).unwrap();
         let expected = whole.output.get(2).unwrap().narrow(0, 3, target.len() - 3).unwrap();
         assert!(largest_difference(&found, &expected) < 1e-5);
-        let error = whole.t5.decode_rows(&[fed(2, &[5])], &mut cache, &active, &mut ctx).unwrap_err().to_string();
+        let error = whole.t5.decode_rows(&[fed(2, &[5])], &[0], &mut cache, &active, &mut ctx).unwrap_err().to_string();
         assert_eq!(error, "the cache has 2 rows, not row 2");
         assert_eq!(cache.mask.len(), whole.mask.dim(1).unwrap());
         assert!(cache.rows == 2 && Device::Cpu.same_device(whole.encoded.device()));

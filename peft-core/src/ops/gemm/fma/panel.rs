@@ -43,14 +43,7 @@ pub(super) unsafe fn pack<T: Wide>(b: Matrix<'_, T>, first: usize, k: Range<usiz
 /// As [`pack`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn across<T: Wide>(
-    b: Matrix<'_, T>,
-    first: usize,
-    count: usize,
-    k: Range<usize>,
-    out: *mut f32,
-    width: usize,
-) {
+unsafe fn across<T: Wide>(b: Matrix<'_, T>, first: usize, count: usize, k: Range<usize>, out: *mut f32, width: usize) {
     for (start, done) in k.clone().step_by(TILE).zip((0..).step_by(TILE)) {
         let depth = (k.end - start).min(TILE);
         let mut numbers: Vectors = [_mm512_setzero_si512(); TILE];

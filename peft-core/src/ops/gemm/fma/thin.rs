@@ -29,7 +29,8 @@ pub(super) unsafe fn product<T: Wide>(out: Output, a: Matrix<'_>, b: Matrix<'_, 
     }
     // SAFETY: the panels cover all of it.
     unsafe { packed.set_len(rows.next_multiple_of(TILE) * depth) };
-    let tasks: Vec<_> = (0..b.cols).step_by(TASK * BLOCK).map(|first| first..b.cols.min(first + TASK * BLOCK)).collect();
+    let tasks: Vec<_> =
+        (0..b.cols).step_by(TASK * BLOCK).map(|first| first..b.cols.min(first + TASK * BLOCK)).collect();
     for_each(tasks, threads, |task| {
         let mut blocks = Vec::new();
         blocks.resize_with(rows.div_ceil(BLOCK), || Block::ZERO);
@@ -90,14 +91,7 @@ unsafe fn wide_rows<T: Wide>(b: Matrix<'_, T>, first: usize, room: &mut Vec<f32>
 /// # Safety
 /// The weight's rows must be there.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn group_by_panel(
-    weight: WeightRows,
-    i: usize,
-    packed: &[f32],
-    rows: usize,
-    group: usize,
-    block: &mut Block,
-) {
+unsafe fn group_by_panel(weight: WeightRows, i: usize, packed: &[f32], rows: usize, group: usize, block: &mut Block) {
     let WeightRows { data, stride, depth } = weight;
     let Some(panel) = packed.get(i * BLOCK * depth..) else { return };
     macro_rules! sums {

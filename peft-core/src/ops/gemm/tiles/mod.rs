@@ -52,13 +52,7 @@ pub(super) unsafe fn product_f32(
 ///
 /// # Safety
 /// As [`product_f32`].
-pub(super) unsafe fn product_bf16(
-    isa: Isa,
-    out: Output,
-    a: Matrix<'_>,
-    b: Matrix<'_, bf16>,
-    threads: Threads,
-) {
+pub(super) unsafe fn product_bf16(isa: Isa, out: Output, a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) {
     // SAFETY: by this function's contract.
     unsafe {
         if thin::applies(isa, &a, &b) {
