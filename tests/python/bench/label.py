@@ -5,7 +5,8 @@ the ratios of sentences a second.
         --corpus ../shared/data/snips/test
 
 What each side does is told in `sides.py`. Time is of labelling alone: our loading is measured with one sentence and
-subtracted. Tokenization is part of all.
+subtracted. Tokenization is part of all. The tokens of a target are those that ours wrote and those of the true tags, which
+the others are made to write: like work has as many on our side, or more.
 """
 import argparse
 import json
@@ -14,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sides import Corpus, Ours, peers, seconds
+from sides import Corpus, Ours, numbered, peers, seconds
 
 
 def main():
@@ -33,6 +34,8 @@ def main():
     corpus = Corpus(args.corpus, args.sentences)
     others = peers(args.run, corpus, args.threads, args.against)
     ours = Ours(args.command, args.run, args.task, args.dtype, args.threads)
+    tokenizer = next(iter(others.values())).tokenizer
+    tokens = lambda targets: sum(len(tokenizer(numbered(tags))["input_ids"]) for tags in targets) / len(targets)
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
         whole, one = Path(folder) / "all.txt", Path(folder) / "one.txt"
@@ -44,10 +47,11 @@ def main():
             times |= {name: seconds(lambda: other.label_all(args.batch_size)) for name, other in others.items()}
             rounds.append(times)
             print({name: round(t, 2) for name, t in times.items()}, file=sys.stderr)
+        written = {"hyperloader": tokens(ours.tags(whole)), "true": tokens(corpus.tags)}
     median = lambda of: statistics.median(of(times) for times in rounds)
     print(json.dumps({
         "task": args.task, "dtype": args.dtype, "sentences": len(corpus.sentences), "rounds": args.rounds,
-        "threads": args.threads,
+        "threads": args.threads, "tokens_of_a_target": {name: round(count, 1) for name, count in written.items()},
         "times": {name: round(median(lambda t: t[name] / t["hyperloader"]), 2) for name in others},
         "sentences_per_second": {name: round(len(corpus.sentences) / median(lambda t: t[name]), 1) for name in rounds[0]},
     }))

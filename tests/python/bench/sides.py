@@ -3,7 +3,8 @@
 All run the T5 of one compiled folder (`hyperloader compile`). Its adapters, which fold into no T5, are left out on the
 sides of Hugging Face and CTranslate2, in favour of these. With random weights `</s>` never comes, so both are told to
 write as many tokens for a batch as its longest true target has; their batches are sorted by length, as a good user would
-sort them. Ours labels words one by one and makes its own batches.
+sort them. Ours writes the tags that random weights choose and makes its own batches; `label.py` reports how long its targets are
+beside the true ones.
 """
 import os
 import subprocess
@@ -20,6 +21,11 @@ def numbered(words):
     return " ".join(f"<extra_id_{i}> {word}" for i, word in enumerate(words)) + f" <extra_id_{len(words)}>"
 
 
+def simplified(tag):
+    """`B-city` is written `city`, what goes on with it `I`."""
+    return "I" if tag.startswith("I-") else tag.split("-", 1)[-1]
+
+
 def seconds(work):
     start = time.perf_counter()
     work()
@@ -32,7 +38,7 @@ class Corpus:
     def __init__(self, folder, count=None):
         lines = lambda name: (folder / name).read_text().splitlines()[:count]
         self.sentences = [line.split() for line in lines("seq.in")]
-        self.tags = [[tag.split("-", 1)[-1] for tag in line.split()] for line in lines("seq.out")]
+        self.tags = [[simplified(tag) for tag in line.split()] for line in lines("seq.out")]
 
     def write(self, path, count=None):
         path.write_text("".join(" ".join(s) + "\n" for s in self.sentences[:count]))
@@ -118,6 +124,12 @@ class Ours:
         _, status, usage = os.wait4(child.pid, 0)
         assert status == 0, status
         return usage.ru_maxrss * 1024
+
+    def tags(self, path):
+        """The simplified tags of each sentence of a file."""
+        out = subprocess.run([*self.command, str(path)], env=self.env, check=True, capture_output=True, text=True).stdout
+        sentences = [block.splitlines() for block in out.strip().split("\n\n")]
+        return [[simplified(line.rsplit("\t", 1)[1]) for line in lines] for lines in sentences]
 
     def pipe(self):
         return subprocess.Popen([*self.command, "-"], env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -31,7 +31,7 @@ struct Buffer<'a> {
 impl<'a> Buffer<'a> {
     /// What head `head` has in row `row`: one stretch of `d` for each key.
     #[inline(always)]
-    fn head(self, row: usize, head: usize, d: usize) -> impl Iterator<Item = &'a [f32]> {
+    fn head(self, row: usize, head: usize, d: usize) -> impl Iterator<Item = &'a [f32]> + Clone {
         let row = self.data.get(row * self.all * self.width..).unwrap_or_default();
         row.chunks_exact(self.width.max(1)).map(move |key| key.get(head * d..(head + 1) * d).unwrap_or_default())
     }
@@ -60,9 +60,7 @@ impl RowAttention<'_> {
             }
             self.terms.add(scores, place, row, head);
             softmax(scores);
-            for (p, value) in scores.iter().zip(values.head(row, head, d)) {
-                y.iter_mut().zip(value).for_each(|(y, value)| *y += p * value);
-            }
+            weighted(y, scores, values.head(row, head, d));
         }
     }
 }
@@ -110,16 +108,57 @@ fn argument<'a>(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<&'a [f
 
 /// Sixteen sums at once, which is what lets the compiler use the widest registers there are.
 const LANES: usize = 16;
+/// Numbers of a result that are summed at once: as many vectors as hide the latency of one.
+const WIDTH: usize = 4 * LANES;
 
 #[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
     let mut sums = [0f32; LANES];
-    let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a_lanes.remainder().iter().zip(b_lanes.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a_lanes.zip(b_lanes) {
-        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
     }
-    sums.iter().sum::<f32>() + rest
+    // By halves: one after the other would wait for each addition.
+    let mut half = LANES / 2;
+    while half > 0 {
+        let (low, high) = sums.split_at_mut(half);
+        for (low, high) in low.iter_mut().zip(high) {
+            *low += *high;
+        }
+        half /= 2;
+    }
+    let [sum, ..] = sums;
+    let mut rest = 0.;
+    for (a, b) in a_rest.iter().zip(b_rest) {
+        rest += a * b;
+    }
+    sum + rest
+}
+
+/// `sum_i p_i values_i` into `y`, which holds zeros.
+#[inline(always)]
+fn weighted<'a>(y: &mut [f32], p: &[f32], values: impl Iterator<Item = &'a [f32]> + Clone) {
+    let (wide, rest) = y.as_chunks_mut::<WIDTH>();
+    let rest_first = wide.len() * WIDTH;
+    for (i, y) in wide.iter_mut().enumerate() {
+        let mut sums = [0f32; WIDTH];
+        for (p, value) in p.iter().zip(values.clone()) {
+            if let Some(value) = value.get(i * WIDTH..).and_then(<[f32]>::first_chunk::<WIDTH>) {
+                for (sum, value) in sums.iter_mut().zip(value) {
+                    *sum += p * value;
+                }
+            }
+        }
+        *y = sums;
+    }
+    for (p, value) in p.iter().zip(values) {
+        for (y, value) in rest.iter_mut().zip(value.get(rest_first..).unwrap_or_default()) {
+            *y += p * value;
+        }
+    }
 }
 
 #[inline(always)]

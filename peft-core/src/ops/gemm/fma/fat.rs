@@ -89,7 +89,7 @@ impl Part<'_> {
         // SAFETY: by this function's contract; masked lanes are neither read nor written.
         unsafe {
             let rows = data.as_ptr().add(row * row_stride + self.k.start);
-            let sums = rows_by_panel::<R, V>(rows, row_stride, panel, self.k.len());
+            let sums = rows_by_panel::<R, V, false>(rows, row_stride, panel, self.k.len());
             for (i, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
                     let mask = lanes(count.saturating_sub(v * TILE));

@@ -1,6 +1,6 @@
 //! Some rows by one panel.
 
-use std::arch::x86_64::{__m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps};
+use std::arch::x86_64::{__m512, _MM_HINT_T1, _mm_prefetch, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps};
 
 use super::TILE;
 
@@ -13,7 +13,7 @@ pub(super) const ROWS: usize = 12;
 /// The rows must lie at `a`, and `k` times `16 V` numbers at `panel`; the processor must have AVX-512.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn rows_by_panel<const R: usize, const V: usize>(
+pub(super) unsafe fn rows_by_panel<const R: usize, const V: usize, const AHEAD: bool>(
     a: *const f32,
     stride: usize,
     panel: *const f32,
@@ -21,6 +21,11 @@ pub(super) unsafe fn rows_by_panel<const R: usize, const V: usize>(
 ) -> [[__m512; V]; R] {
     let mut sums = [[_mm512_setzero_ps(); V]; R];
     for k in 0..k {
+        if AHEAD && k % 16 == 0 {
+            for row in 0..R {
+                _mm_prefetch::<_MM_HINT_T1>(a.wrapping_add((R + row) * stride + k).cast());
+            }
+        }
         // SAFETY: by this function's contract.
         unsafe {
             let columns = panel.add(k * V * TILE);

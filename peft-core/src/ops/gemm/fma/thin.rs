@@ -96,7 +96,7 @@ unsafe fn group_by_panel(weight: WeightRows, i: usize, packed: &[f32], rows: usi
     let Some(panel) = packed.get(i * BLOCK * depth..) else { return };
     macro_rules! sums {
         ($R:literal, $V:literal) => {{
-            let sums = rows_by_panel::<$R, $V>(data, stride, panel.as_ptr(), depth);
+            let sums = rows_by_panel::<$R, $V, true>(data, stride, panel.as_ptr(), depth);
             for (row, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
                     let row = group + row;
