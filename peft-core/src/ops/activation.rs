@@ -4,9 +4,10 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::Kernels;
 use super::math::exp;
-use super::parallel::{binary, unary};
+use super::parallel::{TASK, build, tail};
 use super::precise::precisely;
 use super::values::{argument, output, tensor, values};
+use super::vectors::vectorised;
 
 /// `sqrt(2 / pi)`.
 const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
@@ -103,6 +104,40 @@ pub fn gelu_tanh_plain(x: &Tensor) -> Result<Tensor> {
     })
 }
 
+vectorised! {
+    fn relu_forward(x: &[f32]) -> Vec<f32> {
+        build(x.len(), TASK, |start, y| {
+            for (y, x) in y.iter_mut().zip(tail(x, start)) {
+                *y = Relu::value(*x);
+            }
+        })
+    }
+
+    fn relu_backward(y: &[f32], g: &[f32]) -> Vec<f32> {
+        build(y.len(), TASK, |start, dx| {
+            for ((dx, y), g) in dx.iter_mut().zip(tail(y, start)).zip(tail(g, start)) {
+                *dx = if *y > 0.0 { *g } else { 0.0 };
+            }
+        })
+    }
+
+    fn gelu_forward(x: &[f32]) -> Vec<f32> {
+        build(x.len(), TASK, |start, y| {
+            for (y, x) in y.iter_mut().zip(tail(x, start)) {
+                *y = x * GeluTanh::gate(*x);
+            }
+        })
+    }
+
+    fn gelu_backward(x: &[f32], g: &[f32]) -> Vec<f32> {
+        build(x.len(), TASK, |start, dx| {
+            for ((dx, x), g) in dx.iter_mut().zip(tail(x, start)).zip(tail(g, start)) {
+                *dx = g * GeluTanh::derivative(*x);
+            }
+        })
+    }
+}
+
 struct Relu;
 
 impl Relu {
@@ -119,13 +154,13 @@ impl CustomOp1 for Relu {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let y = unary(argument(storage, layout)?, Self::value);
+        let y = relu_forward(argument(storage, layout)?);
         Ok(output(y, layout.shape()))
     }
 
     fn bwd(&self, x: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         let g = g.contiguous()?;
-        let dx = binary(&values(y)?, &values(&g)?, |y, g| if y > 0.0 { g } else { 0.0 });
+        let dx = relu_backward(&values(y)?, &values(&g)?);
         tensor(dx, x.shape()).map(Some)
     }
 }
@@ -158,13 +193,13 @@ impl CustomOp1 for GeluTanh {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let y = unary(argument(storage, layout)?, |x| x * Self::gate(x));
+        let y = gelu_forward(argument(storage, layout)?);
         Ok(output(y, layout.shape()))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         let g = g.contiguous()?;
-        let dx = binary(&values(x)?, &values(&g)?, |x, g| g * Self::derivative(x));
+        let dx = gelu_backward(&values(x)?, &values(&g)?);
         tensor(dx, x.shape()).map(Some)
     }
 }

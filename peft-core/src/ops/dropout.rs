@@ -3,6 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::values::{argument, output, tensor, values};
+use super::vectors::vectorised;
 use super::{Kernels, parallel};
 
 /// What a dropout draws from: the keep decision of element `i` is a function of `(seed, stream, i)` alone.
@@ -102,12 +103,7 @@ impl Dropper {
 
     /// A dropped or scaled copy of `x`.
     pub(super) fn dropped(&self, x: &[f32]) -> Vec<f32> {
-        parallel::build(x.len(), parallel::TASK, |start, y| {
-            for (y, x) in y.iter_mut().zip(parallel::tail(x, start)) {
-                *y = *x;
-            }
-            self.apply(start, y);
-        })
+        dropped(self, x)
     }
 
     /// The factors, 0 or `1 / (1 - p)`, of elements `0..n`.
@@ -115,6 +111,17 @@ impl Dropper {
         let mut factors = vec![1.0; n];
         self.apply(0, &mut factors);
         factors
+    }
+}
+
+vectorised! {
+    fn dropped(dropper: &Dropper, x: &[f32]) -> Vec<f32> {
+        parallel::build(x.len(), parallel::TASK, |start, y| {
+            for (y, x) in y.iter_mut().zip(parallel::tail(x, start)) {
+                *y = *x;
+            }
+            dropper.apply(start, y);
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail}
 use super::math::{add_to, dot, sum};
 use super::precise::precisely;
 use super::values::{argument, output, tensor, values};
+use super::vectors::vectorised;
 use super::{Kernels, parallel, row_blocks};
 
 /// `y = (x - mean) / sqrt(var + eps) * gamma + beta` over the last dimension, `var` the biased variance.
@@ -100,6 +101,43 @@ impl LayerNorm {
     }
 }
 
+vectorised! {
+    fn forward(norm: &LayerNorm, x: &[f32], gamma: &[f32], beta: &[f32], width: usize) -> Vec<f32> {
+        let mut y = parallel::rows(x, width, |y, x| {
+            norm.normalise(y, x);
+        });
+        let group_len = (x.len() * width / gamma.len().max(1)).max(1);
+        parallel::for_each_chunk(&mut y, parallel::rows_per_task(width) * width, |start, y| {
+            for (row, y) in y.chunks_exact_mut(width).enumerate() {
+                let group = (start + row * width) / group_len * width;
+                let gamma = parallel::tail(gamma, group);
+                let beta = parallel::tail(beta, group);
+                for ((y, gamma), beta) in y.iter_mut().zip(gamma).zip(beta) {
+                    *y = *y * gamma + beta;
+                }
+            }
+        });
+        y
+    }
+
+    /// `dx`, and for each group the gradients of `gamma` and `beta` side by side.
+    fn backward(norm: &LayerNorm, x: &[f32], gammas: &[f32], g: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
+        let groups = gammas.len() / width.max(1);
+        row_blocks::backward(x, g, width, groups, |block| {
+            let gamma = parallel::tail(gammas, block.group * width);
+            let mut share = vec![0.0; 2 * width];
+            let (d_gamma, d_beta) = share.split_at_mut(width);
+            let mut normed = vec![0.0; width];
+            block.for_each_row(|dx, x, g| {
+                norm.row_backward(dx, x, g, gamma, &mut normed);
+                add_to(d_gamma, &normed);
+                add_to(d_beta, g);
+            });
+            share
+        })
+    }
+}
+
 impl CustomOp3 for LayerNorm {
     fn name(&self) -> &'static str {
         "layer_norm"
@@ -115,21 +153,7 @@ impl CustomOp3 for LayerNorm {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, gamma, beta) = (argument(s1, l1)?, argument(s2, l2)?, argument(s3, l3)?);
-        let width = l1.dim(D::Minus1)?.max(1);
-        let mut y = parallel::rows(x, width, |y, x| {
-            self.normalise(y, x);
-        });
-        let group_len = (x.len() * width / gamma.len().max(1)).max(1);
-        parallel::for_each_chunk(&mut y, parallel::rows_per_task(width) * width, |start, y| {
-            for (row, y) in y.chunks_exact_mut(width).enumerate() {
-                let group = (start + row * width) / group_len * width;
-                let gamma = parallel::tail(gamma, group);
-                let beta = parallel::tail(beta, group);
-                for ((y, gamma), beta) in y.iter_mut().zip(gamma).zip(beta) {
-                    *y = *y * gamma + beta;
-                }
-            }
-        });
+        let y = forward(self, x, gamma, beta, l1.dim(D::Minus1)?.max(1));
         Ok(output(y, l1.shape()))
     }
 
@@ -144,19 +168,7 @@ impl CustomOp3 for LayerNorm {
         let g = g.contiguous()?;
         let (xs, gammas, gs) = (values(x)?, values(gamma)?, values(&g)?);
         let width = x.dim(D::Minus1)?;
-        let groups = gammas.len() / width.max(1);
-        let (dx, shares) = row_blocks::backward(&xs, &gs, width, groups, |block| {
-            let gamma = parallel::tail(&gammas, block.group * width);
-            let mut share = vec![0.0; 2 * width];
-            let (d_gamma, d_beta) = share.split_at_mut(width);
-            let mut normed = vec![0.0; width];
-            block.for_each_row(|dx, x, g| {
-                self.row_backward(dx, x, g, gamma, &mut normed);
-                add_to(d_gamma, &normed);
-                add_to(d_beta, g);
-            });
-            share
-        });
+        let (dx, shares) = backward(self, &xs, &gammas, &gs, width);
         let half = |first: usize| -> Vec<f32> {
             let halves = shares.chunks_exact(width.max(1)).skip(first).step_by(2);
             halves.flatten().copied().collect()

@@ -48,4 +48,3 @@ pub use linear::{
 pub use residual::{residual, residual_plain};
 pub use rms_norm::{rms_norm, rms_norm_plain};
 pub use softmax::{softmax, softmax_plain};
-pub use vectors::vectorised;

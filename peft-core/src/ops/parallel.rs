@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use super::math::add_to;
 use super::vectors::vectorised;
 
 /// Elements of one task. Even, as [`super::dropout`] decides elements in pairs.
@@ -23,9 +24,9 @@ pub(super) fn map<I: Send, O: Send>(items: Vec<I>, f: impl Fn(I) -> O + Sync + S
 /// Calls `f(index of the first element, chunk)` for consecutive chunks of `len` elements of `out`.
 pub(super) fn for_each_chunk(out: &mut [f32], len: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) {
     if out.len() <= len {
-        vectorised(|| f(0, out));
+        f(0, out);
     } else {
-        out.par_chunks_mut(len).enumerate().for_each(|(i, chunk)| vectorised(|| f(i * len, chunk)));
+        out.par_chunks_mut(len).enumerate().for_each(|(i, chunk)| f(i * len, chunk));
     }
 }
 
@@ -42,7 +43,7 @@ pub(super) fn build(len: usize, chunk: usize, f: impl Fn(usize, &mut [f32]) + Sy
         }
         // SAFETY: every element of the part has just been written, and both types have one layout.
         let part = unsafe { &mut *(std::ptr::from_mut(part) as *mut [f32]) };
-        vectorised(|| f(i * chunk, part));
+        f(i * chunk, part);
     };
     if len <= chunk {
         fill((0, spare));
@@ -59,22 +60,11 @@ pub(super) fn zeros(len: usize) -> Vec<f32> {
     build(len, TASK, |_, _| ())
 }
 
-/// `f(x_i)`.
-pub(super) fn unary(x: &[f32], f: impl Fn(f32) -> f32 + Sync + Send) -> Vec<f32> {
-    build(x.len(), TASK, |start, y| {
-        for (y, x) in y.iter_mut().zip(tail(x, start)) {
-            *y = f(*x);
-        }
-    })
-}
-
-/// `f(a_i, b_i)`.
-pub(super) fn binary(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32 + Sync + Send) -> Vec<f32> {
-    build(a.len(), TASK, |start, y| {
-        for ((y, a), b) in y.iter_mut().zip(tail(a, start)).zip(tail(b, start)) {
-            *y = f(*a, *b);
-        }
-    })
+vectorised! {
+    /// `y_i += x_i`, on all threads.
+    pub(super) fn add(y: &mut [f32], x: &[f32]) {
+        for_each_chunk(y, TASK, |start, y| add_to(y, tail(x, start)));
+    }
 }
 
 /// A new matrix of `x`'s shape, `f(output row, x row)` called for every row of `width` elements.

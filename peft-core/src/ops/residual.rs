@@ -5,6 +5,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use super::dropout::Dropper;
 use super::math::add_to;
 use super::values::{argument, output, tensor, values};
+use super::vectors::vectorised;
 use super::{DropoutKey, Kernels, dropout_plain, parallel};
 
 /// `h + Dropout(y)`; `key = None` drops nothing.
@@ -42,6 +43,20 @@ struct Residual {
     dropper: Option<Dropper>,
 }
 
+vectorised! {
+    fn sum(h: &[f32], y: &[f32], dropper: Option<&Dropper>) -> Vec<f32> {
+        parallel::build(h.len(), parallel::TASK, |start, sum| {
+            for (sum, y) in sum.iter_mut().zip(parallel::tail(y, start)) {
+                *sum = *y;
+            }
+            if let Some(dropper) = dropper {
+                dropper.apply(start, sum);
+            }
+            add_to(sum, parallel::tail(h, start));
+        })
+    }
+}
+
 impl CustomOp2 for Residual {
     fn name(&self) -> &'static str {
         "residual"
@@ -49,16 +64,7 @@ impl CustomOp2 for Residual {
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (h, y) = (argument(s1, l1)?, argument(s2, l2)?);
-        let sum = parallel::build(h.len(), parallel::TASK, |start, sum| {
-            for (sum, y) in sum.iter_mut().zip(parallel::tail(y, start)) {
-                *sum = *y;
-            }
-            if let Some(dropper) = &self.dropper {
-                dropper.apply(start, sum);
-            }
-            add_to(sum, parallel::tail(h, start));
-        });
-        Ok(output(sum, l1.shape()))
+        Ok(output(sum(h, y, self.dropper.as_ref()), l1.shape()))
     }
 
     fn bwd(&self, h: &Tensor, y: &Tensor, _sum: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail}
 use super::math::{add_to, dot};
 use super::precise::precisely;
 use super::values::{argument, output, tensor, values};
+use super::vectors::vectorised;
 use super::{Kernels, parallel, row_blocks};
 
 /// `y = x / sqrt(mean(x^2) + eps) * w` over the last dimension.
@@ -49,6 +50,37 @@ impl RmsNorm {
     }
 }
 
+vectorised! {
+    fn forward(norm: &RmsNorm, x: &[f32], w: &[f32]) -> Vec<f32> {
+        parallel::rows(x, w.len(), |y, x| {
+            let r = norm.inverse_root(x);
+            for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
+                *y = x * r * w;
+            }
+        })
+    }
+
+    /// With `r = 1 / root` and `h = g w`: `dx = r h - x r^3 / d sum(h x)` and `dw = sum_rows g x r`, of which `share_len`
+    /// elements are wanted, none or all.
+    fn backward(norm: &RmsNorm, x: &[f32], w: &[f32], g: &[f32], share_len: usize) -> (Vec<f32>, Vec<f32>) {
+        row_blocks::backward(x, g, w.len(), 1, |block| {
+            let mut dw = vec![0.0; share_len];
+            block.for_each_row(|dx, x, g| {
+                let r = norm.inverse_root(x);
+                for ((d, g), x) in dx.iter_mut().zip(g).zip(x) {
+                    *d = g * x * r;
+                }
+                add_to(&mut dw, dx);
+                let mean = (dot(dx, w) * f64::from(r * r) / x.len() as f64) as f32;
+                for (((d, g), x), w) in dx.iter_mut().zip(g).zip(x).zip(w) {
+                    *d = g * w * r - x * mean;
+                }
+            });
+            dw
+        })
+    }
+}
+
 impl CustomOp2 for RmsNorm {
     fn name(&self) -> &'static str {
         "rms_norm"
@@ -56,35 +88,14 @@ impl CustomOp2 for RmsNorm {
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (x, w) = (argument(s1, l1)?, argument(s2, l2)?);
-        let y = parallel::rows(x, w.len(), |y, x| {
-            let r = self.inverse_root(x);
-            for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
-                *y = x * r * w;
-            }
-        });
-        Ok(output(y, l1.shape()))
+        Ok(output(forward(self, x, w), l1.shape()))
     }
 
-    /// With `r = 1 / root` and `h = g w`: `dx = r h - x r^3 / d sum(h x)` and `dw = sum_rows g x r`.
     fn bwd(&self, x: &Tensor, w: &Tensor, _y: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let g = g.contiguous()?;
         let (xs, ws, gs) = (values(x)?, values(w)?, values(&g)?);
         let share_len = if w.track_op() { ws.len() } else { 0 };
-        let (dx, dw) = row_blocks::backward(&xs, &gs, ws.len(), 1, |block| {
-            let mut dw = vec![0.0; share_len];
-            block.for_each_row(|dx, x, g| {
-                let r = self.inverse_root(x);
-                for ((d, g), x) in dx.iter_mut().zip(g).zip(x) {
-                    *d = g * x * r;
-                }
-                add_to(&mut dw, dx);
-                let mean = (dot(dx, &ws) * f64::from(r * r) / x.len() as f64) as f32;
-                for (((d, g), x), w) in dx.iter_mut().zip(g).zip(x).zip(ws.iter()) {
-                    *d = g * w * r - x * mean;
-                }
-            });
-            dw
-        });
+        let (dx, dw) = backward(self, &xs, &ws, &gs, share_len);
         let dx = x.track_op().then(|| tensor(dx, x.shape()));
         let dw = w.track_op().then(|| tensor(dw, w.shape()));
         Ok((dx.transpose()?, dw.transpose()?))

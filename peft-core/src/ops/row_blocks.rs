@@ -2,7 +2,6 @@
 
 use super::math::add_to;
 use super::parallel::{map, rows_per_task, zeros};
-use super::vectors::vectorised;
 
 /// Consecutive rows that share their parameters.
 pub(super) struct RowBlock<'a> {
@@ -53,7 +52,7 @@ pub(super) fn backward(
                 .map(move |(dx, (x, g))| RowBlock { group, width, dx, x, g })
         })
         .collect();
-    let shares = map(blocks, |block| (block.group, vectorised(|| f(block))));
+    let shares = map(blocks, |block| (block.group, f(block)));
     (dx, sum_by_group(shares, groups))
 }
 

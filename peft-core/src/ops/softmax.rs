@@ -5,6 +5,7 @@ use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use super::math::{softmax_row, softmax_row_backward};
 use super::precise::precisely;
 use super::values::{argument, output, tensor, values};
+use super::vectors::vectorised;
 use super::{Kernels, parallel};
 
 /// `y_i = exp(x_i) / sum_j exp(x_j)` over the last dimension.
@@ -36,30 +37,38 @@ pub fn softmax_plain(x: &Tensor) -> Result<Tensor> {
 
 struct Softmax;
 
+vectorised! {
+    fn forward(x: &[f32], width: usize) -> Vec<f32> {
+        parallel::rows(x, width, |y, x| {
+            y.copy_from_slice(x);
+            softmax_row(y);
+        })
+    }
+
+    /// In place of the gradient of the result `y`.
+    fn backward(dx: &mut [f32], y: &[f32], width: usize) {
+        parallel::for_each_chunk(dx, parallel::rows_per_task(width) * width, |start, dx| {
+            let y = parallel::tail(y, start).chunks_exact(width);
+            for (dx, y) in dx.chunks_exact_mut(width).zip(y) {
+                softmax_row_backward(y, dx);
+            }
+        });
+    }
+}
+
 impl CustomOp1 for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let y = parallel::rows(argument(storage, layout)?, layout.dim(D::Minus1)?, |y, x| {
-            y.copy_from_slice(x);
-            softmax_row(y);
-        });
-        Ok(output(y, layout.shape()))
+        Ok(output(forward(argument(storage, layout)?, layout.dim(D::Minus1)?), layout.shape()))
     }
 
     fn bwd(&self, x: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         let g = g.contiguous()?;
-        let width = x.dim(D::Minus1)?.max(1);
-        let ys = values(y)?;
         let mut dx = values(&g)?.to_vec();
-        parallel::for_each_chunk(&mut dx, parallel::rows_per_task(width) * width, |start, dx| {
-            let y = parallel::tail(&ys, start).chunks_exact(width);
-            for (dx, y) in dx.chunks_exact_mut(width).zip(y) {
-                softmax_row_backward(y, dx);
-            }
-        });
+        backward(&mut dx, &values(y)?, x.dim(D::Minus1)?.max(1));
         tensor(dx, x.shape()).map(Some)
     }
 }

@@ -1,7 +1,7 @@
 //! Attention of tokens that belong to different rows and positions, straight on the buffers.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result as CandleResult, Shape, Tensor, bail};
-use peft_core::ops::vectorised;
+use peft_core::vectorised;
 use rayon::prelude::*;
 
 use super::RowTerms;
@@ -65,6 +65,20 @@ impl RowAttention<'_> {
     }
 }
 
+vectorised! {
+    fn token(
+        attention: &RowAttention<'_>,
+        y: &mut [f32],
+        q: &[f32],
+        place: Place,
+        keys: Buffer<'_>,
+        values: Buffer<'_>,
+        scores: &mut Vec<f32>,
+    ) {
+        attention.token(y, q, place, keys, values, scores);
+    }
+}
+
 impl CustomOp3 for RowAttention<'_> {
     fn name(&self) -> &'static str {
         "row attention"
@@ -91,7 +105,7 @@ impl CustomOp3 for RowAttention<'_> {
         let tokens = y.par_chunks_mut(width.max(1)).zip(q.par_chunks(width.max(1))).zip(places);
         tokens.for_each_init(Vec::new, |scores, ((y, q), place)| {
             if let Some(place) = place {
-                vectorised(|| self.token(y, q, *place, buffer(k), buffer(v), scores));
+                token(self, y, q, *place, buffer(k), buffer(v), scores);
             }
         });
         Ok((CpuStorage::F32(y), l1.shape().clone()))
@@ -106,36 +120,40 @@ fn argument<'a>(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<&'a [f
     }
 }
 
-/// Sixteen sums at once, which is what lets the compiler use the widest registers there are.
-const LANES: usize = 16;
-/// Numbers of a result that are summed at once: as many vectors as hide the latency of one.
-const WIDTH: usize = 4 * LANES;
+/// Numbers of a head that are summed at once: as many vectors as hide the latency of one.
+const WIDTH: usize = 64;
 
 #[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = [0f32; LANES];
+    let (a, a_rest) = a.as_chunks::<WIDTH>();
+    let (b, b_rest) = b.as_chunks::<WIDTH>();
+    let mut sums = [0f32; WIDTH];
     for (a, b) in a.iter().zip(b) {
         for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
             *sum += a * b;
         }
     }
+    for ((sum, a), b) in sums.iter_mut().zip(a_rest).zip(b_rest) {
+        *sum += a * b;
+    }
     // By halves: one after the other would wait for each addition.
-    let mut half = LANES / 2;
-    while half > 0 {
-        let (low, high) = sums.split_at_mut(half);
-        for (low, high) in low.iter_mut().zip(high) {
-            *low += *high;
-        }
-        half /= 2;
+    let sums: [f32; 32] = halved(&sums);
+    let sums: [f32; 16] = halved(&sums);
+    let sums: [f32; 8] = halved(&sums);
+    let sums: [f32; 4] = halved(&sums);
+    let [a, b, c, d] = sums;
+    (a + c) + (b + d)
+}
+
+/// The sums of the numbers of two halves.
+#[inline(always)]
+fn halved<const N: usize>(x: &[f32]) -> [f32; N] {
+    let mut sums = [0f32; N];
+    let (low, high) = x.split_at_checked(N).unwrap_or_default();
+    for ((sum, low), high) in sums.iter_mut().zip(low).zip(high) {
+        *sum = low + high;
     }
-    let [sum, ..] = sums;
-    let mut rest = 0.;
-    for (a, b) in a_rest.iter().zip(b_rest) {
-        rest += a * b;
-    }
-    sum + rest
+    sums
 }
 
 /// `sum_i p_i values_i` into `y`, which holds zeros.

@@ -122,13 +122,7 @@ impl Attention {
         let (q, k) = (self.shapes.query(x.q, head), self.shapes.key(x.k, head));
         multiply(MatrixMut::new(p, t, s), q, k.t(), Threads::One)?;
         let (per_example, per_row) = terms.mask_strides;
-        vectorised(|| {
-            add_to(p, tail(terms.bias, head * t * s));
-            for (i, row) in p.chunks_exact_mut(s.max(1)).enumerate() {
-                add_to(row, tail(terms.mask, x.index * per_example + i * per_row));
-                softmax_row(row);
-            }
-        });
+        softmax_of_sum(p, s, tail(terms.bias, head * t * s), tail(terms.mask, x.index * per_example), per_row);
         Ok(())
     }
 
@@ -136,7 +130,7 @@ impl Attention {
     fn drop(&self, p: &mut [f32], x: Example<'_>, head: usize) {
         if let Some(dropout) = &self.dropout {
             let start = (x.index * self.shapes.heads + head) * self.shapes.scores();
-            vectorised(|| dropout.apply(start, p));
+            apply(dropout, start, p);
         }
     }
 
@@ -171,11 +165,7 @@ impl Attention {
 
             multiply(MatrixMut::new(&mut ds, t, s), g, v.t(), Threads::One)?;
             self.drop(&mut ds, x, head);
-            vectorised(|| {
-                for (p, ds) in p.chunks_exact(s.max(1)).zip(ds.chunks_exact_mut(s.max(1))) {
-                    softmax_row_backward(p, ds);
-                }
-            });
+            softmax_backward(&p, &mut ds, s);
             if let Some(scores) = out.scores.get_mut(head * t * s..(head + 1) * t * s) {
                 scores.copy_from_slice(&ds);
             }
@@ -213,15 +203,38 @@ impl Attention {
     }
 }
 
-/// The sum of consecutive parts of `len` elements, in their order.
-fn sum_examples(parts: &[f32], len: usize) -> Vec<f32> {
-    let mut sum = vec![0.0; len];
-    for_each_chunk(&mut sum, TASK, |start, sum| {
-        for part in parts.chunks_exact(len) {
-            add_to(sum, tail(part, start));
+vectorised! {
+    /// The softmax of each row of `p [.., s]` plus `bias` plus its row of `mask`, `per_row` numbers after the one before, in
+    /// place.
+    fn softmax_of_sum(p: &mut [f32], s: usize, bias: &[f32], mask: &[f32], per_row: usize) {
+        add_to(p, bias);
+        for (i, row) in p.chunks_exact_mut(s.max(1)).enumerate() {
+            add_to(row, tail(mask, i * per_row));
+            softmax_row(row);
         }
-    });
-    sum
+    }
+
+    /// The gradient of the scores, row by row, in place of that of their softmax `p`.
+    fn softmax_backward(p: &[f32], g: &mut [f32], s: usize) {
+        for (p, g) in p.chunks_exact(s.max(1)).zip(g.chunks_exact_mut(s.max(1))) {
+            softmax_row_backward(p, g);
+        }
+    }
+
+    fn apply(dropper: &Dropper, start: usize, p: &mut [f32]) {
+        dropper.apply(start, p);
+    }
+
+    /// The sum of consecutive parts of `len` elements, in their order.
+    fn sum_examples(parts: &[f32], len: usize) -> Vec<f32> {
+        let mut sum = vec![0.0; len];
+        for_each_chunk(&mut sum, TASK, |start, sum| {
+            for part in parts.chunks_exact(len) {
+                add_to(sum, tail(part, start));
+            }
+        });
+        sum
+    }
 }
 
 impl CustomOp3 for Attention {

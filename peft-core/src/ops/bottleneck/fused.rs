@@ -201,6 +201,36 @@ fn repeat(rows: &mut [f32], row: &[f32]) {
     }
 }
 
+vectorised! {
+    fn forward(adapter: &Adapter, h: &[f32], y: &[f32], w: &Weights<&[f32]>) -> Result<Vec<f32>> {
+        let len = ROWS * adapter.sizes.d.max(1);
+        let mut out = zeros(y.len());
+        let blocks = out.par_chunks_mut(len).zip(h.par_chunks(len).zip(y.par_chunks(len))).enumerate();
+        blocks.try_for_each(|(i, (out, (h, y)))| adapter.forward(i * len, out, h, y, w))?;
+        Ok(out)
+    }
+
+    /// The gradient of `y` and that of the weights, `count` numbers.
+    fn backward(
+        adapter: &Adapter,
+        y: &[f32],
+        g: &[f32],
+        w: &Weights<&[f32]>,
+        count: usize,
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
+        let len = ROWS * adapter.sizes.d.max(1);
+        let mut dy = zeros(y.len());
+        let blocks = dy.par_chunks_mut(len).zip(y.par_chunks(len).zip(g.par_chunks(len))).enumerate();
+        let shares = blocks.map(|(i, (dy, (y, g)))| adapter.backward(i * len, (dy, y, g), w, count));
+        // Summed in the order of the rows, hence the same bytes for any number of threads.
+        let mut sum = vec![0.0; count];
+        for share in shares.collect::<Result<Vec<_>>>()? {
+            add_to(&mut sum, &share);
+        }
+        Ok((dy, sum))
+    }
+}
+
 impl CustomOp3 for Adapter {
     fn name(&self) -> &'static str {
         "bottleneck"
@@ -216,11 +246,7 @@ impl CustomOp3 for Adapter {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (h, y, weights) = (argument(s1, l1)?, argument(s2, l2)?, self.sizes.weights(argument(s3, l3)?));
-        let len = ROWS * self.sizes.d.max(1);
-        let mut out = zeros(y.len());
-        let blocks = out.par_chunks_mut(len).zip(h.par_chunks(len).zip(y.par_chunks(len))).enumerate();
-        blocks.try_for_each(|(i, (out, (h, y)))| vectorised(|| self.forward(i * len, out, h, y, &weights)))?;
-        Ok(output(out, l1.shape()))
+        Ok(output(forward(self, h, y, &weights)?, l1.shape()))
     }
 
     fn bwd(
@@ -235,15 +261,7 @@ impl CustomOp3 for Adapter {
         let g = g.contiguous()?;
         let (ys, all, gs) = (values(y)?, values(weights)?, values(&g)?);
         let w = self.sizes.weights(&all);
-        let len = ROWS * self.sizes.d.max(1);
-        let mut dy = zeros(ys.len());
-        let blocks = dy.par_chunks_mut(len).zip(ys.par_chunks(len).zip(gs.par_chunks(len))).enumerate();
-        let shares = blocks.map(|(i, (dy, (y, g)))| vectorised(|| self.backward(i * len, (dy, y, g), &w, all.len())));
-        // Summed in the order of the rows, hence the same bytes for any number of threads.
-        let mut sum = vec![0.0; all.len()];
-        for share in shares.collect::<Result<Vec<_>>>()? {
-            add_to(&mut sum, &share);
-        }
+        let (dy, sum) = backward(self, &ys, &gs, &w, all.len())?;
         let dy = y.track_op().then(|| tensor(dy, y.shape()));
         let d_weights = weights.track_op().then(|| tensor(sum, weights.shape()));
         Ok((dh, dy.transpose()?, d_weights.transpose()?))

@@ -64,6 +64,12 @@ impl Target {
     }
 }
 
+vectorised! {
+    fn loss(target: Target, z: &mut [f32], label: u32, gradient: bool) -> f64 {
+        target.loss(z, label, gradient)
+    }
+}
+
 /// The output weight, `f32` or, if it is frozen, `bf16`.
 enum Table<'a> {
     Wide(Matrix<'a>),
@@ -121,7 +127,7 @@ impl Loss {
             let losses: Vec<f64> = logits
                 .par_chunks_mut(vocab)
                 .zip(tokens)
-                .map(|(z, token)| vectorised(|| target.loss(z, token.label, gradient)))
+                .map(|(z, token)| loss(target, z, token.label, gradient))
                 .collect();
             value += losses.iter().sum::<f64>();
             let logits = Matrix::new(logits, n, vocab);

@@ -7,6 +7,7 @@ use super::{Dims, linear, linear_plain};
 use crate::ops::dropout::Dropper;
 use crate::ops::parallel::{TASK, for_each_chunk, tail};
 use crate::ops::values::{argument, output, tensor, values};
+use crate::ops::vectors::vectorised;
 use crate::ops::{Activation, DropoutKey, Kernels, dropout, dropout_plain, relu, relu_plain};
 
 /// `y = Dropout(max(x W_in^T, 0)) W_out^T`; `key = None` drops nothing.
@@ -39,14 +40,7 @@ pub fn feed_forward(
     let dropper = key.filter(|key| key.p != 0.0).map(Dropper::new).transpose()?;
     let x = x.contiguous()?;
     let mut inner = into.forward(&values(&x)?)?;
-    for_each_chunk(&mut inner, TASK, |start, inner| {
-        for z in inner.iter_mut() {
-            *z = Activation::Relu.value(*z);
-        }
-        if let Some(dropper) = &dropper {
-            dropper.apply(start, inner);
-        }
-    });
+    activate(&mut inner, dropper.as_ref());
     x.apply_op1(FeedForward { into, out, inner, scale: dropper.as_ref().map_or(1.0, Dropper::scale) })
 }
 
@@ -59,6 +53,29 @@ pub fn feed_forward_plain(x: &Tensor, w_in: &Tensor, w_out: &Tensor, key: Option
     let z = relu_plain(&linear_plain(x, w_in)?)?;
     let z = key.map_or_else(|| Ok(z.clone()), |key| dropout_plain(&z, key))?;
     linear_plain(&z, w_out)
+}
+
+vectorised! {
+    /// `Dropout(max(z, 0))`, in place.
+    fn activate(z: &mut [f32], dropper: Option<&Dropper>) {
+        for_each_chunk(z, TASK, |start, z| {
+            for z in z.iter_mut() {
+                *z = Activation::Relu.value(*z);
+            }
+            if let Some(dropper) = dropper {
+                dropper.apply(start, z);
+            }
+        });
+    }
+
+    /// The gradient of its argument in place of that of its result `inner`.
+    fn activate_backward(d: &mut [f32], inner: &[f32], scale: f32) {
+        for_each_chunk(d, TASK, |start, d| {
+            for (d, inner) in d.iter_mut().zip(tail(inner, start)) {
+                *d = if *inner > 0.0 { *d * scale } else { 0.0 };
+            }
+        });
+    }
 }
 
 /// What enters the second map is known before the operation enters the graph.
@@ -84,11 +101,7 @@ impl CustomOp1 for FeedForward {
     fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         let g = g.contiguous()?;
         let mut d_inner = self.out.input_gradient(&values(&g)?)?;
-        for_each_chunk(&mut d_inner, TASK, |start, d_inner| {
-            for (d, inner) in d_inner.iter_mut().zip(tail(&self.inner, start)) {
-                *d = if *inner > 0.0 { *d * self.scale } else { 0.0 };
-            }
-        });
+        activate_backward(&mut d_inner, &self.inner, self.scale);
         tensor(self.into.input_gradient(&d_inner)?, x.shape()).map(Some)
     }
 }

@@ -6,8 +6,7 @@ use super::frozen::Frozen;
 use super::{Dims, linear, linear_plain};
 use crate::ops::dropout::{Dropper, dropout_plain};
 use crate::ops::gemm::{Matrix, MatrixMut, Threads, multiply_add, product};
-use crate::ops::math::add_to;
-use crate::ops::parallel::{TASK, for_each_chunk, tail};
+use crate::ops::parallel::add;
 use crate::ops::values::{argument, output, tensor, values};
 use crate::ops::{DropoutKey, Kernels, dropout};
 
@@ -124,7 +123,7 @@ impl LowRankLinear {
             return Ok(dx);
         };
         let share = dropper.dropped(&product(d_low, a, Threads::All)?);
-        for_each_chunk(&mut dx, TASK, |start, dx| add_to(dx, tail(&share, start)));
+        add(&mut dx, &share);
         Ok(dx)
     }
 }
