@@ -9,7 +9,8 @@ use super::TILE;
 /// Rows that are summed at once: with two vectors of columns, 24 of the 32 registers.
 pub(super) const ROWS: usize = 12;
 
-/// `R` rows of `k` numbers, `stride` numbers apart, by a panel of `V` vectors of columns: the sums, row by row.
+/// `R` rows of `k` numbers, `stride` numbers apart, by a panel of `V` vectors of columns: the sums, row by row. `AHEAD`
+/// fetches the `R` rows behind these into the cache meanwhile.
 ///
 /// # Safety
 /// The rows must lie at `a`, and `k` times `16 V` numbers at `panel`; the processor must have AVX-512.
@@ -23,9 +24,9 @@ pub(super) unsafe fn rows_by_panel<const R: usize, const V: usize, const AHEAD: 
 ) -> [[__m512; V]; R] {
     let mut sums = [[_mm512_setzero_ps(); V]; R];
     for k in 0..k {
-        if AHEAD && k % 16 == 0 {
-            for row in 0..R {
-                _mm_prefetch::<_MM_HINT_T1>(a.wrapping_add((R + row) * stride + k).cast());
+        if AHEAD && k.is_multiple_of(TILE) {
+            for row in R..2 * R {
+                prefetch(a, row * stride + k);
             }
         }
         // SAFETY: by this function's contract.
@@ -41,6 +42,13 @@ pub(super) unsafe fn rows_by_panel<const R: usize, const V: usize, const AHEAD: 
         }
     }
     sums
+}
+
+/// Fetches what lies `offset` numbers behind `at` into the second-level cache. That may be anywhere: nothing is read.
+#[inline]
+pub(super) fn prefetch<T>(at: *const T, offset: usize) {
+    // SAFETY: a prefetch of any address is a hint and does not fault.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(offset).cast()) }
 }
 
 /// Calls `$then!(R, V)` with the numbers of rows, up to 12, and of vectors as constants.

@@ -1,9 +1,9 @@
 //! Few rows by a large weight, as in decoding: such a product waits for the weight, which is read once, row by row, where
 //! it lies. The rows are packed, and the result comes out transposed.
 
-use std::arch::x86_64::_mm512_storeu_ps;
+use std::arch::x86_64::{_mm512_mask_storeu_ps, _mm512_storeu_ps};
 
-use super::kernel::{rows_by_panel, with_sizes};
+use super::kernel::{prefetch, rows_by_panel, with_sizes};
 use super::panel::{pack, vectors};
 use super::wide::{Wide, lanes};
 use super::{BLOCK, TILE};
@@ -41,7 +41,11 @@ pub(super) unsafe fn product<T: Wide>(out: Output, a: Matrix<'_>, b: Matrix<'_, 
                 unsafe {
                     let weight = wide_rows(b, column + group, &mut room);
                     for (i, block) in blocks.iter_mut().enumerate() {
-                        group_by_panel(weight, i, &packed, rows, group, block);
+                        if T::IS_F32 {
+                            group_by_panel::<true>(weight, i, &packed, rows, group, block);
+                        } else {
+                            group_by_panel::<false>(weight, i, &packed, rows, group, block);
+                        }
                     }
                 }
             }
@@ -77,9 +81,10 @@ unsafe fn wide_rows<T: Wide>(b: Matrix<'_, T>, first: usize, room: &mut Vec<f32>
         let room = room.as_mut_ptr();
         for row in 0..ROWS {
             for k in (0..depth).step_by(TILE) {
+                prefetch(data, (ROWS + row) * b.col_stride + k);
                 let mask = lanes(depth - k);
                 let numbers = T::load(data.add(row * b.col_stride + k), mask);
-                std::arch::x86_64::_mm512_mask_storeu_ps(room.add(row * depth + k), mask, numbers);
+                _mm512_mask_storeu_ps(room.add(row * depth + k), mask, numbers);
             }
         }
         WeightRows { data: room, stride: depth, depth }
@@ -91,12 +96,19 @@ unsafe fn wide_rows<T: Wide>(b: Matrix<'_, T>, first: usize, room: &mut Vec<f32>
 /// # Safety
 /// The weight's rows must be there.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn group_by_panel(weight: WeightRows, i: usize, packed: &[f32], rows: usize, group: usize, block: &mut Block) {
+unsafe fn group_by_panel<const IN_PLACE: bool>(
+    weight: WeightRows,
+    i: usize,
+    packed: &[f32],
+    rows: usize,
+    group: usize,
+    block: &mut Block,
+) {
     let WeightRows { data, stride, depth } = weight;
     let Some(panel) = packed.get(i * BLOCK * depth..) else { return };
     macro_rules! sums {
         ($R:literal, $V:literal) => {{
-            let sums = rows_by_panel::<$R, $V, true>(data, stride, panel.as_ptr(), depth);
+            let sums = rows_by_panel::<$R, $V, IN_PLACE>(data, stride, panel.as_ptr(), depth);
             for (row, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
                     let row = group + row;
