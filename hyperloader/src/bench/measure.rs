@@ -1,14 +1,15 @@
-//! Training steps on random ids, with a watch.
+//! Training steps on random ids, with a watch, and then labelling.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use datasets::encode::{Batch, BatchShape};
 use datasets::sample::Rng;
 use peft_core::{Condition, Ctx, ParamStore, Tasks};
 
+use super::labelling::{self, Work};
 use super::{BenchReport, Part, Spread, peak_memory};
 use crate::config::Config;
 use crate::model::{Backbone, Inventory, Parts, PeftT5, TensorBatch};
@@ -29,7 +30,8 @@ pub struct BenchOptions {
 }
 
 /// Measures training steps of `config` on random ids: its backbone, methods, generator, batch size, loss, optimizer and
-/// dropout, as `train` runs them (one micro-batch a step). No data and no tokenizer are needed.
+/// dropout, as `train` runs them (one micro-batch a step); then labelling with the same model. No data and no tokenizer are
+/// needed.
 ///
 /// # Errors
 /// If the backbone cannot be had, the configuration does not fit it or names no task, or a tensor operation fails.
@@ -51,10 +53,20 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result
         }
         bench.step(step as u64)?;
     }
+    let peak_memory_bytes = peak_memory();
     let parts = bench.watch.spreads();
     let median = parts.get(Part::Step.name()).map_or(0., |spread| spread.median_ms);
+    let threads = rayon::current_num_threads();
+    let sources = random_sources(config, options, shape.vocab_size, threads, device)?;
+    let work = Work {
+        sources: &sources,
+        target_length: options.target_length.get(),
+        rounds: options.steps.get(),
+        warmup: options.warmup,
+    };
+    let labelling = labelling::measure(&bench.model, &work, FIRST as u32)?;
     Ok(BenchReport {
-        threads: rayon::current_num_threads(),
+        threads,
         dtype: config.model.dtype,
         parameters,
         batch_size: config.train.batch_size.get(),
@@ -62,20 +74,41 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result
         target_length: options.target_length.get(),
         steps: options.steps.get(),
         tokens_per_second: bench.batch.label_tokens as f64 / median * 1e3,
+        sentences_per_second: config.train.batch_size.get() as f64 / median * 1e3,
+        labelling,
         parts,
-        peak_memory_bytes: peak_memory(),
+        peak_memory_bytes,
     })
+}
+
+/// The first token that is drawn: `<pad>`, `</s>` and `<unk>` are left out.
+const FIRST: usize = 3;
+
+/// Draws tokens.
+fn random_ids(seed: u64, vocabulary: usize) -> Result<impl FnMut(usize) -> Vec<u32>> {
+    let Some(words) = vocabulary.checked_sub(FIRST).filter(|words| *words > 0) else {
+        return Err(Error::Config(format!("a vocabulary of {vocabulary} tokens has no words to draw")));
+    };
+    let mut rng = Rng::seeded(seed);
+    Ok(move |count: usize| (0..count).map(|_| (FIRST + rng.below(words)) as u32).collect())
+}
+
+/// Batches of sources to label, of the size that `eval` has.
+fn random_sources(
+    config: &Config,
+    options: &BenchOptions,
+    vocabulary: usize,
+    count: usize,
+    device: &Device,
+) -> Result<Vec<Tensor>> {
+    let mut ids = random_ids(config.seed, vocabulary)?;
+    let (batch, length) = (config.eval.batch_size.get(), options.source_length.get());
+    (0..count).map(|_| Ok(Tensor::from_vec(ids(batch * length), (batch, length), device)?)).collect()
 }
 
 /// A batch without padding: the dearest one of its shape.
 fn random_batch(config: &Config, options: &BenchOptions, vocabulary: usize) -> Result<Batch> {
-    /// `<pad>`, `</s>` and `<unk>` are left out.
-    const FIRST: usize = 3;
-    let Some(words) = vocabulary.checked_sub(FIRST).filter(|words| *words > 0) else {
-        return Err(Error::Config(format!("a vocabulary of {vocabulary} tokens has no words to draw")));
-    };
-    let mut rng = Rng::seeded(config.seed);
-    let mut ids = |count: usize| (0..count).map(|_| (FIRST + rng.below(words)) as u32).collect::<Vec<_>>();
+    let mut ids = random_ids(config.seed, vocabulary)?;
     let shape = BatchShape {
         batch: config.train.batch_size.get(),
         source_length: options.source_length.get(),
@@ -180,5 +213,6 @@ mod tests {
         let sum: f64 = Part::ALL.iter().filter(|part| **part != Part::Step).map(|part| of(*part).min_ms).sum();
         assert!(sum > 0. && sum <= of(Part::Step).max_ms, "{sum} {report:?}");
         assert_eq!((report.steps, report.batch_size), (2, 2));
+        assert!(report.labelling.words == 1 && report.labelling.sentences_per_second > 0.);
     }
 }

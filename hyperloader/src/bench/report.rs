@@ -76,6 +76,17 @@ impl Spread {
     }
 }
 
+/// Labelling of random sentences.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LabellingReport {
+    /// Words of a sentence.
+    pub words: usize,
+    /// Batches that are labelled side by side.
+    pub batches: usize,
+    /// Sentences of a round over its median time: encoding and structured decoding, without tokenization.
+    pub sentences_per_second: f64,
+}
+
 /// What [`bench`](super::bench) prints with `--json`; the keys are a contract.
 #[derive(Debug, Clone, Serialize)]
 pub struct BenchReport {
@@ -97,6 +108,10 @@ pub struct BenchReport {
     pub parts: BTreeMap<&'static str, Spread>,
     /// Target tokens of a step over its median time.
     pub tokens_per_second: f64,
-    /// The most memory that the process held, in bytes; `null` where the system does not tell.
+    /// Sentences of a step over its median time.
+    pub sentences_per_second: f64,
+    /// The same model at work.
+    pub labelling: LabellingReport,
+    /// The most memory that the process held while it trained, in bytes; `null` where the system does not tell.
     pub peak_memory_bytes: Option<u64>,
 }

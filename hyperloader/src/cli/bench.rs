@@ -1,4 +1,4 @@
-//! `bench`: what a training step costs here.
+//! `bench`: what a training step and labelling cost here.
 
 use std::io::Write;
 
@@ -39,9 +39,19 @@ fn table(report: &BenchReport, out: &mut dyn Write) -> Result<()> {
             written(writeln!(out, "{:<12}{median:>12.2}{min:>12.2}{max:>12.2}", part.name()))?;
         }
     }
-    written(writeln!(out, "{:.0} target tokens/s", report.tokens_per_second))?;
+    written(writeln!(
+        out,
+        "training: {:.0} target tokens/s, {:.1} sentences/s",
+        report.tokens_per_second, report.sentences_per_second
+    ))?;
     match report.peak_memory_bytes {
-        Some(bytes) => written(writeln!(out, "{:.0} MiB of memory at most", bytes as f64 / f64::from(1 << 20))),
-        None => written(writeln!(out, "this system does not tell the memory of a process")),
+        Some(bytes) => written(writeln!(out, "{:.0} MiB of memory at most", bytes as f64 / f64::from(1 << 20)))?,
+        None => written(writeln!(out, "this system does not tell the memory of a process"))?,
     }
+    let labelling = &report.labelling;
+    written(writeln!(
+        out,
+        "labelling: {:.1} sentences/s of {} words, {} batches at once",
+        labelling.sentences_per_second, labelling.words, labelling.batches
+    ))
 }

@@ -1,0 +1,64 @@
+//! Labelling of random sentences, with a watch.
+
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+use peft_core::{Condition, Ctx};
+use rayon::prelude::*;
+
+use super::{LabellingReport, Spread};
+use crate::decode::{Source, TagDecoder};
+use crate::model::PeftT5;
+use crate::{Error, Result};
+
+/// Tags of the measured task. Each has a token of its own and one that all share, as the tokenizer of T5 ends a word in front
+/// of a sentinel: three tokens a word with the sentinel.
+const TAGS: u32 = 16;
+const TOKENS_OF_A_WORD: usize = 3;
+
+/// What is labelled.
+pub(super) struct Work<'a> {
+    /// Batches of sources `[batch, source]` without padding, labelled side by side.
+    pub(super) sources: &'a [Tensor],
+    /// Tokens of a target.
+    pub(super) target_length: usize,
+    /// How often all are labelled, and how often before that.
+    pub(super) rounds: usize,
+    pub(super) warmup: usize,
+}
+
+/// Measures structured decoding for the first task of `model`, its weights generated and folded beforehand, as `predict` does
+/// it, without tokenization.
+pub(super) fn measure(model: &PeftT5, work: &Work<'_>, first_word: u32) -> Result<LabellingReport> {
+    let bank = model.bank(&Condition::Task(0))?.detach();
+    let active = model.active(&bank)?;
+    let t5 = model.t5().fold(&active)?;
+    let vocabulary = t5.config().vocab_size as u32;
+    let words = (work.target_length.saturating_sub(1) / TOKENS_OF_A_WORD).max(1);
+    if vocabulary <= first_word + TAGS + words as u32 + 1 {
+        return Err(Error::Config(format!(
+            "a vocabulary of {vocabulary} tokens is too small for {TAGS} tags and the sentinels of {words} words"
+        )));
+    }
+    let tag = |i: u32| (i.to_string(), vec![first_word + i, first_word + TAGS]);
+    let tags: Vec<(String, Vec<u32>)> = (0..TAGS).map(tag).collect();
+    let sentinels: Vec<u32> = (0..=words as u32).map(|i| vocabulary - 1 - i).collect();
+    let decoder = TagDecoder::new(&t5, &tags, &sentinels)?;
+    let label = |source: &Tensor| -> Result<usize> {
+        let mask = Tensor::ones(source.shape(), source.dtype(), &Device::Cpu)?.to_device(source.device())?;
+        let encoded = t5.encode(source, &mask, &active, &mut Ctx::eval())?;
+        let source = Source { t5: &t5, encoded: &encoded, mask: &mask, active: &active };
+        Ok(decoder.decode(&source, &vec![words; encoded.dim(0)?], 1)?.len())
+    };
+    let mut times = Vec::new();
+    let mut sentences = 0;
+    for round in 0..work.warmup + work.rounds {
+        let began = Instant::now();
+        sentences = work.sources.par_iter().with_max_len(1).map(label).sum::<Result<usize>>()?;
+        if round >= work.warmup {
+            times.push(1e3 * began.elapsed().as_secs_f64());
+        }
+    }
+    let sentences_per_second = 1e3 * sentences as f64 / Spread::of(times).median_ms;
+    Ok(LabellingReport { words, batches: work.sources.len(), sentences_per_second })
+}
