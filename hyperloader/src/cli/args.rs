@@ -86,7 +86,7 @@ pub(super) enum Verb {
     /// Count a model's parameters, without loading any
     #[command(after_help = "Example: hyperloader params --config docs/configs/paper/hyperloader.toml --json")]
     Params(ParamsArgs),
-    /// Measure a training step on this machine, part by part
+    /// Measure a training step on this machine, part by part, and labelling
     #[command(after_help = "Example: hyperloader bench --config docs/configs/bench/t5-small.toml --dtype bf16 --json")]
     Bench(BenchArgs),
     /// Make one task of a trained run a model of its own, without hypernetwork
