@@ -52,9 +52,21 @@ impl Head {
             Some(bias) => flat.broadcast_add(&bias.flatten_all()?)?,
             None => flat,
         };
-        let one = |(row, &slot): (usize, &Slot)| Ok((slot, flat.get(row)?.reshape(self.dims.as_slice())?));
-        self.slots.iter().enumerate().map(one).collect()
+        let one = |(slot, row): (&Slot, Tensor)| Ok((*slot, row.reshape(self.dims.as_slice())?));
+        self.slots.iter().zip(rows(&flat)?).map(one).collect()
     }
+}
+
+/// The rows of `x [n, d]`, `[1, d]` each, halved again and again: in the backward pass a piece is padded to what it was cut from,
+/// so that all padding together is `2 log2 n` times the matrix. Rows cut from the whole would be padded to it, `n` times.
+fn rows(x: &Tensor) -> Result<Vec<Tensor>> {
+    let n = x.dim(0)?;
+    if n < 2 {
+        return Ok(vec![x.clone()]);
+    }
+    let mut all = rows(&x.narrow(0, 0, n / 2)?)?;
+    all.extend(rows(&x.narrow(0, n / 2, n - n / 2)?)?);
+    Ok(all)
 }
 
 /// A vector of row numbers.

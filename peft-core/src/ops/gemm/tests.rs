@@ -81,8 +81,8 @@ fn transposed<T: Copy>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
     (0..rows * cols).map(|i| x[i % rows * cols + i / rows]).collect()
 }
 
-/// Sizes that are and are not multiples of tiles, blocks and steps; all but the first are large enough for tiles.
-const LARGE: [(usize, usize, usize); 8] = [
+/// Sizes that are and are not multiples of tiles, blocks, vectors and steps, with many rows and with few.
+const LARGE: [(usize, usize, usize); 14] = [
     (16, 40, 24),
     (64, 300, 64),
     (97, 1100, 70),
@@ -91,6 +91,12 @@ const LARGE: [(usize, usize, usize); 8] = [
     (40, 9000, 33),
     (17, 700, 128),
     (96, 1000, 64),
+    (1, 130, 64),
+    (2, 700, 80),
+    (3, 65, 128),
+    (8, 512, 96),
+    (9, 77, 64),
+    (120, 50, 96),
 ];
 
 #[test]
@@ -153,7 +159,8 @@ fn bf16_products(a: Matrix<'_>, b: Matrix<'_, bf16>) -> Vec<(&'static str, Vec<f
 
 #[test]
 fn products_with_bf16_weights_are_within_its_rounding() {
-    for (m, k, n) in [(1, 64, 32), (3, 40, 17), (33, 96, 64), (128, 512, 96), (150, 70, 130)] {
+    for (m, k, n) in [(1, 64, 32), (3, 40, 17), (1, 200, 64), (7, 50, 80), (33, 96, 64), (128, 512, 96), (150, 70, 130)]
+    {
         let a = random(m * k, 5);
         let b: Vec<bf16> = random(k * n, 6).into_iter().map(bf16::from_f32).collect();
         let exact: Vec<f32> = b.iter().map(|x| x.to_f32()).collect();

@@ -10,9 +10,11 @@
 //! | `wide.rs` | numbers that are, or become, `f32` |
 //! | `fat.rs` | many rows by a packed weight |
 //! | `thin.rs` | few packed rows by a weight that is read once, in place |
+//! | `dot.rs` | up to eight rows by a weight, both in place |
 //!
-//! Every element is summed in the order of the inner dimension, hence the same bytes for any number of threads.
+//! In which order an element is summed depends on the sizes alone, hence the same bytes for any number of threads.
 
+mod dot;
 mod fat;
 mod kernel;
 mod panel;
@@ -36,6 +38,7 @@ const SMALLEST: usize = 1 << 18;
 enum Way {
     Fat,
     Thin,
+    Dot,
 }
 
 fn way<T: Wide>(a: &Matrix<'_>, b: &Matrix<'_, T>, accumulate: bool) -> Option<Way> {
@@ -43,6 +46,9 @@ fn way<T: Wide>(a: &Matrix<'_>, b: &Matrix<'_, T>, accumulate: bool) -> Option<W
     let by_row = a.col_stride == 1 && k > 0;
     if !by_row || n < FEWEST_COLUMNS {
         return None;
+    }
+    if m <= dot::MOST_ROWS && m > 0 && b.row_stride == 1 && !accumulate && n.is_multiple_of(TILE) {
+        return Some(Way::Dot);
     }
     if m <= MOST_ROWS && b.row_stride == 1 && !accumulate && n.is_multiple_of(BLOCK) {
         return Some(Way::Thin);
@@ -71,6 +77,7 @@ pub(super) unsafe fn product<T: Wide>(
     // SAFETY: by this function's contract.
     unsafe {
         match way(&a, &b, accumulate) {
+            Some(Way::Dot) => dot::product(out, a, b, threads),
             Some(Way::Thin) => thin::product(out, a, b, threads),
             Some(Way::Fat) | None => fat::product(out, a, b, accumulate, threads),
         }

@@ -1,9 +1,9 @@
 //! Few rows by a large weight, as in decoding: such a product waits for the weight, which is read once, row by row, where
 //! it lies. The rows are packed, and the result comes out transposed.
 
-use std::arch::x86_64::{_mm512_mask_storeu_ps, _mm512_storeu_ps};
+use std::arch::x86_64::{__m512, _mm512_mask_storeu_ps, _mm512_storeu_ps};
 
-use super::kernel::{prefetch, rows_by_panel, with_sizes};
+use super::kernel::{prefetch, rows_by_panel};
 use super::panel::{pack, vectors};
 use super::wide::{Wide, lanes};
 use super::{BLOCK, TILE};
@@ -106,18 +106,24 @@ unsafe fn group_by_panel<const IN_PLACE: bool>(
 ) {
     let WeightRows { data, stride, depth } = weight;
     let Some(panel) = packed.get(i * BLOCK * depth..) else { return };
-    macro_rules! sums {
-        ($R:literal, $V:literal) => {{
-            let sums = rows_by_panel::<$R, $V, IN_PLACE>(data, stride, panel.as_ptr(), depth);
-            for (row, sums) in sums.into_iter().enumerate() {
-                for (v, sum) in sums.into_iter().enumerate() {
-                    let row = group + row;
-                    let place = (row / TILE * 2 + v) * TILE * TILE + row % TILE * TILE;
-                    _mm512_storeu_ps(block.0.as_mut_ptr().add(place), sum);
-                }
-            }
-        }};
+    // SAFETY: by this function's contract; the panel has as many vectors as its rows take.
+    unsafe {
+        match vectors(rows - i * BLOCK) {
+            1 => put(block, group, rows_by_panel::<ROWS, 1, IN_PLACE>(data, stride, panel.as_ptr(), depth)),
+            _ => put(block, group, rows_by_panel::<ROWS, 2, IN_PLACE>(data, stride, panel.as_ptr(), depth)),
+        }
     }
-    // SAFETY: by this function's contract; `place` is below 1024 - 15.
-    unsafe { with_sizes!(ROWS, vectors(rows - i * BLOCK), sums) };
+}
+
+/// Writes sums to the rows from `group` of a block.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn put<const V: usize>(block: &mut Block, group: usize, sums: [[__m512; V]; ROWS]) {
+    for (row, sums) in (group..).zip(sums) {
+        for (v, sum) in sums.into_iter().enumerate() {
+            let place = (row / TILE * 2 + v) * TILE * TILE + row % TILE * TILE;
+            // SAFETY: a group ends with the block, so that `place` is below 1024 - 15.
+            unsafe { _mm512_storeu_ps(block.0.as_mut_ptr().add(place), sum) };
+        }
+    }
 }
