@@ -121,9 +121,22 @@ class Ours:
     def file(self, path):
         """Labels a file; returns the most memory the process held, in bytes."""
         child = subprocess.Popen([*self.command, str(path)], env=self.env, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)
-        assert status == 0, status
-        return usage.ru_maxrss * 1024
+        peak = 0
+        # What the system tells when a child has ended includes its parent's memory when it was started.
+        while child.poll() is None:
+            peak = max(peak, self.high_water_mark(child.pid))
+            time.sleep(0.01)
+        assert child.returncode == 0, child.returncode
+        return peak
+
+    @staticmethod
+    def high_water_mark(pid):
+        """The most memory that a running process held, in bytes."""
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            return 0
+        return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
     def tags(self, path):
         """The simplified tags of each sentence of a file."""
