@@ -98,14 +98,17 @@ impl<'a> Labeller<'a> {
         // Sentences of like length share a batch, so that little of it is padding.
         let mut order: Vec<usize> = (0..cut.len()).collect();
         order.sort_by_key(|&i| cut.get(i).map_or((0, 0), |window| (window.pair.source.len(), window.words.len())));
-        // Batches side by side: threads that share one wait for each other at every operation. The longest, last in the
-        // order, begins first, so that none is left over for one thread alone.
-        let batches: Vec<&[usize]> = order.chunks(self.batch_size).rev().collect();
+        // Batches side by side: threads that share one wait for each other at every operation. As many at once as there are
+        // threads, for a waiting thread would begin yet another and hold its memory; neighbours are of like length.
+        let batches: Vec<&[usize]> = order.chunks(self.batch_size).collect();
         let write = |numbers: &&[usize]| {
             let batch: Vec<&Window> = numbers.iter().filter_map(|&i| cut.get(i)).collect();
             self.write(&batch)
         };
-        let written: Vec<Vec<Piece>> = batches.par_iter().with_max_len(1).map(write).collect::<Result<_>>()?;
+        let mut written: Vec<Vec<Piece>> = Vec::with_capacity(batches.len());
+        for at_once in batches.chunks(rayon::current_num_threads().max(1)) {
+            written.extend(at_once.par_iter().with_max_len(1).map(write).collect::<Result<Vec<_>>>()?);
+        }
         let mut pieces = vec![Piece::default(); cut.len()];
         for (&number, piece) in batches.into_iter().flatten().zip(written.into_iter().flatten()) {
             if let Some(slot) = pieces.get_mut(number) {
