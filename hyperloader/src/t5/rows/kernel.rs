@@ -37,35 +37,8 @@ impl<'a> Buffer<'a> {
     }
 }
 
-impl RowAttention<'_> {
-    /// What the query `q [width]` of the token at `place` finds, into `y [width]`.
-    #[inline(always)]
-    fn token(
-        &self,
-        y: &mut [f32],
-        q: &[f32],
-        place: Place,
-        keys: Buffer<'_>,
-        values: Buffer<'_>,
-        scores: &mut Vec<f32>,
-    ) {
-        let (row, seen) = self.terms.seen(place, keys.all);
-        let d = keys.width / self.heads.max(1);
-        for (head, (q, y)) in q.chunks_exact(d.max(1)).zip(y.chunks_exact_mut(d.max(1))).enumerate() {
-            scores.clear();
-            // Not `extend`, whose loop would not be compiled for the processor's vectors.
-            scores.resize(seen, 0.);
-            for (score, key) in scores.iter_mut().zip(keys.head(row, head, d)) {
-                *score = dot(q, key);
-            }
-            self.terms.add(scores, place, row, head);
-            softmax(scores);
-            weighted(y, scores, values.head(row, head, d));
-        }
-    }
-}
-
 vectorised! {
+    /// What the query `q [width]` of the token at `place` finds, into `y [width]`.
     fn token(
         attention: &RowAttention<'_>,
         y: &mut [f32],
@@ -75,7 +48,19 @@ vectorised! {
         values: Buffer<'_>,
         scores: &mut Vec<f32>,
     ) {
-        attention.token(y, q, place, keys, values, scores);
+        let (row, seen) = attention.terms.seen(place, keys.all);
+        let d = keys.width / attention.heads.max(1);
+        for (head, (q, y)) in q.chunks_exact(d.max(1)).zip(y.chunks_exact_mut(d.max(1))).enumerate() {
+            scores.clear();
+            // Not `extend`, whose loop would not be compiled for the processor's vectors.
+            scores.resize(seen, 0.);
+            for (score, key) in scores.iter_mut().zip(keys.head(row, head, d)) {
+                *score = dot(q, key);
+            }
+            attention.terms.add(scores, place, row, head);
+            softmax(scores);
+            weighted(y, scores, values.head(row, head, d));
+        }
     }
 }
 

@@ -65,7 +65,7 @@ fn find() -> Isa {
 }
 
 /// Whether products of `bf16` pairs are faster than those of `f32`, asked of the maker: AMD's processors begin as many of
-/// either in a cycle, with twice the numbers in a pair. Intel's with tile registers, where these are withheld from a guest,
+/// either in a cycle, with twice the numbers in a pair (by what is published of them). Intel's with tile registers, where these are withheld from a guest,
 /// begin a product of pairs every other cycle and two of `f32` in each (measured on Emerald Rapids: 86 and 177 GFLOP/s).
 fn pairs_are_fast() -> bool {
     /// `AuthenticAMD` in EBX, EDX and ECX of leaf 0.
