@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use peft_core::{Condition, Ctx};
 use rayon::prelude::*;
 
@@ -11,8 +11,8 @@ use crate::decode::{Source, TagDecoder};
 use crate::model::PeftT5;
 use crate::{Error, Result};
 
-/// Tags of the measured task. Each has a token of its own and one that all share, as the tokenizer of T5 ends a word in front
-/// of a sentinel: three tokens a word with the sentinel.
+/// Tags of the measured task. Each has a token of its own, which is chosen, and one that all share, which is certain then: three
+/// tokens a word with the sentinel.
 const TAGS: u32 = 16;
 const TOKENS_OF_A_WORD: usize = 3;
 
@@ -45,7 +45,7 @@ pub(super) fn measure(model: &PeftT5, work: &Work<'_>, first_word: u32) -> Resul
     let sentinels: Vec<u32> = (0..=words as u32).map(|i| vocabulary - 1 - i).collect();
     let decoder = TagDecoder::new(&t5, &tags, &sentinels)?;
     let label = |source: &Tensor| -> Result<usize> {
-        let mask = Tensor::ones(source.shape(), source.dtype(), &Device::Cpu)?.to_device(source.device())?;
+        let mask = source.ones_like()?;
         let encoded = t5.encode(source, &mask, &active, &mut Ctx::eval())?;
         let source = Source { t5: &t5, encoded: &encoded, mask: &mask, active: &active };
         Ok(decoder.decode(&source, &vec![words; encoded.dim(0)?], 1)?.len())

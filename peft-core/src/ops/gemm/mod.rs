@@ -12,7 +12,7 @@
 //!
 //! Where the processor has tile registers, a large `f32` product is the sum of six products of `bf16` numbers: each
 //! element is split into three that add up to it exactly, and only those products are left out that lie below the last
-//! bit. That is as exact as `f32` arithmetic and up to twice as fast. All that neither folder takes is the `gemm` crate's.
+//! bit. That is as exact as `f32` arithmetic, and faster. All that neither folder takes is the `gemm` crate's.
 #![allow(
     unsafe_code,
     reason = "products take raw pointers and processor instructions; every call is preceded by the checks that make it \
