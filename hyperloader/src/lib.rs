@@ -54,7 +54,7 @@
 //!
 //! let folder = std::env::temp_dir().join(format!("hyperloader-doc-{}", std::process::id()));
 //! let adapter = Adapter { methods: methods(), weights: store.tensors() };
-//! write_adapterhub(&folder, &adapter, &t5.tensors(), t5.sites(), &ModelInfo::default())?;
+//! write_adapterhub(&folder, &adapter, &t5.tensors()?, t5.sites(), &ModelInfo::default())?;
 //! assert!(folder.join("adapter.safetensors").is_file());
 //! # std::fs::remove_dir_all(&folder)?;
 //!

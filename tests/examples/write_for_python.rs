@@ -96,8 +96,8 @@ fn write(t5: &T5, folder: &Path, library: &str, methods: &str) -> peft_core::Res
     }
     let adapter = Adapter { methods: read(), weights: store.tensors() };
     match library {
-        "peft" => write_peft(folder, &adapter, &t5.tensors(), t5.sites(), None)?,
-        _ => write_adapterhub(folder, &adapter, &t5.tensors(), t5.sites(), &ModelInfo::default())?,
+        "peft" => write_peft(folder, &adapter, &t5.tensors()?, t5.sites(), None)?,
+        _ => write_adapterhub(folder, &adapter, &t5.tensors()?, t5.sites(), &ModelInfo::default())?,
     }
     let ids = Tensor::new(&[[5u32, 9, 12, 7, 33, 1], [8, 20, 64, 1, 0, 0]], &Device::Cpu)?;
     let mask = Tensor::new(&[[1u32, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]], &Device::Cpu)?;

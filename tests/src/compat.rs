@@ -67,7 +67,7 @@ impl CompatGolden {
 
     /// The backbone's parameters by name.
     pub fn base(&self) -> BTreeMap<String, Tensor> {
-        self.t5.tensors()
+        self.t5.tensors().unwrap()
     }
 
     fn ids(&self, name: &str) -> Tensor {

@@ -71,7 +71,7 @@ impl Backbone for T5Backbone {
 
     fn fold(&self, active: &Active<'_>) -> Result<(Box<dyn Backbone>, usize)> {
         let t5 = self.t5.fold(active).map_err(ours)?;
-        let (before, after) = (self.t5.tensors(), t5.tensors());
+        let (before, after) = (self.t5.tensors().unwrap(), t5.tensors().unwrap());
         let mut sites = 0;
         for (name, tensor) in &before {
             let changed = after.get(name).map(|folded| (folded - tensor)?.abs()?.max_all()?.to_scalar::<f32>());

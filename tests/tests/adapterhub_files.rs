@@ -181,8 +181,8 @@ fn methods_go_through_files_and_compute_the_same() {
         let adapter = adapter(&t5, methods);
         let folder = tempfile::tempdir().unwrap();
         let info = ModelInfo { name: "ner".to_owned(), ..ModelInfo::default() };
-        write_adapterhub(folder.path(), &adapter, &t5.tensors(), t5.sites(), &info).unwrap();
-        let again = read_adapterhub(folder.path(), &t5.tensors(), t5.sites()).unwrap();
+        write_adapterhub(folder.path(), &adapter, &t5.tensors().unwrap(), t5.sites(), &info).unwrap();
+        let again = read_adapterhub(folder.path(), &t5.tensors().unwrap(), t5.sites()).unwrap();
         assert_eq!(adapter.weights.keys().collect::<Vec<_>>(), again.weights.keys().collect::<Vec<_>>(), "{name}");
         let gap = (output(&t5, &adapter) - output(&t5, &again)).unwrap();
         let gap = gap.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();

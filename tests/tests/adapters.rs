@@ -278,7 +278,8 @@ fn a_merged_model_computes_the_same_and_names_what_it_could_not_merge() {
 
         let unmerged = merged.t5.unmerge(&active).unwrap();
         assert_eq!(unmerged.refused, []);
-        let (base, restored, changed) = (t5.tensors(), unmerged.t5.tensors(), merged.t5.tensors());
+        let (base, restored, changed) =
+            (t5.tensors().unwrap(), unmerged.t5.tensors().unwrap(), merged.t5.tensors().unwrap());
         for (name, weight) in &base {
             assert!(gap(weight, &restored[name]) < 1e-5, "{name}");
         }
@@ -299,7 +300,7 @@ fn a_stack_merges_as_one() {
     let expected = logits(&t5, &batch(), &stack);
     assert!(gap(&logits(&merged.t5, &batch(), &Active::none()), &expected) < 1e-5);
     let back = merged.t5.unmerge(&stack).unwrap();
-    assert!(t5.tensors().iter().all(|(name, weight)| gap(weight, &back.t5.tensors()[name]) < 1e-5));
+    assert!(t5.tensors().unwrap().iter().all(|(name, weight)| gap(weight, &back.t5.tensors().unwrap()[name]) < 1e-5));
     // With one of the two, the rest stays merged; the maps that it does not touch are named.
     assert_eq!(merged.t5.unmerge(&Active::new(&first, &one).unwrap()).unwrap().refused.len(), 32 - 12);
 }
@@ -318,7 +319,7 @@ fn named_adapters_are_switched_combined_and_chosen_by_row() {
     let alone = |adapters: &Adapters, name: &str| logits(&t5, &batch, &adapters.get(name).unwrap());
 
     assert_eq!(gap(&logits(&t5, &batch, &adapters.active()), &alone(&adapters, "home")), 0.);
-    let weights = t5.tensors();
+    let weights = t5.tensors().unwrap();
     let (maps, layers) = (4 * 3 * (3 * 16 + 16 * 3), 8 * (4 * 16 + 4 + 16 * 4 + 16 + 2 * 16));
     let count = adapters.trainable_parameters(weights.values());
     let backbone: usize = weights.values().map(Tensor::elem_count).sum();
@@ -343,7 +344,7 @@ fn named_adapters_are_switched_combined_and_chosen_by_row() {
         let options = Combination { combination_type, svd_rank: NonZeroUsize::new(6), ..Combination::default() };
         add_weighted_adapter(&mut adapters, &["home", "media"], &[0.75, -0.5], "both", &options).unwrap();
         let [home, media, both] = ["home", "media", "both"]
-            .map(|name| t5.merge_and_unload(&adapters.get(name).unwrap()).unwrap().t5.tensors());
+            .map(|name| t5.merge_and_unload(&adapters.get(name).unwrap()).unwrap().t5.tensors().unwrap());
         for (name, base) in &weights {
             let change = |merged: &Tensor| (merged - base).unwrap();
             let sum = ((change(&home[name]) * 0.75).unwrap() - (change(&media[name]) * 0.5).unwrap()).unwrap();

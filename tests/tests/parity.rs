@@ -247,7 +247,7 @@ fn counts_of_trainable_and_all_elements() {
             return None;
         }
         let (model, store) = golden.model();
-        let backbone = model.t5().tensors();
+        let backbone = model.t5().tensors().unwrap();
         let frozen: usize = backbone
             .iter()
             .filter(|(n, _)| !golden.description.peft.trainable().covers(n))

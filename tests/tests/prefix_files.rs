@@ -210,8 +210,8 @@ fn prompts_and_prefixes_go_through_peft_folders_whatever_the_number_of_layers() 
             let name = method.typetag_name();
             let adapter = adapter(&t5, method);
             let folder = tempfile::tempdir().unwrap();
-            write_peft(folder.path(), &adapter, &t5.tensors(), t5.sites(), None).unwrap();
-            let again = read_peft(folder.path(), &t5.tensors(), t5.sites()).unwrap();
+            write_peft(folder.path(), &adapter, &t5.tensors().unwrap(), t5.sites(), None).unwrap();
+            let again = read_peft(folder.path(), &t5.tensors().unwrap(), t5.sites()).unwrap();
             let gap = gap(&output(&t5, &adapter), &output(&t5, &again));
             assert!(gap < 1e-6, "{name} with {layers} layers: {gap}");
         }
@@ -234,8 +234,8 @@ fn unions_go_through_adapterhub_folders() {
         let adapter = adapter(&t5, method);
         let folder = tempfile::tempdir().unwrap();
         let info = ModelInfo { name: "ner".to_owned(), ..ModelInfo::default() };
-        write_adapterhub(folder.path(), &adapter, &t5.tensors(), t5.sites(), &info).unwrap();
-        let again = read_adapterhub(folder.path(), &t5.tensors(), t5.sites()).unwrap();
+        write_adapterhub(folder.path(), &adapter, &t5.tensors().unwrap(), t5.sites(), &info).unwrap();
+        let again = read_adapterhub(folder.path(), &t5.tensors().unwrap(), t5.sites()).unwrap();
         assert_eq!(adapter.weights.keys().collect::<Vec<_>>(), again.weights.keys().collect::<Vec<_>>(), "{name}");
         assert!(gap(&output(&t5, &adapter), &output(&t5, &again)) < 1e-6, "{name}");
     }

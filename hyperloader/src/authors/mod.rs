@@ -94,7 +94,7 @@ pub fn import(config: &Config, path: &Path, out: &Path, device: &Device) -> Resu
     let backbone = Weights::given(frozen).trainable(config.model.trainable, &store).var_builder(DType::F32, device);
     let model = PeftT5::new(parts, backbone, store.var_builder())?;
     store.check_all_used()?;
-    let used = model.t5().tensors();
+    let used = model.t5().tensors()?;
     let unused: Vec<String> = frozen_names.into_iter().filter(|name| !used.contains_key(name)).collect();
     if !unused.is_empty() {
         return Err(peft_core::Error::UnknownKeys { keys: unused }.into());

@@ -45,10 +45,11 @@ pub(super) fn measure(model: &PeftT5, work: &Work<'_>, first_word: u32) -> Resul
     let sentinels: Vec<u32> = (0..=words as u32).map(|i| vocabulary - 1 - i).collect();
     let decoder = TagDecoder::new(&t5, &tags, &sentinels)?;
     let label = |source: &Tensor| -> Result<usize> {
-        let mask = source.ones_like()?;
-        let encoded = t5.encode(source, &mask, &active, &mut Ctx::eval())?;
-        let source = Source { t5: &t5, encoded: &encoded, mask: &mask, active: &active };
-        Ok(decoder.decode(&source, &vec![words; encoded.dim(0)?], 1)?.len())
+        let source: Vec<Vec<u32>> = source.to_vec2()?;
+        let sentences: Vec<&[u32]> = source.iter().map(Vec::as_slice).collect();
+        let encoded = t5.encode_rows(&sentences, &active, &mut Ctx::eval())?;
+        let source = Source { t5: &t5, encoded: &encoded, active: &active };
+        Ok(decoder.decode(&source, &vec![words; sentences.len()], 1)?.len())
     };
     let mut times = Vec::new();
     let mut sentences = 0;

@@ -57,12 +57,12 @@ pub fn compile(run: &RunDir, task: &str, out: &Path, device: &Device) -> Result<
     let sentences = trial::sentences(&session, &task)?;
     let before = trial::measure(&session, &task, &sentences)?;
     let tags = trial::tags(&session, &task)?;
-    let parameters_before = session.parameters();
+    let parameters_before = session.parameters()?;
 
     let Session { config, tokenizer, model, .. } = session;
     let methods = config.methods_again()?;
     let mut folded = TaskModel::new(&model, &task)?.fold(methods)?;
-    let parameters_after = folded.elements();
+    let parameters_after = folded.elements()?;
     let config = task_model::static_config(config, &task, &mut folded);
     write_dir_atomic(out, |folder| {
         save_backbone(&folded.t5, folder)?;

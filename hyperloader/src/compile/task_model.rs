@@ -46,7 +46,7 @@ impl<'a> TaskModel<'a> {
     pub fn fold(&self, methods: Vec<Box<dyn PeftConfig>>) -> Result<Folded> {
         let plan = self.model.plan();
         let t5 = self.model.t5();
-        let folds = folding_methods(plan, &self.bank, &t5.tensors())?;
+        let folds = folding_methods(plan, &self.bank, &t5.tensors()?)?;
         let is_folded = |method: usize| folds.get(method) == Some(&true);
         let weights = self.static_weights(|method| !is_folded(method));
         let mut split = (Vec::new(), Vec::new());
@@ -84,9 +84,12 @@ pub struct Folded {
 
 impl Folded {
     /// The elements of all weights.
-    pub fn elements(&self) -> usize {
-        let own = self.t5.tensors().values().map(Tensor::elem_count).sum::<usize>();
-        own + self.weights.values().map(Tensor::elem_count).sum::<usize>()
+    ///
+    /// # Errors
+    /// As [`T5::tensors`].
+    pub fn elements(&self) -> Result<usize> {
+        let own = self.t5.tensors()?.values().map(Tensor::elem_count).sum::<usize>();
+        Ok(own + self.weights.values().map(Tensor::elem_count).sum::<usize>())
     }
 
     /// That nothing but the backbone is left.

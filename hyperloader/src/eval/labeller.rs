@@ -9,6 +9,7 @@ use datasets::tokenizer::{T5Tokenizer, WordEncoder};
 use peft_core::{Condition, Ctx, WeightBank};
 use rayon::prelude::*;
 
+use super::batches;
 use super::labelled::{Labelled, Piece, join};
 use super::windows::{Limits, windows};
 use crate::config::{Decoding, EvalConfig};
@@ -49,6 +50,13 @@ struct Window {
     sentence: usize,
     words: Range<usize>,
     pair: Pair,
+}
+
+impl Window {
+    /// The tokens that it has about, of source and target.
+    fn tokens(&self) -> usize {
+        self.pair.source.len() + TagDecoder::room(&[self.words.len()])
+    }
 }
 
 impl<'a> Labeller<'a> {
@@ -95,12 +103,19 @@ impl<'a> Labeller<'a> {
         for (number, sentence) in sentences.iter().enumerate() {
             cut.extend(self.windows(number, sentence.as_ref(), &mut encoder, &mut lengths)?);
         }
-        // Sentences of like length share a batch, so that little of it is padding.
+        // Sentences of like length share a batch, so that its rows are done together.
         let mut order: Vec<usize> = (0..cut.len()).collect();
-        order.sort_by_key(|&i| cut.get(i).map_or((0, 0), |window| (window.pair.source.len(), window.words.len())));
+        order.sort_by_key(|&i| cut.get(i).map_or((0, 0), |window| (window.words.len(), window.pair.source.len())));
         // Batches side by side: threads that share one wait for each other at every operation. As many at once as there are
         // threads, for a waiting thread would begin yet another and hold its memory; neighbours are of like length.
-        let batches: Vec<&[usize]> = order.chunks(self.batch_size).collect();
+        let tokens = order.iter().filter_map(|&i| cut.get(i)).map(Window::tokens);
+        let mut rest = order.as_slice();
+        let mut batches: Vec<&[usize]> = Vec::new();
+        for size in batches::batches(tokens, self.batch_size) {
+            let (batch, behind) = rest.split_at_checked(size).unwrap_or((rest, &[]));
+            batches.push(batch);
+            rest = behind;
+        }
         let write = |numbers: &&[usize]| {
             let batch: Vec<&Window> = numbers.iter().filter_map(|&i| cut.get(i)).collect();
             self.write(&batch)
@@ -163,22 +178,23 @@ impl<'a> Labeller<'a> {
     }
 
     fn write(&self, batch: &[&Window]) -> Result<Vec<Piece>> {
-        let pairs: Vec<&Pair> = batch.iter().map(|window| &window.pair).collect();
-        let sources = collate(&pairs, self.tokenizer.pad_id());
-        let shape = (sources.shape.batch, sources.shape.source_length);
-        let device = self.t5.device();
-        let source = Tensor::from_vec(sources.source, shape, device)?;
-        let mask = Tensor::from_vec(sources.source_mask, shape, device)?;
         let active = self.model.active(&self.bank)?;
-        let encoded = self.t5.encode(&source, &mask, &active, &mut Ctx::eval())?;
         let words: Vec<usize> = batch.iter().map(|window| window.words.len()).collect();
         match &self.method {
             Method::Structured { decoder, tags, beams } => {
-                let source = Source { t5: &self.t5, encoded: &encoded, mask: &mask, active: &active };
+                let sources: Vec<&[u32]> = batch.iter().map(|window| window.pair.source.as_slice()).collect();
+                let encoded = self.t5.encode_rows(&sources, &active, &mut Ctx::eval())?;
+                let source = Source { t5: &self.t5, encoded: &encoded, active: &active };
                 let found = decoder.decode(&source, &words, *beams)?;
                 found.into_iter().map(|sequences| structured(sequences, tags)).collect()
             }
             Method::Free(generation) => {
+                let pairs: Vec<&Pair> = batch.iter().map(|window| &window.pair).collect();
+                let sources = collate(&pairs, self.tokenizer.pad_id());
+                let (shape, device) = ((sources.shape.batch, sources.shape.source_length), self.t5.device());
+                let source = Tensor::from_vec(sources.source, shape, device)?;
+                let mask = Tensor::from_vec(sources.source_mask, shape, device)?;
+                let encoded = self.t5.encode(&source, &mask, &active, &mut Ctx::eval())?;
                 let written = generate(&self.t5, &encoded, &mask, &active, generation)?;
                 written.iter().zip(words).map(|(ids, words)| self.free(ids, words)).collect()
             }

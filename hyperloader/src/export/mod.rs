@@ -58,7 +58,7 @@ pub fn export(run: &RunDir, task: &str, format: ExportFormat, out: &Path, device
             return Ok(session.tokenizer.save(folder.join("tokenizer.json"))?);
         }
         let t5 = session.model.t5();
-        let (base, sites) = (t5.tensors(), t5.sites());
+        let (base, sites) = (t5.tensors()?, t5.sites());
         let adapter = Adapter { methods, weights: model.static_weights(|_| true) };
         match format {
             ExportFormat::AdapterHub => {

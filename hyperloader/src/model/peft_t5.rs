@@ -43,7 +43,11 @@ impl PeftT5 {
     /// # Errors
     /// If a weight is missing or has another shape, a method matches no site, or a configuration cannot work.
     pub fn new(parts: Parts<'_>, backbone: VarBuilder<'_>, peft: VarBuilder<'_>) -> Result<Self> {
-        let t5 = T5::new(parts.config, backbone)?;
+        Self::on(T5::new(parts.config, backbone)?, parts, peft)
+    }
+
+    /// The same on a backbone that is there already.
+    pub(crate) fn on(t5: T5, parts: Parts<'_>, peft: VarBuilder<'_>) -> Result<Self> {
         let plan = Plan::resolve(t5.sites(), parts.methods)?;
         let generator = parts.generator.build(&plan, parts.tasks, peft)?;
         Ok(Self { t5, plan, generator, tasks: parts.tasks.clone() })

@@ -8,7 +8,7 @@ use crate::config::{Config, WeightType};
 use crate::files::{load_tensors, resolve_link};
 use crate::model::{Backbone, Parts, PeftT5, check_vocabulary, open_tokenizer};
 use crate::run::{ADAPTER_FILE, RunDir, TagSets};
-use crate::t5::Weights;
+use crate::t5::{T5, Trainable, Weights};
 use crate::{Error, Result};
 
 /// A model that is ready to train or to label, with what it was made from.
@@ -35,7 +35,7 @@ impl Session {
     /// If the backbone or the tokenizer cannot be had, or the configuration does not fit the backbone.
     pub fn new(config: Config, device: &Device) -> Result<Self> {
         let store = ParamStore::new(config.seed, device);
-        Self::build(config, store, device)
+        Self::build(config, store, device, false)
     }
 
     /// The trained model of a run, and the step that its weights are of (0 if they were copied without their checkpoint).
@@ -70,21 +70,30 @@ impl Session {
             ))
         })?;
         let store = ParamStore::from_tensors(load_tensors(weights)?, device);
-        let session = Self { tags: run.load_tags()?, ..Self::build(config, store, device)? };
+        let session = Self { tags: run.load_tags()?, ..Self::build(config, store, device, true)? };
         session.store.check_all_used()?;
         Ok((session, selected_step(run)))
     }
 
     /// The elements of all weights: the backbone's and those of the generator.
-    pub fn parameters(&self) -> usize {
-        let backbone = self.model.t5().tensors();
+    ///
+    /// # Errors
+    /// As [`T5::tensors`].
+    pub fn parameters(&self) -> Result<usize> {
+        let backbone = self.model.t5().tensors()?;
         let own = self.store.tensors().into_iter().filter(|(name, _)| !backbone.contains_key(name));
         let own: usize = own.map(|(_, tensor)| tensor.elem_count()).sum();
-        own + backbone.values().map(candle_core::Tensor::elem_count).sum::<usize>()
+        Ok(own + backbone.values().map(candle_core::Tensor::elem_count).sum::<usize>())
     }
 
-    fn build(config: Config, store: ParamStore, device: &Device) -> Result<Self> {
-        let Backbone { config: shape, weights, folder } = Backbone::open(&config.model, config.seed)?;
+    /// Where `leaves_table` is set, a frozen embedding table stays in its file: one who trains needs all of it, one who labels
+    /// a few rows.
+    fn build(config: Config, store: ParamStore, device: &Device, leaves_table: bool) -> Result<Self> {
+        let Backbone { config: shape, mut weights, folder } = Backbone::open(&config.model, config.seed)?;
+        let mut table = None;
+        if leaves_table && config.model.trainable != Trainable::All {
+            (weights, table) = weights.leave_table(&shape, device)?;
+        }
         // Beside each other. The tokenizer's many small pieces stay with this thread: glibc grows another's memory page by page.
         let mut loaded = Ok(Weights::outline());
         let tokenizer = rayon::in_place_scope(|scope| {
@@ -96,7 +105,8 @@ impl Session {
         let parts =
             Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
         let weights = loaded?.trainable(config.model.trainable, &store);
-        let model = PeftT5::new(parts, weights.var_builder(config.model.dtype.into(), device), store.var_builder())?;
+        let t5 = T5::with_table(&shape, table, weights.var_builder(config.model.dtype.into(), device))?;
+        let model = PeftT5::on(t5, parts, store.var_builder())?;
         Ok(Self { tokenizer, model, store, tags: TagSets::new(), device: device.clone(), config })
     }
 }

@@ -57,7 +57,7 @@ pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) 
     let mut engine = engine.with_interrupt(options.interrupt.clone());
     match resuming {
         true => _ = engine.resume()?,
-        false => engine.check_gradients(&frozen(&session))?,
+        false => engine.check_gradients(&frozen(&session)?)?,
     }
     let outcome = engine.run(&mut telemetry);
     telemetry.finish()?;
@@ -153,9 +153,9 @@ fn report(task: &str, split: SplitName, encoded: &Encoded, telemetry: &mut Telem
 }
 
 /// The backbone's tensors that do not train.
-fn frozen(session: &Session) -> Vec<(String, Tensor)> {
+fn frozen(session: &Session) -> Result<Vec<(String, Tensor)>> {
     let trainable = session.config.model.trainable;
-    session.model.t5().parameters().into_iter().filter(|(name, _)| !trainable.covers(name)).collect()
+    Ok(session.model.t5().parameters()?.into_iter().filter(|(name, _)| !trainable.covers(name)).collect())
 }
 
 pub(super) fn mode(mode: ScoringMode) -> Mode {

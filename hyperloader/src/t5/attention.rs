@@ -7,7 +7,7 @@ use super::builder::{Builder, Features, Place, inverse_sqrt};
 use super::layers::{Linear, Weight};
 use super::rows::{self, Keys, RowTerms};
 use super::terms::ScoreTerms;
-use crate::Result;
+use crate::{Error, Result};
 
 /// Whose keys and values the queries attend to, which decides names alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,6 +242,12 @@ impl Attention {
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
         let (mut memory, mut terms, mut repeated) = (memory.clone(), *terms, Vec::new());
+        if let Keys::Packed { .. } = terms.keys {
+            return Err(Error::Config(
+                "a method puts keys in front of the source in each row: the source must be encoded with that method active"
+                    .into(),
+            ));
+        }
         if let Keys::Source { rows, front } = terms.keys {
             let source = memory.len()?;
             for sentence in terms.mask.chunks_exact(source.max(1)) {

@@ -119,15 +119,16 @@ impl Block {
         self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
     }
 
-    /// The tokens `h [batch, length, d_model]` of a step of a decoder, each in its row of `past` and `memory`; the same shape,
-    /// or that of the tokens that are `read` where not all are: of the others only keys and values are left behind.
+    /// The tokens `h [batch, length, d_model]` of a step of a decoder, each in its row of `past` and `memory`, or of an
+    /// encoder, which has neither; the same shape, or that of the tokens that are `read` where not all are: of the others only
+    /// keys and values are left behind.
     #[allow(clippy::too_many_arguments, reason = "as `forward`, and what is read")]
     pub(super) fn forward_rows(
         &self,
         h: &Tensor,
         terms: &RowTerms<'_>,
-        past: &mut RowPast,
-        memory: RowMemory<'_>,
+        past: Option<&mut RowPast>,
+        memory: Option<RowMemory<'_>>,
         read: Option<&Read>,
         active: &Active<'_>,
         ctx: &mut Ctx,
@@ -135,12 +136,11 @@ impl Block {
         let own = &self.self_attention;
         let normed = own.norm.forward(h, active, ctx)?;
         let new = own.inner.key_values(&normed, active, ctx)?;
-        let key_values = past.write(&new, terms.places)?;
+        let key_values = past.map_or(Ok(&new), |past| past.write(&new, terms.places))?;
         let of = |x: &Tensor| read.map_or_else(|| Ok(x.clone()), |read| read.of(x));
         let y = own.inner.forward_rows(&of(&normed)?, key_values, &terms.of(read), active, ctx)?;
         let mut h = active.residual(own.output, &of(h)?, y, own.dropout, ctx)?;
-        if let Some(cross) = &self.cross_attention {
-            let RowMemory { key_values, terms } = memory;
+        if let (Some(cross), Some(RowMemory { key_values, terms })) = (&self.cross_attention, memory) {
             h = cross.forward(&h, active, ctx, |attention, x, ctx| {
                 attention.forward_rows(x, key_values, &terms.of(read), active, ctx)
             })?;

@@ -50,6 +50,11 @@ impl<'a> Builder<'a> {
         Self { config, vb, sites: Sites::default() }
     }
 
+    /// The type of a frozen matrix.
+    pub(super) fn matrix_dtype(&self) -> DType {
+        self.vb.dtype()
+    }
+
     /// The parameter called `name`; `init` is its initial value where the source is random.
     pub(super) fn weight(&self, name: String, dims: &[usize], init: Init) -> Result<Weight> {
         let narrow = self.vb.dtype() == DType::BF16;

@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor};
 use peft_core::{Active, Ctx, ops};
 
 use super::T5;
+use super::table::select;
 use crate::Result;
 
 /// Some words of the vocabulary, with their rows of the output projection.
@@ -20,9 +21,11 @@ impl T5 {
     /// # Errors
     /// If an id lies outside the vocabulary.
     pub fn candidates(&self, ids: &[u32]) -> Result<Candidates> {
-        let ids = Tensor::new(ids, self.device())?;
-        let weight = self.output_projection().value.detach().index_select(&ids, 0)?;
-        Ok(Candidates { ids, weight })
+        let weight = match &self.lm_head {
+            Some(head) => select(head, ids)?,
+            None => self.shared.select(ids)?,
+        };
+        Ok(Candidates { ids: Tensor::new(ids, self.device())?, weight })
     }
 
     /// What [`logits`](Self::logits) gives for these words alone: `hidden [n, d]` to `n` times `k` scores. Where a method
@@ -37,7 +40,7 @@ impl T5 {
         active: &Active<'_>,
         ctx: &mut Ctx,
     ) -> Result<Vec<Vec<f32>>> {
-        let scores = match self.output_projection().is_target(active) {
+        let scores = match self.lm_head.as_ref().is_some_and(|head| head.is_target(active)) {
             true => self.logits(&hidden.unsqueeze(0)?, active, ctx)?.squeeze(0)?.index_select(&candidates.ids, 1)?,
             false => ops::linear(hidden, &candidates.weight, ctx.kernels())?,
         };

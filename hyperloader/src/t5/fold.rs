@@ -131,18 +131,26 @@ impl T5 {
     }
 
     /// All parameters by their Hugging Face names, as the forward pass uses them: those that train are part of the graph.
-    pub fn parameters(&self) -> BTreeMap<String, Tensor> {
+    ///
+    /// # Errors
+    /// If the embedding table was left in its file and cannot be read.
+    pub fn parameters(&self) -> Result<BTreeMap<String, Tensor>> {
+        let named = |weight: &Weight| (weight.name.clone(), weight.value.clone());
         let mut copy = self.clone();
-        copy.weights_mut().map(|weight| (weight.name.clone(), weight.value.clone())).collect()
+        let table = std::iter::once(named(self.shared.whole()?));
+        Ok(copy.weights_mut().map(|weight| named(weight)).chain(table).collect())
     }
 
     /// All parameters by their Hugging Face names, cut off from the graph.
-    pub fn tensors(&self) -> BTreeMap<String, Tensor> {
-        self.parameters().into_iter().map(|(name, value)| (name, value.detach())).collect()
+    ///
+    /// # Errors
+    /// As [`parameters`](Self::parameters).
+    pub fn tensors(&self) -> Result<BTreeMap<String, Tensor>> {
+        Ok(self.parameters()?.into_iter().map(|(name, value)| (name, value.detach())).collect())
     }
 
     fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
-        let own = std::iter::once(&mut self.shared).chain(&mut self.lm_head);
+        let own = self.shared.weight_mut().into_iter().chain(&mut self.lm_head);
         let cross_bias = self.cross_bias.iter_mut().map(|bias| &mut bias.table);
         own.chain(self.encoder.weights_mut()).chain(self.decoder.weights_mut()).chain(cross_bias)
     }

@@ -15,7 +15,8 @@
 //! | `model` | [`T5`]: encode, decode, logits |
 //! | `fold` | fixed weights for decoding; merge and unmerge |
 //! | `incremental`, `cache` | decoding token by token, and its state |
-//! | `rows` | the same where each row goes on at its own pace |
+//! | `rows` | the same where each row goes on at its own pace; sentences without padding |
+//! | `table` | the embedding table, in memory or in its file |
 //! | `candidates` | the scores of a few words instead of all |
 
 mod attention;
@@ -36,6 +37,7 @@ mod model;
 mod presets;
 mod rows;
 mod stack;
+mod table;
 mod terms;
 mod weights;
 
@@ -49,5 +51,5 @@ pub use fold::{Merged, Refusal};
 pub use locality::local_biases;
 pub use model::{T5, shift_right};
 pub use presets::{preset, preset_names};
-pub use rows::{RowCache, RowTokens};
+pub use rows::{Encoded, RowCache, RowTokens};
 pub use weights::{Trainable, Weights, save_backbone};

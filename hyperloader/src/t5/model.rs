@@ -12,7 +12,9 @@ use super::builder::{Builder, Place, inverse_sqrt};
 use super::layers::Weight;
 use super::mask;
 use super::stack::Stack;
+use super::table::Table;
 use super::terms::ScoreTerms;
+use super::weights::TableFile;
 use crate::{Error, Result};
 
 /// T5 with its sites.
@@ -42,13 +44,13 @@ use crate::{Error, Result};
 pub struct T5 {
     config: T5Config,
     sites: Sites,
-    pub(super) shared: Weight,
+    pub(super) shared: Table,
     pub(super) lm_head: Option<Weight>,
     pub(super) encoder: Stack,
     pub(super) decoder: Stack,
     pub(super) cross_bias: Option<RelativeBias>,
     /// Where methods may put embeddings in front of the source.
-    input: SiteId,
+    pub(super) input: SiteId,
 }
 
 impl T5 {
@@ -61,9 +63,18 @@ impl T5 {
     /// # Errors
     /// If a parameter is missing or has another shape than `config` says.
     pub fn new(config: &T5Config, vb: VarBuilder<'_>) -> Result<Self> {
+        Self::with_table(config, None, vb)
+    }
+
+    /// [`new`](Self::new) with the embedding table left in its file, where there is one: frozen, and read row by row.
+    pub(crate) fn with_table(config: &T5Config, left: Option<TableFile>, vb: VarBuilder<'_>) -> Result<Self> {
         let mut builder = Builder::new(config, vb);
         let (table, d_model) = ([config.vocab_size, config.d_model], config.d_model);
-        let shared = builder.weight("shared.weight".to_owned(), &table, normal(1.))?;
+        let name = "shared.weight".to_owned();
+        let shared = match left {
+            Some(file) => Table::left(name, file, builder.matrix_dtype()),
+            None => Table::Held(builder.weight(name, &table, normal(1.))?),
+        };
         let head = || builder.weight("lm_head.weight".to_owned(), &table, normal(inverse_sqrt(d_model)));
         let mut lm_head = (!config.tie_word_embeddings).then(head).transpose()?;
         let first = Place { stack: Side::Encoder, block: 0, layer: 0 };
@@ -104,7 +115,7 @@ impl T5 {
     /// # Errors
     /// If an id lies outside the vocabulary or a shape does not fit; or as the active methods do.
     pub fn encode(&self, ids: &Tensor, mask: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let embedded = ops::embedding(ids, &self.shared.value, ctx.kernels())?;
+        let embedded = self.shared.rows(ids, ctx)?;
         let embedded = active.apply(self.input, &embedded.clone(), None, embedded, ctx)?;
         let mask = mask::with_front(mask, embedded.dim(1)?)?;
         let terms = self.encoder.padded_terms(&mask, ctx)?;
@@ -148,7 +159,7 @@ impl T5 {
     /// # Errors
     /// If the last dimension is not `d`; or as the methods at `lm_head`.
     pub fn logits(&self, hidden: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let head = self.output_projection();
+        let head = self.output_projection()?;
         let scores = ops::linear(hidden, &head.value, ctx.kernels())?;
         head.apply(hidden, scores, active, ctx)
     }
@@ -158,7 +169,7 @@ impl T5 {
     /// # Errors
     /// If a method acts at `lm_head` that cannot be folded, or whose weights differ by row.
     pub fn output_weight(&self, active: &Active<'_>) -> Result<Tensor> {
-        let head = self.output_projection();
+        let head = self.output_projection()?;
         let Some(site) = head.site.filter(|site| !active.is_idle(*site)) else {
             return Ok(head.value.clone());
         };
@@ -173,15 +184,15 @@ impl T5 {
 
     /// Where the parameters lie.
     pub fn device(&self) -> &Device {
-        self.shared.value.device()
+        self.shared.device()
     }
 
-    pub(super) fn output_projection(&self) -> &Weight {
-        self.lm_head.as_ref().unwrap_or(&self.shared)
+    fn output_projection(&self) -> Result<&Weight> {
+        self.lm_head.as_ref().map_or_else(|| self.shared.whole(), Ok)
     }
 
     pub(super) fn embed(&self, ids: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
-        let embedded = ops::embedding(ids, &self.shared.value, ctx.kernels())?;
+        let embedded = self.shared.rows(ids, ctx)?;
         Ok(ctx.dropout(&embedded, self.config.dropout_rate)?)
     }
 

@@ -104,7 +104,7 @@ mod tests {
         for (name, expected) in PUBLISHED {
             let vb = Weights::outline().var_builder(DType::F32, &Device::Cpu);
             let t5 = T5::new(&preset(name).unwrap(), vb).unwrap();
-            let elements: usize = t5.tensors().values().map(|t| t.elem_count()).sum();
+            let elements: usize = t5.tensors().unwrap().values().map(|t| t.elem_count()).sum();
             assert_eq!(elements, expected, "{name}");
         }
     }

@@ -57,6 +57,12 @@ impl Stack {
         Ok(ScoreTerms { bias: Some(bias), mask: None, relative: Some(relative) })
     }
 
+    /// Whether tokens of several rows can go through it one behind the other: no method tells rows apart or puts keys in
+    /// front of others.
+    pub(super) fn takes_rows(&self, active: &Active<'_>) -> bool {
+        active.is_uniform() && !self.blocks.iter().any(|block| block.has_front(active))
+    }
+
     /// The norm and the dropout after the last block.
     pub(super) fn finish(&self, h: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let normed = self.final_norm.forward(h, active, ctx)?;

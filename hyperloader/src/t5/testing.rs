@@ -51,6 +51,13 @@ pub(crate) fn batch() -> (Tensor, Tensor, Tensor) {
     (ids, mask, tensor([[11, 5, 33, 2, 9, 1], [6, 48, 1, 0, 0, 0], [19, 20, 21, 22, 1, 0]]))
 }
 
+/// The sentences of the batch without their padding.
+pub(crate) fn sentences() -> Vec<Vec<u32>> {
+    let (ids, ..) = batch();
+    let own = |ids: Vec<u32>| ids.into_iter().filter(|id| *id != 0).collect();
+    ids.to_vec2().unwrap().into_iter().map(own).collect()
+}
+
 /// `max |a - b|`.
 pub(crate) fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
     assert_eq!(a.dims(), b.dims());

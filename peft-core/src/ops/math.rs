@@ -85,9 +85,9 @@ pub(super) fn add_to(y: &mut [f32], x: &[f32]) {
     }
 }
 
-/// Softmax of one row, in place.
+/// [`softmax`](super::softmax) of one row, in place: for kernels elsewhere, inside [`vectorised!`](crate::vectorised).
 #[inline(always)]
-pub(super) fn softmax_row(row: &mut [f32]) {
+pub fn softmax_row(row: &mut [f32]) {
     let max = max(row);
     for x in row.iter_mut() {
         *x = exp(*x - max);

@@ -45,6 +45,7 @@ pub use layer_norm::{layer_norm, layer_norm_plain};
 pub use linear::{
     LowRank, feed_forward, feed_forward_plain, linear, linear_low_rank, linear_low_rank_plain, linear_plain,
 };
+pub use math::softmax_row;
 pub use residual::{residual, residual_plain};
 pub use rms_norm::{rms_norm, rms_norm_plain};
 pub use softmax::{softmax, softmax_plain};

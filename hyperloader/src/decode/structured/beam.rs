@@ -70,12 +70,12 @@ pub(super) fn decode(
     words: &[usize],
     beams: usize,
 ) -> Result<Vec<Vec<TagSequence>>> {
-    let Source { t5, encoded, mask, .. } = *source;
+    let Source { t5, encoded, .. } = *source;
     let sentences = words.len() as u32;
     let rows: Vec<u32> = (0..sentences).flat_map(|sentence| std::iter::repeat_n(sentence, beams)).collect();
     let active = source.active.select_rows(&rows)?;
     let mut ctx = Ctx::eval();
-    let mut cache = t5.start_rows(encoded, mask, source.active, beams, TagDecoder::room(words), &mut ctx)?;
+    let mut cache = t5.start_rows(encoded, source.active, beams, TagDecoder::room(words), &mut ctx)?;
     let start = t5.config().decoder_start_token_id;
     let search = |words: &usize| {
         let hypotheses = vec![Path::new(&decoder.grammar, start, *words)];

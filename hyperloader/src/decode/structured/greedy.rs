@@ -23,14 +23,14 @@ struct Feed {
 
 /// The likeliest tags of each sentence. Sentences go on at their own pace, and cost nothing once they are done.
 pub(super) fn decode(decoder: &TagDecoder, source: &Source<'_>, words: &[usize]) -> Result<Vec<TagSequence>> {
-    let Source { t5, encoded, mask, active } = *source;
+    let Source { t5, encoded, active } = *source;
     let (grammar, start) = (&decoder.grammar, t5.config().decoder_start_token_id);
     let mut ctx = Ctx::eval();
     let mut paths: Vec<Path> = words.iter().map(|words| Path::new(grammar, start, *words)).collect();
     if paths.iter().all(Path::is_done) {
         return Ok(paths.into_iter().map(|path| path.sequence).collect());
     }
-    let mut cache = t5.start_rows(encoded, mask, active, 1, TagDecoder::room(words), &mut ctx)?;
+    let mut cache = t5.start_rows(encoded, active, 1, TagDecoder::room(words), &mut ctx)?;
     let mut guess = Guess::new(grammar.tags());
     loop {
         let feeds = feeds(decoder, &paths, &guess);

@@ -23,10 +23,9 @@ mod path;
 mod tests;
 mod trie;
 
-use candle_core::Tensor;
 use peft_core::Active;
 
-use crate::t5::{Candidates, T5};
+use crate::t5::{Candidates, Encoded, T5};
 use crate::{Error, Result};
 
 use grammar::Grammar;
@@ -57,10 +56,8 @@ pub struct TagDecoder {
 pub struct Source<'a> {
     /// The model.
     pub t5: &'a T5,
-    /// The encoder's output, `[b, s, d]`.
-    pub encoded: &'a Tensor,
-    /// 1 where the source has a token, `[b, s]`.
-    pub mask: &'a Tensor,
+    /// The encoder's output.
+    pub encoded: &'a Encoded,
     /// What acts in the model.
     pub active: &'a Active<'a>,
 }
@@ -86,7 +83,7 @@ impl TagDecoder {
     /// [`Error::Config`] if a sentence has more words than there are sentinels to close them, or `words` another length
     /// than the batch; otherwise as [`T5::decode_rows`].
     pub fn decode(&self, source: &Source<'_>, words: &[usize], beams: usize) -> Result<Vec<Vec<TagSequence>>> {
-        let sentences = source.encoded.dim(0)?;
+        let sentences = source.encoded.sentences();
         if words.len() != sentences {
             return Err(Error::Config(format!("{sentences} sentences were encoded, {} counted", words.len())));
         }
@@ -103,7 +100,7 @@ impl TagDecoder {
     }
 
     /// Room that most targets of so many words do not exceed.
-    fn room(words: &[usize]) -> usize {
+    pub(crate) fn room(words: &[usize]) -> usize {
         2 + 3 * words.iter().max().copied().unwrap_or_default()
     }
 }

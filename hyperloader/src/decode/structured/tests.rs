@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use peft_core::Ctx;
 
 use super::*;
@@ -24,8 +24,8 @@ fn model(config: &T5Config, seed: u64) -> T5 {
 
 fn decoded(t5: &T5, active: &Active<'_>, words: &[usize], beams: usize) -> Vec<Vec<TagSequence>> {
     let (ids, mask, _) = batch();
-    let encoded = t5.encode(&ids, &mask, active, &mut Ctx::eval()).unwrap();
-    let source = Source { t5, encoded: &encoded, mask: &mask, active };
+    let encoded = Encoded::padded(t5.encode(&ids, &mask, active, &mut Ctx::eval()).unwrap(), mask).unwrap();
+    let source = Source { t5, encoded: &encoded, active };
     TagDecoder::new(t5, &tags(), &SENTINELS).unwrap().decode(&source, words, beams).unwrap()
 }
 
@@ -252,7 +252,8 @@ fn one_tag_needs_no_model_and_too_many_words_are_refused() {
     let t5 = model(&tiny(), 1);
     let (ids, mask, _) = batch();
     let encoded = t5.encode(&ids, &mask, &Active::none(), &mut Ctx::eval()).unwrap();
-    let source = Source { t5: &t5, encoded: &encoded, mask: &mask, active: &Active::none() };
+    let encoded = Encoded::padded(encoded, mask).unwrap();
+    let source = Source { t5: &t5, encoded: &encoded, active: &Active::none() };
     let one = TagDecoder::new(&t5, &[("O", vec![7, 8])], &SENTINELS).unwrap();
     for beams in [1, 3] {
         let found = one.decode(&source, &[2, 0, 1], beams).unwrap();

@@ -1,7 +1,8 @@
 //! The state of rows that are decoded at their own pace.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 
+use super::encoded::Sentences;
 use super::places::{Place, Places};
 use crate::t5::attention::KeyValues;
 use crate::t5::bias::Offsets;
@@ -17,8 +18,8 @@ pub struct RowCache {
     lens: Vec<usize>,
     /// Rows of one sentence.
     pub(super) rows: usize,
-    /// The encoder's padding as terms of scores, `[sentences, source]`.
-    pub(super) mask: Vec<f32>,
+    /// Where each sentence's keys are in the encoder's output.
+    pub(super) sentences: Sentences,
     /// The biases of self- and of cross-attention, by offset.
     pub(super) bias: Offsets,
     pub(super) cross_bias: Option<Offsets>,
@@ -27,21 +28,21 @@ pub struct RowCache {
 impl RowCache {
     pub(super) fn new(
         memories: Vec<KeyValues>,
-        padding: &Tensor,
+        sentences: Sentences,
         rows: usize,
         capacity: usize,
         bias: Offsets,
         cross_bias: Option<Offsets>,
     ) -> Result<Self> {
-        let sentences = padding.dim(0)?;
+        let count = sentences.count() * rows;
         let past = |memory: KeyValues| -> Result<(RowPast, KeyValues)> {
-            Ok((RowPast::new(&memory, sentences * rows, capacity)?, memory))
+            Ok((RowPast::new(&memory, count, capacity)?, memory))
         };
         Ok(Self {
             layers: memories.into_iter().map(past).collect::<Result<_>>()?,
-            lens: vec![0; sentences * rows],
+            lens: vec![0; count],
             rows,
-            mask: padding.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?,
+            sentences,
             bias,
             cross_bias,
         })
@@ -110,14 +111,14 @@ impl RowPast {
         Ok(&self.0)
     }
 
-    /// Makes room for `len` tokens a row: at least twice the room where it is too small, so that copies are few.
+    /// Makes room for `len` tokens a row: a quarter more than there was at least, so that copies are few.
     fn reserve(&mut self, len: usize) -> Result<()> {
         let (rows, room, width) = self.0.keys.dims3()?;
         if len <= room {
             return Ok(());
         }
         for buffer in [&mut self.0.keys, &mut self.0.values] {
-            let longer = Tensor::zeros((rows, len.max(2 * room), width), buffer.dtype(), buffer.device())?;
+            let longer = Tensor::zeros((rows, len.max(room + room / 4), width), buffer.dtype(), buffer.device())?;
             longer.slice_set(buffer, 1, 0)?;
             *buffer = longer;
         }

@@ -1,6 +1,7 @@
 //! Attention of tokens that belong to different rows and positions, straight on the buffers.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result as CandleResult, Shape, Tensor, bail};
+use peft_core::ops::softmax_row;
 use peft_core::vectorised;
 use rayon::prelude::*;
 
@@ -8,6 +9,11 @@ use super::RowTerms;
 use super::places::Place;
 use crate::Result;
 use crate::t5::attention::KeyValues;
+
+/// Successive tokens of one row that go over its keys and values together, so that these are fetched once for all.
+const TOGETHER: usize = 4;
+/// Values that are added up before their sum is written.
+const AT_ONCE: usize = 4;
 
 pub(super) fn attention(q: &Tensor, memory: &KeyValues, heads: usize, terms: &RowTerms<'_>) -> Result<Tensor> {
     let op = RowAttention { heads, terms };
@@ -20,46 +26,96 @@ struct RowAttention<'a> {
     terms: &'a RowTerms<'a>,
 }
 
-/// Keys or values `[rows, all, width]`.
+/// Keys and values `[rows, all, width]`.
 #[derive(Clone, Copy)]
-struct Buffer<'a> {
-    data: &'a [f32],
+struct Buffers<'a> {
+    keys: &'a [f32],
+    values: &'a [f32],
     all: usize,
     width: usize,
 }
 
-impl<'a> Buffer<'a> {
-    /// What head `head` has in row `row`: one stretch of `d` for each key.
-    #[inline(always)]
-    fn head(self, row: usize, head: usize, d: usize) -> impl Iterator<Item = &'a [f32]> + Clone {
-        let row = self.data.get(row * self.all * self.width..).unwrap_or_default();
-        row.chunks_exact(self.width.max(1)).map(move |key| key.get(head * d..(head + 1) * d).unwrap_or_default())
-    }
+/// Successive tokens of a row: what they find, zeros before, and their queries, `[tokens, width]` each; the first one's place.
+struct Run<'a> {
+    y: &'a mut [f32],
+    q: &'a [f32],
+    first: Place,
+}
+
+/// Memory that one run after the other uses.
+#[derive(Default)]
+struct Scratch {
+    /// `[tokens, heads, keys]`
+    scores: Vec<f32>,
+    /// `[heads]`
+    sums: Vec<[f32; LANES]>,
 }
 
 vectorised! {
-    /// What the query `q [width]` of the token at `place` finds, into `y [width]`.
-    fn token(
-        attention: &RowAttention<'_>,
-        y: &mut [f32],
-        q: &[f32],
-        place: Place,
-        keys: Buffer<'_>,
-        values: Buffer<'_>,
-        scores: &mut Vec<f32>,
-    ) {
-        let (row, seen) = attention.terms.seen(place, keys.all);
-        let d = keys.width / attention.heads.max(1);
-        for (head, (q, y)) in q.chunks_exact(d.max(1)).zip(y.chunks_exact_mut(d.max(1))).enumerate() {
-            scores.clear();
-            // Not `extend`, whose loop would not be compiled for the processor's vectors.
-            scores.resize(seen, 0.);
-            for (score, key) in scores.iter_mut().zip(keys.head(row, head, d)) {
-                *score = dot(q, key);
+    /// What the queries of a run find. Keys and values are read from the first to the last, all heads of each, as they lie in
+    /// memory: head by head, every piece of one would have to be fetched on its own.
+    fn find(attention: &RowAttention<'_>, run: Run<'_>, buffers: Buffers<'_>, scratch: &mut Scratch) {
+        let Scratch { scores, sums } = scratch;
+        let Run { y, q, first } = run;
+        let Buffers { keys, values, all, width } = buffers;
+        let heads = attention.heads.max(1);
+        let d = (width / heads).max(1);
+        let place = |token: usize| Place { position: first.position + token, ..first };
+        // The last token sees whatever those before it see.
+        let seen = attention.terms.seen(place((q.len() / width.max(1)).saturating_sub(1)), all);
+        let count = seen.len();
+        if count == 0 {
+            return;
+        }
+        let keys = keys.get(seen.start * width..seen.end * width).unwrap_or_default();
+        let values = values.get(seen.start * width..seen.end * width).unwrap_or_default();
+        // Not `extend`, whose loop would not be compiled for the processor's vectors.
+        scores.clear();
+        scores.resize(q.len() / d * count, 0.);
+        sums.resize(heads, [0.; LANES]);
+        for (i, key) in keys.chunks_exact(width).enumerate() {
+            for (q, scores) in q.chunks_exact(width).zip(scores.chunks_exact_mut(heads * count)) {
+                for ((q, key), sums) in q.chunks_exact(d).zip(key.chunks_exact(d)).zip(sums.iter_mut()) {
+                    *sums = products(q, key);
+                }
+                // Apart from the products, which would be computed in pairs of numbers like these sums.
+                for (scores, sums) in scores.chunks_exact_mut(count).zip(sums.iter()) {
+                    if let Some(score) = scores.get_mut(i) {
+                        *score = sum(sums);
+                    }
+                }
             }
-            attention.terms.add(scores, place, row, head);
-            softmax(scores);
-            weighted(y, scores, values.head(row, head, d));
+        }
+        for (token, scores) in scores.chunks_exact_mut(heads * count).enumerate() {
+            let place = place(token);
+            let seen = attention.terms.seen(place, all).len().min(count);
+            for (head, scores) in scores.chunks_exact_mut(count).enumerate() {
+                let (own, others) = scores.split_at_mut(seen);
+                attention.terms.add(own, place, head);
+                softmax_row(own);
+                others.fill(0.);
+            }
+        }
+        let fours = values.chunks_exact(AT_ONCE * width);
+        let rest = fours.remainder();
+        let behind = count - rest.len() / width;
+        for (i, four) in fours.enumerate() {
+            let [a, b, c, e] = std::array::from_fn(|value| four.get(value * width..).unwrap_or_default());
+            for (y, p) in y.chunks_exact_mut(width).zip(scores.chunks_exact(heads * count)) {
+                let values = a.chunks_exact(d).zip(b.chunks_exact(d)).zip(c.chunks_exact(d)).zip(e.chunks_exact(d));
+                for ((y, p), (((a, b), c), e)) in y.chunks_exact_mut(d).zip(p.chunks_exact(count)).zip(values) {
+                    if let Some(p) = p.get(i * AT_ONCE..).and_then(<[f32]>::first_chunk) {
+                        add_four(y, p, [a, b, c, e]);
+                    }
+                }
+            }
+        }
+        for (i, value) in rest.chunks_exact(width).enumerate() {
+            for (y, p) in y.chunks_exact_mut(width).zip(scores.chunks_exact(heads * count)) {
+                for ((y, p), value) in y.chunks_exact_mut(d).zip(p.chunks_exact(count)).zip(value.chunks_exact(d)) {
+                    add_one(y, p.get(behind + i).copied().unwrap_or_default(), value);
+                }
+            }
         }
     }
 }
@@ -78,21 +134,27 @@ impl CustomOp3 for RowAttention<'_> {
         s3: &CpuStorage,
         l3: &Layout,
     ) -> CandleResult<(CpuStorage, Shape)> {
-        let (q, k, v) = (argument(s1, l1)?, argument(s2, l2)?, argument(s3, l3)?);
+        let (q, keys, values) = (argument(s1, l1)?, argument(s2, l2)?, argument(s3, l3)?);
         let (_, _, width) = l1.shape().dims3()?;
         let (_, all, key_width) = l2.shape().dims3()?;
-        let places = &self.terms.places.0;
-        if key_width != width || l2.dims() != l3.dims() || q.len() != places.len() * width {
-            bail!("row attention: q {:?}, {} places, k {:?}, v {:?}", l1.dims(), places.len(), l2.dims(), l3.dims());
+        let places = self.terms.places;
+        if key_width != width || l2.dims() != l3.dims() || q.len() != places.0.len() * width {
+            bail!("row attention: q {:?}, {} places, k {:?}, v {:?}", l1.dims(), places.0.len(), l2.dims(), l3.dims());
         }
-        let buffer = |data| Buffer { data, all, width };
         let mut y = vec![0.; q.len()];
-        let tokens = y.par_chunks_mut(width.max(1)).zip(q.par_chunks(width.max(1))).zip(places);
-        tokens.for_each_init(Vec::new, |scores, ((y, q), place)| {
-            if let Some(place) = place {
-                token(self, y, q, *place, buffer(k), buffer(v), scores);
+        let (mut runs, mut behind, mut next) = (Vec::with_capacity(places.0.len()), y.as_mut_slice(), 0);
+        for (first, count, place) in places.runs() {
+            for token in (0..count).step_by(TOGETHER) {
+                let (from, to) = (first + token, first + count.min(token + TOGETHER));
+                let rest = behind.split_off_mut((from - next) * width..).unwrap_or_default();
+                let (own, rest) = rest.split_at_mut_checked((to - from) * width).unwrap_or_default();
+                let q = q.get(from * width..to * width).unwrap_or_default();
+                runs.push(Run { y: own, q, first: Place { position: place.position + token, ..place } });
+                (behind, next) = (rest, to);
             }
-        });
+        }
+        let buffers = Buffers { keys, values, all, width };
+        runs.into_par_iter().for_each_init(Scratch::default, |scratch, run| find(self, run, buffers, scratch));
         Ok((CpuStorage::F32(y), l1.shape().clone()))
     }
 }
@@ -105,28 +167,33 @@ fn argument<'a>(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<&'a [f
     }
 }
 
-/// Numbers of a head that are summed at once: as many vectors as hide the latency of one.
-const WIDTH: usize = 64;
+/// Sums of a product of vectors that are kept apart.
+const LANES: usize = 16;
 
+/// `a · b` in parts: sum `i` has the products `i`, `i + 16`, `i + 32` and so on.
 #[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<WIDTH>();
-    let (b, b_rest) = b.as_chunks::<WIDTH>();
-    let mut sums = [0f32; WIDTH];
+fn products(a: &[f32], b: &[f32]) -> [f32; LANES] {
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let mut sums = [0f32; LANES];
     for (a, b) in a.iter().zip(b) {
         for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
             *sum += a * b;
         }
     }
-    for ((sum, a), b) in sums.iter_mut().zip(a_rest).zip(b_rest) {
-        *sum += a * b;
+    if !a_rest.is_empty() {
+        for ((sum, a), b) in sums.iter_mut().zip(a_rest).zip(b_rest) {
+            *sum += a * b;
+        }
     }
-    // By halves: one after the other would wait for each addition.
-    let sums: [f32; 32] = halved(&sums);
-    let sums: [f32; 16] = halved(&sums);
-    let sums: [f32; 8] = halved(&sums);
-    let sums: [f32; 4] = halved(&sums);
-    let [a, b, c, d] = sums;
+    sums
+}
+
+/// The sum of all lanes, by halves: one after the other would wait for each addition.
+#[inline(always)]
+fn sum(lanes: &[f32; LANES]) -> f32 {
+    let eight: [f32; 8] = halved(lanes);
+    let [a, b, c, d] = halved(&eight);
     (a + c) + (b + d)
 }
 
@@ -141,36 +208,18 @@ fn halved<const N: usize>(x: &[f32]) -> [f32; N] {
     sums
 }
 
-/// `sum_i p_i values_i` into `y`, which holds zeros.
+/// `y += p_1 a + p_2 b + p_3 c + p_4 d`, in that order.
 #[inline(always)]
-fn weighted<'a>(y: &mut [f32], p: &[f32], values: impl Iterator<Item = &'a [f32]> + Clone) {
-    let (wide, rest) = y.as_chunks_mut::<WIDTH>();
-    let rest_first = wide.len() * WIDTH;
-    for (i, y) in wide.iter_mut().enumerate() {
-        let mut sums = [0f32; WIDTH];
-        for (p, value) in p.iter().zip(values.clone()) {
-            if let Some(value) = value.get(i * WIDTH..).and_then(<[f32]>::first_chunk::<WIDTH>) {
-                for (sum, value) in sums.iter_mut().zip(value) {
-                    *sum += p * value;
-                }
-            }
-        }
-        *y = sums;
-    }
-    for (p, value) in p.iter().zip(values) {
-        for (y, value) in rest.iter_mut().zip(value.get(rest_first..).unwrap_or_default()) {
-            *y += p * value;
-        }
+fn add_four(y: &mut [f32], [p, q, r, s]: &[f32; AT_ONCE], [a, b, c, d]: [&[f32]; AT_ONCE]) {
+    for ((((y, a), b), c), d) in y.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *y = *y + p * a + q * b + r * c + s * d;
     }
 }
 
+/// `y += p a`.
 #[inline(always)]
-fn softmax(scores: &mut [f32]) {
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.;
-    for score in scores.iter_mut() {
-        *score = (*score - max).exp();
-        sum += *score;
+fn add_one(y: &mut [f32], p: f32, a: &[f32]) {
+    for (y, a) in y.iter_mut().zip(a) {
+        *y += p * a;
     }
-    scores.iter_mut().for_each(|score| *score /= sum);
 }

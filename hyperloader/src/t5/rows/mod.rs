@@ -1,10 +1,12 @@
-//! Decoding rows that go on at their own pace: each row of a step is fed as many tokens as it likes, at its own positions.
+//! Sentences of different lengths without padding, and decoding rows that go on at their own pace: each row of a step is fed
+//! as many tokens as it likes, at its own positions.
 //!
 //! The tokens of all rows lie one behind the other, `[1, tokens, d]`, so that linear maps and norms meet no padding. Only
 //! attention knows the rows apart.
 //!
 //! | module | idea |
 //! |---|---|
+//! | `encoded` | `T5::encode_rows` and what it gives |
 //! | `step` | `T5::start_rows` and `T5::decode_rows` |
 //! | `cache` | keys and values, with a length for each row |
 //! | `places` | which row and position each token of a step belongs to, and which are read |
@@ -12,6 +14,7 @@
 //! | `kernel`, `plain` | attention of such tokens, fused and by candle's own operations |
 
 mod cache;
+mod encoded;
 mod kernel;
 mod places;
 mod plain;
@@ -19,6 +22,7 @@ mod step;
 mod terms;
 
 pub use cache::RowCache;
+pub use encoded::Encoded;
 pub use step::RowTokens;
 
 pub(super) use cache::RowPast;

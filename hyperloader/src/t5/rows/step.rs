@@ -3,10 +3,10 @@
 use candle_core::Tensor;
 use peft_core::{Active, Ctx};
 
-use super::{Keys, Place, Places, Read, RowCache, RowTerms};
+use super::{Encoded, Keys, Place, Places, Read, RowCache, RowTerms};
 use crate::Result;
+use crate::t5::T5;
 use crate::t5::block::{Block, RowMemory};
-use crate::t5::{T5, mask};
 
 /// What one row is fed in a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,27 +18,27 @@ pub struct RowTokens<'a> {
 }
 
 impl T5 {
-    /// Begins to decode sentences whose encoder output is `encoded [b, s, d]` with its `mask [b, s]`, in `rows` rows each:
-    /// row `i` of the cache reads sentence `i / rows`. The keys and values of cross-attention are computed here, once. The
-    /// buffers have room for `capacity` tokens a row and grow where that is too little.
+    /// Begins to decode `encoded` sentences, in `rows` rows each: row `i` of the cache reads sentence `i / rows`. The keys and
+    /// values of cross-attention are computed here, once. The buffers have room for `capacity` tokens a row and grow where
+    /// that is too little.
     ///
     /// # Errors
     /// If a shape does not fit; or as the active methods do.
     pub fn start_rows(
         &self,
-        encoded: &Tensor,
-        mask: &Tensor,
+        encoded: &Encoded,
         active: &Active<'_>,
         rows: usize,
         capacity: usize,
         ctx: &mut Ctx,
     ) -> Result<RowCache> {
-        let padding = mask::padding(&mask::with_front(mask, encoded.dim(1)?)?, encoded.dtype())?;
-        let memory = |block: &Block| block.memory(encoded, active, ctx);
+        let (hidden, sentences) = (encoded.hidden(), encoded.terms()?);
+        let memory = |block: &Block| block.memory(hidden, active, ctx);
         let memories = self.decoder.blocks.iter().map(memory).collect::<Result<Vec<_>>>()?;
         let bias = self.decoder.bias.offsets(capacity, 0)?;
-        let cross = self.cross_bias.as_ref().map(|bias| bias.offsets(capacity, padding.dim(3)?)).transpose()?;
-        RowCache::new(memories.into_iter().flatten().collect(), &padding, rows, capacity, bias, cross)
+        let source = sentences.longest();
+        let cross = self.cross_bias.as_ref().map(|bias| bias.offsets(capacity, source)).transpose()?;
+        RowCache::new(memories.into_iter().flatten().collect(), sentences, rows, capacity, bias, cross)
     }
 
     /// Feeds some rows their next tokens. The decoder's output is computed where it is `read` alone, places among the tokens
@@ -58,8 +58,7 @@ impl T5 {
         active: &Active<'_>,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
-        let together = active.is_uniform() && !self.decoder.blocks.iter().any(|block| block.has_front(active));
-        if !together {
+        if !self.decoder.takes_rows(active) {
             return self.decode_columns(next, read, cache, active, ctx);
         }
         let tokens: Vec<u32> = next.iter().flat_map(|next| next.tokens).copied().collect();
@@ -125,18 +124,18 @@ impl T5 {
         {
             *offsets = bias.offsets(2 * end, offsets.ahead())?;
         }
-        let RowCache { layers, rows, mask, bias, cross_bias, .. } = cache;
+        let RowCache { layers, rows, sentences, bias, cross_bias, .. } = cache;
         let relative = Some(&self.decoder.bias);
         let own = RowTerms { places, keys: Keys::Own { more: 0 }, bias: Some(bias), later: 0, mask: &[], relative };
-        let keys = Keys::Source { rows: *rows, front: 0 };
-        let cross = RowTerms { keys, bias: cross_bias.as_ref(), mask, relative: None, ..own };
+        let keys = sentences.keys(*rows);
+        let cross = RowTerms { keys, bias: cross_bias.as_ref(), mask: sentences.mask(), relative: None, ..own };
         let mut h = self.embed(tokens, ctx)?;
         let last = layers.len().saturating_sub(1);
         for (i, (block, (past, memory))) in self.decoder.blocks.iter().zip(layers).enumerate() {
-            let memory = RowMemory { key_values: memory, terms: &cross };
+            let memory = Some(RowMemory { key_values: memory, terms: &cross });
             // Behind the last block's keys and values nobody needs the tokens that are not read.
             let read = read.filter(|_| i == last);
-            h = block.forward_rows(&h, &own, past, memory, read, active, ctx)?;
+            h = block.forward_rows(&h, &own, Some(past), memory, read, active, ctx)?;
         }
         self.output(&h, active, ctx)
     }

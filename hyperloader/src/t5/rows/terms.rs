@@ -1,5 +1,7 @@
 //! What is added to the scores of a token's query.
 
+use std::ops::Range;
+
 use peft_core::Front;
 
 use super::places::{Place, Places, Read};
@@ -8,7 +10,7 @@ use crate::t5::bias::{Offsets, RelativeBias};
 
 /// The keys that a step's tokens attend to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::t5) enum Keys {
+pub(in crate::t5) enum Keys<'a> {
     /// Those of the row itself, up to `more` behind the query's own position.
     Own {
         /// How many keys stand in front of the row's own.
@@ -21,18 +23,25 @@ pub(in crate::t5) enum Keys {
         /// Keys in front of the source, which have neither bias nor mask.
         front: usize,
     },
+    /// Those of the source where it has no padding.
+    Packed {
+        /// Rows of one sentence.
+        rows: usize,
+        /// Where each sentence's keys are.
+        sentences: &'a [Range<usize>],
+    },
 }
 
 /// What is added to the scores of a step's tokens, and which keys they see.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::t5) struct RowTerms<'a> {
     pub(in crate::t5) places: &'a Places,
-    pub(in crate::t5) keys: Keys,
+    pub(in crate::t5) keys: Keys<'a>,
     /// The relative position bias.
     pub(in crate::t5) bias: Option<&'a Offsets>,
     /// Added to a query's position where the bias is looked up.
     pub(in crate::t5) later: usize,
-    /// The source's mask as terms, `[sentences, source]`; empty for a row's own keys.
+    /// The mask of a padded source as terms, `[sentences, source]`; empty for other keys.
     pub(in crate::t5) mask: &'a [f32],
     /// Whence the bias of a row's own keys comes, for the case that more keys are put in front of them.
     pub(in crate::t5) relative: Option<&'a RelativeBias>,
@@ -52,7 +61,7 @@ impl<'a> RowTerms<'a> {
                 Self { keys: Keys::Own { more: more + count }, later: self.later + count, ..self }
             }
             (Keys::Own { more }, Front::Shifting) => Self { keys: Keys::Own { more: more + count }, ..self },
-            (Keys::Own { .. }, Front::UncountedPast) => self,
+            (Keys::Own { .. }, Front::UncountedPast) | (Keys::Packed { .. }, _) => self,
         }
     }
 
@@ -64,28 +73,33 @@ impl<'a> RowTerms<'a> {
         Ok(Some(relative.offsets(self.places.end() + self.later, more)?))
     }
 
-    /// The row of the keys, and how many of `all` keys the token at `place` sees.
-    pub(super) fn seen(&self, place: Place, all: usize) -> (usize, usize) {
+    /// Which keys the token at `place` sees, where each row, or each sentence of a padded source, has room for `all`.
+    pub(super) fn seen(&self, place: Place, all: usize) -> Range<usize> {
         match self.keys {
-            Keys::Own { more } => (place.row, all.min(place.position + more + 1)),
-            Keys::Source { rows, .. } => (place.row / rows.max(1), all),
+            Keys::Own { more } => from(place.row * all, all.min(place.position + more + 1)),
+            Keys::Source { rows, .. } => from(place.row / rows.max(1) * all, all),
+            Keys::Packed { rows, sentences } => sentences.get(place.row / rows.max(1)).cloned().unwrap_or_default(),
         }
     }
 
-    /// Adds bias and mask to `scores`, those of the token at `place` with the keys of row `row` in one head.
-    pub(super) fn add(&self, scores: &mut [f32], place: Place, row: usize, head: usize) {
+    /// Adds bias and mask to `scores`, those of the token at `place` with the keys that it sees in one head.
+    pub(super) fn add(&self, scores: &mut [f32], place: Place, head: usize) {
         let front = match self.keys {
-            Keys::Own { .. } => 0,
+            Keys::Own { .. } | Keys::Packed { .. } => 0,
             Keys::Source { front, .. } => front,
         };
         let own = scores.get_mut(front..).unwrap_or_default();
         if let Some(bias) = self.bias {
             add(own, bias.of(head, place.position + self.later));
         }
-        if let Keys::Source { .. } = self.keys {
-            add(own, self.mask.get(row * own.len()..).unwrap_or_default());
+        if let Keys::Source { rows, .. } = self.keys {
+            add(own, self.mask.get(place.row / rows.max(1) * own.len()..).unwrap_or_default());
         }
     }
+}
+
+fn from(first: usize, count: usize) -> Range<usize> {
+    first..first + count
 }
 
 fn add(scores: &mut [f32], terms: &[f32]) {

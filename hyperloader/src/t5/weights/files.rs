@@ -107,7 +107,7 @@ fn filled(view: &TensorView<'_>, mut room: Vec<f32>) -> candle_core::Result<Tens
 /// Tells the system that these bytes of a map have been read: without that a model is in memory twice until all is loaded.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code, reason = "advice about memory is a system call")]
-fn let_go(bytes: &[u8]) {
+pub(super) fn let_go(bytes: &[u8]) {
     const PAGE: usize = 4096;
     // Whole pages alone: the first and the last may hold parts of other tensors.
     let skip = bytes.as_ptr().addr().next_multiple_of(PAGE) - bytes.as_ptr().addr();
@@ -121,7 +121,7 @@ fn let_go(bytes: &[u8]) {
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn let_go(_bytes: &[u8]) {}
+pub(super) fn let_go(_bytes: &[u8]) {}
 
 /// Asks the system to back memory that nobody has touched yet with huge pages: a model is sixty thousand small ones, each a
 /// fault.

@@ -3,8 +3,10 @@
 mod files;
 mod save;
 mod source;
+mod table;
 mod trainable;
 
 pub use save::save_backbone;
 pub use source::Weights;
+pub(crate) use table::TableFile;
 pub use trainable::Trainable;

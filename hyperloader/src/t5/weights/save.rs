@@ -13,13 +13,13 @@ use crate::{Error, Result};
 /// Each file is written beside its place and then renamed, so that a reader never sees half of one.
 ///
 /// # Errors
-/// [`Error::Io`] if a file cannot be written.
+/// [`Error::Io`] if a file cannot be written; or as [`T5::tensors`].
 pub fn save_backbone(t5: &T5, folder: impl AsRef<Path>) -> Result<()> {
     let folder = folder.as_ref();
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     // `transformers` refuses files that do not name the framework whose layout they have.
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-    save_tensors(folder.join("model.safetensors"), &t5.tensors(), &metadata)?;
+    save_tensors(folder.join("model.safetensors"), &t5.tensors()?, &metadata)?;
     write_atomic(folder.join("config.json"), |file| {
         serde_json::to_writer_pretty(&mut *file, t5.config())?;
         file.write_all(b"\n")

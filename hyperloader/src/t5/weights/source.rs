@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Shape, Tensor};
@@ -10,7 +11,8 @@ use candle_nn::{Init, VarBuilder};
 use peft_core::rng::{Stream, stream_of};
 use peft_core::{ParamStore, initial};
 
-use super::{Trainable, files};
+use super::{TableFile, Trainable, files};
+use crate::t5::T5Config;
 use crate::{Error, Result};
 
 /// Other names under which a checkpoint may hold the shared embedding table.
@@ -37,12 +39,14 @@ const SHARED_ALIASES: [&str; 2] = ["encoder.embed_tokens.weight", "decoder.embed
 /// ```
 pub struct Weights {
     source: Source,
+    /// Whether the embedding table stays where it is.
+    leaves_table: bool,
     variables: Option<(Trainable, ParamStore)>,
 }
 
 enum Source {
     /// Where it is, its mapped files, and what was copied out of them beforehand.
-    Folder(PathBuf, MmapedSafetensors, BTreeMap<String, Tensor>),
+    Folder(PathBuf, Arc<MmapedSafetensors>, BTreeMap<String, Tensor>),
     Given(BTreeMap<String, Tensor>),
     Random(u64),
     Outline,
@@ -55,7 +59,7 @@ impl Weights {
     /// [`Error::Config`] if the folder has neither; [`Error::Io`] or [`Error::Malformed`] if they cannot be read.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
-        Ok(Self::from(Source::Folder(folder.to_path_buf(), files::open(folder)?, BTreeMap::new())))
+        Ok(Self::from(Source::Folder(folder.to_path_buf(), Arc::new(files::open(folder)?), BTreeMap::new())))
     }
 
     /// The same, with everything copied into memory now, on all cores, where `device` is the CPU. Without this each
@@ -65,11 +69,29 @@ impl Weights {
     /// [`Error::Malformed`] if a file holds a tensor of a type that candle lacks.
     pub fn load_ahead(mut self, device: &Device) -> Result<Self> {
         if let (Source::Folder(folder, files, ahead), Device::Cpu) = (&mut self.source, device) {
-            let shared = files.get(SHARED).is_ok();
-            let wanted = |name: &str| !(shared && SHARED_ALIASES.contains(&name));
+            let (shared, left) = (files.get(SHARED).is_ok(), self.leaves_table);
+            let is_table = |name: &str| name == SHARED || SHARED_ALIASES.contains(&name);
+            let wanted = |name: &str| !(left && is_table(name) || shared && SHARED_ALIASES.contains(&name));
             *ahead = files::load_all(files, wanted).map_err(|e| Error::malformed(folder, e.to_string()))?;
         }
         Ok(self)
+    }
+
+    /// Leaves the embedding table of a model `config` in its file, where it is in one and `device` is the CPU: then
+    /// [`T5::with_table`](crate::t5::T5::with_table) takes it from there.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if the file does not hold it as it should.
+    pub(crate) fn leave_table(mut self, config: &T5Config, device: &Device) -> Result<(Self, Option<TableFile>)> {
+        let (Source::Folder(folder, files, _), Device::Cpu) = (&self.source, device) else {
+            return Ok((self, None));
+        };
+        let mut names = std::iter::once(SHARED).chain(SHARED_ALIASES);
+        let Some(name) = names.find(|name| files.get(name).is_ok()) else { return Ok((self, None)) };
+        let shape = [config.vocab_size, config.d_model];
+        let table = TableFile::new(folder.clone(), Arc::clone(files), name, shape)?;
+        self.leaves_table = true;
+        Ok((self, Some(table)))
     }
 
     /// These parameters.
@@ -150,7 +172,7 @@ impl Weights {
 
 impl From<Source> for Weights {
     fn from(source: Source) -> Self {
-        Self { source, variables: None }
+        Self { source, leaves_table: false, variables: None }
     }
 }
 
@@ -187,7 +209,7 @@ mod tests {
     }
 
     fn values(t5: &T5) -> BTreeMap<String, Vec<f32>> {
-        t5.tensors().into_iter().map(|(n, t)| (n, t.flatten_all().unwrap().to_vec1().unwrap())).collect()
+        t5.tensors().unwrap().into_iter().map(|(n, t)| (n, t.flatten_all().unwrap().to_vec1().unwrap())).collect()
     }
 
     #[test]
@@ -210,6 +232,7 @@ mod tests {
             let mut tensors: std::collections::HashMap<String, Tensor> = build(Weights::random(3))
                 .unwrap()
                 .tensors()
+                .unwrap()
                 .into_iter()
                 .map(|(n, t)| (n, t.to_dtype(dtype).unwrap()))
                 .collect();
@@ -230,7 +253,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let t5 = build(Weights::random(3)).unwrap();
         let mut map = BTreeMap::new();
-        for (i, (name, tensor)) in t5.tensors().into_iter().enumerate() {
+        for (i, (name, tensor)) in t5.tensors().unwrap().into_iter().enumerate() {
             let file = format!("model-{:05}-of-00002.safetensors", i % 2);
             map.entry(file).or_insert_with(std::collections::HashMap::new).insert(name, tensor);
         }
@@ -269,7 +292,7 @@ mod tests {
 
     #[test]
     fn missing_and_misshapen_parameters_are_named() {
-        let mut tensors = build(Weights::random(1)).unwrap().tensors();
+        let mut tensors = build(Weights::random(1)).unwrap().tensors().unwrap();
         let name = "decoder.block.1.layer.2.DenseReluDense.wo.weight";
         let wo = tensors.insert(name.to_owned(), Tensor::zeros((3, 4), DType::F32, CPU).unwrap()).unwrap();
         let error = build(Weights::given(tensors.clone())).unwrap_err().to_string();
@@ -282,7 +305,7 @@ mod tests {
     #[test]
     fn the_embedding_may_come_under_a_stacks_name_and_duplicates_are_ignored() {
         let t5 = build(Weights::random(1)).unwrap();
-        let mut tensors = t5.tensors();
+        let mut tensors = t5.tensors().unwrap();
         tensors.insert("decoder.embed_tokens.weight".into(), tensors["shared.weight"].clone());
         tensors.insert("lm_head.weight".into(), tensors["shared.weight"].clone());
         assert_eq!(values(&build(Weights::given(tensors.clone())).unwrap()), values(&t5));
@@ -295,9 +318,10 @@ mod tests {
         let name = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
         let with = tiny().with_cross_attention_bias(true);
         let t5 = T5::new(&with, Weights::random(1).var_builder(DType::F32, CPU)).unwrap();
-        assert!(t5.tensors().contains_key(name));
-        assert!(!build(Weights::given(t5.tensors())).unwrap().tensors().contains_key(name));
-        let without = build(Weights::random(1)).unwrap().tensors();
+        assert!(t5.tensors().unwrap().contains_key(name));
+        let again = build(Weights::given(t5.tensors().unwrap())).unwrap();
+        assert!(!again.tensors().unwrap().contains_key(name));
+        let without = build(Weights::random(1)).unwrap().tensors().unwrap();
         let error = T5::new(&with, Weights::given(without).var_builder(DType::F32, CPU)).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains("cross_attention_bias"), "{error}");
     }

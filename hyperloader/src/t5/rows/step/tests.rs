@@ -3,14 +3,13 @@ use candle_core::Device;
 use peft_core::ops::Kernels;
 
 use super::*;
-use crate::t5::testing::{self, batch, configs, everywhere, largest_difference, scaled};
+use crate::t5::testing::{self, batch, configs, everywhere, largest_difference, scaled, sentences};
 use crate::t5::{T5Config, shift_right};
 
 /// The batch's targets, the encoder's output, and the decoder's for whole sentences.
 struct Whole {
     t5: T5,
-    mask: Tensor,
-    encoded: Tensor,
+    encoded: Encoded,
     targets: Vec<Vec<u32>>,
     output: Tensor,
 }
@@ -23,20 +22,31 @@ fn whole(config: &T5Config, active: impl Fn(&T5) -> Active<'static>) -> (Whole, 
     let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
     let decoder_ids = shift_right(&labels, 0).unwrap();
     let output = t5.decode(&decoder_ids, &encoded, &mask, &active, &mut ctx).unwrap();
-    (Whole { t5, mask, encoded, targets: decoder_ids.to_vec2().unwrap(), output }, active)
+    let encoded = Encoded::padded(encoded, mask).unwrap();
+    (Whole { t5, encoded, targets: decoder_ids.to_vec2().unwrap(), output }, active)
 }
 
 impl Whole {
     /// Feeds each row its next tokens, step by step, and compares what comes out.
     fn check(&self, steps: &[&[(usize, usize)]], active: &Active<'_>, kernels: Kernels) {
-        for reads_all in [true, false] {
-            self.check_read(reads_all, steps, active, kernels);
+        let sentences = sentences();
+        let slices: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
+        let rows = self.t5.encode_rows(&slices, active, &mut Ctx::eval().with_kernels(kernels)).unwrap();
+        for (encoded, reads_all) in [(&self.encoded, true), (&self.encoded, false), (&rows, true), (&rows, false)] {
+            self.check_read(encoded, reads_all, steps, active, kernels);
         }
     }
 
-    fn check_read(&self, reads_all: bool, steps: &[&[(usize, usize)]], active: &Active<'_>, kernels: Kernels) {
+    fn check_read(
+        &self,
+        encoded: &Encoded,
+        reads_all: bool,
+        steps: &[&[(usize, usize)]],
+        active: &Active<'_>,
+        kernels: Kernels,
+    ) {
         let mut ctx = Ctx::eval().with_kernels(kernels);
-        let mut cache = self.t5.start_rows(&self.encoded, &self.mask, active, 1, 2, &mut ctx).unwrap();
+        let mut cache = self.t5.start_rows(encoded, active, 1, 2, &mut ctx).unwrap();
         for step in steps {
             let from: Vec<usize> = cache.lens().to_vec();
             let next: Vec<RowTokens<'_>> = step
@@ -110,7 +120,7 @@ fn so_they_do_with_a_method_in_some_rows() {
 fn what_was_fed_too_much_can_be_taken_back() {
     let (whole, active) = whole(&testing::tiny(), |_| Active::none());
     let mut ctx = Ctx::eval();
-    let mut cache = whole.t5.start_rows(&whole.encoded, &whole.mask, &active, 1, 2, &mut ctx).unwrap();
+    let mut cache = whole.t5.start_rows(&whole.encoded, &active, 1, 2, &mut ctx).unwrap();
     let wrong = RowTokens { row: 1, tokens: &[0, 59, 58, 57] };
     whole.t5.decode_rows(&[wrong], &[3], &mut cache, &active, &mut ctx).unwrap();
     cache.truncate(1, 1);
@@ -126,8 +136,11 @@ fn rows_of_one_sentence_share_it_and_go_their_own_ways() {
     for config in configs() {
         let (whole, active) = whole(&config, |_| Active::none());
         let mut ctx = Ctx::eval();
-        let (sentence, mask) = (whole.encoded.narrow(0, 2, 1).unwrap(), whole.mask.narrow(0, 2, 1).unwrap());
-        let mut cache = whole.t5.start_rows(&sentence, &mask, &active, 2, 8, &mut ctx).unwrap();
+        let (ids, mask, _) = batch();
+        let one = |t: &Tensor| t.narrow(0, 2, 1).unwrap();
+        let sentence = whole.t5.encode(&one(&ids), &one(&mask), &active, &mut ctx).unwrap();
+        let sentence = Encoded::padded(sentence, one(&mask)).unwrap();
+        let mut cache = whole.t5.start_rows(&sentence, &active, 2, 8, &mut ctx).unwrap();
         let fed = |row, tokens| RowTokens { row, tokens };
         let target = &whole.targets[2];
         whole.t5.decode_rows(&[fed(0, &target[..3]), fed(1, &[0, 9])], &[4], &mut cache, &active, &mut ctx).unwrap();
@@ -139,7 +152,6 @@ fn rows_of_one_sentence_share_it_and_go_their_own_ways() {
         assert!(largest_difference(&found, &expected) < 1e-5);
         let error = whole.t5.decode_rows(&[fed(2, &[5])], &[0], &mut cache, &active, &mut ctx).unwrap_err().to_string();
         assert_eq!(error, "the cache has 2 rows, not row 2");
-        assert_eq!(cache.mask.len(), whole.mask.dim(1).unwrap());
-        assert!(cache.rows == 2 && Device::Cpu.same_device(whole.encoded.device()));
+        assert_eq!((cache.rows, cache.sentences.longest()), (2, mask.dim(1).unwrap()));
     }
 }
