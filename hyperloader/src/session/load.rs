@@ -95,9 +95,11 @@ impl Session {
             (weights, table) = weights.leave_table(&shape, device)?;
         }
         // Beside each other. The tokenizer's many small pieces stay with this thread: glibc grows another's memory page by page.
+        // For the same reason it makes the room for the weights.
+        let load = weights.load_ahead(device);
         let mut loaded = Ok(Weights::outline());
         let tokenizer = rayon::in_place_scope(|scope| {
-            scope.spawn(|_| loaded = weights.load_ahead(device));
+            scope.spawn(|_| loaded = load());
             open_tokenizer(config.model.tokenizer.as_deref(), folder.as_deref())
         })?;
         check_vocabulary(&tokenizer, &shape)?;

@@ -62,34 +62,28 @@ fn map(paths: &[PathBuf]) -> candle_core::Result<MmapedSafetensors> {
     unsafe { MmapedSafetensors::multi(paths) }
 }
 
-/// The tensors that `wanted` names, copied out of their files on all cores, onto the CPU.
+/// Memory for the `f32` tensors that `wanted` names, which nothing has touched yet; none for those of other types, which need
+/// a conversion.
+pub(super) fn rooms(files: &MmapedSafetensors, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<f32>> {
+    let length = |view: &TensorView<'_>| if view.dtype() == Dtype::F32 { view.data().len() } else { 0 };
+    let views: Vec<_> = files.tensors().into_iter().filter(|(name, _)| wanted(name)).collect();
+    prefer_huge_pages(views.iter().map(|(_, view)| length(view)).sum());
+    let room = |(name, view): (String, TensorView<'_>)| (name, Vec::with_capacity(length(&view) / size_of::<f32>()));
+    views.into_iter().map(room).collect()
+}
+
+/// The tensors that there are `rooms` for, copied out of their files on all cores, onto the CPU.
 ///
 /// One after the other, a model's first touch of its memory takes longer than reading the files does.
 pub(super) fn load_all(
     files: &MmapedSafetensors,
-    wanted: impl Fn(&str) -> bool,
+    rooms: BTreeMap<String, Vec<f32>>,
 ) -> candle_core::Result<BTreeMap<String, Tensor>> {
-    // Side by side before any is filled, so that small tensors share huge pages too.
-    let empty: Vec<(String, TensorView<'_>, Vec<f32>)> = files
-        .tensors()
-        .into_iter()
-        .filter(|(name, _)| wanted(name))
-        .map(|(name, view)| {
-            let room = room_for(&view);
-            (name, view, room)
-        })
-        .collect();
-    empty.into_par_iter().map(|(name, view, room)| Ok((name, filled(&view, room)?))).collect()
-}
-
-/// Untouched memory for the values of an f32 tensor; none for other types, which need a conversion.
-fn room_for(view: &TensorView<'_>) -> Vec<f32> {
-    if view.dtype() != Dtype::F32 {
-        return Vec::new();
-    }
-    let mut room = Vec::with_capacity(view.data().len() / size_of::<f32>());
-    prefer_huge_pages(&mut room);
-    room
+    let load = |(name, room): (String, Vec<f32>)| {
+        let tensor = filled(&files.get(&name)?, room)?;
+        Ok((name, tensor))
+    };
+    rooms.into_par_iter().map(load).collect()
 }
 
 fn filled(view: &TensorView<'_>, mut room: Vec<f32>) -> candle_core::Result<Tensor> {
@@ -123,24 +117,30 @@ pub(super) fn let_go(bytes: &[u8]) {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) fn let_go(_bytes: &[u8]) {}
 
-/// Asks the system to back memory that nobody has touched yet with huge pages: a model is sixty thousand small ones, each a
+/// Asks the system to back the next `bytes` that are allocated with huge pages: a model is sixty thousand small ones, each a
 /// fault.
+///
+/// Tensors are no whole huge pages, and the allocator writes between them, which makes the page that it touches a small one and
+/// all its neighbours. So the advice comes first, on memory that is given back: what is allocated next lies there, if the
+/// allocator keeps it, as the binary has it do. Its pages are touched here, on all cores: the system clears them when they are.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code, reason = "advice about memory is a system call")]
-fn prefer_huge_pages(room: &mut Vec<f32>) {
+fn prefer_huge_pages(bytes: usize) {
     const PAGE: usize = 4096;
+    const HUGE_PAGE: usize = 2 << 20;
+    let mut room: Vec<u8> = Vec::with_capacity(bytes);
     let space = room.spare_capacity_mut();
-    // Every page that holds a part of it, so that neighbours join: a gap between them would stay one of small pages.
-    let before = space.as_ptr().addr() % PAGE;
-    let first = space.as_mut_ptr().cast::<u8>().wrapping_sub(before);
-    let length = (before + size_of_val(space)).next_multiple_of(PAGE);
-    // SAFETY: the range is those whole pages, all mapped, since `room` owns a byte of each; the advice changes no byte of
-    // them, whoever else has a part in the first or the last. It is a hint: where the system does not take it, nothing but
-    // time is lost.
+    let skip = space.as_ptr().addr().next_multiple_of(PAGE) - space.as_ptr().addr();
+    let Some(pages) = space.get_mut(skip..).filter(|pages| pages.len() >= PAGE) else { return };
+    // SAFETY: the range is whole pages of `room`; the advice changes no byte of them. It is a hint: where the system does not
+    // take it, nothing but time is lost.
     unsafe {
-        libc::madvise(first.cast(), length, libc::MADV_HUGEPAGE);
+        libc::madvise(pages.as_mut_ptr().cast(), pages.len() / PAGE * PAGE, libc::MADV_HUGEPAGE);
     }
+    pages.par_chunks_mut(HUGE_PAGE).filter_map(|page| page.first_mut()).for_each(|byte| {
+        byte.write(0);
+    });
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn prefer_huge_pages(_: &mut Vec<f32>) {}
+fn prefer_huge_pages(_bytes: usize) {}

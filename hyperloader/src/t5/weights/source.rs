@@ -62,19 +62,24 @@ impl Weights {
         Ok(Self::from(Source::Folder(folder.to_path_buf(), Arc::new(files::open(folder)?), BTreeMap::new())))
     }
 
-    /// The same, with everything copied into memory now, on all cores, where `device` is the CPU. Without this each
-    /// parameter is copied, on one core, when the model asks for it.
+    /// Makes room for everything, where it is in a folder and `device` is the CPU; what is returned copies it there, on all cores.
+    /// Without this each parameter is copied, on one core, when the model asks for it.
     ///
     /// # Errors
-    /// [`Error::Malformed`] if a file holds a tensor of a type that candle lacks.
-    pub fn load_ahead(mut self, device: &Device) -> Result<Self> {
-        if let (Source::Folder(folder, files, ahead), Device::Cpu) = (&mut self.source, device) {
+    /// [`Error::Malformed`] from what is returned, if a file holds a tensor of a type that candle lacks.
+    pub fn load_ahead(mut self, device: &Device) -> impl FnOnce() -> Result<Self> + Send + use<> {
+        let mut rooms = BTreeMap::new();
+        if let (Source::Folder(_, files, _), Device::Cpu) = (&self.source, device) {
             let (shared, left) = (files.get(SHARED).is_ok(), self.leaves_table);
             let is_table = |name: &str| name == SHARED || SHARED_ALIASES.contains(&name);
-            let wanted = |name: &str| !(left && is_table(name) || shared && SHARED_ALIASES.contains(&name));
-            *ahead = files::load_all(files, wanted).map_err(|e| Error::malformed(folder, e.to_string()))?;
+            rooms = files::rooms(files, |name| !(left && is_table(name) || shared && SHARED_ALIASES.contains(&name)));
         }
-        Ok(self)
+        move || {
+            if let Source::Folder(folder, files, ahead) = &mut self.source {
+                *ahead = files::load_all(files, rooms).map_err(|e| Error::malformed(folder, e.to_string()))?;
+            }
+            Ok(self)
+        }
     }
 
     /// Leaves the embedding table of a model `config` in its file, where it is in one and `device` is the CPU: then
@@ -243,7 +248,7 @@ mod tests {
             candle_core::safetensors::save(&tensors, folder.path().join("model.safetensors")).unwrap();
             let open = || Weights::open(folder.path()).unwrap();
             let one_by_one = values(&build(open()).unwrap());
-            assert_eq!(values(&build(open().load_ahead(CPU).unwrap()).unwrap()), one_by_one);
+            assert_eq!(values(&build(open().load_ahead(CPU)().unwrap()).unwrap()), one_by_one);
             assert_eq!(one_by_one.len(), 47);
         }
     }
