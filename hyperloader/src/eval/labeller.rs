@@ -9,7 +9,7 @@ use datasets::tokenizer::{T5Tokenizer, WordEncoder};
 use peft_core::{Condition, Ctx, WeightBank};
 use rayon::prelude::*;
 
-use super::batches;
+use super::batches::batches;
 use super::labelled::{Labelled, Piece, join};
 use super::windows::{Limits, windows};
 use crate::config::{Decoding, EvalConfig};
@@ -108,14 +108,7 @@ impl<'a> Labeller<'a> {
         order.sort_by_key(|&i| cut.get(i).map_or((0, 0), |window| (window.words.len(), window.pair.source.len())));
         // Batches side by side: threads that share one wait for each other at every operation. As many at once as there are
         // threads, for a waiting thread would begin yet another and hold its memory; neighbours are of like length.
-        let tokens = order.iter().filter_map(|&i| cut.get(i)).map(Window::tokens);
-        let mut rest = order.as_slice();
-        let mut batches: Vec<&[usize]> = Vec::new();
-        for size in batches::batches(tokens, self.batch_size) {
-            let (batch, behind) = rest.split_at_checked(size).unwrap_or((rest, &[]));
-            batches.push(batch);
-            rest = behind;
-        }
+        let batches = batches(&order, |&i| cut.get(i).map_or(0, Window::tokens), self.batch_size);
         let write = |numbers: &&[usize]| {
             let batch: Vec<&Window> = numbers.iter().filter_map(|&i| cut.get(i)).collect();
             self.write(&batch)
