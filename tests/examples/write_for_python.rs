@@ -84,7 +84,7 @@ fn main() {
     }
 }
 
-fn write(t5: &T5, folder: &Path, library: &str, methods: &str) -> peft_core::Result<()> {
+fn write(t5: &T5, folder: &Path, library: &str, methods: &str) -> hyperloader::Result<()> {
     let read = || -> Vec<Box<dyn PeftConfig>> { serde_json::from_str(methods).unwrap() };
     let plan = Plan::resolve(t5.sites(), &read())?;
     let store = ParamStore::new(9, &Device::Cpu);
