@@ -85,6 +85,15 @@ fn ragged_steps_equal_decoding_at_once() {
     }
 }
 
+#[test]
+fn heads_may_have_any_width() {
+    for d_kv in [16, 20, 64] {
+        let config = T5Config { d_kv, ..testing::tiny() };
+        let (whole, active) = whole(&config, |_| Active::none());
+        whole.check(&RAGGED, &active, Kernels::Fused);
+    }
+}
+
 /// Linear maps and outputs of sub-layers, nothing in front.
 fn behind() -> peft_core::TargetModules {
     serde_json::from_str(r#"".*\\.(q|k|v|o|wi|wi_0|wi_1|wo|layer\\.[0-9])""#).unwrap()
