@@ -88,6 +88,11 @@ pub(crate) fn everywhere() -> TargetModules {
     serde_json::from_str(r#"".*""#).unwrap()
 }
 
+/// Linear maps and outputs of sub-layers, nothing in front.
+pub(crate) fn behind() -> TargetModules {
+    serde_json::from_str(r#"".*\\.(q|k|v|o|wi|wi_0|wi_1|wo|layer\\.[0-9])""#).unwrap()
+}
+
 /// The decoder's output for the batch.
 pub(crate) fn hidden(t5: &T5, active: &Active<'_>, ctx: &mut Ctx) -> Tensor {
     let (ids, mask, labels) = batch();

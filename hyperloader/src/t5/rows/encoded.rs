@@ -157,17 +157,13 @@ mod tests {
     use peft_core::ops::Kernels;
 
     use super::*;
-    use crate::t5::testing::{self, batch, configs, everywhere, largest_difference, scaled, sentences};
-
-    fn linear_maps() -> peft_core::TargetModules {
-        serde_json::from_str(r#"".*\\.(q|k|v|o|wi|wi_0|wi_1|wo|layer\\.[0-9])""#).unwrap()
-    }
+    use crate::t5::testing::{self, batch, behind, configs, everywhere, largest_difference, scaled, sentences};
 
     #[test]
     fn sentences_without_padding_are_encoded_as_padded_ones() {
         for config in configs() {
             let t5 = testing::build(&config);
-            let (plan, bank) = scaled(&t5, linear_maps());
+            let (plan, bank) = scaled(&t5, behind());
             for active in [Active::none(), Active::new(&plan, &bank).unwrap()] {
                 for kernels in [Kernels::Fused, Kernels::Plain] {
                     let mut ctx = Ctx::eval().with_kernels(kernels);

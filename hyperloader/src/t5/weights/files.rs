@@ -122,7 +122,7 @@ pub(super) fn let_go(_bytes: &[u8]) {}
 ///
 /// Tensors are no whole huge pages, and the allocator writes between them, which makes the page that it touches a small one and
 /// all its neighbours. So the advice comes first, on memory that is given back: what is allocated next lies there, if the
-/// allocator keeps it, as the binary has it do. Its pages are touched here, on all cores: the system clears them when they are.
+/// allocator keeps it, as the binary has it do; elsewhere the effort is lost. Its pages are touched here, on all cores: the system clears them when they are.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code, reason = "advice about memory is a system call")]
 fn prefer_huge_pages(bytes: usize) {

@@ -3,7 +3,7 @@ use candle_core::Device;
 use peft_core::ops::Kernels;
 
 use super::*;
-use crate::t5::testing::{self, batch, configs, everywhere, largest_difference, scaled, sentences};
+use crate::t5::testing::{self, batch, behind, configs, everywhere, largest_difference, scaled, sentences};
 use crate::t5::{T5Config, shift_right};
 
 /// The batch's targets, the encoder's output, and the decoder's for whole sentences.
@@ -92,11 +92,6 @@ fn heads_may_have_any_width() {
         let (whole, active) = whole(&config, |_| Active::none());
         whole.check(&RAGGED, &active, Kernels::Fused);
     }
-}
-
-/// Linear maps and outputs of sub-layers, nothing in front.
-fn behind() -> peft_core::TargetModules {
-    serde_json::from_str(r#"".*\\.(q|k|v|o|wi|wi_0|wi_1|wo|layer\\.[0-9])""#).unwrap()
 }
 
 #[test]
