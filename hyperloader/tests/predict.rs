@@ -117,3 +117,41 @@ fn an_older_run_takes_its_tags_from_the_training_data_and_says_so_if_it_cannot()
     bench.ok(&["predict", "compiled", "--task", "home", "in.txt"]);
     predicted(&bench, "turn on the lights\n", &["--decoding", "free"]);
 }
+
+#[test]
+fn a_run_and_what_was_compiled_of_it_label_alike_in_eight_bits() {
+    let bench = trained();
+    bench.ok(&["compile", "run", "--task", "home", "--out", "compiled"]);
+    let text = "turn on the lights\nstop\nplay some jazz in the kitchen at nine\n";
+    std::fs::write(bench.path("in.txt"), text).unwrap();
+    let label = |folder: &str, arguments: &[&str]| {
+        let call = ["predict", folder, "--task", "home", "in.txt", "--format", "jsonl"];
+        bench.ok(&[&call, arguments].concat())
+    };
+    let int8 = ["--dtype", "int8"];
+    let found = label("run", &int8);
+    assert_eq!(found, label("compiled", &int8), "methods are folded before weights are rounded");
+    assert_eq!(found, label("run", &["--dtype", "int8", "--threads", "1"]));
+    let confidences = |lines: &str| -> Vec<f64> {
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.flat_map(|line| line["confidences"].as_array().unwrap().clone()).map(|c| c.as_f64().unwrap()).collect()
+    };
+    let differences: Vec<f64> = confidences(&found)
+        .iter()
+        .zip(confidences(&label("run", &[])))
+        .map(|(found, expected)| (found - expected).abs())
+        .collect();
+    assert_eq!(differences.len(), 13);
+    assert!(differences.iter().all(|d| *d < 0.1) && differences.iter().any(|d| *d > 1e-6), "{differences:?}");
+}
+
+#[test]
+fn eight_bits_are_for_labelling_alone() {
+    let bench = Bench::new();
+    for verb in [&["train", "--config", "config.toml", "--out", "run"][..], &["bench", "--config", "config.toml"]] {
+        let error = bench.fails(2, &[verb, &["--dtype", "int8"]].concat());
+        assert!(error.contains("model.dtype is int8, which is for labelling"), "{error}");
+        assert!(error.contains("--dtype int8 to predict or eval"), "{error}");
+    }
+    assert!(!bench.path("run").exists());
+}

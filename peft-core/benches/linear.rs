@@ -4,9 +4,10 @@
 //! (2048 rows), of labelling in batches (768 rows in the encoder, 64 in the decoder) and of one sentence (2 and 16 rows).
 #![allow(clippy::unwrap_used, reason = "a bench may stop")]
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
+use candle_core::{DType, Device, Module, Tensor, Var};
 use divan::{Bencher, counter::ItemsCount};
-use peft_core::ops::{Kernels, linear};
+use peft_core::ops::{Kernels, linear, quantise};
 
 fn main() {
     divan::main();
@@ -44,6 +45,20 @@ fn f32(bencher: Bencher<'_, '_>, size: (usize, usize, usize)) {
 #[divan::bench(args = SIZES)]
 fn bf16(bencher: Bencher<'_, '_>, size: (usize, usize, usize)) {
     forward(bencher, size, DType::BF16);
+}
+
+#[divan::bench(args = SIZES)]
+fn int8(bencher: Bencher<'_, '_>, (rows, d_in, d_out): (usize, usize, usize)) {
+    let (x, w) = (numbers(rows, d_in, DType::F32), quantise(&numbers(d_out, d_in, DType::F32)).unwrap());
+    bencher.counter(ItemsCount::new(rows * d_in * d_out)).bench_local(|| linear(&x, &w, Kernels::Fused).unwrap());
+}
+
+/// Candle's own eight bits, for comparison.
+#[divan::bench(args = SIZES)]
+fn candle_q8_0(bencher: Bencher<'_, '_>, (rows, d_in, d_out): (usize, usize, usize)) {
+    let (x, w) = (numbers(rows, d_in, DType::F32), numbers(d_out, d_in, DType::F32));
+    let w = QMatMul::from_qtensor(QTensor::quantize(&w, GgmlDType::Q8_0).unwrap()).unwrap();
+    bencher.counter(ItemsCount::new(rows * d_in * d_out)).bench_local(|| w.forward(&x).unwrap());
 }
 
 /// Forward and backward: twice the items of one product.

@@ -36,6 +36,7 @@ pub struct BenchOptions {
 /// # Errors
 /// If the backbone cannot be had, the configuration does not fit it or names no task, or a tensor operation fails.
 pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result<BenchReport> {
+    config.model.check_trains()?;
     let Backbone { config: shape, weights, .. } = Backbone::open(&config.model, config.seed)?;
     let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
     let parts = Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };

@@ -52,8 +52,12 @@ pub(super) struct Global {
 /// The types that weights can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Precision {
+    /// 32 bits
     F32,
+    /// 16 bits
     Bf16,
+    /// 8 bits, for predict and eval
+    Int8,
 }
 
 impl From<Precision> for WeightType {
@@ -61,6 +65,7 @@ impl From<Precision> for WeightType {
         match precision {
             Precision::F32 => Self::F32,
             Precision::Bf16 => Self::Bf16,
+            Precision::Int8 => Self::Int8,
         }
     }
 }

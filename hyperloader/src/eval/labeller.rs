@@ -74,7 +74,7 @@ impl<'a> Labeller<'a> {
     ) -> Result<Self> {
         let task = model.tasks().index(corpus.name())?;
         let bank = model.bank(&Condition::Task(task))?.detach();
-        let t5 = model.t5().fold(&model.active(&bank)?)?;
+        let t5 = model.fold(&model.active(&bank)?)?;
         let method = match eval.decoding {
             Decoding::Structured => {
                 let words: Vec<&str> = tags.iter().map(|tag| corpus.words().word(tag)).collect();

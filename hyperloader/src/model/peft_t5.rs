@@ -9,6 +9,7 @@ use peft_core::ops::{SmoothedCrossEntropy, smoothed_cross_entropy};
 use peft_core::{Active, Condition, Ctx, GeneratorConfig, PeftConfig, Plan, Tasks, WeightBank, WeightGenerator};
 
 use crate::bench::Part;
+use crate::config::WeightType;
 use crate::t5::{T5, T5Config, shift_right};
 use crate::{Error, Result};
 
@@ -35,6 +36,8 @@ pub struct PeftT5 {
     plan: Plan,
     generator: Box<dyn WeightGenerator>,
     tasks: Tasks,
+    /// Whether linear maps get eight bits when the model is folded.
+    int8: bool,
 }
 
 impl PeftT5 {
@@ -50,7 +53,22 @@ impl PeftT5 {
     pub(crate) fn on(t5: T5, parts: Parts<'_>, peft: VarBuilder<'_>) -> Result<Self> {
         let plan = Plan::resolve(t5.sites(), parts.methods)?;
         let generator = parts.generator.build(&plan, parts.tasks, peft)?;
-        Ok(Self { t5, plan, generator, tasks: parts.tasks.clone() })
+        Ok(Self { t5, plan, generator, tasks: parts.tasks.clone(), int8: false })
+    }
+
+    /// The same model, which holds its linear maps in `dtype` when it is [folded](Self::fold).
+    pub(crate) fn decoding_in(self, dtype: WeightType) -> Self {
+        Self { int8: dtype == WeightType::Int8, ..self }
+    }
+
+    /// The backbone for decoding with fixed weights: [`T5::fold`] and, where the model is to be held in eight bits,
+    /// [`T5::quantise`].
+    ///
+    /// # Errors
+    /// As the methods' own.
+    pub fn fold(&self, active: &Active<'_>) -> Result<T5> {
+        let folded = self.t5.fold(active)?;
+        if self.int8 { folded.quantise(active) } else { Ok(folded) }
     }
 
     /// The backbone.

@@ -1,8 +1,8 @@
 //! [`Session`]: configuration, tokenizer, model and variables.
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 use datasets::tokenizer::T5Tokenizer;
-use peft_core::{ParamStore, Tasks};
+use peft_core::{ParamStore, Plan, Site, SiteKind, Tasks};
 
 use crate::config::{Config, WeightType};
 use crate::files::{load_tensors, resolve_link};
@@ -32,8 +32,10 @@ impl Session {
     /// A model before training: pretrained backbone, PEFT weights at their seeded initial values.
     ///
     /// # Errors
-    /// If the backbone or the tokenizer cannot be had, or the configuration does not fit the backbone.
+    /// If the backbone or the tokenizer cannot be had, the configuration does not fit the backbone, or its frozen matrices are to
+    /// be held in a type that no gradient passes.
     pub fn new(config: Config, device: &Device) -> Result<Self> {
+        config.model.check_trains()?;
         let store = ParamStore::new(config.seed, device);
         Self::build(config, store, device, false)
     }
@@ -90,27 +92,47 @@ impl Session {
     /// a few rows.
     fn build(config: Config, store: ParamStore, device: &Device, leaves_table: bool) -> Result<Self> {
         let Backbone { config: shape, mut weights, folder } = Backbone::open(&config.model, config.seed)?;
+        let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
+        let parts =
+            Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
         let mut table = None;
         if leaves_table && config.model.trainable != Trainable::All {
             (weights, table) = weights.leave_table(&shape, device)?;
         }
+        let held = held_in(config.model.dtype, parts, device)?;
         // Beside each other. The tokenizer's many small pieces stay with this thread: glibc grows another's memory page by page.
-        // For the same reason it makes the room for the weights.
-        let load = weights.load_ahead(device);
-        let mut loaded = Ok(Weights::outline());
+        // For the same reason it makes the room for the weights. It gets a core of its own, then helps.
+        let loading = weights.load_ahead(held, device);
         let tokenizer = rayon::in_place_scope(|scope| {
-            scope.spawn(|_| loaded = load());
-            open_tokenizer(config.model.tokenizer.as_deref(), folder.as_deref())
+            (1..rayon::current_num_threads()).for_each(|_| scope.spawn(|_| loading.work()));
+            let tokenizer = open_tokenizer(config.model.tokenizer.as_deref(), folder.as_deref());
+            loading.work();
+            tokenizer
         })?;
         check_vocabulary(&tokenizer, &shape)?;
-        let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
-        let parts =
-            Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
-        let weights = loaded?.trainable(config.model.trainable, &store);
-        let t5 = T5::with_table(&shape, table, weights.var_builder(config.model.dtype.into(), device))?;
-        let model = PeftT5::on(t5, parts, store.var_builder())?;
+        let weights = loading.finish()?.trainable(config.model.trainable, &store);
+        let t5 = T5::with_table(&shape, table, weights.var_builder(held, device))?;
+        let model = PeftT5::on(t5, parts, store.var_builder())?.decoding_in(config.model.dtype);
         Ok(Self { tokenizer, model, store, tags: TagSets::new(), device: device.clone(), config })
     }
+}
+
+/// The type in which linear maps are opened that are to be held in `dtype`.
+///
+/// Those at which methods act get eight bits when these have been folded into them, so that they are rounded once.
+fn held_in(dtype: WeightType, parts: Parts<'_>, device: &Device) -> Result<DType> {
+    if dtype != WeightType::Int8 {
+        return Ok(dtype.into());
+    }
+    if !device.is_cpu() {
+        return Err(Error::Config("model.dtype int8 is for the CPU: give --device cpu, or another --dtype".into()));
+    }
+    let outline = T5::new(parts.config, Weights::outline().var_builder(DType::F32, device))?;
+    let plan = Plan::resolve(outline.sites(), parts.methods)?;
+    let is_linear = |site: &Site| matches!(site.kind, SiteKind::Linear { .. });
+    let acts = |site: &Site| outline.sites().find(&site.path).is_some_and(|id| !plan.at(id).is_empty());
+    let targets_one = outline.sites().iter().any(|site| is_linear(site) && acts(site));
+    Ok(if targets_one { DType::F32 } else { dtype.into() })
 }
 
 /// The step in the name of the checkpoint that `best` points to.

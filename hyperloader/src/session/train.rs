@@ -38,6 +38,7 @@ pub struct RunOptions {
 /// If the folder holds a run already and `resume` is off, or anything on the way fails; [`Error::Interrupted`] once the
 /// interrupt is requested.
 pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) -> Result<Outcome> {
+    config.model.check_trains()?;
     let run = RunDir::new(out);
     let resuming = prepare(&run, options.resume)?;
     let session = Session::new(config, device)?;

@@ -35,7 +35,7 @@ const FRONTS: [(Front, &str); 3] =
     [(Front::Past, ".past"), (Front::UncountedPast, ".uncounted_past"), (Front::Shifting, "")];
 
 /// How the name of a table of relative position biases ends.
-const RELATIVE_BIAS: &str = "relative_attention_bias.weight";
+pub(super) const RELATIVE_BIAS: &str = "relative_attention_bias.weight";
 
 /// What the modules of the backbone are built with.
 pub(super) struct Builder<'a> {
@@ -50,15 +50,18 @@ impl<'a> Builder<'a> {
         Self { config, vb, sites: Sites::default() }
     }
 
-    /// The type of a frozen matrix.
-    pub(super) fn matrix_dtype(&self) -> DType {
-        self.vb.dtype()
+    /// The type of a frozen table. In eight bits there are linear maps alone.
+    pub(super) fn table_dtype(&self) -> DType {
+        match self.vb.dtype() {
+            DType::U8 => DType::F32,
+            dtype => dtype,
+        }
     }
 
     /// The parameter called `name`; `init` is its initial value where the source is random.
     pub(super) fn weight(&self, name: String, dims: &[usize], init: Init) -> Result<Weight> {
         let narrow = self.vb.dtype() == DType::BF16;
-        let dtype = if narrow { DType::F32 } else { self.vb.dtype() };
+        let dtype = if narrow { DType::F32 } else { self.table_dtype() };
         let mut value = self.vb.get_with_hints_dtype(dims, &name, init, dtype)?;
         // Norms and position biases are small and sensitive, and variables must hold what the optimizer adds.
         if narrow && dims.len() == 2 && !value.track_op() && !name.ends_with(RELATIVE_BIAS) {
@@ -77,7 +80,14 @@ impl<'a> Builder<'a> {
         stdev: f64,
     ) -> Result<Linear> {
         let path = format!("{}.{module}", place.path());
-        let weight = self.weight(format!("{path}.weight"), &[d_out, d_in], normal(stdev))?;
+        let (name, shape, init) = (format!("{path}.weight"), [d_out, d_in], normal(stdev));
+        let weight = match self.vb.dtype() {
+            DType::U8 => {
+                let value = self.vb.get_with_hints_dtype(&shape, &name, init, DType::U8)?;
+                Weight { name, value, site: None }
+            }
+            _ => self.weight(name, &shape, init)?,
+        };
         let site = self.site(path, place, position, SiteKind::Linear { d_in, d_out });
         Ok(Linear(Weight { site: Some(site), ..weight }))
     }

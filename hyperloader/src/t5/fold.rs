@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use peft_core::{Active, Merge, SiteId, SiteKind};
 
 use super::T5;
@@ -130,15 +130,19 @@ impl T5 {
         self.sites().iter().filter_map(|site| self.sites().find(&site.path).map(|id| (site, id)))
     }
 
-    /// All parameters by their Hugging Face names, as the forward pass uses them: those that train are part of the graph.
+    /// All parameters by their Hugging Face names, as the forward pass uses them: those that train are part of the graph, and
+    /// those that have eight bits are what these stand for.
     ///
     /// # Errors
     /// If the embedding table was left in its file and cannot be read.
     pub fn parameters(&self) -> Result<BTreeMap<String, Tensor>> {
-        let named = |weight: &Weight| (weight.name.clone(), weight.value.clone());
+        let named = |weight: &Weight| {
+            let value = if weight.value.dtype() == DType::U8 { weight.wide()? } else { weight.value.clone() };
+            Ok((weight.name.clone(), value))
+        };
         let mut copy = self.clone();
         let table = std::iter::once(named(self.shared.whole()?));
-        Ok(copy.weights_mut().map(|weight| named(weight)).chain(table).collect())
+        copy.weights_mut().map(|weight| named(weight)).chain(table).collect()
     }
 
     /// All parameters by their Hugging Face names, cut off from the graph.
@@ -149,7 +153,7 @@ impl T5 {
         Ok(self.parameters()?.into_iter().map(|(name, value)| (name, value.detach())).collect())
     }
 
-    fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
+    pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
         let own = self.shared.weight_mut().into_iter().chain(&mut self.lm_head);
         let cross_bias = self.cross_bias.iter_mut().map(|bias| &mut bias.table);
         own.chain(self.encoder.weights_mut()).chain(self.decoder.weights_mut()).chain(cross_bias)
@@ -182,7 +186,7 @@ impl Weight {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use candle_core::{DType, Device};
+    use candle_core::Device;
     use peft_core::{Ctx, ParamStore, Plan, TargetModules, WeightBank};
 
     use super::*;

@@ -1,5 +1,7 @@
 //! Parameters that know their names, and the two layers made of one: linear map and norm.
 
+use std::borrow::Cow;
+
 use candle_core::{DType, Tensor};
 use peft_core::{Active, Ctx, SiteId, ops};
 
@@ -28,17 +30,29 @@ impl Weight {
         Ok(())
     }
 
-    /// The value that methods compute with: a frozen one may be `bf16`.
+    /// The value that methods compute with: a frozen one may be `bf16` or have eight bits.
     pub(super) fn wide(&self) -> Result<Tensor> {
         match self.value.dtype() {
             DType::BF16 => Ok(self.value.to_dtype(DType::F32)?),
+            DType::U8 => Ok(ops::dequantise(&self.value)?),
             _ => Ok(self.value.clone()),
         }
     }
 
     /// `value` in the type of the present one.
     pub(super) fn narrow(&self, value: Tensor) -> Result<Tensor> {
-        Ok(value.to_dtype(self.value.dtype())?)
+        match self.value.dtype() {
+            DType::U8 => Ok(ops::quantise(&value.detach())?),
+            dtype => Ok(value.to_dtype(dtype)?),
+        }
+    }
+
+    /// The value that the methods at the site meet, if they act: what has eight bits is no matrix to them.
+    fn met(&self, active: &Active<'_>) -> Result<Cow<'_, Tensor>> {
+        match self.value.dtype() == DType::U8 && self.is_target(active) {
+            true => Ok(Cow::Owned(self.wide()?)),
+            false => Ok(Cow::Borrowed(&self.value)),
+        }
     }
 
     /// Whether a method acts at the site.
@@ -63,7 +77,7 @@ impl Linear {
     /// `x [batch, length, d_in]` to `[batch, length, d_out]`.
     pub(super) fn forward(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         match self.0.site {
-            Some(site) => Ok(active.linear(site, x, &self.0.value, ctx)?),
+            Some(site) => Ok(active.linear(site, x, &*self.0.met(active)?, ctx)?),
             None => Ok(ops::linear(x, &self.0.value, ctx.kernels())?),
         }
     }

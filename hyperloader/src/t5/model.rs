@@ -58,7 +58,8 @@ impl T5 {
     /// names ([`Weights::var_builder`](super::Weights::var_builder)).
     ///
     /// If the type of `vb` is `bf16`, the matrices that do not train are held in it (linear maps, the embedding table, the
-    /// output projection); norms, position biases, variables and everything that is computed are `f32`.
+    /// output projection); norms, position biases, variables and everything that is computed are `f32`. If it is `u8`, linear
+    /// maps have [eight bits](peft_core::ops::quantise), tables and norms are `f32`, and no gradient passes the model.
     ///
     /// # Errors
     /// If a parameter is missing or has another shape than `config` says.
@@ -72,7 +73,7 @@ impl T5 {
         let (table, d_model) = ([config.vocab_size, config.d_model], config.d_model);
         let name = "shared.weight".to_owned();
         let shared = match left {
-            Some(file) => Table::left(name, file, builder.matrix_dtype()),
+            Some(file) => Table::left(name, file, builder.table_dtype()),
             None => Table::Held(builder.weight(name, &table, normal(1.))?),
         };
         let head = || builder.weight("lm_head.weight".to_owned(), &table, normal(inverse_sqrt(d_model)));

@@ -119,7 +119,7 @@ mod tests {
             false => (Weights::open(folder).unwrap(), None),
         };
         assert_eq!(table.is_some(), leave);
-        let weights = weights.load_ahead(&Device::Cpu)().unwrap();
+        let weights = weights.load_ahead(dtype, &Device::Cpu).finish().unwrap();
         T5::with_table(config, table, weights.var_builder(dtype, &Device::Cpu)).unwrap()
     }
 

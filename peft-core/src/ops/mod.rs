@@ -18,6 +18,7 @@ mod cross_entropy;
 mod dropout;
 mod embedding;
 mod gemm;
+mod int8;
 mod kernels;
 mod layer_norm;
 mod linear;
@@ -40,6 +41,7 @@ pub use bottleneck::{Bottleneck, BottleneckNorm, bottleneck, bottleneck_plain};
 pub use cross_entropy::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy, smoothed_cross_entropy_plain};
 pub use dropout::{DropoutKey, dropout, dropout_plain};
 pub use embedding::{embedding, embedding_plain};
+pub use int8::{INT8_TRAILER, dequantise, quantise, quantise_row, quantised_dims};
 pub use kernels::Kernels;
 pub use layer_norm::{layer_norm, layer_norm_plain};
 pub use linear::{

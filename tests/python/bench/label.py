@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sides import Corpus, Ours, numbered, peers, seconds
+from sides import PEERS, Corpus, Ours, numbered, peers, seconds
 
 
 def main():
@@ -24,8 +24,8 @@ def main():
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--task", required=True)
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--against", nargs="+", default=["huggingface", "ctranslate2"])
-    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="of our weights")
+    parser.add_argument("--against", nargs="+", choices=PEERS, default=PEERS[:2])
+    parser.add_argument("--dtype", choices=["f32", "bf16", "int8"], default="f32", help="of our weights")
     parser.add_argument("--batch-size", type=int, default=32, help="of the others; ours is the run's")
     parser.add_argument("--sentences", type=int, default=None, help="the first so many; default all")
     parser.add_argument("--rounds", type=int, default=5)

@@ -12,7 +12,7 @@ import json
 import statistics
 from pathlib import Path
 
-from sides import Corpus, Ours, peers, seconds
+from sides import PEERS, Corpus, Ours, peers, seconds
 
 
 def main():
@@ -21,8 +21,8 @@ def main():
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--task", required=True)
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--against", nargs="*", default=["huggingface", "ctranslate2"])
-    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="of our weights")
+    parser.add_argument("--against", nargs="*", choices=PEERS, default=PEERS[:2])
+    parser.add_argument("--dtype", choices=["f32", "bf16", "int8"], default="f32", help="of our weights")
     parser.add_argument("--sentences", type=int, default=50)
     parser.add_argument("--starts", type=int, default=10, help="how many processes are started")
     parser.add_argument("--threads", type=int, default=2)

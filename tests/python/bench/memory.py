@@ -21,7 +21,7 @@ def main():
     parser.add_argument("--task", required=True)
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--sentences", type=int, nargs="+", default=[2_000, 40_000])
-    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
+    parser.add_argument("--dtype", choices=["f32", "bf16", "int8"], default="f32")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     ours = Ours(args.command, args.run, args.task, args.dtype, args.threads)

@@ -1,4 +1,5 @@
-"""The three that label side by side: `hyperloader predict`, Hugging Face's `generate`, CTranslate2.
+"""The three that label side by side: `hyperloader predict`, Hugging Face's `generate`, CTranslate2. The latter two also with
+linear maps of eight bits: PyTorch's own dynamic ones, and CTranslate2's.
 
 All run the T5 of one compiled folder (`hyperloader compile`). Its adapters, which fold into no T5, are left out on the
 sides of Hugging Face and CTranslate2, in favour of these. With random weights `</s>` never comes, so both are told to
@@ -75,7 +76,7 @@ class HuggingFace(Peer):
 
 
 class CTranslate2(Peer):
-    def __init__(self, model, tokenizer, corpus, threads):
+    def __init__(self, model, tokenizer, corpus, threads, compute_type):
         super().__init__(tokenizer, corpus)
         import ctranslate2
 
@@ -84,7 +85,7 @@ class CTranslate2(Peer):
             model.save_pretrained(source)
             tokenizer.save_pretrained(source)
             ctranslate2.converters.TransformersConverter(str(source)).convert(str(target))
-            self.translator = ctranslate2.Translator(str(target), device="cpu", compute_type="float32",
+            self.translator = ctranslate2.Translator(str(target), device="cpu", compute_type=compute_type,
                                                      inter_threads=1, intra_threads=threads)
 
     def run(self, texts, n):
@@ -95,8 +96,16 @@ class CTranslate2(Peer):
         self.tokenizer.batch_decode([self.tokenizer.convert_tokens_to_ids(tokens) for tokens in written])
 
 
+def dynamic(model):
+    """The model with PyTorch's own linear maps of eight bits."""
+    return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+
+
+PEERS = ["huggingface", "ctranslate2", "huggingface-int8", "ctranslate2-int8"]
+
+
 def peers(folder, corpus, threads, wanted):
-    """Those of `huggingface` and `ctranslate2` that are wanted, by name."""
+    """Those of `PEERS` that are wanted, by name."""
     torch.set_num_threads(threads)
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), pad_token="<pad>",
                                         eos_token="</s>", unk_token="<unk>")
@@ -107,7 +116,9 @@ def peers(folder, corpus, threads, wanted):
     model.tie_weights()
     model.generation_config.decoder_start_token_id = 0
     made = {"huggingface": lambda: HuggingFace(model, tokenizer, corpus),
-            "ctranslate2": lambda: CTranslate2(model, tokenizer, corpus, threads)}
+            "ctranslate2": lambda: CTranslate2(model, tokenizer, corpus, threads, "float32"),
+            "huggingface-int8": lambda: HuggingFace(dynamic(model), tokenizer, corpus),
+            "ctranslate2-int8": lambda: CTranslate2(model, tokenizer, corpus, threads, "int8")}
     return {name: made[name]() for name in wanted}
 
 

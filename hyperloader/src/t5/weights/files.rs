@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use candle_core::safetensors::{Load, MmapedSafetensors};
 use candle_core::{Device, Tensor};
+use peft_core::ops;
 use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -62,40 +63,85 @@ fn map(paths: &[PathBuf]) -> candle_core::Result<MmapedSafetensors> {
     unsafe { MmapedSafetensors::multi(paths) }
 }
 
-/// Memory for the `f32` tensors that `wanted` names, which nothing has touched yet; none for those of other types, which need
-/// a conversion.
-pub(super) fn rooms(files: &MmapedSafetensors, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<f32>> {
-    let length = |view: &TensorView<'_>| if view.dtype() == Dtype::F32 { view.data().len() } else { 0 };
-    let views: Vec<_> = files.tensors().into_iter().filter(|(name, _)| wanted(name)).collect();
-    prefer_huge_pages(views.iter().map(|(_, view)| length(view)).sum());
-    let room = |(name, view): (String, TensorView<'_>)| (name, Vec::with_capacity(length(&view) / size_of::<f32>()));
+/// What a tensor becomes, and memory for it that nothing has touched yet.
+pub(super) enum Room {
+    /// An `f32` tensor stays what it is.
+    Whole(Vec<f32>),
+    /// An `f32` matrix gets [eight bits](ops::quantise).
+    Int8(Vec<u8>),
+    /// One of another type needs a conversion, which makes its own.
+    None,
+}
+
+impl Room {
+    fn new(view: &TensorView<'_>, int8: bool) -> Self {
+        let bytes = Self::bytes(view, int8);
+        match (view.dtype(), view.shape()) {
+            (Dtype::F32, [_, _]) if int8 => Self::Int8(Vec::with_capacity(bytes)),
+            (Dtype::F32, _) => Self::Whole(Vec::with_capacity(bytes / size_of::<f32>())),
+            _ => Self::None,
+        }
+    }
+
+    /// How much it is.
+    fn bytes(view: &TensorView<'_>, int8: bool) -> usize {
+        match (view.dtype(), view.shape()) {
+            (Dtype::F32, [rows, _]) if int8 => view.data().len() / size_of::<f32>() + rows * ops::INT8_TRAILER,
+            (Dtype::F32, _) => view.data().len(),
+            _ => 0,
+        }
+    }
+}
+
+/// Room for the tensors that `wanted` names, the smallest first; the matrices that `int8` names are to have eight bits.
+pub(super) fn rooms(
+    files: &MmapedSafetensors,
+    wanted: impl Fn(&str) -> bool,
+    int8: impl Fn(&str) -> bool,
+) -> Vec<(String, Room)> {
+    let mut views: Vec<_> = files.tensors().into_iter().filter(|(name, _)| wanted(name)).collect();
+    views.sort_by_key(|(_, view)| view.data().len());
+    prefer_huge_pages(views.iter().map(|(name, view)| Room::bytes(view, int8(name))).sum());
+    let room = |(name, view): (String, TensorView<'_>)| {
+        let room = Room::new(&view, int8(&name));
+        (name, room)
+    };
     views.into_iter().map(room).collect()
 }
 
-/// The tensors that there are `rooms` for, copied out of their files on all cores, onto the CPU.
-///
-/// One after the other, a model's first touch of its memory takes longer than reading the files does.
-pub(super) fn load_all(
-    files: &MmapedSafetensors,
-    rooms: BTreeMap<String, Vec<f32>>,
-) -> candle_core::Result<BTreeMap<String, Tensor>> {
-    let load = |(name, room): (String, Vec<f32>)| {
-        let tensor = filled(&files.get(&name)?, room)?;
-        Ok((name, tensor))
-    };
-    rooms.into_par_iter().map(load).collect()
+/// The tensor called `name`, copied out of its file onto the CPU.
+pub(super) fn load(files: &MmapedSafetensors, name: &str, room: Room) -> candle_core::Result<Tensor> {
+    filled(&files.get(name)?, room)
 }
 
-fn filled(view: &TensorView<'_>, mut room: Vec<f32>) -> candle_core::Result<Tensor> {
-    if view.dtype() != Dtype::F32 {
-        return view.load(&Device::Cpu);
+fn filled(view: &TensorView<'_>, room: Room) -> candle_core::Result<Tensor> {
+    match (room, view.shape()) {
+        (Room::Whole(mut room), shape) => {
+            for bytes in view.data().chunks(AT_ONCE) {
+                room.extend(numbers(bytes));
+                let_go(bytes);
+            }
+            Tensor::from_vec(room, shape, &Device::Cpu)
+        }
+        (Room::Int8(mut room), &[rows, depth]) => {
+            let length = (depth * size_of::<f32>()).max(1);
+            let mut row = Vec::with_capacity(depth);
+            for bytes in view.data().chunks((AT_ONCE / length).max(1) * length) {
+                for bytes in bytes.chunks_exact(length) {
+                    row.clear();
+                    row.extend(numbers(bytes));
+                    ops::quantise_row(&row, &mut room);
+                }
+                let_go(bytes);
+            }
+            Tensor::from_vec(room, (rows, depth + ops::INT8_TRAILER), &Device::Cpu)
+        }
+        (Room::Int8(_) | Room::None, _) => view.load(&Device::Cpu),
     }
-    for bytes in view.data().chunks(AT_ONCE) {
-        let (values, _) = bytes.as_chunks::<4>();
-        room.extend(values.iter().map(|bytes| f32::from_le_bytes(*bytes)));
-        let_go(bytes);
-    }
-    Tensor::from_vec(room, view.shape(), &Device::Cpu)
+}
+
+fn numbers(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes))
 }
 
 /// Tells the system that these bytes of a map have been read: without that a model is in memory twice until all is loaded.

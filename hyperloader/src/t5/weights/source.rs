@@ -9,9 +9,9 @@ use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use peft_core::rng::{Stream, stream_of};
-use peft_core::{ParamStore, initial};
+use peft_core::{ParamStore, initial, ops};
 
-use super::{TableFile, Trainable, files};
+use super::{Loading, TableFile, Trainable, files};
 use crate::t5::T5Config;
 use crate::{Error, Result};
 
@@ -62,24 +62,27 @@ impl Weights {
         Ok(Self::from(Source::Folder(folder.to_path_buf(), Arc::new(files::open(folder)?), BTreeMap::new())))
     }
 
-    /// Makes room for everything, where it is in a folder and `device` is the CPU; what is returned copies it there, on all cores.
-    /// Without this each parameter is copied, on one core, when the model asks for it.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] from what is returned, if a file holds a tensor of a type that candle lacks.
-    pub fn load_ahead(mut self, device: &Device) -> impl FnOnce() -> Result<Self> + Send + use<> {
-        let mut rooms = BTreeMap::new();
+    /// Makes room for everything, where it is in a folder and `device` is the CPU; what is returned copies it there, on as many
+    /// threads as [work](Loading::work) at it. Without this each parameter is copied, on one, when the model asks for it. `dtype`
+    /// is the type that the model will ask for linear maps in: if that is `u8`, they get [eight bits](ops::quantise) on the way.
+    pub fn load_ahead(self, dtype: DType, device: &Device) -> Loading {
         if let (Source::Folder(_, files, _), Device::Cpu) = (&self.source, device) {
             let (shared, left) = (files.get(SHARED).is_ok(), self.leaves_table);
             let is_table = |name: &str| name == SHARED || SHARED_ALIASES.contains(&name);
-            rooms = files::rooms(files, |name| !(left && is_table(name) || shared && SHARED_ALIASES.contains(&name)));
+            let wanted = |name: &str| !(left && is_table(name) || shared && SHARED_ALIASES.contains(&name));
+            let int8 = |name: &str| dtype == DType::U8 && is_linear_map(name);
+            let (files, rooms) = (Arc::clone(files), files::rooms(files, wanted, int8));
+            return Loading::new(self, Some(files), rooms);
         }
-        move || {
-            if let Source::Folder(folder, files, ahead) = &mut self.source {
-                *ahead = files::load_all(files, rooms).map_err(|e| Error::malformed(folder, e.to_string()))?;
-            }
-            Ok(self)
+        Loading::new(self, None, Vec::new())
+    }
+
+    /// Puts in what was loaded ahead of a folder.
+    pub(super) fn put(&mut self, loaded: impl FnOnce(&Path) -> Result<BTreeMap<String, Tensor>>) -> Result<()> {
+        if let Source::Folder(folder, _, ahead) = &mut self.source {
+            *ahead = loaded(folder)?;
         }
+        Ok(())
     }
 
     /// Leaves the embedding table of a model `config` in its file, where it is in one and `device` is the CPU: then
@@ -146,10 +149,12 @@ impl Weights {
         let aliases: &[&str] = if name == SHARED { &SHARED_ALIASES } else { &[] };
         let names = || std::iter::once(name).chain(aliases.iter().copied());
         let found = match &self.source {
-            Source::Folder(_, files, ahead) => match names().find_map(|n| ahead.get(n)) {
-                Some(tensor) => Some(tensor.to_device(device)?),
-                None => names().find(|n| files.get(n).is_ok()).map(|n| files.load(n, device)).transpose()?,
-            },
+            Source::Folder(_, files, ahead) => {
+                match names().find_map(|n| ahead.get(n).filter(|t| t.dtype() != DType::U8)) {
+                    Some(tensor) => Some(tensor.to_device(device)?),
+                    None => names().find(|n| files.get(n).is_ok()).map(|n| files.load(n, device)).transpose()?,
+                }
+            }
             Source::Given(tensors) => names().find_map(|n| tensors.get(n)).map(|t| t.to_device(device)).transpose()?,
             Source::Random(_) | Source::Outline => None,
         };
@@ -164,6 +169,27 @@ impl Weights {
         }
     }
 
+    /// One linear map in eight bits.
+    fn int8(&self, name: &str, shape: &Shape, init: Init, device: &Device) -> Result<Tensor> {
+        let ahead = match &self.source {
+            Source::Folder(_, _, ahead) => ahead.get(name).filter(|tensor| tensor.dtype() == DType::U8),
+            Source::Given(_) | Source::Random(_) | Source::Outline => None,
+        };
+        let Some(ahead) = ahead.filter(|_| !self.is_variable(name)) else {
+            return Ok(ops::quantise(&self.parameter(name, shape, init, device)?.detach())?);
+        };
+        let found = <[usize; 2]>::from(ops::quantised_dims(ahead)?);
+        if shape.dims() != found {
+            let (key, expected, found) = (name.to_owned(), shape.dims().to_vec(), found.to_vec());
+            return Err(self.refuse(peft_core::Error::ShapeMismatch { key, expected, found }));
+        }
+        Ok(ahead.clone())
+    }
+
+    fn is_variable(&self, name: &str) -> bool {
+        self.variables.as_ref().is_some_and(|(which, _)| which.covers(name))
+    }
+
     fn parameter(&self, name: &str, shape: &Shape, init: Init, device: &Device) -> Result<Tensor> {
         match &self.variables {
             Some((which, store)) if which.covers(name) => {
@@ -175,6 +201,12 @@ impl Weights {
     }
 }
 
+/// Whether a parameter is the weight of a linear map inside a block.
+fn is_linear_map(name: &str) -> bool {
+    let module = name.strip_suffix(".weight").and_then(|path| path.rsplit('.').next());
+    name.contains(".block.") && matches!(module, Some("q" | "k" | "v" | "o" | "wi" | "wi_0" | "wi_1" | "wo"))
+}
+
 impl From<Source> for Weights {
     fn from(source: Source) -> Self {
         Self { source, leaves_table: false, variables: None }
@@ -183,6 +215,9 @@ impl From<Source> for Weights {
 
 impl SimpleBackend for Weights {
     fn get(&self, s: Shape, name: &str, h: Init, dtype: DType, dev: &Device) -> candle_core::Result<Tensor> {
+        if dtype == DType::U8 {
+            return self.int8(name, &s, h, dev).map_err(candle_core::Error::wrap);
+        }
         // A cast keeps a variable upstream in the graph; without one this is the variable itself.
         self.parameter(name, &s, h, dev).map_err(candle_core::Error::wrap)?.to_dtype(dtype)
     }
@@ -248,7 +283,7 @@ mod tests {
             candle_core::safetensors::save(&tensors, folder.path().join("model.safetensors")).unwrap();
             let open = || Weights::open(folder.path()).unwrap();
             let one_by_one = values(&build(open()).unwrap());
-            assert_eq!(values(&build(open().load_ahead(CPU)().unwrap()).unwrap()), one_by_one);
+            assert_eq!(values(&build(open().load_ahead(DType::F32, CPU).finish().unwrap()).unwrap()), one_by_one);
             assert_eq!(one_by_one.len(), 47);
         }
     }

@@ -50,6 +50,11 @@ impl Isa {
     pub(super) fn has_vectors(self) -> bool {
         self != Self::Other
     }
+
+    /// Whether there are such vectors, and an instruction that sums products of bytes: AVX512-VNNI.
+    pub(super) fn has_byte_products(self) -> bool {
+        self.has_vectors() && std::arch::is_x86_feature_detected!("avx512vnni")
+    }
 }
 
 fn find() -> Isa {

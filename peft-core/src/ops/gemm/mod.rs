@@ -5,6 +5,7 @@
 //! | [`Matrix`], [`MatrixMut`] | a matrix inside a slice |
 //! | [`multiply`], [`multiply_add`], [`product`], [`batched_product`] | products of `f32` matrices |
 //! | [`product_bf16`] | `f32` by `bf16`, the sum in `f32`: for frozen weights |
+//! | [`product_int8`] | `f32`, rounded to bytes, by a weight of bytes: for labelling |
 //! | `isa.rs` | what this processor multiplies matrices with |
 //! | `tiles/` | large products on tile registers (Intel AMX), and of `bf16` pairs on vectors, in blocks of 32 by 32 |
 //! | `fma/` | products on vectors of 16 `f32` (AVX-512), with weights of `f32` or `bf16` |
@@ -23,6 +24,7 @@
 mod block;
 #[cfg(target_arch = "x86_64")]
 mod fma;
+mod int8;
 #[cfg(target_arch = "x86_64")]
 mod isa;
 #[cfg(target_arch = "x86_64")]
@@ -36,6 +38,8 @@ use gemm::Parallelism;
 use half::bf16;
 use rayon::prelude::*;
 
+pub use self::int8::{INT8_TRAILER, quantise_row};
+pub(super) use self::int8::{Int8, product_int8, rounded};
 pub(super) use self::view::{Matrix, MatrixMut};
 #[cfg(target_arch = "x86_64")]
 use self::{isa::Isa, output::Output};

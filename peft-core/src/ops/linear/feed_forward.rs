@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::frozen::Frozen;
-use super::{Dims, linear, linear_plain};
+use super::{Dims, linear, linear_plain, weight_dims};
 use crate::ops::dropout::Dropper;
 use crate::ops::parallel::{TASK, for_each_chunk, tail};
 use crate::ops::values::{argument, output, tensor, values};
@@ -26,11 +26,12 @@ pub fn feed_forward(
     key: Option<DropoutKey>,
     kernels: Kernels,
 ) -> Result<Tensor> {
-    let into = Dims::new(x.dims(), w_in.dims())?;
-    if w_out.rank() != 2 || w_out.dim(1)? != into.d_out {
+    let into = Dims::of(x, w_in)?;
+    let [d_out, d_ff] = *weight_dims(w_out)? else { bail!("feed_forward: w_out {:?} is no matrix", w_out.dims()) };
+    if d_ff != into.d_out {
         bail!("feed_forward: w_in {:?} and w_out {:?} do not fit", w_in.dims(), w_out.dims());
     }
-    let out = Dims { d_in: into.d_out, d_out: w_out.dim(0)?, ..into };
+    let out = Dims { d_in: d_ff, d_out, ..into };
     let frozen = (Frozen::new(x, w_in, into, kernels)?, Frozen::new(x, w_out, out, kernels)?);
     let (Some(into), Some(out)) = frozen else {
         let z = relu(&linear(x, w_in, kernels)?, kernels)?;

@@ -3,12 +3,13 @@
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Storage, Tensor, bail};
 use half::bf16;
 
-use super::{Dims, output_dims};
+use super::{Dims, check_int8, is_int8, output_dims};
 use crate::ops::Kernels;
-use crate::ops::gemm::{Matrix, Threads, product, product_bf16};
+use crate::ops::gemm::{Matrix, Threads, product, product_bf16, product_int8};
+use crate::ops::int8::with_int8;
 use crate::ops::values::{argument, output, tensor, values};
 
-/// A weight `[d_out, d_in]` of `f32` or `bf16` beside inputs of one shape.
+/// A weight `[d_out, d_in]` of `f32`, `bf16` or eight bits beside inputs of one shape.
 pub(super) struct Frozen {
     w: Tensor,
     dims: Dims,
@@ -17,7 +18,10 @@ pub(super) struct Frozen {
 impl Frozen {
     /// `None` where the weight trains or differs by row, or where there are no fused kernels for these tensors.
     pub(super) fn new(x: &Tensor, w: &Tensor, dims: Dims, kernels: Kernels) -> Result<Option<Self>> {
-        let stored = matches!(w.dtype(), DType::F32 | DType::BF16) && w.device().is_cpu();
+        if is_int8(w) {
+            check_int8(x)?;
+        }
+        let stored = matches!(w.dtype(), DType::F32 | DType::BF16 | DType::U8) && w.device().is_cpu();
         if w.track_op() || w.rank() != 2 || !stored || !kernels.fused_for(&[x]) {
             return Ok(None);
         }
@@ -26,6 +30,9 @@ impl Frozen {
 
     /// `x W^T`, `[rows, d_out]`.
     pub(super) fn forward(&self, x: &[f32]) -> Result<Vec<f32>> {
+        if is_int8(&self.w) {
+            return with_int8(&self.w, |w| product_int8(x, self.dims.rows, w, Threads::All));
+        }
         self.product(Matrix::new(x, self.dims.rows, self.dims.d_in), true)
     }
 

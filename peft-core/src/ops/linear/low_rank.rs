@@ -34,7 +34,7 @@ pub struct LowRank<'a> {
 /// If the shapes do not fit, or as [`linear`] and [`dropout`](crate::ops::dropout).
 pub fn linear_low_rank(x: &Tensor, w: &Tensor, branch: &LowRank<'_>, kernels: Kernels) -> Result<Tensor> {
     let LowRank { a, b, scaling, dropout: key } = *branch;
-    let dims = Dims::new(x.dims(), w.dims())?;
+    let dims = Dims::of(x, w)?;
     let shared = a.rank() == 2 && b.rank() == 2 && kernels.fused_for(&[x, a, b]);
     let frozen = if shared { Frozen::new(x, w, dims, kernels)? } else { None };
     let Some(weight) = frozen else {

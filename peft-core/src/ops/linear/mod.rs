@@ -15,14 +15,17 @@ mod low_rank;
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
-use candle_core::{DType, Result, Tensor, bail};
+use std::borrow::Cow;
+
+use candle_core::{DType, Device, Result, Tensor, bail};
 
 pub use self::feed_forward::{feed_forward, feed_forward_plain};
 use self::frozen::{Frozen, FrozenLinear};
 use self::general::Linear;
 pub use self::low_rank::{LowRank, linear_low_rank, linear_low_rank_plain};
-use super::Kernels;
-use super::gemm::Matrix;
+use super::gemm::{Matrix, rounded};
+use super::values::values;
+use super::{Kernels, dequantise, quantised_dims};
 
 /// `y = x W^T`.
 ///
@@ -38,11 +41,16 @@ use super::gemm::Matrix;
 /// `dX` are `f32`. Where the processor multiplies such numbers, `x` and `dY` are rounded to them as well, a relative
 /// error of 2⁻⁹ an element, while sums are `f32`; elsewhere the weight is widened.
 ///
+/// It may also have [eight bits](super::quantise) beside an `x` of `f32` on the CPU. Then each row of `x` is rounded to 256
+/// steps, `x_i ≈ s_i (x'_i - z_i)`, that cover its numbers and zero; the sums are of integers, and the result is the same on
+/// every processor. No gradient passes such a map.
+///
 /// # Errors
 ///
-/// If the shapes do not fit, or a `bf16` weight is tracked or differs by row.
+/// If the shapes do not fit, or a `bf16` weight is tracked or differs by row, or a weight of eight bits stands beside an
+/// input of another type than `f32`, on a device, or that is tracked.
 pub fn linear(x: &Tensor, w: &Tensor, kernels: Kernels) -> Result<Tensor> {
-    let dims = Dims::new(x.dims(), w.dims())?;
+    let dims = Dims::of(x, w)?;
     let narrow = is_narrow(x, w);
     if narrow && (w.track_op() || w.rank() != 2) {
         bail!("linear: a bf16 weight {:?} beside an f32 input must be frozen and [d_out, d_in]", w.dims());
@@ -51,7 +59,7 @@ pub fn linear(x: &Tensor, w: &Tensor, kernels: Kernels) -> Result<Tensor> {
         return x.contiguous()?.apply_op1(FrozenLinear { weight });
     }
     let known_device = x.device().is_cpu() || x.device().is_cuda();
-    if narrow || kernels == Kernels::Plain || !known_device {
+    if narrow || is_int8(w) || kernels == Kernels::Plain || !known_device {
         return linear_plain(x, w);
     }
     x.contiguous()?.apply_op2(&w.contiguous()?, Linear)
@@ -63,7 +71,13 @@ pub fn linear(x: &Tensor, w: &Tensor, kernels: Kernels) -> Result<Tensor> {
 ///
 /// As [`linear`].
 pub fn linear_plain(x: &Tensor, w: &Tensor) -> Result<Tensor> {
-    let Dims { rows, d_in, .. } = Dims::new(x.dims(), w.dims())?;
+    let Dims { rows, d_in, .. } = Dims::of(x, w)?;
+    if is_int8(w) {
+        check_int8(x)?;
+        let x = x.contiguous()?;
+        let rounded = rounded(&values(&x)?, d_in);
+        return linear_plain(&Tensor::from_vec(rounded, x.shape(), &Device::Cpu)?, &dequantise(w)?);
+    }
     let w = &w.to_dtype(x.dtype())?;
     if w.rank() == 3 {
         return x.matmul(&w.t()?);
@@ -82,6 +96,11 @@ struct Dims {
 }
 
 impl Dims {
+    /// Of an input and a weight, which may have eight bits.
+    fn of(x: &Tensor, w: &Tensor) -> Result<Self> {
+        Self::new(x.dims(), &weight_dims(w)?)
+    }
+
     fn new(x: &[usize], w: &[usize]) -> Result<Self> {
         let (batch, rows, d_in, d_out) = match (x, w) {
             ([rows @ .., x_in], [d_out, d_in]) if x_in == d_in => (1, rows.iter().product(), *d_in, *d_out),
@@ -126,4 +145,28 @@ fn output_dims(x: &[usize], w: &[usize]) -> Vec<usize> {
 /// Whether the weight alone is `bf16`.
 fn is_narrow(x: &Tensor, w: &Tensor) -> bool {
     w.dtype() == DType::BF16 && x.dtype() == DType::F32
+}
+
+/// Whether the weight has eight bits.
+fn is_int8(w: &Tensor) -> bool {
+    w.dtype() == DType::U8
+}
+
+/// The shape of what a weight stands for, which may have eight bits.
+fn weight_dims(w: &Tensor) -> Result<Cow<'_, [usize]>> {
+    match is_int8(w) {
+        true => Ok(Cow::Owned(<[usize; 2]>::from(quantised_dims(w)?).to_vec())),
+        false => Ok(Cow::Borrowed(w.dims())),
+    }
+}
+
+/// Fails unless `x` may meet a weight of eight bits.
+fn check_int8(x: &Tensor) -> Result<()> {
+    if x.dtype() != DType::F32 || !x.device().is_cpu() {
+        bail!("linear: a weight of eight bits needs an f32 input on the CPU, got {:?} on {:?}", x.dtype(), x.device());
+    }
+    if x.track_op() {
+        bail!("linear: no gradient passes a weight of eight bits, which is for labelling; detach the input");
+    }
+    Ok(())
 }

@@ -212,3 +212,54 @@ fn a_low_rank_branch_that_does_not_fit_is_named() {
     let error = linear_low_rank(&t(&[3, 5]), &t(&[6, 5]), &branch, Kernels::Fused).unwrap_err().to_string();
     assert!(error.contains("[4, 2]"), "{error}");
 }
+
+fn int8(w: &Tensor) -> Tensor {
+    crate::ops::quantise(w).unwrap()
+}
+
+#[test]
+fn a_weight_of_eight_bits_gives_what_its_plain_form_gives_and_nearly_what_the_matrix_would() {
+    for (x_dims, w_dims) in
+        [(&[3, 7, 20][..], [10, 20]), (&[160, 64], [96, 64]), (&[33], [40, 33]), (&[40, 512], [64, 512])]
+    {
+        let x = random(x_dims, 1).to_dtype(DType::F32).unwrap();
+        let wide = random(&w_dims, 2).to_dtype(DType::F32).unwrap();
+        let w = int8(&wide);
+        let fused = linear(&x, &w, Kernels::Fused).unwrap();
+        let plain = linear(&x, &w, Kernels::Plain).unwrap();
+        assert_eq!(fused.dims(), plain.dims());
+        assert!(crate::ops::testing::error(&fused, &plain) < 2e-6, "{x_dims:?}");
+        let exact = linear_plain(&x, &wide).unwrap();
+        let error = crate::ops::testing::error(&fused, &exact);
+        assert!(error > 1e-5 && error < 2e-2, "{x_dims:?}: {error}");
+    }
+}
+
+#[test]
+fn networks_and_branches_take_weights_of_eight_bits() {
+    let f32 = |dims: &[usize], seed| random(dims, seed).to_dtype(DType::F32).unwrap();
+    let (x, w_in, w_out) = (f32(&[6, 32], 1), int8(&f32(&[64, 32], 2)), int8(&f32(&[32, 64], 3)));
+    let fused = feed_forward(&x, &w_in, &w_out, None, Kernels::Fused).unwrap();
+    let plain = feed_forward_plain(&x, &w_in, &w_out, None).unwrap();
+    // A sum that rounds to another step of the second map is one step in 255 off.
+    assert!(crate::ops::testing::error(&fused, &plain) < 1e-3);
+    assert!(feed_forward(&x, &w_in, &w_in, None, Kernels::Fused).is_err());
+    let (a, b) = (f32(&[4, 32], 3), f32(&[64, 4], 4));
+    let branch = LowRank { a: &a, b: &b, scaling: 0.5, dropout: None };
+    let fused = linear_low_rank(&x, &w_in, &branch, Kernels::Fused).unwrap();
+    let plain = linear_low_rank_plain(&x, &w_in, &branch).unwrap();
+    assert!(crate::ops::testing::error(&fused, &plain) < 2e-6);
+}
+
+#[test]
+fn a_weight_of_eight_bits_passes_no_gradient_and_says_so() {
+    let w = int8(&random(&[3, 4], 1));
+    let x = Var::ones((2, 4), DType::F32, &Device::Cpu).unwrap();
+    let wide = Tensor::ones((2, 4), DType::F64, &Device::Cpu).unwrap();
+    for kernels in [Kernels::Fused, Kernels::Plain] {
+        let error = linear(&x, &w, kernels).unwrap_err().to_string();
+        assert!(error.contains("no gradient passes"), "{error}");
+        let error = linear(&wide, &w, kernels).unwrap_err().to_string();
+        assert!(error.contains("needs an f32 input"), "{error}");
+    }
+}

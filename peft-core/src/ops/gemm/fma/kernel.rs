@@ -46,7 +46,7 @@ pub(super) unsafe fn rows_by_panel<const R: usize, const V: usize, const AHEAD: 
 
 /// Fetches what lies `offset` numbers behind `at` into the second-level cache. That may be anywhere: nothing is read.
 #[inline]
-pub(super) fn prefetch<T>(at: *const T, offset: usize) {
+pub(in crate::ops::gemm) fn prefetch<T>(at: *const T, offset: usize) {
     // SAFETY: a prefetch of any address is a hint and does not fault.
     unsafe { _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(offset).cast()) }
 }

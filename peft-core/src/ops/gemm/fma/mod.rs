@@ -21,6 +21,7 @@ mod panel;
 mod thin;
 mod wide;
 
+pub(super) use self::kernel::prefetch;
 pub(super) use self::wide::Wide;
 use super::block::{BLOCK, TILE};
 use super::output::Output;
