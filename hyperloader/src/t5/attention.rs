@@ -1,6 +1,6 @@
 //! Multi-head attention, T5's way: no scaling by `1/√d_kv`, biases on scores, no biases on projections.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 use peft_core::{Active, Ctx, Front, SiteId, ops};
 
 use super::builder::{Builder, Features, Place, inverse_sqrt};
@@ -78,6 +78,10 @@ impl KeyValues {
 
     fn len(&self) -> Result<usize> {
         Ok(self.keys.dim(1)?)
+    }
+
+    pub(super) fn to_dtype(&self, dtype: DType) -> Result<Self> {
+        Ok(Self { keys: self.keys.to_dtype(dtype)?, values: self.values.to_dtype(dtype)? })
     }
 
     /// Each row `times` times, one copy after the other.
@@ -265,6 +269,11 @@ impl Attention {
         let bias = terms.bias_in_front()?;
         let terms = RowTerms { bias: bias.as_ref().or(terms.bias), ..terms };
         rows::attention(q, &memory, self.heads, &terms, ctx.kernels())
+    }
+
+    /// Whether keys and values come from maps of eight bits.
+    pub(super) fn is_int8(&self) -> bool {
+        [&self.k, &self.v].iter().all(|map| map.0.value.dtype() == DType::U8)
     }
 
     pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {

@@ -154,6 +154,12 @@ impl Block {
         cross || self.self_attention.inner.has_front(active)
     }
 
+    /// Whether all keys and values come from maps of eight bits.
+    pub(super) fn is_int8(&self) -> bool {
+        let cross = self.cross_attention.as_ref().is_none_or(|cross| cross.inner.is_int8());
+        cross && self.self_attention.inner.is_int8()
+    }
+
     /// The keys and values of the encoder's output for cross-attention; `None` in an encoder.
     pub(super) fn memory(&self, encoded: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Option<KeyValues>> {
         let cross = self.cross_attention.as_ref();

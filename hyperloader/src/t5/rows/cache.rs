@@ -86,7 +86,7 @@ impl RowCache {
     }
 }
 
-/// One block's keys and values of the target tokens, `[rows, room, width]`; only a row's own length of it is ever read.
+/// One block's keys and values of the target tokens, `[rows, room, width]`, of the type of those of the source; only a row's own length of it is ever read.
 #[derive(Debug)]
 pub(in crate::t5) struct RowPast(KeyValues);
 
@@ -103,6 +103,7 @@ impl RowPast {
         let KeyValues { keys, values } = &self.0;
         for (buffer, new) in [(keys, &new.keys), (values, &new.values)] {
             let (_, room, _) = buffer.dims3()?;
+            let new = new.to_dtype(buffer.dtype())?;
             let (buffer, new) = (buffer.flatten(0, 1)?, new.contiguous()?.flatten(0, 1)?);
             for (first, count, place) in places.runs() {
                 buffer.slice_set(&new.narrow(0, first, count)?, 0, place.row * room + place.position)?;
@@ -123,6 +124,11 @@ impl RowPast {
             *buffer = longer;
         }
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn dtype(&self) -> candle_core::DType {
+        self.0.keys.dtype()
     }
 
     fn select(&mut self, origins: &Tensor) -> Result<()> {

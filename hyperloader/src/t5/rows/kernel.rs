@@ -1,6 +1,9 @@
 //! Attention of tokens that belong to different rows and positions, straight on the buffers.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result as CandleResult, Shape, Tensor, bail};
+use std::ops::Range;
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result as CandleResult, Shape, Tensor, WithDType, bail};
+use half::bf16;
 use peft_core::ops::softmax_row;
 use peft_core::vectorised;
 use rayon::prelude::*;
@@ -29,10 +32,44 @@ struct RowAttention<'a> {
 /// Keys and values `[rows, all, width]`.
 #[derive(Clone, Copy)]
 struct Buffers<'a> {
-    keys: &'a [f32],
-    values: &'a [f32],
+    keys: Numbers<'a>,
+    values: Numbers<'a>,
     all: usize,
     width: usize,
+}
+
+/// Numbers as they are kept.
+#[derive(Clone, Copy)]
+enum Numbers<'a> {
+    F32(&'a [f32]),
+    Bf16(&'a [bf16]),
+}
+
+impl<'a> Numbers<'a> {
+    fn argument(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<Self> {
+        match storage {
+            CpuStorage::BF16(_) => Ok(Self::Bf16(argument(storage, layout)?)),
+            _ => Ok(Self::F32(argument(storage, layout)?)),
+        }
+    }
+
+    /// Those of `range`, which are widened into `room` if need be.
+    #[inline(always)]
+    fn get<'b>(self, range: Range<usize>, room: &'b mut [f32]) -> &'b [f32]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::F32(numbers) => numbers.get(range).unwrap_or_default(),
+            Self::Bf16(numbers) => {
+                let room = room.get_mut(..range.len()).unwrap_or_default();
+                for (wide, number) in room.iter_mut().zip(numbers.get(range).unwrap_or_default()) {
+                    *wide = f32::from_bits(u32::from(number.to_bits()) << 16);
+                }
+                room
+            }
+        }
+    }
 }
 
 /// Successive tokens of a row: what they find, zeros before, and their queries, `[tokens, width]` each; the first one's place.
@@ -49,13 +86,15 @@ struct Scratch {
     scores: Vec<f32>,
     /// `[heads]`
     sums: Vec<[f32; LANES]>,
+    /// Keys or values that were widened, `[AT_ONCE, width]`.
+    room: Vec<f32>,
 }
 
 vectorised! {
     /// What the queries of a run find. Keys and values are read from the first to the last, all heads of each, as they lie in
     /// memory: head by head, every piece of one would have to be fetched on its own.
     fn find(attention: &RowAttention<'_>, run: Run<'_>, buffers: Buffers<'_>, scratch: &mut Scratch) {
-        let Scratch { scores, sums } = scratch;
+        let Scratch { scores, sums, room } = scratch;
         let Run { y, q, first } = run;
         let Buffers { keys, values, all, width } = buffers;
         let heads = attention.heads.max(1);
@@ -67,13 +106,17 @@ vectorised! {
         if count == 0 {
             return;
         }
-        let keys = keys.get(seen.start * width..seen.end * width).unwrap_or_default();
-        let values = values.get(seen.start * width..seen.end * width).unwrap_or_default();
+        let range = |first: usize, count: usize| {
+            let from = (seen.start + first) * width;
+            from..from + count * width
+        };
         // Not `extend`, whose loop would not be compiled for the processor's vectors.
         scores.clear();
         scores.resize(q.len() / d * count, 0.);
         sums.resize(heads, [0.; LANES]);
-        for (i, key) in keys.chunks_exact(width).enumerate() {
+        room.resize(AT_ONCE * width, 0.);
+        for i in 0..count {
+            let key = keys.get(range(i, 1), room);
             for (q, scores) in q.chunks_exact(width).zip(scores.chunks_exact_mut(heads * count)) {
                 for ((q, key), sums) in q.chunks_exact(d).zip(key.chunks_exact(d)).zip(sums.iter_mut()) {
                     *sums = products(q, key);
@@ -96,10 +139,8 @@ vectorised! {
                 others.fill(0.);
             }
         }
-        let fours = values.chunks_exact(AT_ONCE * width);
-        let rest = fours.remainder();
-        let behind = count - rest.len() / width;
-        for (i, four) in fours.enumerate() {
+        for i in 0..count / AT_ONCE {
+            let four = values.get(range(i * AT_ONCE, AT_ONCE), room);
             let [a, b, c, e] = std::array::from_fn(|value| four.get(value * width..).unwrap_or_default());
             for (y, p) in y.chunks_exact_mut(width).zip(scores.chunks_exact(heads * count)) {
                 let values = a.chunks_exact(d).zip(b.chunks_exact(d)).zip(c.chunks_exact(d)).zip(e.chunks_exact(d));
@@ -110,10 +151,11 @@ vectorised! {
                 }
             }
         }
-        for (i, value) in rest.chunks_exact(width).enumerate() {
+        for i in count - count % AT_ONCE..count {
+            let value = values.get(range(i, 1), room);
             for (y, p) in y.chunks_exact_mut(width).zip(scores.chunks_exact(heads * count)) {
                 for ((y, p), value) in y.chunks_exact_mut(d).zip(p.chunks_exact(count)).zip(value.chunks_exact(d)) {
-                    add_one(y, p.get(behind + i).copied().unwrap_or_default(), value);
+                    add_one(y, p.get(i).copied().unwrap_or_default(), value);
                 }
             }
         }
@@ -134,7 +176,8 @@ impl CustomOp3 for RowAttention<'_> {
         s3: &CpuStorage,
         l3: &Layout,
     ) -> CandleResult<(CpuStorage, Shape)> {
-        let (q, keys, values) = (argument(s1, l1)?, argument(s2, l2)?, argument(s3, l3)?);
+        let q: &[f32] = argument(s1, l1)?;
+        let (keys, values) = (Numbers::argument(s2, l2)?, Numbers::argument(s3, l3)?);
         let (_, _, width) = l1.shape().dims3()?;
         let (_, all, key_width) = l2.shape().dims3()?;
         let places = self.terms.places;
@@ -159,8 +202,8 @@ impl CustomOp3 for RowAttention<'_> {
     }
 }
 
-fn argument<'a>(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<&'a [f32]> {
-    let data = storage.as_slice::<f32>()?;
+fn argument<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<&'a [T]> {
+    let data = storage.as_slice::<T>()?;
     match layout.contiguous_offsets().and_then(|(start, end)| data.get(start..end)) {
         Some(values) => Ok(values),
         None => bail!("row attention: expected a contiguous argument, got {layout:?}"),

@@ -50,3 +50,35 @@ pub(super) fn attention(
         false => plain::attention(q, memory, heads, terms),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn narrow_keys_and_values_give_what_they_give_when_widened() {
+        let numbers = |tokens: usize, seed: f32| {
+            let of = |i: usize| (i as f32 * seed).sin();
+            Tensor::from_vec((0..tokens * 24).map(of).collect::<Vec<f32>>(), (1, tokens, 24), &Device::Cpu).unwrap()
+        };
+        // Four keys at once and some that are left over, in a run of two tokens and one of one.
+        let sentences = [0..7, 7..10];
+        let of = |row, position| Some(Place { row, position });
+        let places = Places(vec![of(0, 0), of(0, 1), of(1, 0)]);
+        let keys = Keys::Packed { rows: 1, sentences: &sentences };
+        let terms = RowTerms { places: &places, keys, bias: None, later: 0, mask: &[], relative: None };
+        let wide = KeyValues { keys: numbers(10, 0.7), values: numbers(10, 1.3) };
+        let narrow = wide.to_dtype(DType::BF16).unwrap();
+        for kernels in [Kernels::Fused, Kernels::Plain] {
+            let find = |memory: &KeyValues| {
+                let found = attention(&numbers(3, 2.1), memory, 3, &terms, kernels).unwrap();
+                found.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            };
+            assert_eq!(find(&narrow), find(&narrow.to_dtype(DType::F32).unwrap()), "{kernels:?}");
+            assert_ne!(find(&narrow), find(&wide), "{kernels:?}");
+        }
+    }
+}

@@ -38,7 +38,7 @@ pub(super) fn attention(q: &Tensor, memory: &KeyValues, heads: usize, terms: &Ro
     let kept = Tensor::from_vec(kept, (tokens, 1), device)?.to_dtype(q.dtype())?;
     // [tokens, heads, most, d]: every token has a copy of its keys.
     let of_tokens = |x: &Tensor| -> Result<Tensor> {
-        let x = x.contiguous()?.flatten(0, 1)?.index_select(&keys, 0)?;
+        let x = x.contiguous()?.flatten(0, 1)?.index_select(&keys, 0)?.to_dtype(q.dtype())?;
         Ok(x.reshape((tokens, most, heads, d))?.transpose(1, 2)?.contiguous()?)
     };
     let queries = q.contiguous()?.reshape((tokens, heads, 1, d))?;

@@ -159,3 +159,36 @@ fn rows_of_one_sentence_share_it_and_go_their_own_ways() {
         assert_eq!((cache.rows, cache.sentences.longest()), (2, mask.dim(1).unwrap()));
     }
 }
+
+#[test]
+fn a_model_in_eight_bits_keeps_narrow_keys_where_nothing_acts_on_them() {
+    for config in configs() {
+        let small = testing::build(&config).quantise(&Active::none()).unwrap();
+        let norm = |t: &Tensor| t.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
+        let (ids, mask, labels) = batch();
+        let decoder_ids = shift_right(&labels, 0).unwrap();
+        for (targets, expected) in
+            [(None, DType::BF16), (Some(behind()), DType::BF16), (Some(everywhere()), DType::F32)]
+        {
+            let (plan, bank) = scaled(&small, targets.clone().unwrap_or_else(behind));
+            let active = if targets.is_some() { Active::new(&plan, &bank).unwrap() } else { Active::none() };
+            let mut ctx = Ctx::eval();
+            let encoded = small.encode(&ids, &mask, &active, &mut ctx).unwrap();
+            let whole = small.decode(&decoder_ids, &encoded, &mask, &active, &mut ctx).unwrap().get(1).unwrap();
+            let encoded = Encoded::padded(encoded, mask.clone()).unwrap();
+            let mut cache = small.start_rows(&encoded, &active, 1, 2, &mut ctx).unwrap();
+            let target: Vec<u32> = decoder_ids.get(1).unwrap().to_vec1().unwrap();
+            let (first, rest) = target.split_at(2);
+            let mut found = Vec::new();
+            for tokens in [first, rest] {
+                let fed = RowTokens { row: 1, tokens };
+                found.push(small.decode_rows(&[fed], &all(fed), &mut cache, &active, &mut ctx).unwrap());
+            }
+            for (past, memory) in &cache.layers {
+                assert_eq!((past.dtype(), memory.keys.dtype(), memory.values.dtype()), (expected, expected, expected));
+            }
+            let found = Tensor::cat(&found, 0).unwrap();
+            assert!(norm(&(found - &whole).unwrap()) < 3e-2 * norm(&whole));
+        }
+    }
+}
