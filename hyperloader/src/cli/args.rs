@@ -56,7 +56,7 @@ pub(super) enum Precision {
     F32,
     /// 16 bits
     Bf16,
-    /// 8 bits, for predict and eval
+    /// 8 bits, for predict and eval, or for what compile makes
     Int8,
 }
 

@@ -4,14 +4,16 @@ use std::io::Write;
 
 use candle_core::Device;
 
-use super::args::CompileArgs;
+use super::args::{CompileArgs, Global};
 use super::output::{json, written};
 use crate::Result;
 use crate::compile::{self, CompileReport};
+use crate::config::WeightType;
 use crate::run::RunDir;
 
-pub(super) fn compile(args: &CompileArgs, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let report = compile::compile(&RunDir::new(&args.run), &args.task, &args.out, device)?;
+pub(super) fn compile(args: &CompileArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+    let dtype = global.dtype.map_or_else(WeightType::default, Into::into);
+    let report = compile::compile(&RunDir::new(&args.run), &args.task, &args.out, dtype, device)?;
     if args.json {
         return json(out, &report);
     }

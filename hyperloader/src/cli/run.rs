@@ -71,7 +71,7 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Verb::Predict(args) => predict::predict(args, &cli.global, &device()?, out),
         Verb::Params(args) => params::params(args, out),
         Verb::Bench(args) => bench::bench(args, &cli.global, &device()?, out),
-        Verb::Compile(args) => compile::compile(args, &device()?, out),
+        Verb::Compile(args) => compile::compile(args, &cli.global, &device()?, out),
         Verb::Export(args) => export(args, &device()?, out),
         Verb::Import(args) => import(args, &device()?, out),
         Verb::Pretrain(args) => pretrain(args, &cli.global, &device()?, out),

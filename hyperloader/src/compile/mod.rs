@@ -41,14 +41,15 @@ pub struct CompileReport {
     pub trial: Option<Trial>,
 }
 
-/// Compiles the task called `task` of `run` into the folder `out`, which must not exist.
+/// Compiles the task called `task` of `run` into the folder `out`, which must not exist. Its configuration says that the model is
+/// to be held in `dtype`.
 ///
-/// The compiled model is loaded again and labels sentences of the task beside the original; the folder gets its name only
-/// if both wrote the same tags.
+/// The compiled model is loaded again and labels sentences of the task beside the original, both in `f32`; the folder gets its
+/// name only if both wrote the same tags.
 ///
 /// # Errors
 /// If `out` exists, the run or the task cannot be had, or the two models disagree.
-pub fn compile(run: &RunDir, task: &str, out: &Path, device: &Device) -> Result<CompileReport> {
+pub fn compile(run: &RunDir, task: &str, out: &Path, dtype: WeightType, device: &Device) -> Result<CompileReport> {
     if out.exists() {
         return Err(Error::Config(format!("{} exists; name a folder that does not", out.display())));
     }
@@ -63,7 +64,8 @@ pub fn compile(run: &RunDir, task: &str, out: &Path, device: &Device) -> Result<
     let methods = config.methods_again()?;
     let mut folded = TaskModel::new(&model, &task)?.fold(methods)?;
     let parameters_after = folded.elements()?;
-    let config = task_model::static_config(config, &task, &mut folded);
+    let mut config = task_model::static_config(config, &task, &mut folded);
+    config.model.dtype = dtype;
     write_dir_atomic(out, |folder| {
         save_backbone(&folded.t5, folder)?;
         tokenizer.save(folder.join("tokenizer.json"))?;
@@ -74,7 +76,7 @@ pub fn compile(run: &RunDir, task: &str, out: &Path, device: &Device) -> Result<
         if let Some(tags) = &tags {
             compiled.save_tags(&TagSets::from([(task.clone(), tags.clone())]))?;
         }
-        let (session, _) = Session::load(&compiled, device)?;
+        let (session, _) = Session::load_in(&compiled, device, Some(WeightType::F32))?;
         let after = trial::measure(&session, &task, &sentences)?;
         Ok(CompileReport {
             trial: trial::compare(&sentences, before, after)?,
