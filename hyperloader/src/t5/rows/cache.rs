@@ -86,7 +86,8 @@ impl RowCache {
     }
 }
 
-/// One block's keys and values of the target tokens, `[rows, room, width]`, of the type of those of the source; only a row's own length of it is ever read.
+/// One block's keys and values of the target tokens, `[rows, room, width]`, of the type of those of the source; only a row's
+/// own length of it is ever read.
 #[derive(Debug)]
 pub(in crate::t5) struct RowPast(KeyValues);
 
