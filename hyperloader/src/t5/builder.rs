@@ -35,7 +35,7 @@ const FRONTS: [(Front, &str); 3] =
     [(Front::Past, ".past"), (Front::UncountedPast, ".uncounted_past"), (Front::Shifting, "")];
 
 /// How the name of a table of relative position biases ends.
-pub(super) const RELATIVE_BIAS: &str = "relative_attention_bias.weight";
+const RELATIVE_BIAS: &str = "relative_attention_bias.weight";
 
 /// What the modules of the backbone are built with.
 pub(super) struct Builder<'a> {

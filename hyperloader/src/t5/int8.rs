@@ -4,8 +4,7 @@ use candle_core::DType;
 use peft_core::{Active, ops};
 
 use super::T5;
-use super::builder::RELATIVE_BIAS;
-use super::layers::Weight;
+use super::weights::is_linear_map;
 use crate::Result;
 
 impl T5 {
@@ -20,18 +19,14 @@ impl T5 {
     pub fn quantise(&self, active: &Active<'_>) -> Result<Self> {
         let mut small = self.clone();
         for stack in [&mut small.encoder, &mut small.decoder] {
-            for weight in stack.weights_mut().filter(|weight| weight.is_linear() && !weight.is_target(active)) {
-                weight.value = ops::quantise(&weight.wide()?.detach())?;
+            for weight in stack.weights_mut().filter(|weight| is_linear_map(&weight.name) && !weight.is_target(active))
+            {
+                if weight.value.dtype() != DType::U8 {
+                    weight.value = ops::quantise(&weight.wide()?.detach())?;
+                }
             }
         }
         Ok(small)
-    }
-}
-
-impl Weight {
-    /// Whether it is the weight of a linear map, in another type than eight bits.
-    fn is_linear(&self) -> bool {
-        self.value.rank() == 2 && self.value.dtype() != DType::U8 && !self.name.ends_with(RELATIVE_BIAS)
     }
 }
 

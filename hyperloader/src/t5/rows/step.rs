@@ -20,8 +20,8 @@ pub struct RowTokens<'a> {
 impl T5 {
     /// Begins to decode `encoded` sentences, in `rows` rows each: row `i` of the cache reads sentence `i / rows`. The keys and
     /// values of cross-attention are computed here, once; those of a model in [eight bits](Self::quantise) are `bf16`, which
-    /// halves what each step reads, except where a method tells rows apart or puts keys in front of others. The buffers have room for `capacity` tokens a row and grow where
-    /// that is too little.
+    /// halves what each step reads, except where a method tells rows apart or puts keys in front of others. The buffers have room
+    /// for `capacity` tokens a row and grow where that is too little.
     ///
     /// # Errors
     /// If a shape does not fit; or as the active methods do.

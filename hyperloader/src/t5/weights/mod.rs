@@ -10,5 +10,6 @@ mod trainable;
 pub use loading::Loading;
 pub use save::save_backbone;
 pub use source::Weights;
+pub(crate) use source::is_linear_map;
 pub(crate) use table::TableFile;
 pub use trainable::Trainable;

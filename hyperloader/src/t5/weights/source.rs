@@ -202,7 +202,7 @@ impl Weights {
 }
 
 /// Whether a parameter is the weight of a linear map inside a block.
-fn is_linear_map(name: &str) -> bool {
+pub(crate) fn is_linear_map(name: &str) -> bool {
     let module = name.strip_suffix(".weight").and_then(|path| path.rsplit('.').next());
     name.contains(".block.") && matches!(module, Some("q" | "k" | "v" | "o" | "wi" | "wi_0" | "wi_1" | "wo"))
 }

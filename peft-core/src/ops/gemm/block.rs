@@ -1,8 +1,8 @@
 //! A block of 32 by 32 results, and the transpose of 16 by 16 numbers.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_setzero_si512, _mm512_shuffle_i32x4,
-    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    __m512, __m512i, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_setzero_si512, _mm512_shuffle_i32x4,
+    _mm512_storeu_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
 use super::output::Output;
@@ -21,6 +21,17 @@ pub(super) struct Block(pub(super) [f32; BLOCK * BLOCK]);
 
 impl Block {
     pub(super) const ZERO: Self = Self([0.0; BLOCK * BLOCK]);
+
+    /// Writes 16 numbers, one half of row `row`; beyond the last row, none.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn put(&mut self, row: usize, half: usize, numbers: __m512) {
+        let place = (row / TILE * 2 + half) * TILE * TILE + row % TILE * TILE;
+        if let Some(place) = self.0.get_mut(place..place + TILE) {
+            // SAFETY: there is room for 16 numbers.
+            unsafe { _mm512_storeu_ps(place.as_mut_ptr(), numbers) };
+        }
+    }
 
     /// Writes the block's transpose to the rows from `row` (of `rows`) and 32 columns from `column`.
     ///

@@ -42,8 +42,8 @@ use super::{Kernels, dequantise, quantised_dims};
 /// error of 2⁻⁹ an element, while sums are `f32`; elsewhere the weight is widened.
 ///
 /// It may also have [eight bits](super::quantise) beside an `x` of `f32` on the CPU. Then each row of `x` is rounded to 256
-/// steps, `x_i ≈ s_i (x'_i - z_i)`, that cover its numbers and zero; the sums are of integers, and the result is the same on
-/// every processor. No gradient passes such a map.
+/// steps, `x_i ≈ s_i (x'_i - z_i)`, that cover its numbers and zero; the sums are of integers, and this map gives the
+/// same bits on every processor. No gradient passes such a map.
 ///
 /// # Errors
 ///
@@ -65,7 +65,7 @@ pub fn linear(x: &Tensor, w: &Tensor, kernels: Kernels) -> Result<Tensor> {
     x.contiguous()?.apply_op2(&w.contiguous()?, Linear)
 }
 
-/// [`linear`] by candle's own operations.
+/// [`linear`] by candle's own operations; beside a weight of eight bits, of what the rounded numbers stand for.
 ///
 /// # Errors
 ///

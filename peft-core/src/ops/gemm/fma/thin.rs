@@ -1,7 +1,7 @@
 //! Few rows by a large weight, as in decoding: such a product waits for the weight, which is read once, row by row, where
 //! it lies. The rows are packed, and the result comes out transposed.
 
-use std::arch::x86_64::{__m512, _mm512_mask_storeu_ps, _mm512_storeu_ps};
+use std::arch::x86_64::{__m512, _mm512_mask_storeu_ps};
 
 use super::kernel::{prefetch, rows_by_panel};
 use super::panel::{pack, vectors};
@@ -121,9 +121,7 @@ unsafe fn group_by_panel<const IN_PLACE: bool>(
 fn put<const V: usize>(block: &mut Block, group: usize, sums: [[__m512; V]; ROWS]) {
     for (row, sums) in (group..).zip(sums) {
         for (v, sum) in sums.into_iter().enumerate() {
-            let place = (row / TILE * 2 + v) * TILE * TILE + row % TILE * TILE;
-            // SAFETY: a group ends with the block, so that `place` is below 1024 - 15.
-            unsafe { _mm512_storeu_ps(block.0.as_mut_ptr().add(place), sum) };
+            block.put(row, v, sum);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::arch::x86_64::{
     __m128i, __m512, __m512i, _mm512_add_epi32, _mm512_castsi128_si512, _mm512_cvtepi32_ps, _mm512_cvtps_epi32,
     _mm512_cvtusepi32_epi8, _mm512_dpbusd_epi32, _mm512_inserti32x4, _mm512_loadu_ps, _mm512_loadu_si512,
     _mm512_maskz_loadu_ps, _mm512_maskz_max_epi32, _mm512_mul_ps, _mm512_mullo_epi32, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_epi32,
+    _mm512_set1_ps, _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_epi32,
 };
 
 use rayon::prelude::*;
@@ -174,8 +174,7 @@ impl Panel<'_> {
                 if ahead { self.sums::<V, true>(data, w.stride()) } else { self.sums::<V, false>(data, w.stride()) }
             };
             for ((row, sums), weight) in (group..).zip(sums).zip(&mut rows) {
-                // SAFETY: a group ends with the block.
-                unsafe { self.put(block, row, sums, weight) };
+                self.put(block, row, sums, weight);
             }
         }
     }
@@ -211,12 +210,9 @@ impl Panel<'_> {
     }
 
     /// Writes what sums stand for to row `row` of a block.
-    ///
-    /// # Safety
-    /// `row` must be a row of the block.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    unsafe fn put<const V: usize>(&self, block: &mut Block, row: usize, sums: [__m512i; V], weight: Row<'_>) {
+    fn put<const V: usize>(&self, block: &mut Block, row: usize, sums: [__m512i; V], weight: Row<'_>) {
         let steps = self.scales.chunks_exact(TILE).zip(self.zeros.chunks_exact(TILE));
         for (v, (sum, (scales, zeros))) in sums.into_iter().zip(steps).enumerate() {
             // SAFETY: both have 16 numbers.
@@ -224,9 +220,7 @@ impl Panel<'_> {
                 unsafe { (_mm512_loadu_ps(scales.as_ptr()), _mm512_loadu_si512(zeros.as_ptr().cast())) };
             let sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(zeros, _mm512_set1_epi32(weight.sum)));
             let scale = _mm512_mul_ps(scales, _mm512_set1_ps(weight.scale));
-            let place = (row / TILE * 2 + v) * TILE * TILE + row % TILE * TILE;
-            // SAFETY: `place` is below 1024 - 15, by this function's contract.
-            unsafe { _mm512_storeu_ps(block.0.as_mut_ptr().add(place), _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale)) };
+            block.put(row, v, _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale));
         }
     }
 }
