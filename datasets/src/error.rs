@@ -127,6 +127,12 @@ impl Error {
     }
 }
 
+impl From<peft_files::Error> for Error {
+    fn from(peft_files::Error { path, source }: peft_files::Error) -> Self {
+        Self::Io { path, source }
+    }
+}
+
 /// A place inside a file, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -48,6 +48,9 @@ pub enum Error {
     /// A PEFT plan, method or generator failed.
     #[error(transparent)]
     Peft(#[from] peft_core::Error),
+    /// The backbone failed, or cannot do what was asked.
+    #[error(transparent)]
+    T5(#[from] peft_t5::Error),
     /// A dataset or a tokenizer failed.
     #[error(transparent)]
     Data(#[from] datasets::Error),
@@ -62,5 +65,11 @@ impl Error {
     /// An [`Error::Malformed`] at `path`.
     pub fn malformed(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
         Self::Malformed { path: path.as_ref().to_path_buf(), reason: reason.into() }
+    }
+}
+
+impl From<peft_files::Error> for Error {
+    fn from(peft_files::Error { path, source }: peft_files::Error) -> Self {
+        Self::Io { path, source }
     }
 }

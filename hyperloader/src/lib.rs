@@ -15,12 +15,12 @@
 //! ```
 //! use candle_core::{DType, Device, Tensor};
 //! use hyperloader::optim::{AdamW, AdamWConfig, Gradients};
-//! use hyperloader::t5::{T5, Weights, preset, shift_right};
+//! use peft_t5::{T5, Weights, preset, shift_right};
 //! use peft_adapter::BottleneckConfig;
 //! use peft_adapter::files::{ModelInfo, write_adapterhub};
-//! use peft_core::ops::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy};
+//! use peft_kernels::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy};
 //! use peft_core::{
-//!     Active, Adapter, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks, nonzero,
+//!     ActiveAdapters, AdapterCheckpoint, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks, nonzero,
 //! };
 //! use peft_lora::LoraConfig;
 //!
@@ -43,8 +43,8 @@
 //! let loss = SmoothedCrossEntropy { label_smoothing: 0.1, ignore_index: 0, reduction: Reduction::Sum };
 //! let mut optimizer = AdamW::new(store.vars(), AdamWConfig::default())?;
 //! for step in 0..2 {
-//!     let bank = generator.generate(&Condition::Task(0))?;
-//!     let (active, mut ctx) = (Active::new(&plan, &bank)?, Ctx::train(42, step));
+//!     let weights = generator.generate(&Condition::Task(0))?;
+//!     let (active, mut ctx) = (ActiveAdapters::new(&plan, &weights)?, Ctx::train(42, step));
 //!     let encoded = t5.encode(&ids, &mask, &active, &mut ctx)?;
 //!     let hidden = t5.decode(&shift_right(&labels, 0)?, &encoded, &mask, &active, &mut ctx)?;
 //!     let (hidden, output) = (hidden.flatten_to(1)?, t5.output_weight(&active)?);
@@ -53,14 +53,14 @@
 //! }
 //!
 //! let folder = std::env::temp_dir().join(format!("hyperloader-doc-{}", std::process::id()));
-//! let adapter = Adapter { methods: methods(), weights: store.tensors() };
+//! let adapter = AdapterCheckpoint { methods: methods(), weights: store.tensors() };
 //! write_adapterhub(&folder, &adapter, &t5.tensors()?, t5.sites(), &ModelInfo::default())?;
 //! assert!(folder.join("adapter.safetensors").is_file());
 //! # std::fs::remove_dir_all(&folder)?;
 //!
 //! // LoRA becomes part of the weights; the bottleneck cannot, and says so.
-//! let bank = generator.generate(&Condition::Task(0))?.detach();
-//! let merged = t5.merge_and_unload(&Active::new(&plan, &bank)?)?;
+//! let weights = generator.generate(&Condition::Task(0))?.detach();
+//! let merged = t5.merge_and_unload(&ActiveAdapters::new(&plan, &weights)?)?;
 //! assert!(merged.refused.iter().all(|refusal| refusal.to_string().contains("BOTTLENECK")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -75,7 +75,6 @@ pub mod bench;
 pub mod cli;
 pub mod compile;
 pub mod config;
-pub mod decode;
 pub mod eval;
 pub mod export;
 pub mod files;
@@ -86,7 +85,6 @@ pub mod pretrain;
 pub mod quickstart;
 pub mod run;
 pub mod session;
-pub mod t5;
 pub mod tasks;
 pub mod telemetry;
 pub mod train;

@@ -5,7 +5,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 use candle_core::Tensor;
 use candle_nn::ops::{leaky_relu, sigmoid};
 use peft_core::Result;
-use peft_core::ops::{self, Kernels};
+use peft_kernels::{self as ops, Kernels};
 use serde::{Deserialize, Serialize};
 
 /// A non-linearity between the two projections of an adapter.

@@ -3,7 +3,8 @@
 use candle_core::Tensor;
 use candle_nn::Init;
 use candle_nn::init::{ONE, ZERO};
-use peft_core::{Ctx, ParamSpec, Result, SiteCall, normal, ops};
+use peft_core::{Ctx, ParamSpec, Result, SiteCall, normal};
+use peft_kernels as ops;
 
 use crate::gate::gate;
 

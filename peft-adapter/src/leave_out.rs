@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(left, LeaveOut::new([(Stack::Encoder, 1), (Stack::Decoder, 0), (Stack::Decoder, 2)]));
         assert_eq!(left.numbers(&sites()), [1, 2, 4]);
         let layers: Vec<_> =
-            sites().iter().filter(|s| s.position.as_str() == "ffn" && left.contains(s)).map(|s| s.layer).collect();
+            sites().iter().filter(|s| s.role.as_str() == "ffn" && left.contains(s)).map(|s| s.layer).collect();
         assert_eq!(layers, [1, 0, 2]);
     }
 

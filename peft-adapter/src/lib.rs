@@ -18,7 +18,7 @@
 //! let config = BottleneckConfig { reduction_factor: 4., ..BottleneckConfig::default() };
 //! let plan = Plan::resolve(&toy_sites(3, 16), &[Box::new(config) as Box<dyn PeftConfig>])?;
 //! // Down 4×16 + 4, up 16×4 + 16, a layer norm of 2×16, in each of three layers.
-//! assert_eq!(plan.elements(), 3 * (4 * 16 + 4 + 16 * 4 + 16 + 2 * 16));
+//! assert_eq!(plan.num_parameters(), 3 * (4 * 16 + 4 + 16 * 4 + 16 + 2 * 16));
 //! # Ok::<(), peft_core::Error>(())
 //! ```
 

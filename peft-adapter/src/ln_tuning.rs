@@ -79,7 +79,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use candle_core::Device;
-    use peft_core::{Active, Plan, Position, Sites, Stack, WeightBank};
+    use peft_core::{ActiveAdapters, AdapterWeights, Plan, SiteRole, Sites, Stack};
 
     fn sites() -> Sites {
         let mut sites = Sites::default();
@@ -88,8 +88,8 @@ mod tests {
             ("decoder.block.0.q", SiteKind::Linear { d_in: 2, d_out: 2 }),
             ("decoder.final_layer_norm", SiteKind::Norm { dim: 2 }),
         ] {
-            let position = Position::from(path.to_owned());
-            sites.add(Site { path: path.to_owned(), stack: Stack::Decoder, layer: 0, position, kind });
+            let position = SiteRole::from(path.to_owned());
+            sites.add(Site { path: path.to_owned(), stack: Stack::Decoder, layer: 0, role: position, kind });
         }
         sites
     }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     fn paths(plan: &Plan) -> Vec<&str> {
-        plan.entries().iter().map(|entry| entry.site.path.as_str()).collect()
+        plan.targets().iter().map(|target| target.site.path.as_str()).collect()
     }
 
     #[test]
@@ -119,8 +119,8 @@ mod tests {
         let (normalised, w) = (tensor(&[1., -2., 0.5, 3.], &[2, 1, 2]), tensor(&[10., 20.], &[2]));
         let output = normalised.broadcast_mul(&w).unwrap();
         let run = |delta: Tensor| {
-            let bank = WeightBank::new(vec![vec![delta]]);
-            let active = Active::new(&plan, &bank).unwrap();
+            let weights = AdapterWeights::new(vec![vec![delta]]);
+            let active = ActiveAdapters::new(&plan, &weights).unwrap();
             let out = active.apply(norm, &normalised, Some(&w), output.clone(), &mut Ctx::eval()).unwrap();
             let folded = active.fold(norm, &w).unwrap().map(|w| w.to_vec1::<f32>().unwrap());
             (out.flatten_all().unwrap().to_vec1::<f32>().unwrap(), folded)

@@ -66,7 +66,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use candle_core::Device;
-    use peft_core::{Active, Plan, Position, Sites, Stack, WeightBank};
+    use peft_core::{ActiveAdapters, AdapterWeights, Plan, SiteRole, Sites, Stack};
 
     /// A backbone that is nothing but its input.
     fn sites() -> Sites {
@@ -75,7 +75,7 @@ mod tests {
             path: "embed".into(),
             stack: Stack::Encoder,
             layer: 0,
-            position: Position::new("input"),
+            role: SiteRole::new("input"),
             kind: SiteKind::Input { dim: 2 },
         });
         sites
@@ -84,7 +84,7 @@ mod tests {
     fn run(prompt: Tensor) -> Vec<Vec<Vec<f32>>> {
         let config = PromptTuningConfig { num_virtual_tokens: nonzero(2) };
         let plan = Plan::resolve(&sites(), &[Box::new(config) as Box<dyn PeftConfig>]).unwrap();
-        let active = Active::new(&plan, WeightBank::new(vec![vec![prompt]])).unwrap();
+        let active = ActiveAdapters::new(&plan, AdapterWeights::new(vec![vec![prompt]])).unwrap();
         let x = Tensor::new(&[[[1f32, 2.]], [[3., 4.]]], &Device::Cpu).unwrap();
         let out = active.apply(sites().find("embed").unwrap(), &x, None, x.clone(), &mut Ctx::eval()).unwrap();
         out.to_vec3().unwrap()
@@ -109,8 +109,8 @@ mod tests {
     fn its_weight_belongs_to_no_site() {
         let config = PromptTuningConfig { num_virtual_tokens: nonzero(3) };
         let plan = Plan::resolve(&sites(), &[Box::new(config) as Box<dyn PeftConfig>]).unwrap();
-        let entry = plan.entries().first().unwrap();
-        let keys: Vec<_> = entry.params.iter().map(|p| (entry.key(p), p.dims.clone())).collect();
+        let target = plan.targets().first().unwrap();
+        let keys: Vec<_> = target.params.iter().map(|p| (target.key(p), p.dims.clone())).collect();
         assert_eq!(keys, [("prompt_embeddings".to_owned(), vec![3, 2])]);
     }
 }

@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use crate::{Condition, GeneratorConfig, ParamStore, PeftConfig, Plan, Result, Sites, StaticConfig, Tasks, WeightBank};
+use crate::{
+    AdapterWeights, Condition, GeneratorConfig, ParamStore, PeftConfig, Plan, Result, Sites, StaticConfig, Tasks,
+};
 
 /// Methods with one set of static weights, such as a folder of Hugging Face `peft` or of AdapterHub holds.
 ///
 /// Weights have the names that [`StaticConfig`] gives them: `base_model.model.<site path>.<weight>`.
 #[derive(Debug, Default)]
-pub struct Adapter {
+pub struct AdapterCheckpoint {
     /// The methods.
     pub methods: Vec<Box<dyn PeftConfig>>,
     /// Their weights by name.
     pub weights: BTreeMap<String, Tensor>,
 }
 
-impl Adapter {
+impl AdapterCheckpoint {
     /// Which of the methods acts where, on a backbone with these sites.
     ///
     /// # Errors
@@ -32,14 +34,14 @@ impl Adapter {
     /// As [`Plan::resolve`]; [`Error::MissingKeys`](crate::Error::MissingKeys),
     /// [`Error::UnknownKeys`](crate::Error::UnknownKeys) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) where
     /// methods and weights do not fit each other or the backbone.
-    pub fn build(&self, sites: &Sites, device: &Device) -> Result<(Plan, WeightBank)> {
+    pub fn build(&self, sites: &Sites, device: &Device) -> Result<(Plan, AdapterWeights)> {
         let plan = self.plan(sites)?;
         let store = ParamStore::from_tensors(self.weights.clone(), device);
         let one = Tasks::new(["adapter"]);
         let generator = StaticConfig::default().build(&plan, &one, store.var_builder()).map_err(unwrapped)?;
         store.check_all_used()?;
-        let bank = generator.generate(&Condition::Task(0))?.detach();
-        Ok((plan, bank))
+        let weights = generator.generate(&Condition::Task(0))?.detach();
+        Ok((plan, weights))
     }
 }
 

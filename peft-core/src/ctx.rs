@@ -2,8 +2,8 @@
 
 use candle_core::Tensor;
 
-use crate::ops::{self, DropoutKey, Kernels};
 use crate::{Result, rng};
+use peft_kernels::{self as ops, DropoutKey, Kernels};
 
 /// Whether a forward pass trains or evaluates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

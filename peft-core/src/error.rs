@@ -71,7 +71,7 @@ pub enum Error {
         /// What was expected, and what was found.
         reason: String,
     },
-    /// A plan, a bank and a backbone that do not belong together.
+    /// A plan, a weights and a backbone that do not belong together.
     #[error("{0}")]
     Mismatch(String),
     /// A tensor operation failed.

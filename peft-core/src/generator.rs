@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 
 use candle_nn::VarBuilder;
+use dyn_clone::DynClone;
 
-use crate::{Error, Plan, Result, WeightBank};
+use crate::{AdapterWeights, AsAny, Error, Plan, Result};
 
 /// What a forward pass is conditioned on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub trait WeightGenerator: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Error::UnknownTask`], or a failed tensor operation.
-    fn generate(&self, condition: &Condition) -> Result<WeightBank>;
+    fn generate(&self, condition: &Condition) -> Result<AdapterWeights>;
 }
 
 /// The tasks that a generator knows, by name; a task's number is its place in the list.
@@ -63,7 +64,7 @@ impl Tasks {
 /// A generator's configuration. Implement it with `#[typetag::serde(name = "my_generator")]`; the name then stands as
 /// `generator` in configuration files.
 #[typetag::serde(tag = "generator")]
-pub trait GeneratorConfig: Debug + Send + Sync {
+pub trait GeneratorConfig: Debug + DynClone + AsAny + Send + Sync {
     /// The generator for `plan` and `tasks`, with its weights taken from (or created in) `vb`.
     ///
     /// # Errors
@@ -71,15 +72,17 @@ pub trait GeneratorConfig: Debug + Send + Sync {
     fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>>;
 }
 
+dyn_clone::clone_trait_object!(GeneratorConfig);
+
 /// Generates for [`Condition::Rows`] by generating each distinct task once and stacking the rows.
 ///
 /// # Errors
 /// As `one` does.
-pub fn generate_rows(rows: &[usize], one: impl Fn(usize) -> Result<WeightBank>) -> Result<WeightBank> {
+pub fn generate_rows(rows: &[usize], one: impl Fn(usize) -> Result<AdapterWeights>) -> Result<AdapterWeights> {
     let mut distinct = rows.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
     let banks = distinct.iter().map(|&task| one(task)).collect::<Result<Vec<_>>>()?;
     let places: Vec<usize> = rows.iter().filter_map(|r| distinct.binary_search(r).ok()).collect();
-    WeightBank::rows(&banks, &places)
+    AdapterWeights::rows(&banks, &places)
 }

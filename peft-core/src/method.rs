@@ -3,9 +3,10 @@
 use std::fmt::Debug;
 
 use candle_core::Tensor;
+use dyn_clone::DynClone;
 
-use crate::ops::Bottleneck;
-use crate::{Ctx, ParamSpec, Result, Site, TargetModules};
+use crate::{AsAny, Ctx, ParamSpec, Result, Site, TargetModules};
+use peft_kernels::Bottleneck;
 
 /// Everything that a method sees when the forward pass reaches one of its sites.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +104,7 @@ pub trait PeftModule: Debug + Send + Sync {
 /// Implement it with `#[typetag::serde(name = "MY_METHOD")]`; the name then stands as `peft_type` in configuration
 /// files, and linking the crate is all that registers it.
 #[typetag::serde(tag = "peft_type")]
-pub trait PeftConfig: Debug + Send + Sync {
+pub trait PeftConfig: Debug + DynClone + AsAny + Send + Sync {
     /// The module for `site`, or `None` where this site is not a target.
     ///
     /// # Errors
@@ -121,3 +122,5 @@ pub trait PeftConfig: Debug + Send + Sync {
         None
     }
 }
+
+dyn_clone::clone_trait_object!(PeftConfig);

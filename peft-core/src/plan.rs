@@ -6,7 +6,7 @@ use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteI
 
 /// One method at one site.
 #[derive(Debug)]
-pub struct Entry {
+pub struct TargetedModule {
     /// The site.
     pub site: Site,
     /// The number of the configuration that wanted it.
@@ -19,7 +19,7 @@ pub struct Entry {
     pub params: Vec<ParamSpec>,
 }
 
-impl Entry {
+impl TargetedModule {
     /// The full name of one of its weights: the site's path, a dot, the weight's name; the latter alone where sites share
     /// the weight.
     pub fn key(&self, param: &ParamSpec) -> String {
@@ -38,12 +38,12 @@ impl Entry {
 ///
 /// let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale { target_modules: TargetModules::suffixes(["v"]) })];
 /// let plan = Plan::resolve(&toy_sites(2, 8), &methods)?;
-/// assert_eq!(plan.entries().len(), 2); // one `v` in each of two layers
+/// assert_eq!(plan.targets().len(), 2); // one `v` in each of two layers
 /// # Ok::<(), peft_core::Error>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Plan {
-    entries: Vec<Entry>,
+    entries: Vec<TargetedModule>,
     by_site: Vec<Vec<usize>>,
     sites: Sites,
 }
@@ -64,7 +64,7 @@ impl Plan {
                     entries_here.push(plan.entries.len());
                     let params = module.params();
                     let peft_type = method.typetag_name();
-                    plan.entries.push(Entry { site: site.clone(), method: number, peft_type, module, params });
+                    plan.entries.push(TargetedModule { site: site.clone(), method: number, peft_type, module, params });
                 }
             }
         }
@@ -81,7 +81,7 @@ impl Plan {
     }
 
     /// All entries.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn targets(&self) -> &[TargetedModule] {
         &self.entries
     }
 
@@ -96,16 +96,16 @@ impl Plan {
     }
 
     /// The number of elements of all weights, each counted once.
-    pub fn elements(&self) -> usize {
-        let weights = self.entries.iter().flat_map(|e| e.params.iter().map(|p| (e.key(p), p.elements())));
+    pub fn num_parameters(&self) -> usize {
+        let weights = self.entries.iter().flat_map(|e| e.params.iter().map(|p| (e.key(p), p.num_parameters())));
         weights.collect::<HashMap<_, _>>().values().sum()
     }
 
     fn check_keys(&self) -> Result<()> {
         let mut seen: HashMap<String, &ParamSpec> = HashMap::new();
-        for entry in &self.entries {
-            for param in &entry.params {
-                let key = entry.key(param);
+        for target in &self.entries {
+            for param in &target.params {
+                let key = target.key(param);
                 match seen.insert(key.clone(), param) {
                     None => {}
                     Some(first) if first.scope != Scope::Model || param.scope != Scope::Model => {
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn entries_follow_the_order_of_the_sites() {
         let plan = Plan::resolve(&toy_sites(2, 4), &[scale(&["v", "q"])]).unwrap();
-        let paths: Vec<_> = plan.entries().iter().map(|e| e.site.path.as_str()).collect();
+        let paths: Vec<_> = plan.targets().iter().map(|e| e.site.path.as_str()).collect();
         assert_eq!(paths, ["layers.0.q", "layers.0.v", "layers.1.q", "layers.1.v"]);
     }
 

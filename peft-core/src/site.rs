@@ -30,9 +30,9 @@ impl fmt::Display for Stack {
 /// role in different layers share one position.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Position(Cow<'static, str>);
+pub struct SiteRole(Cow<'static, str>);
 
-impl Position {
+impl SiteRole {
     /// The hidden site behind self-attention, in every backbone that has one.
     pub const SELF_ATTENTION: Self = Self::new("self");
     /// The hidden site behind cross-attention.
@@ -53,13 +53,13 @@ impl Position {
     }
 }
 
-impl From<String> for Position {
+impl From<String> for SiteRole {
     fn from(name: String) -> Self {
         Self(Cow::Owned(name))
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for SiteRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -78,7 +78,7 @@ pub enum SiteKind {
     },
     /// The output `y: [batch, length, dim]` of a sub-layer, before dropout and the residual sum.
     /// The call's input is the residual stream `h` that the sub-layer read.
-    Hidden {
+    SubLayer {
         /// Features.
         dim: usize,
     },
@@ -104,14 +104,14 @@ pub enum SiteKind {
         /// How many heads share them.
         heads: usize,
         /// What positions in front mean.
-        front: Front,
+        front: PrefixPlacement,
     },
 }
 
 /// Where a backbone with relative positions puts what a method adds in front of keys and values. Where keys have no relative
 /// position (cross-attention) all are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Front {
+pub enum PrefixPlacement {
     /// Before the first token, as a past that was decoded already: the numbers of queries and keys move up by its length, so
     /// that distances between tokens stay what they were. Hugging Face `peft`.
     Past,
@@ -135,7 +135,7 @@ pub struct Site {
     /// The layer within the stack, from 0.
     pub layer: usize,
     /// The place within the layer.
-    pub position: Position,
+    pub role: SiteRole,
     /// What flows through it.
     pub kind: SiteKind,
 }
@@ -154,14 +154,14 @@ impl SiteId {
 /// All sites of one backbone, in the order of its forward pass.
 ///
 /// ```
-/// use peft_core::{Position, Site, SiteKind, Sites, Stack};
+/// use peft_core::{SiteRole, Site, SiteKind, Sites, Stack};
 ///
 /// let mut sites = Sites::default();
 /// let q = sites.add(Site {
 ///     path: "decoder.block.0.layer.0.SelfAttention.q".into(),
 ///     stack: Stack::Decoder,
 ///     layer: 0,
-///     position: Position::new("self.q"),
+///     role: SiteRole::new("self.q"),
 ///     kind: SiteKind::Linear { d_in: 512, d_out: 512 },
 /// });
 /// assert_eq!(q.index(), 0);

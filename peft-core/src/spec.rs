@@ -31,7 +31,7 @@ pub struct HeadInit {
 
 impl HeadInit {
     /// The head that begins where the static weight would: a constant is generated exactly (`H` zero, `b` the
-    /// constant), a random weight with small noise around it, so that promises about initialisation carry over.
+    /// constant), a random weight with small noise around it, so that promises about initialization carry over.
     pub fn from_static(init: Init) -> Self {
         let weight = match init {
             Init::Const(_) => candle_nn::init::ZERO,
@@ -84,7 +84,7 @@ impl ParamSpec {
     }
 
     /// The number of elements.
-    pub fn elements(&self) -> usize {
+    pub fn num_parameters(&self) -> usize {
         self.dims.iter().product()
     }
 }

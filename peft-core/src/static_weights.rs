@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use crate::generator::generate_rows;
-use crate::{Condition, Entry, GeneratorConfig, Plan, Result, Scope, Tasks, WeightBank, WeightGenerator};
+use crate::{AdapterWeights, Condition, GeneratorConfig, Plan, Result, Scope, TargetedModule, Tasks, WeightGenerator};
 
 /// The prefix that Hugging Face `peft` puts before the path of a module.
 pub const PEFT_PREFIX: &str = "base_model.model";
@@ -29,8 +29,8 @@ impl StaticConfig {
         !self.per_task || param.split('.').any(|part| self.shared.iter().any(|s| s == part))
     }
 
-    fn bank(&self, plan: &Plan, task: Option<&str>, vb: &VarBuilder<'_>) -> Result<WeightBank> {
-        let entry = |e: &Entry| -> Result<Vec<Tensor>> {
+    fn weights(&self, plan: &Plan, task: Option<&str>, vb: &VarBuilder<'_>) -> Result<AdapterWeights> {
+        let target = |e: &TargetedModule| -> Result<Vec<Tensor>> {
             let root = vb.pp(PEFT_PREFIX);
             let one = |p: &crate::ParamSpec| {
                 let vb = match p.scope {
@@ -45,7 +45,7 @@ impl StaticConfig {
             };
             e.params.iter().map(one).collect()
         };
-        plan.entries().iter().map(entry).collect::<Result<_>>().map(WeightBank::new)
+        plan.targets().iter().map(target).collect::<Result<_>>().map(AdapterWeights::new)
     }
 }
 
@@ -53,36 +53,36 @@ impl StaticConfig {
 impl GeneratorConfig for StaticConfig {
     fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>> {
         let banks = if self.per_task {
-            tasks.names().iter().map(|t| self.bank(plan, Some(t), &vb)).collect::<Result<_>>()?
+            tasks.names().iter().map(|t| self.weights(plan, Some(t), &vb)).collect::<Result<_>>()?
         } else {
-            vec![self.bank(plan, None, &vb)?]
+            vec![self.weights(plan, None, &vb)?]
         };
         Ok(Box::new(StaticWeights { banks, tasks: tasks.clone(), per_task: self.per_task }))
     }
 }
 
-/// What [`StaticConfig`] builds: one bank for all tasks, or one bank a task.
+/// What [`StaticConfig`] builds: one weights for all tasks, or one weights a task.
 #[derive(Debug)]
 struct StaticWeights {
-    banks: Vec<WeightBank>,
+    banks: Vec<AdapterWeights>,
     tasks: Tasks,
     per_task: bool,
 }
 
 impl StaticWeights {
-    fn bank(&self, task: usize) -> Result<&WeightBank> {
-        let bank = if self.per_task { task } else { 0 };
-        self.tasks.get(&self.banks, bank)
+    fn weights(&self, task: usize) -> Result<&AdapterWeights> {
+        let weights = if self.per_task { task } else { 0 };
+        self.tasks.get(&self.banks, weights)
     }
 }
 
 impl WeightGenerator for StaticWeights {
-    fn generate(&self, condition: &Condition) -> Result<WeightBank> {
+    fn generate(&self, condition: &Condition) -> Result<AdapterWeights> {
         match condition {
-            Condition::Task(task) => self.bank(*task).cloned(),
+            Condition::Task(task) => self.weights(*task).cloned(),
             // One set for all tasks needs no batch axis: every row uses the same weights.
-            Condition::Rows(_) if !self.per_task => self.bank(0).cloned(),
-            Condition::Rows(rows) => generate_rows(rows, |task| self.bank(task).cloned()),
+            Condition::Rows(_) if !self.per_task => self.weights(0).cloned(),
+            Condition::Rows(rows) => generate_rows(rows, |task| self.weights(task).cloned()),
         }
     }
 }

@@ -71,7 +71,7 @@ impl ParamStore {
     }
 
     /// The number of elements of all variables.
-    pub fn elements(&self) -> usize {
+    pub fn num_parameters(&self) -> usize {
         self.lock().values().map(|v| v.elem_count()).sum()
     }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use regex::Regex;
+use regex_lite::Regex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Position, Site, SiteKind};
+use crate::{Site, SiteKind, SiteRole};
 
 /// The word for every linear map of the backbone.
 const ALL_LINEAR: &str = "all-linear";
@@ -49,7 +49,7 @@ impl TargetModules {
 
     /// Whether `site` is wanted.
     pub fn matches(&self, site: &Site) -> bool {
-        let linear = matches!(site.kind, SiteKind::Linear { .. }) && site.position != Position::LM_HEAD;
+        let linear = matches!(site.kind, SiteKind::Linear { .. }) && site.role != SiteRole::LM_HEAD;
         self.matches_path(&site.path) && (linear || !matches!(self, Self::AllLinear))
     }
 }

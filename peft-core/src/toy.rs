@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ctx, ParamSpec, PeftConfig, PeftModule, Position, Result, Site, SiteCall, SiteKind, Sites, Stack, TargetModules,
+    Ctx, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, SiteRole, Sites, Stack, TargetModules,
 };
 use candle_core::Tensor;
 
@@ -14,14 +14,14 @@ pub fn toy_sites(layers: usize, dim: usize) -> Sites {
     for layer in 0..layers {
         for position in POSITIONS {
             let kind = match position {
-                "ffn" => SiteKind::Hidden { dim },
+                "ffn" => SiteKind::SubLayer { dim },
                 _ => SiteKind::Linear { d_in: dim, d_out: dim },
             };
             sites.add(Site {
                 path: format!("layers.{layer}.{position}"),
                 stack: Stack::Decoder,
                 layer,
-                position: Position::new(position),
+                role: SiteRole::new(position),
                 kind,
             });
         }
@@ -42,7 +42,7 @@ impl PeftConfig for Scale {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
         let dim = match site.kind {
             SiteKind::Linear { d_out, .. } => d_out,
-            SiteKind::Hidden { dim } | SiteKind::Norm { dim } | SiteKind::Input { dim } => dim,
+            SiteKind::SubLayer { dim } | SiteKind::Norm { dim } | SiteKind::Input { dim } => dim,
             SiteKind::KeyValue { dim, .. } => 2 * dim,
         };
         let module = || Box::new(ScaleModule { dim }) as Box<dyn PeftModule>;

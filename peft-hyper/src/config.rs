@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use candle_nn::VarBuilder;
-use peft_core::{Error, GeneratorConfig, Plan, Position, Result, Tasks, WeightGenerator, nonzero};
+use peft_core::{Error, GeneratorConfig, Plan, Result, SiteRole, Tasks, WeightGenerator, nonzero};
 use serde::{Deserialize, Serialize};
 
 use crate::network::HyperNetwork;
@@ -33,7 +33,7 @@ pub struct HyperConfig {
     /// The positions that have an embedding, in the order of its rows, the same in every stack. Default: those of the
     /// plan, in the order of the backbone. The paper's order is
     /// `["ffn", "self", "self.q", "self.v", "cross.q", "cross.v"]`.
-    pub positions: Option<Vec<Position>>,
+    pub positions: Option<Vec<SiteRole>>,
 }
 
 impl Default for HyperConfig {
@@ -50,11 +50,11 @@ impl Default for HyperConfig {
 
 impl HyperConfig {
     /// The positions with a row, after checking that each position of the plan is among them.
-    pub(crate) fn rows(&self, plan: &Plan) -> Result<Vec<Position>> {
-        let mut used: Vec<Position> = Vec::new();
-        for entry in plan.entries() {
-            if !used.contains(&entry.site.position) {
-                used.push(entry.site.position.clone());
+    pub(crate) fn rows(&self, plan: &Plan) -> Result<Vec<SiteRole>> {
+        let mut used: Vec<SiteRole> = Vec::new();
+        for target in plan.targets() {
+            if !used.contains(&target.site.role) {
+                used.push(target.site.role.clone());
             }
         }
         let Some(rows) = &self.positions else {

@@ -2,13 +2,13 @@
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use peft_core::ops::{self, Kernels};
 use peft_core::{ParamSpec, Result};
+use peft_kernels::{self as ops, Kernels};
 
-/// Where a generated weight goes: the plan's entry and the place among the entry's weights.
+/// Where a generated weight goes: the plan's target and the place among the target's weights.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slot {
-    pub(crate) entry: usize,
+    pub(crate) target: usize,
     pub(crate) param: usize,
 }
 
@@ -33,7 +33,7 @@ impl Head {
     /// The head for weights like `spec`, with one `(row, slot)` for each weight that it generates.
     pub(crate) fn new(spec: &ParamSpec, width: usize, members: &[(u32, Slot)], vb: &VarBuilder<'_>) -> Result<Self> {
         let vb = vb.pp(Self::key(spec));
-        let weight = vb.get_with_hints((spec.elements(), width), "weight", spec.head.weight)?;
+        let weight = vb.get_with_hints((spec.num_parameters(), width), "weight", spec.head.weight)?;
         // Kept in the weight's own shape, on which its initial value may depend.
         let bias = |init| vb.get_with_hints(spec.dims.as_slice(), "bias", init);
         Ok(Self {

@@ -15,9 +15,9 @@
 //!
 //! let store = ParamStore::new(42, &Device::Cpu);
 //! let generator = HyperConfig::default().build(&plan, &tasks, store.var_builder())?;
-//! let bank = generator.generate(&Condition::Task(tasks.index("slots")?))?;
+//! let weights = generator.generate(&Condition::Task(tasks.index("slots")?))?;
 //! // A scale begins at one, generated or not.
-//! assert_eq!(bank.entry(0)[0].to_vec1::<f32>()?, [1.; 8]);
+//! assert_eq!(weights.entry(0)[0].to_vec1::<f32>()?, [1.; 8]);
 //! # Ok::<(), peft_core::Error>(())
 //! ```
 //!

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use peft_core::{Condition, Error, Plan, Result, Stack, Tasks, WeightBank, WeightGenerator, generate_rows, normal};
+use peft_core::{AdapterWeights, Condition, Error, Plan, Result, Stack, Tasks, WeightGenerator, generate_rows, normal};
 
 use crate::HyperConfig;
 use crate::stack::{StackNetwork, first_use};
@@ -13,7 +13,7 @@ pub(crate) struct HyperNetwork {
     tasks: Tasks,
     embeddings: Vec<Tensor>,
     stacks: Vec<StackNetwork>,
-    /// For each weight of each entry of the plan, the entry and the place where it is generated: its own, unless sites share
+    /// For each weight of each target of the plan, the target and the place where it is generated: its own, unless sites share
     /// the weight.
     sources: Vec<Vec<(usize, usize)>>,
 }
@@ -23,40 +23,46 @@ impl HyperNetwork {
         let positions = config.rows(plan)?;
         let dim = config.embedding_dim.get();
         let embedding = |task: &String| Ok(vb.pp("tasks").get_with_hints(dim, task, normal(1.))?);
-        let used = |stack: &Stack| plan.entries().iter().any(|e| e.site.stack == *stack);
+        let used = |stack: &Stack| plan.targets().iter().any(|e| e.site.stack == *stack);
         let network = |stack: Stack| StackNetwork::new(config, plan, stack, &positions, &vb.pp(stack));
         Ok(Self {
             embeddings: tasks.names().iter().map(embedding).collect::<Result<_>>()?,
             stacks: [Stack::Encoder, Stack::Decoder].into_iter().filter(used).map(network).collect::<Result<_>>()?,
             tasks: tasks.clone(),
-            sources: plan.entries().iter().enumerate().map(|(e, entry)| sources(plan, e, entry.params.len())).collect(),
+            sources: plan
+                .targets()
+                .iter()
+                .enumerate()
+                .map(|(e, target)| sources(plan, e, target.params.len()))
+                .collect(),
         })
     }
 
-    fn generate_one(&self, task: usize) -> Result<WeightBank> {
+    fn generate_one(&self, task: usize) -> Result<AdapterWeights> {
         let embedding = self.tasks.get(&self.embeddings, task)?;
         let mut made: Vec<Vec<Option<Tensor>>> = self.sources.iter().map(|e| vec![None; e.len()]).collect();
         for stack in &self.stacks {
             for (slot, weight) in stack.generate(embedding)? {
-                if let Some(place) = made.get_mut(slot.entry).and_then(|e| e.get_mut(slot.param)) {
+                if let Some(place) = made.get_mut(slot.target).and_then(|e| e.get_mut(slot.param)) {
                     *place = Some(weight);
                 }
             }
         }
-        let weight = |&(e, p): &(usize, usize)| made.get(e).and_then(|entry| entry.get(p).cloned().flatten());
-        let entry = |places: &Vec<(usize, usize)>| places.iter().map(weight).collect::<Option<Vec<_>>>();
-        let bank = self.sources.iter().map(entry).collect::<Option<Vec<_>>>();
-        bank.map(WeightBank::new)
+        let weight = |&(e, p): &(usize, usize)| made.get(e).and_then(|target| target.get(p).cloned().flatten());
+        let target = |places: &Vec<(usize, usize)>| places.iter().map(weight).collect::<Option<Vec<_>>>();
+        let weights = self.sources.iter().map(target).collect::<Option<Vec<_>>>();
+        weights
+            .map(AdapterWeights::new)
             .ok_or_else(|| Error::Mismatch("the hypernetwork has no head for a weight of the plan".into()))
     }
 }
 
-fn sources(plan: &Plan, entry: usize, params: usize) -> Vec<(usize, usize)> {
-    (0..params).map(|param| first_use(plan, entry, param)).collect()
+fn sources(plan: &Plan, target: usize, params: usize) -> Vec<(usize, usize)> {
+    (0..params).map(|param| first_use(plan, target, param)).collect()
 }
 
 impl WeightGenerator for HyperNetwork {
-    fn generate(&self, condition: &Condition) -> Result<WeightBank> {
+    fn generate(&self, condition: &Condition) -> Result<AdapterWeights> {
         match condition {
             Condition::Task(task) => self.generate_one(*task),
             Condition::Rows(rows) => generate_rows(rows, |task| self.generate_one(task)),

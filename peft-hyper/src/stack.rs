@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use candle_core::{D, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::init::{ONE, ZERO};
-use peft_core::ops::{self, Kernels};
-use peft_core::{ParamSpec, Plan, Position, Result, Scope, Stack, normal};
+use peft_core::{ParamSpec, Plan, Result, Scope, SiteRole, Stack, normal};
+use peft_kernels::{self as ops, Kernels};
 
 use crate::HyperConfig;
 use crate::head::{Head, Slot, index};
@@ -34,7 +34,7 @@ impl StackNetwork {
         config: &HyperConfig,
         plan: &Plan,
         stack: Stack,
-        positions: &[Position],
+        positions: &[SiteRole],
         vb: &VarBuilder<'_>,
     ) -> Result<Self> {
         let (e, h, c) = (config.embedding_dim.get(), config.hidden_dim.get(), config.conditioning_dim.get());
@@ -85,17 +85,17 @@ impl StackNetwork {
 struct Rows {
     /// (layer, position row) of each row.
     places: Vec<(u32, u32)>,
-    /// (row, entry) of each entry of the plan in this stack.
+    /// (row, target) of each target of the plan in this stack.
     entries: Vec<(u32, usize)>,
 }
 
 impl Rows {
-    fn of(plan: &Plan, stack: Stack, positions: &[Position]) -> Self {
+    fn of(plan: &Plan, stack: Stack, positions: &[SiteRole]) -> Self {
         let mut numbers: BTreeMap<(u32, u32), u32> = BTreeMap::new();
         let mut rows = Self { places: Vec::new(), entries: Vec::new() };
-        for (e, entry) in plan.entries().iter().enumerate().filter(|(_, e)| e.site.stack == stack) {
-            let position = positions.iter().position(|p| *p == entry.site.position).unwrap_or(0);
-            let place = (entry.site.layer as u32, position as u32);
+        for (e, target) in plan.targets().iter().enumerate().filter(|(_, e)| e.site.stack == stack) {
+            let position = positions.iter().position(|p| *p == target.site.role).unwrap_or(0);
+            let place = (target.site.layer as u32, position as u32);
             let row = *numbers.entry(place).or_insert_with(|| {
                 rows.places.push(place);
                 rows.places.len() as u32 - 1
@@ -109,9 +109,9 @@ impl Rows {
         let mut kinds: BTreeMap<String, Vec<(u32, Slot)>> = BTreeMap::new();
         let mut specs = BTreeMap::new();
         for &(row, e) in &self.entries {
-            let params = plan.entries().get(e).into_iter().flat_map(|entry| entry.params.iter().enumerate());
+            let params = plan.targets().get(e).into_iter().flat_map(|target| target.params.iter().enumerate());
             for (p, spec) in params.filter(|&(p, _)| first_use(plan, e, p) == (e, p)) {
-                kinds.entry(Head::key(spec)).or_default().push((row, Slot { entry: e, param: p }));
+                kinds.entry(Head::key(spec)).or_default().push((row, Slot { target: e, param: p }));
                 specs.entry(Head::key(spec)).or_insert(spec);
             }
         }
@@ -120,17 +120,17 @@ impl Rows {
     }
 }
 
-/// The entry and the place where the weight `p` of entry `e` is first asked for: another one only where sites share it.
+/// The target and the place where the weight `p` of target `e` is first asked for: another one only where sites share it.
 pub(crate) fn first_use(plan: &Plan, e: usize, p: usize) -> (usize, usize) {
-    let Some(spec) = plan.entries().get(e).and_then(|entry| entry.params.get(p)) else {
+    let Some(spec) = plan.targets().get(e).and_then(|target| target.params.get(p)) else {
         return (e, p);
     };
     if spec.scope == Scope::Site {
         return (e, p);
     }
-    let place = |(e, entry): (usize, &peft_core::Entry)| {
+    let place = |(e, target): (usize, &peft_core::TargetedModule)| {
         let same = |other: &ParamSpec| other.scope == Scope::Model && other.name == spec.name;
-        entry.params.iter().position(same).map(|p| (e, p))
+        target.params.iter().position(same).map(|p| (e, p))
     };
-    plan.entries().iter().enumerate().find_map(place).unwrap_or((e, p))
+    plan.targets().iter().enumerate().find_map(place).unwrap_or((e, p))
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, nonzero};
-use regex::Regex;
+use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::dora::Dora;

@@ -2,7 +2,8 @@
 
 use candle_core::{D, Tensor};
 use candle_nn::init::ZERO;
-use peft_core::{Ctx, Error, ParamSpec, PeftModule, Result, SiteCall, ops, rows};
+use peft_core::{Ctx, Error, ParamSpec, PeftModule, Result, SiteCall, rows};
+use peft_kernels as ops;
 
 use crate::lora::Lora;
 

@@ -2,7 +2,8 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
-use peft_core::{Ctx, ParamSpec, PeftModule, Result, Site, SiteCall, SiteKind, ops, rows};
+use peft_core::{Ctx, ParamSpec, PeftModule, Result, Site, SiteCall, SiteKind, rows};
+use peft_kernels as ops;
 
 /// The name of the increment, relative to the site.
 pub(crate) const WEIGHT_DELTA: &str = "modules_to_save.weight_delta";

@@ -1,7 +1,8 @@
 //! One number a sentence that opens or closes a branch.
 
 use candle_core::Tensor;
-use peft_core::{Ctx, Result, ops, rows};
+use peft_core::{Ctx, Result, rows};
+use peft_kernels as ops;
 
 /// `mean over tokens of sigmoid(x wᵀ + b)`, `[batch, 1, 1]`, of `x: [batch, length, d]` with `w: [1, d]` and `b: [1]`.
 ///

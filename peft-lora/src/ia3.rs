@@ -2,7 +2,8 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ONE;
-use peft_core::{Ctx, Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules, ops};
+use peft_core::{Ctx, Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules};
+use peft_kernels as ops;
 use serde::{Deserialize, Serialize};
 
 /// The name in configuration files.

@@ -6,24 +6,24 @@
 //! ```
 //! use candle_core::{DType, Device, Tensor};
 //! use peft_core::toy::toy_sites;
-//! use peft_core::{Active, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks};
+//! use peft_core::{ActiveAdapters, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks};
 //! use peft_lora::LoraConfig;
 //!
 //! // LoRA on `q` and `v` of a toy backbone with two layers of 16 features.
 //! let sites = toy_sites(2, 16);
 //! let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(LoraConfig { r: 4.try_into()?, ..LoraConfig::default() })];
 //! let plan = Plan::resolve(&sites, &methods)?;
-//! assert_eq!(plan.elements(), 2 * 2 * (4 * 16 + 16 * 4));
+//! assert_eq!(plan.num_parameters(), 2 * 2 * (4 * 16 + 16 * 4));
 //!
 //! let store = ParamStore::new(42, &Device::Cpu);
 //! let generator = StaticConfig::default().build(&plan, &Tasks::new(["ner"]), store.var_builder())?;
 //! assert!(store.vars().iter().any(|(name, _)| name == "base_model.model.layers.0.q.lora_A.weight"));
 //!
 //! // B begins at zero, so that the model begins as it was.
-//! let bank = generator.generate(&Condition::Task(0))?;
+//! let weights = generator.generate(&Condition::Task(0))?;
 //! let weight = Tensor::ones((16, 16), DType::F32, &Device::Cpu)?;
 //! let q = sites.find("layers.0.q").ok_or("no such site")?;
-//! let folded = Active::new(&plan, &bank)?.fold(q, &weight)?.ok_or("LoRA folds")?;
+//! let folded = ActiveAdapters::new(&plan, &weights)?.fold(q, &weight)?.ok_or("LoRA folds")?;
 //! assert_eq!(folded.to_vec2::<f32>()?, weight.to_vec2::<f32>()?);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -2,7 +2,8 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
-use peft_core::{Ctx, LowRankBranch, ParamSpec, PeftModule, Result, SiteCall, normal, ops};
+use peft_core::{Ctx, LowRankBranch, ParamSpec, PeftModule, Result, SiteCall, normal};
+use peft_kernels as ops;
 
 use crate::LoraInit;
 use crate::gate::gate;
@@ -84,12 +85,13 @@ mod tests {
 
     use candle_core::{Device, Tensor};
     use peft_core::toy::toy_sites;
-    use peft_core::{Active, Ctx, PeftConfig, Plan, TargetModules, WeightBank, ops};
+    use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, TargetModules};
+    use peft_kernels as ops;
 
     use crate::LoraConfig;
 
     /// `α ≠ r`, `B ≠ 0` and an input that is not zero: values, not shapes.
-    fn setup() -> (Plan, WeightBank, peft_core::Sites) {
+    fn setup() -> (Plan, AdapterWeights, peft_core::Sites) {
         let sites = toy_sites(1, 3);
         let config = LoraConfig {
             r: NonZeroUsize::new(2).unwrap(),
@@ -100,15 +102,15 @@ mod tests {
         let plan = Plan::resolve(&sites, &[Box::new(config) as Box<dyn PeftConfig>]).unwrap();
         let a = Tensor::new(&[[1f32, 0., -1.], [0.5, 2., 1.]], &Device::Cpu).unwrap();
         let b = Tensor::new(&[[1f32, 0.], [0., 1.], [2., -1.]], &Device::Cpu).unwrap();
-        (plan, WeightBank::new(vec![vec![a, b]]), sites)
+        (plan, AdapterWeights::new(vec![vec![a, b]]), sites)
     }
 
     #[test]
     fn adds_the_scaled_low_rank_product() {
-        let (plan, bank, sites) = setup();
+        let (plan, weights, sites) = setup();
         let x = Tensor::new(&[[[1f32, 2., 3.]]], &Device::Cpu).unwrap();
         let y = Tensor::new(&[[[10f32, 20., 30.]]], &Device::Cpu).unwrap();
-        let active = Active::new(&plan, &bank).unwrap();
+        let active = ActiveAdapters::new(&plan, &weights).unwrap();
         let out = active.apply(sites.find("layers.0.q").unwrap(), &x, None, y, &mut Ctx::eval()).unwrap();
         // A x = (-2, 7.5); B A x = (-2, 7.5, -11.5); scale 5 / 2.
         assert_eq!(out.to_vec3::<f32>().unwrap(), vec![vec![vec![5., 38.75, 1.25]]]);
@@ -116,11 +118,11 @@ mod tests {
 
     #[test]
     fn folded_equals_unfolded() {
-        let (plan, bank, sites) = setup();
+        let (plan, weights, sites) = setup();
         let q = sites.find("layers.0.q").unwrap();
         let w = Tensor::new(&[[1f32, 2., 3.], [4., 5., 6.], [7., 8., 10.]], &Device::Cpu).unwrap();
         let x = Tensor::new(&[[[1f32, -2., 0.5]]], &Device::Cpu).unwrap();
-        let active = Active::new(&plan, &bank).unwrap();
+        let active = ActiveAdapters::new(&plan, &weights).unwrap();
         let y = ops::linear(&x, &w, ops::Kernels::Plain).unwrap();
         let apart = active.apply(q, &x, Some(&w), y, &mut Ctx::eval()).unwrap();
         let folded = active.fold(q, &w).unwrap().unwrap();
@@ -131,17 +133,17 @@ mod tests {
 
     #[test]
     fn each_row_may_have_its_own_weights() {
-        let (plan, bank, sites) = setup();
+        let (plan, weights, sites) = setup();
         let q = sites.find("layers.0.q").unwrap();
-        let other = WeightBank::new(vec![bank.entry(0).iter().map(|w| (w * 3.).unwrap()).collect()]);
+        let other = AdapterWeights::new(vec![weights.entry(0).iter().map(|w| (w * 3.).unwrap()).collect()]);
         let x = Tensor::new(&[[[1f32, 2., 3.]], [[0.5, -1., 2.]]], &Device::Cpu).unwrap();
-        let run = |bank: &WeightBank, x: &Tensor| {
-            let active = Active::new(&plan, bank).unwrap();
+        let run = |weights: &AdapterWeights, x: &Tensor| {
+            let active = ActiveAdapters::new(&plan, weights).unwrap();
             active.apply(q, x, None, x.zeros_like().unwrap(), &mut Ctx::eval()).unwrap()
         };
-        let mixed = run(&WeightBank::rows(&[bank.clone(), other.clone()], &[1, 0]).unwrap(), &x);
+        let mixed = run(&AdapterWeights::rows(&[weights.clone(), other.clone()], &[1, 0]).unwrap(), &x);
         let apart =
-            Tensor::cat(&[run(&other, &x.narrow(0, 0, 1).unwrap()), run(&bank, &x.narrow(0, 1, 1).unwrap())], 0)
+            Tensor::cat(&[run(&other, &x.narrow(0, 0, 1).unwrap()), run(&weights, &x.narrow(0, 1, 1).unwrap())], 0)
                 .unwrap();
         assert_eq!(mixed.to_vec3::<f32>().unwrap(), apart.to_vec3::<f32>().unwrap());
     }

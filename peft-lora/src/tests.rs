@@ -4,25 +4,26 @@
 
 use candle_core::{Device, Tensor};
 use peft_core::toy::toy_sites;
-use peft_core::{Active, Ctx, PeftConfig, Plan, Sites, TargetModules, WeightBank, nonzero, ops};
+use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, Sites, TargetModules, nonzero};
+use peft_kernels as ops;
 
 use crate::{Ia3Config, LoraConfig};
 
 const CPU: &Device = &Device::Cpu;
 
-/// One method on the `q` of a toy backbone of two features, with the weights of its one entry.
-fn on_q(config: impl PeftConfig + 'static, weights: Vec<Tensor>) -> (Sites, Plan, WeightBank) {
+/// One method on the `q` of a toy backbone of two features, with the weights of its one target.
+fn on_q(config: impl PeftConfig + 'static, weights: Vec<Tensor>) -> (Sites, Plan, AdapterWeights) {
     let sites = toy_sites(1, 2);
     let plan = Plan::resolve(&sites, &[Box::new(config) as Box<dyn PeftConfig>]).unwrap();
-    (sites, plan, WeightBank::new(vec![weights]))
+    (sites, plan, AdapterWeights::new(vec![weights]))
 }
 
 /// `x = (1, 2)` through `W = ((3, 4), (0, 5))`, which gives (11, 10), and what acts at `q`: apart and folded.
-fn run((sites, plan, bank): &(Sites, Plan, WeightBank)) -> [Vec<f32>; 2] {
+fn run((sites, plan, weights): &(Sites, Plan, AdapterWeights)) -> [Vec<f32>; 2] {
     let q = sites.find("layers.0.q").unwrap();
     let base = Tensor::new(&[[3f32, 4.], [0., 5.]], CPU).unwrap();
     let x = Tensor::new(&[[[1f32, 2.]]], CPU).unwrap();
-    let active = Active::new(plan, bank).unwrap();
+    let active = ActiveAdapters::new(plan, weights).unwrap();
     let y = ops::linear(&x, &base, ops::Kernels::Plain).unwrap();
     let apart = active.apply(q, &x, Some(&base), y, &mut Ctx::eval()).unwrap();
     let folded = active.fold(q, &base).unwrap().unwrap();
@@ -85,7 +86,7 @@ fn a_module_to_save_has_a_whole_weight_of_its_own() {
     let config = LoraConfig { modules_to_save: vec!["q".into()], ..LoraConfig::default() };
     let sites = toy_sites(1, 2);
     let plan = Plan::resolve(&sites, &[Box::new(config) as Box<dyn PeftConfig>]).unwrap();
-    let names: Vec<String> = plan.entries().iter().flat_map(|e| e.params.iter().map(|p| e.key(p))).collect();
+    let names: Vec<String> = plan.targets().iter().flat_map(|e| e.params.iter().map(|p| e.key(p))).collect();
     let expected = ["layers.0.q.modules_to_save.weight_delta", "layers.0.v.lora_A.weight", "layers.0.v.lora_B.weight"];
     assert_eq!(names, expected, "q is saved, so LoRA leaves it alone");
 
@@ -97,10 +98,10 @@ fn a_module_to_save_has_a_whole_weight_of_its_own() {
 #[test]
 fn a_gate_is_one_number_a_sentence_and_keeps_lora_from_folding() {
     let gate = vec![Tensor::new(&[[1f32, 0.]], CPU).unwrap(), Tensor::new(&[-1f32], CPU).unwrap()];
-    let (sites, plan, bank) =
+    let (sites, plan, weights) =
         on_q(LoraConfig { use_gating: true, ..rank_one(false, false) }, a_and_b().into_iter().chain(gate).collect());
     let q = sites.find("layers.0.q").unwrap();
-    let active = Active::new(&plan, &bank).unwrap();
+    let active = ActiveAdapters::new(&plan, &weights).unwrap();
     // sigmoid(x₁ - 1) of two tokens: (0.5 + sigmoid(2)) / 2.
     let x = Tensor::new(&[[[1f32, 2.], [3., 0.]]], CPU).unwrap();
     let out = active.apply(q, &x, None, x.zeros_like().unwrap(), &mut Ctx::eval()).unwrap();
@@ -122,7 +123,7 @@ fn patterns_layers_and_exclusions_decide_site_by_site() {
     .unwrap();
     let plan = Plan::resolve(&toy_sites(3, 8), &[config]).unwrap();
     let sizes: Vec<(&str, usize)> =
-        plan.entries().iter().filter_map(|e| Some((e.site.path.as_str(), *e.params.first()?.dims.first()?))).collect();
+        plan.targets().iter().filter_map(|e| Some((e.site.path.as_str(), *e.params.first()?.dims.first()?))).collect();
     assert_eq!(sizes, [("layers.1.q", 4), ("layers.2.q", 6)]);
 }
 
@@ -133,8 +134,9 @@ fn a_layers_pattern_takes_the_first_number_as_peft_does() {
     };
     let wanted = |config: &LoraConfig, path: &str| {
         let kind = peft_core::SiteKind::Linear { d_in: 2, d_out: 2 };
-        let position = peft_core::Position::new("self.q");
-        let site = peft_core::Site { path: path.into(), stack: peft_core::Stack::Decoder, layer: 3, position, kind };
+        let position = peft_core::SiteRole::new("self.q");
+        let site =
+            peft_core::Site { path: path.into(), stack: peft_core::Stack::Decoder, layer: 3, role: position, kind };
         config.module(&site).unwrap().is_some()
     };
     let q = "decoder.block.3.layer.0.SelfAttention.q";

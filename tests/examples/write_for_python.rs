@@ -8,10 +8,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use hyperloader::t5::{T5, T5Config, Weights, preset, save_backbone};
 use peft_adapter::files::{ModelInfo, write_adapterhub, write_peft};
 use peft_core::rng::{Stream, stream_of};
-use peft_core::{Active, Adapter, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks};
+use peft_core::{
+    ActiveAdapters, AdapterCheckpoint, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig,
+    Tasks,
+};
+use peft_t5::{T5, T5Config, Weights, preset, save_backbone};
 
 /// A name, the library, and the methods.
 const CASES: &[(&str, &str, &str)] = &[
@@ -94,7 +97,7 @@ fn write(t5: &T5, folder: &Path, library: &str, methods: &str) -> hyperloader::R
         let noise: Vec<f32> = (0..var.elem_count() as u64).map(|i| (0.2 * stream.normal(i)) as f32).collect();
         var.set(&(var.as_tensor() + Tensor::from_vec(noise, var.shape(), var.device())?)?)?;
     }
-    let adapter = Adapter { methods: read(), weights: store.tensors() };
+    let adapter = AdapterCheckpoint { methods: read(), weights: store.tensors() };
     match library {
         "peft" => write_peft(folder, &adapter, &t5.tensors()?, t5.sites(), None)?,
         _ => write_adapterhub(folder, &adapter, &t5.tensors()?, t5.sites(), &ModelInfo::default())?,
@@ -102,8 +105,8 @@ fn write(t5: &T5, folder: &Path, library: &str, methods: &str) -> hyperloader::R
     let ids = Tensor::new(&[[5u32, 9, 12, 7, 33, 1], [8, 20, 64, 1, 0, 0]], &Device::Cpu)?;
     let mask = Tensor::new(&[[1u32, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]], &Device::Cpu)?;
     let decoder_ids = Tensor::new(&[[0u32, 17, 9, 2], [0, 3, 81, 5]], &Device::Cpu)?;
-    let bank = generator.generate(&Condition::Task(0))?;
-    let (active, mut ctx) = (Active::new(&plan, &bank)?, Ctx::eval());
+    let weights = generator.generate(&Condition::Task(0))?;
+    let (active, mut ctx) = (ActiveAdapters::new(&plan, &weights)?, Ctx::eval());
     let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
     let hidden = t5.decode(&decoder_ids, &encoded, &mask, &active, &mut ctx).unwrap();
     let logits = t5.logits(&hidden, &active, &mut ctx).unwrap();

@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use hyperloader::decode::{GenerationConfig, greedy};
-use hyperloader::t5::{T5, T5Config, Weights};
-use peft_core::{Active, Ctx};
+use peft_core::{ActiveAdapters, Ctx};
+use peft_t5::decode::{GenerationConfig, greedy};
+use peft_t5::{T5, T5Config, Weights};
 
 /// The largest difference of a logit, in units of the logits.
 pub const TOLERANCE: f32 = 5e-5;
@@ -37,7 +37,7 @@ pub fn compat_goldens(wanted: impl Fn(&serde_json::Value) -> bool) -> Vec<Compat
         println!("no {}: nothing that Python wrote is compared", root.display());
         return Vec::new();
     };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|target| target.path()).collect();
     paths.sort();
     paths.retain(|path| path.join("adapter_config.json").is_file());
     let wanted = paths.iter().map(|path| (path, config(path))).filter(|(_, config)| wanted(config));
@@ -78,7 +78,7 @@ impl CompatGolden {
     ///
     /// # Panics
     /// If they differ.
-    pub fn check(&self, t5: &T5, active: &Active<'_>) {
+    pub fn check(&self, t5: &T5, active: &ActiveAdapters<'_>) {
         let (ids, mask, decoder_ids) =
             (self.ids("input_ids"), self.ids("attention_mask"), self.ids("decoder_input_ids"));
         let mut ctx = Ctx::eval();

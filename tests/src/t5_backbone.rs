@@ -1,9 +1,9 @@
 //! A small T5 of random weights as the conformance kit runs backbones.
 
 use candle_core::{DType, Device, Tensor};
-use hyperloader::t5::{T5, T5Config, Weights, preset};
 use peft_core::conformance::{Backbone, ROWS};
-use peft_core::{Active, Ctx, Result, Sites};
+use peft_core::{ActiveAdapters, Ctx, Result, Sites};
+use peft_t5::{T5, T5Config, Weights, preset};
 
 /// A T5 of version 1.1 (gated, an output projection of its own), with a batch of sentences of different lengths.
 #[derive(Debug)]
@@ -47,9 +47,9 @@ impl Default for T5Backbone {
     }
 }
 
-fn ours(error: hyperloader::Error) -> peft_core::Error {
+fn ours(error: peft_t5::Error) -> peft_core::Error {
     match error {
-        hyperloader::Error::Peft(error) => error,
+        peft_t5::Error::Peft(error) => error,
         other => peft_core::Error::Mismatch(other.to_string()),
     }
 }
@@ -59,7 +59,7 @@ impl Backbone for T5Backbone {
         self.t5.sites()
     }
 
-    fn run(&self, rows: &[usize], active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+    fn run(&self, rows: &[usize], active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let rows: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
         let rows = Tensor::new(rows.as_slice(), &Device::Cpu)?;
         let pick = |t: &Tensor| t.index_select(&rows, 0);
@@ -69,7 +69,7 @@ impl Backbone for T5Backbone {
         self.t5.logits(&hidden, active, ctx).map_err(ours)
     }
 
-    fn fold(&self, active: &Active<'_>) -> Result<(Box<dyn Backbone>, usize)> {
+    fn fold(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)> {
         let t5 = self.t5.fold(active).map_err(ours)?;
         let (before, after) = (self.t5.tensors().unwrap(), t5.tensors().unwrap());
         let mut sites = 0;

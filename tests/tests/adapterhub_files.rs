@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use hyperloader::t5::{T5, Weights, preset};
 use peft_adapter::files::{AdapterHubFolder, ModelInfo, read_adapterhub, write_adapterhub};
 use peft_adapter::{BottleneckConfig, CompacterConfig};
 use peft_core::{
-    Active, Adapter, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, StaticConfig, Tasks, WeightBank,
+    ActiveAdapters, AdapterCheckpoint, AdapterWeights, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig,
+    StaticConfig, Tasks,
 };
 use peft_lora::{Ia3Config, LoraConfig};
+use peft_t5::{T5, Weights, preset};
 use peft_tests::compat::{CompatGolden, compat_goldens};
 use serde_json::Value;
 
@@ -44,8 +45,8 @@ fn every_folder_computes_what_adapterhub_does_apart_and_folded() {
     for golden in goldens() {
         let t5 = &golden.t5;
         let adapter = read_adapterhub(&golden.path, &golden.base(), t5.sites()).unwrap();
-        let (plan, bank) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
-        let active = Active::new(&plan, &bank).unwrap();
+        let (plan, weights) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
+        let active = ActiveAdapters::new(&plan, &weights).unwrap();
         golden.check(t5, &active);
         golden.check(&t5.fold(&active).unwrap(), &active);
     }
@@ -70,8 +71,8 @@ fn what_is_written_is_what_was_read() {
 
         let again = read_adapterhub(folder.path(), &base, sites).unwrap();
         same_bits(&again.weights, &adapter.weights);
-        let (plan, bank) = again.build(sites, &Device::Cpu).unwrap();
-        golden.check(&golden.t5, &Active::new(&plan, &bank).unwrap());
+        let (plan, weights) = again.build(sites, &Device::Cpu).unwrap();
+        golden.check(&golden.t5, &ActiveAdapters::new(&plan, &weights).unwrap());
     }
 }
 
@@ -127,8 +128,8 @@ fn t5() -> T5 {
 }
 
 /// `methods` with random weights.
-fn adapter(t5: &T5, methods: Vec<Box<dyn PeftConfig>>) -> Adapter {
-    let adapter = Adapter { methods, weights: BTreeMap::new() };
+fn adapter(t5: &T5, methods: Vec<Box<dyn PeftConfig>>) -> AdapterCheckpoint {
+    let adapter = AdapterCheckpoint { methods, weights: BTreeMap::new() };
     let plan = adapter.plan(t5.sites()).unwrap();
     let store = ParamStore::new(0, &Device::Cpu);
     let generator = StaticConfig::default().build(&plan, &Tasks::new(["one"]), store.var_builder()).unwrap();
@@ -139,12 +140,12 @@ fn adapter(t5: &T5, methods: Vec<Box<dyn PeftConfig>>) -> Adapter {
         let noise = vb.get_with_hints(value.dims(), &name, peft_core::normal(0.2)).unwrap();
         (name, (value + noise.detach()).unwrap())
     };
-    Adapter { weights: store.tensors().into_iter().map(random).collect(), ..adapter }
+    AdapterCheckpoint { weights: store.tensors().into_iter().map(random).collect(), ..adapter }
 }
 
-fn output(t5: &T5, adapter: &Adapter) -> Tensor {
-    let (plan, bank): (_, WeightBank) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
-    let active = Active::new(&plan, &bank).unwrap();
+fn output(t5: &T5, adapter: &AdapterCheckpoint) -> Tensor {
+    let (plan, weights): (_, AdapterWeights) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
+    let active = ActiveAdapters::new(&plan, &weights).unwrap();
     let ids = Tensor::new(&[[3u32, 7, 1], [9, 1, 0]], &Device::Cpu).unwrap();
     let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
     let mut ctx = Ctx::eval();

@@ -6,12 +6,13 @@ use std::num::NonZeroUsize;
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
-use hyperloader::decode::{GenerationConfig, generate};
-use hyperloader::t5::{T5, T5Config, Weights, preset, shift_right};
 use peft_core::{
-    Active, Adapters, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, Tasks, WeightBank, WeightGenerator,
+    ActiveAdapters, AdapterWeights, Adapters, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, Tasks,
+    WeightGenerator,
 };
 use peft_lora::{Combination, CombinationType, add_weighted_adapter};
+use peft_t5::decode::{GenerationConfig, generate};
+use peft_t5::{T5, T5Config, Weights, preset, shift_right};
 
 const CPU: &Device = &Device::Cpu;
 const LORA: &str = r#"{"peft_type": "LORA", "r": 3, "lora_alpha": 12}"#;
@@ -55,7 +56,7 @@ fn generator(plan: &Plan, config: &str, seed: u64, size: f32) -> (ParamStore, Bo
     (store, generator)
 }
 
-fn bank(plan: &Plan, seed: u64, size: f32) -> WeightBank {
+fn weights(plan: &Plan, seed: u64, size: f32) -> AdapterWeights {
     generator(plan, STATIC, seed, size).1.generate(&Condition::Task(0)).unwrap()
 }
 
@@ -71,14 +72,14 @@ fn row(batch: &[Tensor; 3], n: usize) -> [Tensor; 3] {
     batch.each_ref().map(|t| t.narrow(0, n, 1).unwrap())
 }
 
-fn logits(t5: &T5, [source, mask, labels]: &[Tensor; 3], active: &Active<'_>) -> Tensor {
+fn logits(t5: &T5, [source, mask, labels]: &[Tensor; 3], active: &ActiveAdapters<'_>) -> Tensor {
     let mut ctx = Ctx::eval();
     let encoded = t5.encode(source, mask, active, &mut ctx).unwrap();
     let hidden = t5.decode(&shift_right(labels, 0).unwrap(), &encoded, mask, active, &mut ctx).unwrap();
     t5.logits(&hidden, active, &mut ctx).unwrap()
 }
 
-fn write(t5: &T5, [source, mask, _]: &[Tensor; 3], active: &Active<'_>, num_beams: usize) -> Vec<Vec<u32>> {
+fn write(t5: &T5, [source, mask, _]: &[Tensor; 3], active: &ActiveAdapters<'_>, num_beams: usize) -> Vec<Vec<u32>> {
     let [num_beams, max_length] = [num_beams, 14].map(|n| NonZeroUsize::new(n).unwrap());
     // Without a reward for length sentences end at different times.
     let config = GenerationConfig { num_beams, max_length, length_penalty: 0., ..GenerationConfig::default() };
@@ -108,7 +109,12 @@ impl Seen {
 }
 
 /// Greedy and beam search of `mixed` equal those of `alone(row)` row by row, whatever word ends a sentence.
-fn decodes_as_apart<'a>(shape: &T5Config, name: &str, mixed: &Active<'_>, alone: impl Fn(usize) -> Active<'a>) -> Seen {
+fn decodes_as_apart<'a>(
+    shape: &T5Config,
+    name: &str,
+    mixed: &ActiveAdapters<'_>,
+    alone: impl Fn(usize) -> ActiveAdapters<'a>,
+) -> Seen {
     let (batch, mut seen) = (batch(), Seen::default());
     for eos_token_id in 1..shape.vocab_size as u32 {
         let t5 = build(&T5Config { eos_token_id, ..shape.clone() });
@@ -140,22 +146,22 @@ fn a_batch_of_mixed_tasks_writes_what_separate_batches_write() {
         for (name, methods, config, size) in cases {
             let plan = plan(&t5, methods);
             let (_store, generator) = generator(&plan, config, 3, size);
-            let bank = |condition| generator.generate(&condition).unwrap().detach();
-            let alone: Vec<WeightBank> = tasks.iter().map(|task| bank(Condition::Task(*task))).collect();
-            let mixed = Active::new(&plan, bank(Condition::Rows(tasks.to_vec()))).unwrap();
-            let seen = decodes_as_apart(&shape, name, &mixed, |n| Active::new(&plan, &alone[n]).unwrap());
+            let weights = |condition| generator.generate(&condition).unwrap().detach();
+            let alone: Vec<AdapterWeights> = tasks.iter().map(|task| weights(Condition::Task(*task))).collect();
+            let mixed = ActiveAdapters::new(&plan, weights(Condition::Rows(tasks.to_vec()))).unwrap();
+            let seen = decodes_as_apart(&shape, name, &mixed, |n| ActiveAdapters::new(&plan, &alone[n]).unwrap());
             seen.check(name);
         }
     }
 }
 
 /// Adapters of different methods at different sites, as plans with weights.
-fn zoo(t5: &T5) -> Vec<(Plan, WeightBank)> {
+fn zoo(t5: &T5) -> Vec<(Plan, AdapterWeights)> {
     let methods: [&[&str]; 3] = [&[LORA], &[BOTTLENECK], &[WIDE_LORA, BOTTLENECK]];
     let adapter = |(seed, methods): (u64, &&[&str])| {
         let plan = plan(t5, methods);
-        let bank = bank(&plan, seed, 0.5);
-        (plan, bank)
+        let weights = weights(&plan, seed, 0.5);
+        (plan, weights)
     };
     (5..).zip(&methods).map(adapter).collect()
 }
@@ -166,10 +172,10 @@ fn a_batch_of_mixed_adapters_equals_separate_batches() {
     for shape in shapes() {
         let t5 = build(&shape);
         let zoo = zoo(&t5);
-        let adapters: Vec<_> = zoo.iter().map(|(plan, bank)| Active::new(plan, bank).unwrap()).collect();
+        let adapters: Vec<_> = zoo.iter().map(|(plan, weights)| ActiveAdapters::new(plan, weights).unwrap()).collect();
         for choice in choices {
-            let mixed = Active::by_row(&choice, &adapters).unwrap();
-            let alone = |n: usize| choice[n].map_or_else(Active::none, |a: usize| adapters[a].clone());
+            let mixed = ActiveAdapters::by_row(&choice, &adapters).unwrap();
+            let alone = |n: usize| choice[n].map_or_else(ActiveAdapters::none, |a: usize| adapters[a].clone());
             let together = logits(&t5, &batch(), &mixed);
             for n in 0..choice.len() {
                 let apart = logits(&t5, &row(&batch(), n), &alone(n));
@@ -204,21 +210,22 @@ fn gradients_of_mixed_rows(dtype: DType) -> Vec<(String, [Option<Tensor>; 2])> {
     let [(lora_vars, lora_weights), (both_vars, both_weights)] =
         [(&lora, HYPER), (&both, PER_TASK)].map(|(plan, config)| in_type(plan, config, dtype));
     let generate = |generator: &dyn WeightGenerator, condition| generator.generate(&condition).unwrap();
-    let loss = |batch: &[Tensor; 3], active: &Active<'_>| logits(&t5, batch, active).sqr().unwrap().sum_all().unwrap();
+    let loss =
+        |batch: &[Tensor; 3], active: &ActiveAdapters<'_>| logits(&t5, batch, active).sqr().unwrap().sum_all().unwrap();
 
     // One adapter is a task of a hypernetwork; the other one has a task of its own for each row.
     let tasks = vec![1, 1, 2, 0];
     let adapters = [
-        Active::new(&lora, generate(lora_weights.as_ref(), Condition::Task(1))).unwrap(),
-        Active::new(&both, generate(both_weights.as_ref(), Condition::Rows(tasks.clone()))).unwrap(),
+        ActiveAdapters::new(&lora, generate(lora_weights.as_ref(), Condition::Task(1))).unwrap(),
+        ActiveAdapters::new(&both, generate(both_weights.as_ref(), Condition::Rows(tasks.clone()))).unwrap(),
     ];
     let choice = [Some(1), Some(0), Some(1), None];
-    let mixed = loss(&batch(), &Active::by_row(&choice, &adapters).unwrap()).backward().unwrap();
+    let mixed = loss(&batch(), &ActiveAdapters::by_row(&choice, &adapters).unwrap()).backward().unwrap();
     let apart = (0..4).map(|n| {
         let active = match choice[n] {
-            Some(0) => Active::new(&lora, generate(lora_weights.as_ref(), Condition::Task(1))).unwrap(),
-            Some(_) => Active::new(&both, generate(both_weights.as_ref(), Condition::Task(tasks[n]))).unwrap(),
-            None => Active::none(),
+            Some(0) => ActiveAdapters::new(&lora, generate(lora_weights.as_ref(), Condition::Task(1))).unwrap(),
+            Some(_) => ActiveAdapters::new(&both, generate(both_weights.as_ref(), Condition::Task(tasks[n]))).unwrap(),
+            None => ActiveAdapters::none(),
         };
         loss(&row(&batch(), n), &active)
     });
@@ -258,12 +265,12 @@ fn a_merged_model_computes_the_same_and_names_what_it_could_not_merge() {
     for shape in shapes() {
         let t5 = build(&shape);
         let plan = plan(&t5, &[WIDE_LORA, BOTTLENECK]);
-        let bank = bank(&plan, 6, 0.3);
-        let active = Active::new(&plan, &bank).unwrap();
+        let weights = weights(&plan, 6, 0.3);
+        let active = ActiveAdapters::new(&plan, &weights).unwrap();
         let merged = t5.merge_and_unload(&active).unwrap();
         let expected = logits(&t5, &batch(), &active);
         assert!(gap(&logits(&merged.t5, &batch(), &active), &expected) < 1e-5);
-        assert!(gap(&logits(&merged.t5, &batch(), &Active::none()), &expected) > 1e-2, "bottlenecks still act");
+        assert!(gap(&logits(&merged.t5, &batch(), &ActiveAdapters::none()), &expected) > 1e-2, "bottlenecks still act");
 
         let refused: Vec<&str> = merged.refused.iter().map(|refusal| refusal.site.as_str()).collect();
         let hidden =
@@ -293,16 +300,19 @@ fn a_merged_model_computes_the_same_and_names_what_it_could_not_merge() {
 fn a_stack_merges_as_one() {
     let t5 = build(&shape());
     let (first, second) = (plan(&t5, &[LORA]), plan(&t5, &[WIDE_LORA]));
-    let (one, two) = (bank(&first, 7, 0.3), bank(&second, 8, 0.3));
-    let stack = Active::stack([Active::new(&first, &one).unwrap(), Active::new(&second, &two).unwrap()]);
+    let (one, two) = (weights(&first, 7, 0.3), weights(&second, 8, 0.3));
+    let stack = ActiveAdapters::stack([
+        ActiveAdapters::new(&first, &one).unwrap(),
+        ActiveAdapters::new(&second, &two).unwrap(),
+    ]);
     let merged = t5.merge_and_unload(&stack).unwrap();
     assert_eq!(merged.refused, []);
     let expected = logits(&t5, &batch(), &stack);
-    assert!(gap(&logits(&merged.t5, &batch(), &Active::none()), &expected) < 1e-5);
+    assert!(gap(&logits(&merged.t5, &batch(), &ActiveAdapters::none()), &expected) < 1e-5);
     let back = merged.t5.unmerge(&stack).unwrap();
     assert!(t5.tensors().unwrap().iter().all(|(name, weight)| gap(weight, &back.t5.tensors().unwrap()[name]) < 1e-5));
     // With one of the two, the rest stays merged; the maps that it does not touch are named.
-    assert_eq!(merged.t5.unmerge(&Active::new(&first, &one).unwrap()).unwrap().refused.len(), 32 - 12);
+    assert_eq!(merged.t5.unmerge(&ActiveAdapters::new(&first, &one).unwrap()).unwrap().refused.len(), 32 - 12);
 }
 
 #[test]
@@ -311,11 +321,11 @@ fn named_adapters_are_switched_combined_and_chosen_by_row() {
     let mut adapters = Adapters::new(t5.sites());
     for (name, methods, seed) in [("home", LORA, 9), ("media", LORA, 10), ("travel", BOTTLENECK, 11)] {
         let plan = plan(&t5, &[methods]);
-        let bank = bank(&plan, seed, 0.3);
-        adapters.add_adapter(name, plan, bank).unwrap();
+        let weights = weights(&plan, seed, 0.3);
+        adapters.add_adapter(name, plan, weights).unwrap();
     }
     let batch = batch();
-    let bare = logits(&t5, &batch, &Active::none());
+    let bare = logits(&t5, &batch, &ActiveAdapters::none());
     let alone = |adapters: &Adapters, name: &str| logits(&t5, &batch, &adapters.get(name).unwrap());
 
     assert_eq!(gap(&logits(&t5, &batch, &adapters.active()), &alone(&adapters, "home")), 0.);
@@ -326,7 +336,7 @@ fn named_adapters_are_switched_combined_and_chosen_by_row() {
     assert_eq!((count.trainable, count.all), (maps, backbone + 2 * maps + layers));
 
     adapters.set_adapter(&["media", "travel"]).unwrap();
-    let stacked = Active::stack(["media", "travel"].map(|name| adapters.get(name).unwrap()));
+    let stacked = ActiveAdapters::stack(["media", "travel"].map(|name| adapters.get(name).unwrap()));
     assert_eq!(gap(&logits(&t5, &batch, &adapters.active()), &logits(&t5, &batch, &stacked)), 0.);
     adapters.disable_adapter();
     assert_eq!(gap(&logits(&t5, &batch, &adapters.active()), &bare), 0.);

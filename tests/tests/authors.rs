@@ -9,8 +9,8 @@ use hyperloader::authors::{import, read_checkpoint};
 use hyperloader::config::{Config, ModelConfig, TaskConfig, WeightType};
 use hyperloader::run::RunDir;
 use hyperloader::session::Session;
-use hyperloader::t5::T5Config;
 use peft_core::{Condition, Ctx};
+use peft_t5::T5Config;
 use peft_tests::golden::{Golden, folders};
 
 const AUTHORS: &str = "weights_authors.safetensors";
@@ -50,7 +50,7 @@ fn an_imported_checkpoint_is_a_run_that_computes_what_the_checkpoint_does() {
         let batch = golden.batch(0);
         for task in 0..model.tasks().names().len() {
             let [theirs, ours] = [&model, &session.model].map(|model| {
-                let active = model.active(model.bank(&Condition::Task(task)).unwrap()).unwrap();
+                let active = model.active(model.weights(&Condition::Task(task)).unwrap()).unwrap();
                 model.t5().encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap()
             });
             assert!(equal(&ours, &theirs), "{}", golden.name);

@@ -3,12 +3,12 @@
 
 use candle_core::{DType, Device, Tensor};
 use hyperloader::config::Config;
-use hyperloader::decode::{GenerationConfig, generate};
 use hyperloader::model::{Parts, PeftT5, TensorBatch};
-use hyperloader::t5::{T5Config, Weights, preset};
 use hyperloader::train::check_gradients;
-use peft_core::ops::SmoothedCrossEntropy;
 use peft_core::{Condition, Ctx, ParamStore, Tasks};
+use peft_kernels::SmoothedCrossEntropy;
+use peft_t5::decode::{GenerationConfig, generate};
+use peft_t5::{T5Config, Weights, preset};
 
 const LORA: &str = "[[peft]]\npeft_type = \"LORA\"\nr = 3\nlora_alpha = 12\n";
 const ADAPTER: &str = "[[peft]]\npeft_type = \"BOTTLENECK\"\nreduction_factor = 4\n";
@@ -73,7 +73,7 @@ fn row(batch: &TensorBatch, n: usize) -> TensorBatch {
 }
 
 fn logits(model: &PeftT5, batch: &TensorBatch, condition: &Condition) -> Tensor {
-    let active = model.active(model.bank(condition).unwrap()).unwrap();
+    let active = model.active(model.weights(condition).unwrap()).unwrap();
     let encoded = model.t5().encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
     let hidden = model.t5().decode(&batch.labels, &encoded, &batch.mask, &active, &mut Ctx::eval()).unwrap();
     model.t5().logits(&hidden, &active, &mut Ctx::eval()).unwrap()
@@ -127,11 +127,11 @@ fn tasks_differ_where_the_weights_are_conditional() {
 fn a_folded_model_writes_the_same_tokens() {
     for (name, text) in combinations() {
         let model = build(&text).model;
-        let bank = model.bank(&Condition::Task(1)).unwrap().detach();
-        let active = model.active(&bank).unwrap();
+        let weights = model.weights(&Condition::Task(1)).unwrap().detach();
+        let active = model.active(&weights).unwrap();
         let folded = model.t5().fold(&active).unwrap();
         let batch = batch();
-        let write = |t5: &hyperloader::t5::T5| {
+        let write = |t5: &peft_t5::T5| {
             let encoded = t5.encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
             generate(t5, &encoded, &batch.mask, &active, &GenerationConfig::default()).unwrap()
         };

@@ -2,12 +2,12 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use candle_core::Tensor;
-use hyperloader::decode::{GenerationConfig, generate};
 use hyperloader::model::PeftT5;
 use hyperloader::optim::{AdamW, AdamWConfig, AdamWFlavor, Gradients, Unreached};
-use hyperloader::t5::shift_right;
-use peft_core::ops::{Kernels, Reduction, SmoothedCrossEntropy};
 use peft_core::{Ctx, ParamStore};
+use peft_kernels::{Kernels, Reduction, SmoothedCrossEntropy};
+use peft_t5::decode::{GenerationConfig, generate};
+use peft_t5::shift_right;
 use peft_tests::golden::{Golden, folders};
 
 /// Of encoder output, logits, gradients and stepped weights, relative to the largest value of the tensor (of 1 for weights).
@@ -54,8 +54,8 @@ fn encode(
     kernels: Kernels,
 ) -> (Tensor, Tensor) {
     let batch = golden.batch(n);
-    let bank = model.bank(condition).unwrap();
-    let active = model.active(bank).unwrap();
+    let weights = model.weights(condition).unwrap();
+    let active = model.active(weights).unwrap();
     let encoded = model.t5().encode(&batch.source, &batch.mask, &active, &mut eval(kernels)).unwrap();
     let inputs = shift_right(&batch.labels, golden.description.backbone.start).unwrap();
     let hidden = model.t5().decode(&inputs, &encoded, &batch.mask, &active, &mut eval(kernels)).unwrap();
@@ -196,13 +196,13 @@ fn generated_weights() {
         }
         let (model, _) = golden.model();
         let errors = generated.into_iter().map(|(task, site, weight, theirs)| {
-            let bank = model.bank(&golden.condition(&task)).unwrap();
-            let place = model.plan().entries().iter().enumerate().find_map(|(e, entry)| {
-                let param = entry.params.iter().position(|p| entry.site.path == site && p.name == weight)?;
+            let weights = model.weights(&golden.condition(&task)).unwrap();
+            let place = model.plan().targets().iter().enumerate().find_map(|(e, target)| {
+                let param = target.params.iter().position(|p| target.site.path == site && p.name == weight)?;
                 Some((e, param))
             });
-            let (entry, param) = place.unwrap_or_else(|| panic!("{}: no {weight} at {site}", golden.name));
-            gap(&bank.entry(entry)[param], &theirs)
+            let (target, param) = place.unwrap_or_else(|| panic!("{}: no {weight} at {site}", golden.name));
+            gap(&weights.entry(target)[param], &theirs)
         });
         Some(errors.fold(0., f64::max) / GENERATED_TOLERANCE)
     });
@@ -218,8 +218,8 @@ fn greedy_and_beam_tokens() {
         let (model, _) = golden.model();
         let settings = &golden.description.generation;
         for (task, condition) in golden.tasks() {
-            let bank = model.bank(&condition).unwrap().detach();
-            let active = model.active(&bank).unwrap();
+            let weights = model.weights(&condition).unwrap().detach();
+            let active = model.active(&weights).unwrap();
             let batch = golden.batch(0);
             for (key, num_beams) in [("greedy", std::num::NonZeroUsize::MIN), ("beam4", settings.num_beams)] {
                 let config = GenerationConfig {
@@ -253,8 +253,8 @@ fn counts_of_trainable_and_all_elements() {
             .filter(|(n, _)| !golden.description.peft.trainable().covers(n))
             .map(|(_, t)| t.elem_count())
             .sum();
-        assert_eq!(store.elements(), golden.description.trainable, "{}", golden.name);
-        assert_eq!(store.elements() + frozen, golden.description.total, "{}", golden.name);
+        assert_eq!(store.num_parameters(), golden.description.trainable, "{}", golden.name);
+        assert_eq!(store.num_parameters() + frozen, golden.description.total, "{}", golden.name);
         Some(0.)
     });
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use candle_core::{Device, Tensor};
-use peft_core::Active;
+use peft_core::ActiveAdapters;
 use peft_lora::files::{PeftFolder, read_peft, write_peft};
 use peft_tests::compat::{CompatGolden, compat_goldens};
 
@@ -19,10 +19,10 @@ fn every_folder_computes_what_peft_does_apart_and_merged() {
     for golden in goldens() {
         let t5 = &golden.t5;
         let adapter = read_peft(&golden.path, &golden.base(), t5.sites()).unwrap();
-        let (plan, bank) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
-        let active = Active::new(&plan, &bank).unwrap();
+        let (plan, weights) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
+        let active = ActiveAdapters::new(&plan, &weights).unwrap();
         golden.check(t5, &active);
-        golden.check(&t5.fold(&active).unwrap(), &Active::none());
+        golden.check(&t5.fold(&active).unwrap(), &ActiveAdapters::none());
     }
 }
 
@@ -42,8 +42,8 @@ fn what_is_written_is_what_was_read() {
             assert!(gap < 1e-6, "{}: {name} differs by {gap}", golden.name);
         }
         let again = read_peft(folder.path(), &base, sites).unwrap();
-        let (plan, bank) = again.build(sites, &Device::Cpu).unwrap();
-        golden.check(&golden.t5, &Active::new(&plan, &bank).unwrap());
+        let (plan, weights) = again.build(sites, &Device::Cpu).unwrap();
+        golden.check(&golden.t5, &ActiveAdapters::new(&plan, &weights).unwrap());
         if !golden.config["use_dora"].as_bool().unwrap_or(false) && golden.config["modules_to_save"].is_null() {
             assert!(adapter.weights.iter().all(|(name, tensor)| bits(tensor) == bits(&again.weights[name])));
         }

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use hyperloader::t5::{T5, Weights, preset};
 use peft_adapter::files::{AdapterHubFolder, ModelInfo, read_adapterhub, read_peft, write_adapterhub, write_peft};
 use peft_adapter::{MamConfig, PrefixConfig, PrefixTuningConfig, PromptTuningConfig, UniPeltConfig};
 use peft_core::{
-    Active, Adapter, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, StaticConfig, Tasks, WeightBank,
+    ActiveAdapters, AdapterCheckpoint, AdapterWeights, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig,
+    StaticConfig, Tasks,
 };
 use peft_lora::files::PeftFolder;
+use peft_t5::{T5, Weights, preset};
 use peft_tests::compat::{CompatGolden, compat_goldens};
 use serde_json::Value;
 
@@ -30,9 +31,9 @@ fn is_copy(key: &str) -> bool {
     key.contains(".prefix_tuning.pool.")
 }
 
-fn check(golden: &CompatGolden, adapter: &Adapter) {
-    let (plan, bank) = adapter.build(golden.t5.sites(), &Device::Cpu).unwrap();
-    golden.check(&golden.t5, &Active::new(&plan, &bank).unwrap());
+fn check(golden: &CompatGolden, adapter: &AdapterCheckpoint) {
+    let (plan, weights) = adapter.build(golden.t5.sites(), &Device::Cpu).unwrap();
+    golden.check(&golden.t5, &ActiveAdapters::new(&plan, &weights).unwrap());
 }
 
 fn bits(tensor: &Tensor) -> Vec<u32> {
@@ -164,8 +165,8 @@ fn t5(layers: usize) -> T5 {
 }
 
 /// `method` with its initial weights, which are random but for biases and LoRA's B, and noise on top.
-fn adapter(t5: &T5, method: Box<dyn PeftConfig>) -> Adapter {
-    let adapter = Adapter { methods: vec![method], weights: BTreeMap::new() };
+fn adapter(t5: &T5, method: Box<dyn PeftConfig>) -> AdapterCheckpoint {
+    let adapter = AdapterCheckpoint { methods: vec![method], weights: BTreeMap::new() };
     let plan = adapter.plan(t5.sites()).unwrap();
     let (store, noise) = (ParamStore::new(0, &Device::Cpu), ParamStore::new(1, &Device::Cpu));
     let generator = StaticConfig::default().build(&plan, &Tasks::new(["one"]), store.var_builder()).unwrap();
@@ -174,12 +175,12 @@ fn adapter(t5: &T5, method: Box<dyn PeftConfig>) -> Adapter {
         let noise = noise.var_builder().get_with_hints(value.dims(), &name, peft_core::normal(0.2)).unwrap();
         (name, (value + noise.detach()).unwrap())
     };
-    Adapter { weights: store.tensors().into_iter().map(random).collect(), ..adapter }
+    AdapterCheckpoint { weights: store.tensors().into_iter().map(random).collect(), ..adapter }
 }
 
-fn output(t5: &T5, adapter: &Adapter) -> Tensor {
-    let (plan, bank) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
-    let active = Active::new(&plan, &bank).unwrap();
+fn output(t5: &T5, adapter: &AdapterCheckpoint) -> Tensor {
+    let (plan, weights) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
+    let active = ActiveAdapters::new(&plan, &weights).unwrap();
     let ids = Tensor::new(&[[3u32, 7, 1], [9, 1, 0]], &Device::Cpu).unwrap();
     let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
     let mut ctx = Ctx::eval();
@@ -242,9 +243,9 @@ fn unions_go_through_adapterhub_folders() {
 }
 
 /// The decoder's output for a sentence at once, and token by token.
-fn at_once_and_in_steps(t5: &T5, adapter: &Adapter) -> (Tensor, Tensor) {
-    let (plan, bank) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
-    let (active, mut ctx) = (Active::new(&plan, &bank).unwrap(), Ctx::eval());
+fn at_once_and_in_steps(t5: &T5, adapter: &AdapterCheckpoint) -> (Tensor, Tensor) {
+    let (plan, weights) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
+    let (active, mut ctx) = (ActiveAdapters::new(&plan, &weights).unwrap(), Ctx::eval());
     let ids = Tensor::new(&[[3u32, 7, 4, 1], [9, 1, 0, 0]], &Device::Cpu).unwrap();
     let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
     let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
@@ -284,16 +285,16 @@ fn rows_of_one_batch_may_have_different_prefixes() {
         let name = method.typetag_name();
         let adapter = adapter(&t5, method);
         let (plan, one) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
-        let other = WeightBank::new(one.iter().map(|w| w.iter().map(|w| (w * -0.5).unwrap()).collect()).collect());
+        let other = AdapterWeights::new(one.iter().map(|w| w.iter().map(|w| (w * -0.5).unwrap()).collect()).collect());
         let ids = Tensor::new(&[[3u32, 7, 4, 1], [9, 1, 0, 0]], &Device::Cpu).unwrap();
-        let run = |bank: &WeightBank, ids: &Tensor| {
-            let (active, mut ctx) = (Active::new(&plan, bank).unwrap(), Ctx::eval());
+        let run = |weights: &AdapterWeights, ids: &Tensor| {
+            let (active, mut ctx) = (ActiveAdapters::new(&plan, weights).unwrap(), Ctx::eval());
             let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
             let encoded = t5.encode(ids, &mask, &active, &mut ctx).unwrap();
             t5.decode(ids, &encoded, &mask, &active, &mut ctx).unwrap()
         };
         let row = |n| ids.narrow(0, n, 1).unwrap().contiguous().unwrap();
-        let mixed = run(&WeightBank::rows(&[one.clone(), other.clone()], &[1, 0]).unwrap(), &ids);
+        let mixed = run(&AdapterWeights::rows(&[one.clone(), other.clone()], &[1, 0]).unwrap(), &ids);
         let apart = Tensor::cat(&[run(&other, &row(0)), run(&one, &row(1))], 0).unwrap();
         assert!(gap(&mixed, &apart) < 1e-5, "{name}");
         assert!(gap(&mixed, &run(&one, &ids)) > 1e-3, "{name}");

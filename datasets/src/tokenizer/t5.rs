@@ -148,8 +148,8 @@ impl T5Tokenizer {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        std::fs::write(path, self.to_json()?).map_err(Error::io(path))
+        let json = self.to_json()?;
+        Ok(peft_files::write_atomic(path, |file| std::io::Write::write_all(file, json.as_bytes()))?)
     }
 
     /// The contents of [`Self::save`]'s file; the same tokenizer always gives the same bytes.

@@ -13,13 +13,13 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use peft_core::{ParamStore, Tasks};
 
-use crate::compile::pytorch_format;
 use crate::config::Config;
-use crate::files::{load_tensors, save_tensors, write_atomic, write_dir_atomic};
+use crate::files::write_dir_atomic;
 use crate::model::{Parts, PeftT5, check_vocabulary, open_tokenizer, shape_of};
 use crate::run::{ADAPTER_FILE, RunDir};
-use crate::t5::{Weights, save_backbone};
 use crate::{Error, Result};
+use peft_files::{load_tensors, save_tensors, write_atomic};
+use peft_t5::{Weights, save_backbone};
 
 /// The tensors of a checkpoint under our names.
 ///
@@ -54,7 +54,7 @@ pub fn read_checkpoint(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor
 
 fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     if path.extension().is_some_and(|extension| extension == "safetensors") {
-        return load_tensors(path);
+        return Ok(load_tensors(path)?);
     }
     if !path.is_file() {
         return Err(Error::io(path, std::io::ErrorKind::NotFound.into()));
@@ -102,9 +102,9 @@ pub fn import(config: &Config, path: &Path, out: &Path, device: &Device) -> Resu
     write_dir_atomic(out, |folder| {
         save_backbone(model.t5(), folder)?;
         tokenizer.save(folder.join("tokenizer.json"))?;
-        save_tensors(folder.join(ADAPTER_FILE), &store.tensors(), &pytorch_format())?;
+        save_tensors(folder.join(ADAPTER_FILE), &store.tensors(), peft_files::PYTORCH)?;
         let text = config.to_toml()?;
-        write_atomic(RunDir::new(folder).config(), |file| file.write_all(text.as_bytes()))
+        Ok(write_atomic(RunDir::new(folder).config(), |file| file.write_all(text.as_bytes()))?)
     })
 }
 

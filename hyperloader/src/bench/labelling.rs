@@ -7,9 +7,9 @@ use peft_core::{Condition, Ctx};
 use rayon::prelude::*;
 
 use super::{LabellingReport, Spread};
-use crate::decode::{Source, TagDecoder};
 use crate::model::PeftT5;
 use crate::{Error, Result};
+use peft_t5::decode::{Source, TagDecoder};
 
 /// Tags of the measured task. Each has a token of its own, which is chosen, and one that all share, which is certain then: three
 /// tokens a word with the sentinel.
@@ -30,8 +30,8 @@ pub(super) struct Work<'a> {
 /// Measures structured decoding for the first task of `model`, its weights generated and folded beforehand, as `predict` does
 /// it, without tokenization.
 pub(super) fn measure(model: &PeftT5, work: &Work<'_>, first_word: u32) -> Result<LabellingReport> {
-    let bank = model.bank(&Condition::Task(0))?.detach();
-    let active = model.active(&bank)?;
+    let weights = model.weights(&Condition::Task(0))?.detach();
+    let active = model.active(&weights)?;
     let t5 = model.fold(&active)?;
     let vocabulary = t5.config().vocab_size as u32;
     let words = (work.target_length.saturating_sub(1) / TOKENS_OF_A_WORD).max(1);
@@ -47,7 +47,7 @@ pub(super) fn measure(model: &PeftT5, work: &Work<'_>, first_word: u32) -> Resul
     let label = |source: &Tensor| -> Result<usize> {
         let source: Vec<Vec<u32>> = source.to_vec2()?;
         let sentences: Vec<&[u32]> = source.iter().map(Vec::as_slice).collect();
-        let encoded = t5.encode_rows(&sentences, &active, &mut Ctx::eval())?;
+        let encoded = t5.encode_packed(&sentences, &active, &mut Ctx::eval())?;
         let source = Source { t5: &t5, encoded: &encoded, active: &active };
         Ok(decoder.decode(&source, &vec![words; sentences.len()], 1)?.len())
     };

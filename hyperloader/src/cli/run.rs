@@ -47,7 +47,7 @@ fn fail(error: &Error, verbose: bool) -> ExitCode {
         cause = inner.source();
     }
     ExitCode::from(match error {
-        Error::Config(_) => 2,
+        Error::Config(_) | Error::T5(peft_t5::Error::Config(_)) => 2,
         Error::Peft(
             peft_core::Error::NoSiteMatched { .. }
             | peft_core::Error::InvalidConfig { .. }

@@ -7,7 +7,6 @@ mod partition;
 mod task_model;
 mod trial;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -18,11 +17,12 @@ pub use task_model::{Folded, TaskModel};
 pub use trial::Trial;
 
 use crate::config::WeightType;
-use crate::files::{save_tensors, write_atomic, write_dir_atomic};
+use crate::files::write_dir_atomic;
 use crate::run::{ADAPTER_FILE, RunDir, TagSets};
 use crate::session::Session;
-use crate::t5::save_backbone;
 use crate::{Error, Result};
+use peft_files::{save_tensors, write_atomic};
+use peft_t5::save_backbone;
 
 /// What compiling amounts to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -63,13 +63,13 @@ pub fn compile(run: &RunDir, task: &str, out: &Path, dtype: WeightType, device: 
     let Session { config, tokenizer, model, .. } = session;
     let methods = config.methods_again()?;
     let mut folded = TaskModel::new(&model, &task)?.fold(methods)?;
-    let parameters_after = folded.elements()?;
+    let parameters_after = folded.num_parameters()?;
     let mut config = task_model::static_config(config, &task, &mut folded);
     config.model.dtype = dtype;
     write_dir_atomic(out, |folder| {
         save_backbone(&folded.t5, folder)?;
         tokenizer.save(folder.join("tokenizer.json"))?;
-        save_tensors(folder.join(ADAPTER_FILE), &folded.weights, &pytorch_format())?;
+        save_tensors(folder.join(ADAPTER_FILE), &folded.weights, peft_files::PYTORCH)?;
         let compiled = RunDir::new(folder);
         let text = config.to_toml()?;
         write_atomic(compiled.config(), |file| file.write_all(text.as_bytes()))?;
@@ -87,9 +87,4 @@ pub fn compile(run: &RunDir, task: &str, out: &Path, dtype: WeightType, device: 
             parameters_after,
         })
     })
-}
-
-/// The metadata without which `transformers` refuses a file.
-pub(crate) fn pytorch_format() -> BTreeMap<String, String> {
-    BTreeMap::from([("format".to_owned(), "pt".to_owned())])
 }

@@ -3,21 +3,25 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use peft_core::{Plan, Result, Site, WeightBank};
+use peft_core::{AdapterWeights, Plan, Result, Site};
 
 /// For each method of `plan` whether it folds, whole, into the backbone's weights.
 ///
 /// A method folds if it does so at each of its sites, and no other method acts there that does not: the order of the two
 /// would change. `weights` has one set, without a batch axis; `base` are the backbone's parameters by name.
-pub(super) fn folding_methods(plan: &Plan, weights: &WeightBank, base: &BTreeMap<String, Tensor>) -> Result<Vec<bool>> {
-    let count = plan.entries().iter().map(|entry| entry.method + 1).max().unwrap_or(0);
+pub(super) fn folding_methods(
+    plan: &Plan,
+    weights: &AdapterWeights,
+    base: &BTreeMap<String, Tensor>,
+) -> Result<Vec<bool>> {
+    let count = plan.targets().iter().map(|target| target.method + 1).max().unwrap_or(0);
     let mut folds = vec![true; count];
-    for (entry, weights) in plan.entries().iter().zip(weights.iter()) {
-        let foldable = match base.get(&weight_name(&entry.site)) {
-            Some(base) => entry.module.delta(weights, base)?.is_some(),
+    for (target, weights) in plan.targets().iter().zip(weights.iter()) {
+        let foldable = match base.get(&weight_name(&target.site)) {
+            Some(base) => target.module.delta(weights, base)?.is_some(),
             None => false,
         };
-        if let (false, Some(method)) = (foldable, folds.get_mut(entry.method)) {
+        if let (false, Some(method)) = (foldable, folds.get_mut(target.method)) {
             *method = false;
         }
     }
@@ -34,10 +38,11 @@ fn weight_name(site: &Site) -> String {
 fn spread(plan: &Plan, folds: &mut [bool]) -> bool {
     let stays = |folds: &[bool], method: usize| folds.get(method) == Some(&false);
     let mut changed = false;
-    for entry in plan.entries() {
-        let shared = |other: &peft_core::Entry| other.site.path == entry.site.path && stays(folds, other.method);
-        if !stays(folds, entry.method) && plan.entries().iter().any(shared) {
-            if let Some(method) = folds.get_mut(entry.method) {
+    for target in plan.targets() {
+        let shared =
+            |other: &peft_core::TargetedModule| other.site.path == target.site.path && stays(folds, other.method);
+        if !stays(folds, target.method) && plan.targets().iter().any(shared) {
+            if let Some(method) = folds.get_mut(target.method) {
                 *method = false;
             }
             changed = true;

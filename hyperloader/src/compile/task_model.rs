@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use peft_core::{Active, Condition, PEFT_PREFIX, PeftConfig, Plan, WeightBank};
+use peft_core::{ActiveAdapters, AdapterWeights, Condition, PEFT_PREFIX, PeftConfig, Plan};
 
 use super::partition::folding_methods;
 use crate::config::Config;
 use crate::model::PeftT5;
-use crate::t5::T5;
 use crate::{Error, Result};
+use peft_t5::T5;
 
 /// The weights of one task, generated and cut off from the graph.
 #[derive(Debug)]
 pub struct TaskModel<'a> {
     model: &'a PeftT5,
-    bank: WeightBank,
+    weights: AdapterWeights,
 }
 
 impl<'a> TaskModel<'a> {
@@ -25,15 +25,15 @@ impl<'a> TaskModel<'a> {
     /// If the model does not know the task.
     pub fn new(model: &'a PeftT5, name: &str) -> Result<Self> {
         let task = model.tasks().index(name)?;
-        Ok(Self { model, bank: model.bank(&Condition::Task(task))?.detach() })
+        Ok(Self { model, weights: model.weights(&Condition::Task(task))?.detach() })
     }
 
     /// The task's weights under the names that static ones have, all methods or those that `wanted` numbers.
     pub fn static_weights(&self, wanted: impl Fn(usize) -> bool) -> BTreeMap<String, Tensor> {
         let entries =
-            self.model.plan().entries().iter().zip(self.bank.iter()).filter(|(entry, _)| wanted(entry.method));
-        let named = entries.flat_map(|(entry, weights)| {
-            let names = entry.params.iter().map(|param| format!("{PEFT_PREFIX}.{}", entry.key(param)));
+            self.model.plan().targets().iter().zip(self.weights.iter()).filter(|(target, _)| wanted(target.method));
+        let named = entries.flat_map(|(target, weights)| {
+            let names = target.params.iter().map(|param| format!("{PEFT_PREFIX}.{}", target.key(param)));
             names.zip(weights.iter().cloned())
         });
         named.collect()
@@ -46,7 +46,7 @@ impl<'a> TaskModel<'a> {
     pub fn fold(&self, methods: Vec<Box<dyn PeftConfig>>) -> Result<Folded> {
         let plan = self.model.plan();
         let t5 = self.model.t5();
-        let folds = folding_methods(plan, &self.bank, &t5.tensors()?)?;
+        let folds = folding_methods(plan, &self.weights, &t5.tensors()?)?;
         let is_folded = |method: usize| folds.get(method) == Some(&true);
         let weights = self.static_weights(|method| !is_folded(method));
         let mut split = (Vec::new(), Vec::new());
@@ -56,9 +56,9 @@ impl<'a> TaskModel<'a> {
         }
         let (gone, kept) = split;
         let folding = Plan::resolve(t5.sites(), &gone)?;
-        let entries = plan.entries().iter().zip(self.bank.iter()).filter(|(entry, _)| is_folded(entry.method));
-        let bank = WeightBank::new(entries.map(|(_, weights)| weights.to_vec()).collect());
-        let t5 = t5.fold(&Active::new(&folding, &bank)?)?;
+        let entries = plan.targets().iter().zip(self.weights.iter()).filter(|(target, _)| is_folded(target.method));
+        let foldable = AdapterWeights::new(entries.map(|(_, weights)| weights.to_vec()).collect());
+        let t5 = t5.fold(&ActiveAdapters::new(&folding, &foldable)?)?;
         Ok(Folded { t5, folded: names(&gone), kept: names(&kept), methods: kept, weights })
     }
 }
@@ -87,7 +87,7 @@ impl Folded {
     ///
     /// # Errors
     /// As [`T5::tensors`].
-    pub fn elements(&self) -> Result<usize> {
+    pub fn num_parameters(&self) -> Result<usize> {
         let own = self.t5.tensors()?.values().map(Tensor::elem_count).sum::<usize>();
         Ok(own + self.weights.values().map(Tensor::elem_count).sum::<usize>())
     }
@@ -111,7 +111,7 @@ impl Folded {
 /// The configuration of a model with one task and static weights.
 pub(super) fn static_config(config: Config, task: &str, folded: &mut Folded) -> Config {
     Config {
-        model: crate::config::ModelConfig { tokenizer: None, trainable: crate::t5::Trainable::None, ..config.model },
+        model: crate::config::ModelConfig { tokenizer: None, trainable: peft_t5::Trainable::None, ..config.model },
         generator: Config::default().generator,
         peft: std::mem::take(&mut folded.methods),
         tasks: config.tasks.into_iter().filter(|one| one.name == task).collect(),

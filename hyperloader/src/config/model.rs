@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use candle_core::DType;
 use serde::{Deserialize, Serialize};
 
-use crate::t5::Trainable;
 use crate::{Error, Result};
+use peft_t5::Trainable;
 
 /// The type of the backbone's frozen matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::*;
 use crate::optim::{AdamWConfig, Schedule};
-use crate::t5::Trainable;
+use peft_t5::Trainable;
 
 /// `text` as the file `config.toml`, with overrides.
 fn with(text: &str, overrides: &[&str]) -> Result<Config, String> {

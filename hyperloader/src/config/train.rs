@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use peft_core::ops::{Kernels, Reduction, SmoothedCrossEntropy};
+use peft_kernels::{Kernels, Reduction, SmoothedCrossEntropy};
 use serde::{Deserialize, Serialize};
 
 use super::count;

@@ -6,18 +6,18 @@ use candle_core::Tensor;
 use datasets::encode::{Encoder, Pair, collate, decode_tags};
 use datasets::labels::OUTSIDE;
 use datasets::tokenizer::{T5Tokenizer, WordEncoder};
-use peft_core::{Condition, Ctx, WeightBank};
+use peft_core::{AdapterWeights, Condition, Ctx};
 use rayon::prelude::*;
 
 use super::batches::batches;
 use super::labelled::{Labelled, Piece, join};
 use super::windows::{Limits, windows};
 use crate::config::{Decoding, EvalConfig};
-use crate::decode::{GenerationConfig, Source, TagDecoder, TagSequence, generate};
 use crate::model::PeftT5;
-use crate::t5::T5;
 use crate::tasks::Corpus;
 use crate::{Error, Result};
+use peft_t5::T5;
+use peft_t5::decode::{GenerationConfig, Source, TagDecoder, TagSequence, generate};
 
 /// Labels sentences for one task.
 ///
@@ -28,7 +28,7 @@ pub struct Labeller<'a> {
     tokenizer: &'a T5Tokenizer,
     corpus: &'a Corpus<'a>,
     t5: T5,
-    bank: WeightBank,
+    weights: AdapterWeights,
     method: Method,
     batch_size: usize,
 }
@@ -73,8 +73,8 @@ impl<'a> Labeller<'a> {
         tags: &[String],
     ) -> Result<Self> {
         let task = model.tasks().index(corpus.name())?;
-        let bank = model.bank(&Condition::Task(task))?.detach();
-        let t5 = model.fold(&model.active(&bank)?)?;
+        let weights = model.weights(&Condition::Task(task))?.detach();
+        let t5 = model.fold(&model.active(&weights)?)?;
         let method = match eval.decoding {
             Decoding::Structured => {
                 let words: Vec<&str> = tags.iter().map(|tag| corpus.words().word(tag)).collect();
@@ -89,7 +89,7 @@ impl<'a> Labeller<'a> {
                 ..GenerationConfig::default()
             }),
         };
-        Ok(Self { model, tokenizer, corpus, t5, bank, method, batch_size: eval.batch_size.get() })
+        Ok(Self { model, tokenizer, corpus, t5, weights, method, batch_size: eval.batch_size.get() })
     }
 
     /// Labels sentences, in their order: exactly one tag for each word, however long a sentence is.
@@ -171,12 +171,12 @@ impl<'a> Labeller<'a> {
     }
 
     fn write(&self, batch: &[&Window]) -> Result<Vec<Piece>> {
-        let active = self.model.active(&self.bank)?;
+        let active = self.model.active(&self.weights)?;
         let words: Vec<usize> = batch.iter().map(|window| window.words.len()).collect();
         match &self.method {
             Method::Structured { decoder, tags, beams } => {
                 let sources: Vec<&[u32]> = batch.iter().map(|window| window.pair.source.as_slice()).collect();
-                let encoded = self.t5.encode_rows(&sources, &active, &mut Ctx::eval())?;
+                let encoded = self.t5.encode_packed(&sources, &active, &mut Ctx::eval())?;
                 let source = Source { t5: &self.t5, encoded: &encoded, active: &active };
                 let found = decoder.decode(&source, &words, *beams)?;
                 found.into_iter().map(|sequences| structured(sequences, tags)).collect()

@@ -13,15 +13,15 @@ use std::path::Path;
 
 use candle_core::Device;
 use peft_adapter::files::{ModelInfo, write_adapterhub, write_peft};
-use peft_core::Adapter;
+use peft_core::AdapterCheckpoint;
 
 use crate::compile::TaskModel;
 use crate::config::WeightType;
 use crate::files::write_dir_atomic;
 use crate::run::RunDir;
 use crate::session::Session;
-use crate::t5::save_backbone;
 use crate::{Error, Result};
+use peft_t5::save_backbone;
 
 /// Whose files are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn export(run: &RunDir, task: &str, format: ExportFormat, out: &Path, device
         }
         let t5 = session.model.t5();
         let (base, sites) = (t5.tensors()?, t5.sites());
-        let adapter = Adapter { methods, weights: model.static_weights(|_| true) };
+        let adapter = AdapterCheckpoint { methods, weights: model.static_weights(|_| true) };
         match format {
             ExportFormat::AdapterHub => {
                 let info = ModelInfo { name: task.replace('.', "_"), ..ModelInfo::default() };

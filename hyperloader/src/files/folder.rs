@@ -3,7 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::atomic::{parent, sync_folder, temporary_beside};
+use peft_files::{parent, sync_folder, temporary_prefix};
+
 use super::manifest::{MANIFEST, Manifest};
 use crate::{Error, Result};
 
@@ -23,23 +24,24 @@ const REPLACED: &str = "old";
 /// [`Error::Io`] naming the path; whatever `write` returns.
 pub fn write_dir_atomic<T>(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let path = path.as_ref();
-    let temporary = temporary_beside(path, BUILDING)?;
-    fs::create_dir_all(&temporary).map_err(|source| Error::io(&temporary, source))?;
-    let result = build(path, &temporary, write);
-    if result.is_err() {
-        // The first error is the one to report; a leftover is removed at the next start.
-        let _ = fs::remove_dir_all(&temporary);
-    }
-    result
+    let temporary = temporary(path).map_err(|source| Error::io(path, source))?;
+    let value = write(temporary.path())?;
+    let manifest = Manifest::of(temporary.path())?;
+    manifest.write(temporary.path())?;
+    sync_tree(temporary.path(), &manifest)?;
+    take_place(temporary.path(), path)?;
+    // The folder has its final name, so there is nothing left to remove.
+    let _ = temporary.keep();
+    Ok(value)
 }
 
-fn build<T>(path: &Path, temporary: &Path, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    let value = write(temporary)?;
-    let manifest = Manifest::of(temporary)?;
-    manifest.write(temporary)?;
-    sync_tree(temporary, &manifest)?;
-    take_place(temporary, path)?;
-    Ok(value)
+/// A new empty folder next to `path`, with the permissions that folders usually get.
+fn temporary(path: &Path) -> std::io::Result<tempfile::TempDir> {
+    fs::create_dir_all(parent(path))?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    builder.prefix(&temporary_prefix(path, BUILDING)?).tempdir_in(parent(path))
 }
 
 /// Renames `temporary` to `path`, out of whose way an earlier folder goes first.
@@ -47,7 +49,7 @@ fn take_place(temporary: &Path, path: &Path) -> Result<()> {
     let rename = |from: &Path, to: &Path| fs::rename(from, to).map_err(|source| Error::io(to, source));
     let old = match fs::symlink_metadata(path) {
         Ok(_) => {
-            let old = temporary_beside(path, REPLACED)?;
+            let old = replaced_name(path)?;
             rename(path, &old)?;
             Some(old)
         }
@@ -60,6 +62,13 @@ fn take_place(temporary: &Path, path: &Path) -> Result<()> {
         Some(old) => remove(&old),
         None => Ok(()),
     }
+}
+
+/// The name of the replaced folder. Only one process writes there, so its number makes the name free.
+fn replaced_name(path: &Path) -> Result<PathBuf> {
+    let mut name = temporary_prefix(path, REPLACED).map_err(|source| Error::io(path, source))?;
+    name.push("0");
+    Ok(path.with_file_name(name))
 }
 
 /// Makes all files, and then the names in all folders, reach the disk.
@@ -77,7 +86,7 @@ fn sync_tree(folder: &Path, manifest: &Manifest) -> Result<()> {
 
 /// Clears `folder` of what killed processes left in it, and returns the paths that were dealt with.
 ///
-/// Half-built files and folders (`<name>.tmp-<process>-<number>`) are removed. A replaced folder
+/// Half-built files and folders (`<name>.tmp-<process>-<letters>`) are removed. A replaced folder
 /// (`<name>.old-…`) takes its name back if the process was killed before the new one had it, and is removed
 /// otherwise. Call it once at the start of the only process that writes there. A folder that does not exist is clean.
 ///
@@ -107,13 +116,15 @@ pub fn remove_leftovers(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Takes `<name>.<kind>-<process>-<number>` apart into name and kind.
+/// Takes `<name>.<kind>-<process>-<letters>` apart into name and kind.
 fn leftover(name: &str) -> Option<(&str, &str)> {
     let (original, suffix) = name.rsplit_once('.')?;
     let mut parts = suffix.split('-');
-    let (kind, process, number) = (parts.next()?, parts.next()?, parts.next()?);
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let ours = [BUILDING, REPLACED].contains(&kind) && digits(process) && digits(number);
+    let (kind, process, letters) = (parts.next()?, parts.next()?, parts.next()?);
+    let all = |text: &str, kind: fn(&u8) -> bool| !text.is_empty() && text.as_bytes().iter().all(kind);
+    let ours = [BUILDING, REPLACED].contains(&kind)
+        && all(process, u8::is_ascii_digit)
+        && all(letters, u8::is_ascii_alphanumeric);
     (ours && parts.next().is_none() && !original.is_empty()).then_some((original, kind))
 }
 
@@ -198,7 +209,7 @@ mod tests {
         for name in ["step-3.tmp-12-0", "step-2", "step-2.old-12-1", "notes.tmp-mine"] {
             fs::create_dir(folder.join(name)).unwrap();
         }
-        fs::write(folder.join("metrics.jsonl.tmp-12-7"), "").unwrap();
+        fs::write(folder.join("metrics.jsonl.tmp-12-aB7x"), "").unwrap();
         fs::write(folder.join("step-3.tmp-12-0/half"), "").unwrap();
         let removed = remove_leftovers(folder).unwrap();
         assert_eq!(removed.len(), 3);

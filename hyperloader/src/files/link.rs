@@ -3,11 +3,8 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::atomic::parent;
-#[cfg(unix)]
-use super::atomic::{sync_folder, temporary_beside};
-#[cfg(not(unix))]
-use super::write_atomic;
+use peft_files::parent;
+
 use crate::{Error, Result};
 
 /// Makes `link` point at `target`, in one step: a reader sees the earlier target or the new one.
@@ -30,23 +27,20 @@ pub fn update_link(link: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<(
 
 #[cfg(unix)]
 fn replace(link: &Path, target: &Path) -> Result<()> {
-    let temporary = temporary_beside(link, "tmp")?;
     let replace = || -> io::Result<()> {
-        std::os::unix::fs::symlink(target, &temporary)?;
-        std::fs::rename(&temporary, link)?;
-        sync_folder(parent(link))
+        let prefix = peft_files::temporary_prefix(link, "tmp")?;
+        let make = |path: &Path| std::os::unix::fs::symlink(target, path);
+        let temporary = tempfile::Builder::new().prefix(&prefix).make_in(parent(link), make)?;
+        temporary.persist(link).map_err(|failed| failed.error)?;
+        peft_files::sync_folder(parent(link))
     };
-    replace().map_err(|source| {
-        // The first error is the one to report; a leftover is removed at the next start.
-        let _ = std::fs::remove_file(&temporary);
-        Error::io(link, source)
-    })
+    replace().map_err(|source| Error::io(link, source))
 }
 
 #[cfg(not(unix))]
 fn replace(link: &Path, target: &Path) -> Result<()> {
     let text = portable(target);
-    write_atomic(link, |file| io::Write::write_all(file, text.as_bytes()))
+    Ok(peft_files::write_atomic(link, |file| io::Write::write_all(file, text.as_bytes()))?)
 }
 
 /// Where `link` points, or `None` if there is no such link.

@@ -9,7 +9,6 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::write_atomic;
 use crate::{Error, Result};
 
 /// The name of the manifest in its folder.
@@ -71,10 +70,10 @@ impl Manifest {
 
     /// Writes it into `folder`.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        write_atomic(folder.join(MANIFEST), |file| {
+        Ok(peft_files::write_atomic(folder.join(MANIFEST), |file| {
             serde_json::to_writer_pretty(&mut *file, self)?;
             std::io::Write::write_all(file, b"\n")
-        })
+        })?)
     }
 }
 

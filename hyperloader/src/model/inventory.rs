@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Parts, PeftT5};
 use crate::Result;
-use crate::t5::Trainable;
+use peft_t5::Trainable;
 
 /// The weights of one part of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
 use datasets::encode::Batch;
-use peft_core::ops::{SmoothedCrossEntropy, smoothed_cross_entropy};
-use peft_core::{Active, Condition, Ctx, GeneratorConfig, PeftConfig, Plan, Tasks, WeightBank, WeightGenerator};
+use peft_core::{
+    ActiveAdapters, AdapterWeights, Condition, Ctx, GeneratorConfig, PeftConfig, Plan, Tasks, WeightGenerator,
+};
+use peft_kernels::{SmoothedCrossEntropy, smoothed_cross_entropy};
 
 use crate::bench::Part;
 use crate::config::WeightType;
-use crate::t5::{T5, T5Config, shift_right};
 use crate::{Error, Result};
+use peft_t5::{T5, T5Config, shift_right};
 
 /// What a model is made of, beside its weights.
 #[derive(Debug, Clone, Copy)]
@@ -62,13 +64,13 @@ impl PeftT5 {
     }
 
     /// The backbone for decoding with fixed weights: [`T5::fold`] and, where the model is to be held in eight bits,
-    /// [`T5::quantise`].
+    /// [`T5::quantize`].
     ///
     /// # Errors
     /// As the methods' own.
-    pub fn fold(&self, active: &Active<'_>) -> Result<T5> {
+    pub fn fold(&self, active: &ActiveAdapters<'_>) -> Result<T5> {
         let folded = self.t5.fold(active)?;
-        if self.int8 { folded.quantise(active) } else { Ok(folded) }
+        Ok(if self.int8 { folded.quantize(active)? } else { folded })
     }
 
     /// The backbone.
@@ -90,16 +92,16 @@ impl PeftT5 {
     ///
     /// # Errors
     /// If a task is unknown or a tensor operation fails.
-    pub fn bank(&self, condition: &Condition) -> Result<WeightBank> {
+    pub fn weights(&self, condition: &Condition) -> Result<AdapterWeights> {
         Ok(self.generator.generate(condition)?)
     }
 
-    /// The methods with the weights of `bank`, for a forward pass.
+    /// The methods with the weights of `weights`, for a forward pass.
     ///
     /// # Errors
-    /// If the bank was made for another plan.
-    pub fn active<'a>(&'a self, bank: impl Into<Cow<'a, WeightBank>>) -> Result<Active<'a>> {
-        Ok(Active::new(&self.plan, bank)?)
+    /// If the weights was made for another plan.
+    pub fn active<'a>(&'a self, weights: impl Into<Cow<'a, AdapterWeights>>) -> Result<ActiveAdapters<'a>> {
+        Ok(ActiveAdapters::new(&self.plan, weights)?)
     }
 
     /// The label-smoothed cross-entropy of one batch, a scalar.
@@ -128,7 +130,7 @@ impl PeftT5 {
         ctx: &mut Ctx,
         observe: &mut dyn FnMut(Part),
     ) -> Result<Tensor> {
-        let active = self.active(self.bank(condition)?)?;
+        let active = self.active(self.weights(condition)?)?;
         observe(Part::Generate);
         let encoded = self.t5.encode(&batch.source, &batch.mask, &active, ctx)?;
         observe(Part::Encoder);

@@ -6,8 +6,8 @@ use datasets::tokenizer::T5Tokenizer;
 
 use super::hub;
 use crate::config::ModelConfig;
-use crate::t5::{T5Config, Weights, preset, preset_names};
 use crate::{Error, Result};
+use peft_t5::{T5Config, Weights, preset, preset_names};
 
 /// The prefix of a name that means a shape without weights.
 const SHAPE_PREFIX: &str = "config:";
@@ -62,11 +62,11 @@ impl ModelName {
     /// If the shape is unknown, or the `config.json` cannot be had or read.
     pub fn shape(&self) -> Result<T5Config> {
         match self {
-            Self::Folder(folder) => T5Config::read(folder.join("config.json")),
+            Self::Folder(folder) => Ok(T5Config::read(folder.join("config.json"))?),
             Self::Shape(name) => built_in_or_file(name),
             Self::Hub { id, revision } => match (preset(id), revision) {
                 (Some(config), None) => Ok(config),
-                _ => T5Config::read(hub::fetch(id, revision.as_deref(), &["config.json"])?.join("config.json")),
+                _ => Ok(T5Config::read(hub::fetch(id, revision.as_deref(), &["config.json"])?.join("config.json"))?),
             },
         }
     }
@@ -81,7 +81,7 @@ pub fn built_in_or_file(name: &str) -> Result<T5Config> {
         return Ok(config);
     }
     if Path::new(name).is_file() {
-        return T5Config::read(name);
+        return Ok(T5Config::read(name)?);
     }
     let known: Vec<&str> = preset_names().collect();
     Err(Error::Config(format!("{name:?} is no built-in shape and no config.json; known shapes: {}", known.join(", "))))

@@ -1,4 +1,4 @@
-//! Optimisation: gradients, their clipping, the learning-rate schedule and AdamW.
+//! Optimization: gradients, their clipping, the learning-rate schedule and AdamW.
 //!
 //! Candle offers an AdamW whose moments are private, and neither clipping nor schedules; a run that must continue
 //! bitwise after an interruption, and follow the paper's optimizer to the letter, needs its own. One training step is

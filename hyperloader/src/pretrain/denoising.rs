@@ -4,12 +4,12 @@ use candle_core::{Device, Tensor};
 use datasets::encode::{Pair, collate};
 use datasets::noise::Pretraining;
 use datasets::sample::Rng;
-use peft_core::ops::{Reduction, SmoothedCrossEntropy};
 use peft_core::{Condition, Ctx};
+use peft_kernels::{Reduction, SmoothedCrossEntropy};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{PeftT5, TensorBatch};
-use crate::train::{Draw, Objective, Score};
+use crate::train::{MicroBatch, Objective, Score};
 use crate::{Error, Result};
 
 /// The pad id of every T5 tokenizer that this crate makes or accepts.
@@ -96,10 +96,10 @@ impl<'a> Denoising<'a> {
         Ok(pairs)
     }
 
-    fn loss(&self, pairs: &[Pair], ctx: &mut Ctx) -> Result<Draw> {
+    fn loss(&self, pairs: &[Pair], ctx: &mut Ctx) -> Result<MicroBatch> {
         let batch = TensorBatch::new(collate(pairs, PAD), PAD, &self.device)?;
         let loss = self.model.loss(&batch, &Condition::Task(0), &self.loss, ctx)?;
-        Ok(Draw { loss, tokens: batch.label_tokens })
+        Ok(MicroBatch { loss, tokens: batch.label_tokens })
     }
 }
 
@@ -108,7 +108,7 @@ impl Objective for Denoising<'_> {
         Ok(None)
     }
 
-    fn draw(&mut self, ctx: &mut Ctx) -> Result<Draw> {
+    fn draw(&mut self, ctx: &mut Ctx) -> Result<MicroBatch> {
         if self.pool.used == self.pool.batches.len() {
             self.refill()?;
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::RunDir;
-use crate::files::write_atomic;
 use crate::{Error, Result};
+use peft_files::write_atomic;
 
 /// For each task its simplified tags, sorted: `O`, `I` and the types.
 pub type TagSets = BTreeMap<String, Vec<String>>;
@@ -23,7 +23,7 @@ impl RunDir {
     pub fn save_tags(&self, tags: &TagSets) -> Result<()> {
         let path = self.tags();
         let text = serde_json::to_string_pretty(tags).map_err(|e| Error::malformed(&path, e.to_string()))?;
-        write_atomic(&path, |file| writeln!(file, "{text}"))
+        Ok(write_atomic(&path, |file| writeln!(file, "{text}"))?)
     }
 
     /// The tags of the tasks; none for a run that was made before they were kept.

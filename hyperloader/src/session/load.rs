@@ -5,11 +5,12 @@ use datasets::tokenizer::T5Tokenizer;
 use peft_core::{ParamStore, Plan, Site, SiteKind, Tasks};
 
 use crate::config::{Config, WeightType};
-use crate::files::{load_tensors, resolve_link};
+use crate::files::resolve_link;
 use crate::model::{Backbone, Parts, PeftT5, check_vocabulary, open_tokenizer};
 use crate::run::{ADAPTER_FILE, RunDir, TagSets};
-use crate::t5::{T5, Trainable, Weights};
 use crate::{Error, Result};
+use peft_files::load_tensors;
+use peft_t5::{T5, Trainable, Weights};
 
 /// A model that is ready to train or to label, with what it was made from.
 #[derive(Debug)]
@@ -102,7 +103,7 @@ impl Session {
         let held = held_in(config.model.dtype, parts, device)?;
         // Beside each other. The tokenizer's many small pieces stay with this thread: glibc grows another's memory page by page.
         // For the same reason it makes the room for the weights. It gets a core of its own, then helps.
-        let loading = weights.load_ahead(held, device);
+        let loading = weights.prefetch(held, device);
         let tokenizer = rayon::in_place_scope(|scope| {
             (1..rayon::current_num_threads()).for_each(|_| scope.spawn(|_| loading.work()));
             let tokenizer = open_tokenizer(config.model.tokenizer.as_deref(), folder.as_deref());

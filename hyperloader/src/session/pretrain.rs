@@ -12,13 +12,13 @@ use peft_core::{ParamStore, StaticConfig, Tasks};
 use super::RunOptions;
 use super::train::{open_telemetry, prepare, write_config};
 use crate::config::{Config, PretrainConfig, T5Shape};
-use crate::files::write_atomic;
 use crate::model::{Backbone, Parts, PeftT5, built_in_or_file, open_tokenizer};
 use crate::pretrain::{Denoising, PretrainText, train_tokenizer};
 use crate::run::RunDir;
-use crate::t5::{T5Config, Trainable, Weights, local_biases};
 use crate::train::{Engine, Settings};
 use crate::{Error, Result};
+use peft_files::write_atomic;
+use peft_t5::{T5Config, Trainable, Weights, local_biases};
 
 /// The weights of a whole backbone, under Hugging Face's file name.
 const MODEL_FILE: &str = "model.safetensors";
@@ -82,7 +82,7 @@ pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptio
     Ok(PretrainReport {
         sentences: text.lines.len(),
         vocab_size: start.tokenizer.vocab_size(),
-        parameters: store.elements(),
+        parameters: store.num_parameters(),
         steps: outcome?.selected,
     })
 }
@@ -185,5 +185,5 @@ fn settings(config: &Config, pretrain: &PretrainConfig, sentences: usize) -> Set
 
 fn write_json(path: &Path, value: &T5Config) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::malformed(path, e.to_string()))?;
-    write_atomic(path, |file| writeln!(file, "{text}"))
+    Ok(write_atomic(path, |file| writeln!(file, "{text}"))?)
 }

@@ -7,10 +7,10 @@ use super::Session;
 use super::train::mode;
 use crate::config::TaskConfig;
 use crate::eval::{EvalReport, Prediction, evaluate};
-use crate::files::write_atomic;
 use crate::run::RunDir;
 use crate::tasks::{Corpus, SplitName};
 use crate::{Error, Result};
+use peft_files::write_atomic;
 
 /// The tasks called `names`, or all of them where no name is given.
 ///
@@ -54,14 +54,14 @@ pub fn score_run(
 fn write_predictions(run: &RunDir, task: &str, split: SplitName, predictions: &[Prediction]) -> Result<()> {
     let path = run.predictions(task, &split.to_string());
     create_parent(&path)?;
-    write_atomic(&path, |file| {
+    Ok(write_atomic(&path, |file| {
         let mut file = std::io::BufWriter::new(file);
         for prediction in predictions {
             serde_json::to_writer(&mut file, prediction)?;
             writeln!(file)?;
         }
         file.flush()
-    })
+    })?)
 }
 
 fn create_parent(path: &std::path::Path) -> Result<()> {

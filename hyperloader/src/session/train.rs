@@ -11,12 +11,12 @@ use datasets::metrics::Mode;
 
 use super::Session;
 use crate::config::{Config, LossReduction, ScoringMode, TaskConfig};
-use crate::files::write_atomic;
 use crate::run::{ADAPTER_FILE, RunDir, TagSets};
 use crate::tasks::{Cache, Corpus, Encoded, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
 use crate::train::{Engine, Interrupt, Labelling, LabellingOptions, Outcome, Settings, TaskData};
 use crate::{Error, Result};
+use peft_files::write_atomic;
 
 /// The least time between two lines of progress where stderr is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -83,7 +83,7 @@ pub(super) fn prepare(run: &RunDir, resume: bool) -> Result<bool> {
 
 pub(super) fn write_config(run: &RunDir, config: &Config) -> Result<()> {
     let text = config.to_toml()?;
-    write_atomic(run.config(), |file| std::io::Write::write_all(file, text.as_bytes()))
+    Ok(write_atomic(run.config(), |file| std::io::Write::write_all(file, text.as_bytes()))?)
 }
 
 pub(super) fn open_telemetry(

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::cache_folder;
 use crate::config::DataConfig;
-use crate::files::write_atomic;
 use crate::{Error, Result};
+use peft_files::write_atomic;
 
 /// Raised whenever the same content would be encoded in another way, or written in another layout.
 const VERSION: u8 = 1;
@@ -111,7 +111,7 @@ impl Cache {
         let bytes = pairs.to_parquet()?;
         let path = self.folder.join(format!("{key}-{}.parquet", hexadecimal(&Sha256::digest(&bytes))));
         std::fs::create_dir_all(&self.folder).map_err(|e| Error::io(&self.folder, e))?;
-        write_atomic(&path, |file| std::io::Write::write_all(file, &bytes))
+        Ok(write_atomic(&path, |file| std::io::Write::write_all(file, &bytes))?)
     }
 }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::files::write_atomic;
 use crate::{Error, Result};
+use peft_files::write_atomic;
 
 /// One logged optimizer step. The keys are stable: tools and plots rely on them. A number that is infinite or not a
 /// number is written as `null`.

@@ -6,8 +6,9 @@ use std::path::Path;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::files::{load_tensors, save_tensors, verify_manifest, write_dir_atomic};
+use crate::files::{verify_manifest, write_dir_atomic};
 use crate::{Error, Result};
+use peft_files::{PYTORCH, load_tensors, save_tensors};
 
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STATE_FILE: &str = "state.json";
@@ -65,10 +66,8 @@ impl Checkpoint {
         let state =
             serde_json::to_string_pretty(&self.state).map_err(|e| Error::malformed(STATE_FILE, e.to_string()))?;
         write_dir_atomic(folder, |dir| {
-            // What `transformers` and `peft` expect of a file whose tensors PyTorch can read.
-            let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-            save_tensors(dir.join(weights_file), &self.weights, &metadata)?;
-            save_tensors(dir.join(OPTIMIZER_FILE), &self.optimizer, &BTreeMap::new())?;
+            save_tensors(dir.join(weights_file), &self.weights, PYTORCH)?;
+            save_tensors(dir.join(OPTIMIZER_FILE), &self.optimizer, None)?;
             let path = dir.join(STATE_FILE);
             std::fs::write(&path, &state).map_err(|e| Error::io(&path, e))
         })

@@ -7,11 +7,11 @@ use peft_core::{Ctx, ParamStore};
 
 use super::checkpoint::{Best, Checkpoint, State};
 use super::{Interrupt, Objective, Settings, check_gradients};
-use crate::files::write_atomic;
 use crate::optim::{AdamW, AdamWConfig, Gradients};
 use crate::run::RunDir;
 use crate::telemetry::{StepRecord, Telemetry};
 use crate::{Error, Result};
+use peft_files::write_atomic;
 
 /// What a finished run amounts to.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -62,12 +62,12 @@ impl Drawing {
 ///
 /// It alone owns the sampler, so that the steps are those that would be drawn without it. It ends with this value.
 #[derive(Debug)]
-pub(super) struct Feed {
+pub(super) struct Prefetcher {
     steps: Option<Receiver<Result<Step>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Feed {
+impl Prefetcher {
     /// Starts to draw from `sampler`.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl Drop for Prefetcher {
     fn drop(&mut self) {
         // Without a receiver the thread's next send fails, and it ends.
         drop(self.steps.take());
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_feed_gives_the_steps_that_are_drawn_without_it() {
         let drawing = drawing(false, 2);
-        let mut feed = Feed::start(drawing.clone(), sampler(5)).unwrap();
+        let mut feed = Prefetcher::start(drawing.clone(), sampler(5)).unwrap();
         let mut sampler = sampler(5);
         for _ in 0..40 {
             let task = sampler.next_task();
@@ -163,12 +163,12 @@ mod tests {
     #[test]
     fn from_the_state_behind_any_step_the_next_one_follows() {
         let drawing = drawing(true, 3);
-        let mut whole = Feed::start(drawing.clone(), sampler(9)).unwrap();
+        let mut whole = Prefetcher::start(drawing.clone(), sampler(9)).unwrap();
         let steps: Vec<Step> = (0..12).map(|_| whole.next().unwrap()).collect();
         for (behind, next) in steps.iter().zip(&steps[1..]) {
             let mut again = sampler(1);
             again.restore(behind.state.clone()).unwrap();
-            let step = Feed::start(drawing.clone(), again).unwrap().next().unwrap();
+            let step = Prefetcher::start(drawing.clone(), again).unwrap().next().unwrap();
             assert_eq!((step.task, &step.batches, &step.state), (next.task, &next.batches, &next.state));
         }
     }
@@ -187,11 +187,11 @@ mod tests {
     fn an_error_comes_through_and_a_feed_that_nobody_reads_ends() {
         let mut broken = drawing(false, 1);
         broken.tasks.truncate(1);
-        let mut feed = Feed::start(broken, sampler(0)).unwrap();
+        let mut feed = Prefetcher::start(broken, sampler(0)).unwrap();
         let error = std::iter::from_fn(|| Some(feed.next())).find_map(Result::err).unwrap();
         assert!(error.to_string().contains("task 1 of 1"), "{error}");
         assert!(feed.next().unwrap_err().to_string().contains("ended early"));
-        drop(Feed::start(drawing(false, 1), sampler(0)).unwrap());
+        drop(Prefetcher::start(drawing(false, 1), sampler(0)).unwrap());
     }
 
     proptest! {

@@ -9,11 +9,11 @@ use datasets::encode::{Batch, PairView, Pairs, collate};
 use datasets::metrics::Mode;
 use datasets::sample::TaskSampler;
 use datasets::tokenizer::T5Tokenizer;
-use peft_core::ops::SmoothedCrossEntropy;
 use peft_core::{Condition, Ctx};
+use peft_kernels::SmoothedCrossEntropy;
 
-use super::feed::{Drawing, Feed};
-use super::{Draw, Objective, Score};
+use super::feed::{Drawing, Prefetcher};
+use super::{MicroBatch, Objective, Score};
 use crate::config::EvalConfig;
 use crate::eval::{Labeller, evaluate};
 use crate::model::{PeftT5, TensorBatch};
@@ -69,7 +69,7 @@ pub struct Labelling<'a> {
     /// Behind the steps that were begun, not behind those that the feed has drawn beforehand.
     sampler: TaskSampler,
     /// Started by the first step.
-    feed: Option<Feed>,
+    feed: Option<Prefetcher>,
     /// The task of the current step.
     task: usize,
     /// Its micro-batches that are left, the next one last.
@@ -109,7 +109,7 @@ impl<'a> Labelling<'a> {
             .ok_or_else(|| Error::Training(format!("the sampler drew task {task} of {}", self.tasks.len())))
     }
 
-    fn feed(&mut self) -> Result<&mut Feed> {
+    fn feed(&mut self) -> Result<&mut Prefetcher> {
         let feed = match self.feed.take() {
             Some(feed) => feed,
             None => {
@@ -120,16 +120,16 @@ impl<'a> Labelling<'a> {
                     by_length: self.options.length_buckets,
                     pad: self.tokenizer.pad_id(),
                 };
-                Feed::start(drawing, self.sampler.clone())?
+                Prefetcher::start(drawing, self.sampler.clone())?
             }
         };
         Ok(self.feed.insert(feed))
     }
 
-    fn loss(&self, task: usize, batch: Batch, ctx: &mut Ctx) -> Result<Draw> {
+    fn loss(&self, task: usize, batch: Batch, ctx: &mut Ctx) -> Result<MicroBatch> {
         let batch = TensorBatch::new(batch, self.tokenizer.pad_id(), &self.device)?;
         let loss = self.model.loss(&batch, &Condition::Task(task), &self.options.loss, ctx)?;
-        Ok(Draw { loss, tokens: batch.label_tokens })
+        Ok(MicroBatch { loss, tokens: batch.label_tokens })
     }
 }
 
@@ -143,7 +143,7 @@ impl Objective for Labelling<'_> {
         Ok(Some(self.data(self.task)?.corpus.name().to_owned()))
     }
 
-    fn draw(&mut self, ctx: &mut Ctx) -> Result<Draw> {
+    fn draw(&mut self, ctx: &mut Ctx) -> Result<MicroBatch> {
         let batch = self.batches.pop();
         let batch = batch.ok_or_else(|| Error::Training("more micro-batches asked for than a step has".to_owned()))?;
         self.loss(self.task, batch, ctx)

@@ -18,5 +18,5 @@ pub use checkpoint::{Best, State};
 pub use engine::{Engine, Outcome};
 pub use interrupt::Interrupt;
 pub use labelling::{Labelling, LabellingOptions, TaskData};
-pub use objective::{Draw, Objective, Score};
+pub use objective::{MicroBatch, Objective, Score};
 pub use settings::Settings;

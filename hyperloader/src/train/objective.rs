@@ -7,7 +7,7 @@ use crate::Result;
 
 /// The loss of one micro-batch.
 #[derive(Debug)]
-pub struct Draw {
+pub struct MicroBatch {
     /// The loss, a scalar with its graph.
     pub loss: Tensor,
     /// The labels that it is over.
@@ -35,7 +35,7 @@ pub trait Objective {
     ///
     /// # Errors
     /// If a tensor operation fails.
-    fn draw(&mut self, ctx: &mut Ctx) -> Result<Draw>;
+    fn draw(&mut self, ctx: &mut Ctx) -> Result<MicroBatch>;
 
     /// Small losses that between them must reach every trainable variable, for the check before the first step.
     ///

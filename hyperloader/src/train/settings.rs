@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::ops::Kernels;
+use peft_kernels::Kernels;
 
 use crate::optim::Schedule;
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, Position, Result, Site, SiteKind};
+use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole};
 use serde::{Deserialize, Serialize};
 
 use super::module::Bottleneck;
@@ -108,7 +108,7 @@ impl Default for BottleneckConfig {
 impl BottleneckConfig {
     fn wants(&self, site: &Site) -> bool {
         let on = [self.mh_adapter, self.cross_adapter, self.output_adapter];
-        is_behind(&site.position, on) && !self.leave_out.contains(site)
+        is_behind(&site.role, on) && !self.leave_out.contains(site)
     }
 
     fn width(&self, dim: usize) -> Result<usize> {
@@ -138,7 +138,7 @@ impl BottleneckConfig {
 #[typetag::serde(name = "BOTTLENECK")]
 impl PeftConfig for BottleneckConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
-        let SiteKind::Hidden { dim } = site.kind else {
+        let SiteKind::SubLayer { dim } = site.kind else {
             return Ok(None);
         };
         if !self.wants(site) {
@@ -151,8 +151,8 @@ impl PeftConfig for BottleneckConfig {
 }
 
 /// Whether `position` is behind self-attention, cross-attention or the feed-forward block, where these are `on`.
-pub(crate) fn is_behind(position: &Position, on: [bool; 3]) -> bool {
-    const POSITIONS: [Position; 3] = [Position::SELF_ATTENTION, Position::CROSS_ATTENTION, Position::FEED_FORWARD];
+pub(crate) fn is_behind(position: &SiteRole, on: [bool; 3]) -> bool {
+    const POSITIONS: [SiteRole; 3] = [SiteRole::SELF_ATTENTION, SiteRole::CROSS_ATTENTION, SiteRole::FEED_FORWARD];
     POSITIONS.iter().zip(on).any(|(one, on)| on && one == position)
 }
 

@@ -2,7 +2,8 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
-use peft_core::{Ctx, ParamSpec, PeftModule, Result, SiteCall, normal, ops, rows};
+use peft_core::{Ctx, ParamSpec, PeftModule, Result, SiteCall, normal, rows};
+use peft_kernels as ops;
 
 use crate::NonLinearity;
 use crate::frame::{Frame, INIT_STD, spec};

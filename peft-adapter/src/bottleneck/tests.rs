@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use candle_core::{Device, Tensor};
 use peft_core::toy::toy_sites;
-use peft_core::{Active, Ctx, PeftConfig, Plan, Result, Sites, Stack, WeightBank};
+use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, Result, Sites, Stack};
 
 use super::BottleneckConfig;
 use crate::{LeaveOut, NonLinearity};
@@ -21,22 +21,22 @@ fn plan(config: BottleneckConfig) -> (Sites, Result<Plan>) {
     (sites, plan)
 }
 
-fn bank(plan: &Plan, weights: &[&[f32]]) -> WeightBank {
-    let specs = &plan.entries().first().unwrap().params;
+fn weights(plan: &Plan, weights: &[&[f32]]) -> AdapterWeights {
+    let specs = &plan.targets().first().unwrap().params;
     assert_eq!(specs.len(), weights.len());
     let tensor = |(spec, weight): (&peft_core::ParamSpec, &&[f32])| {
         Tensor::new(*weight, &Device::Cpu).unwrap().reshape(spec.dims.as_slice()).unwrap()
     };
-    WeightBank::new(vec![specs.iter().zip(weights).map(tensor).collect()])
+    AdapterWeights::new(vec![specs.iter().zip(weights).map(tensor).collect()])
 }
 
 /// What the site hands on; the backbone adds `H` to it.
 fn run(config: BottleneckConfig, more: &[&[f32]]) -> Vec<f32> {
     let (sites, plan) = plan(config);
     let plan = plan.unwrap();
-    let bank = bank(&plan, &[&PROJECTIONS, more].concat());
+    let weights = weights(&plan, &[&PROJECTIONS, more].concat());
     let tensor = |values| Tensor::new(&[[values]], &Device::Cpu).unwrap();
-    let active = Active::new(&plan, &bank).unwrap();
+    let active = ActiveAdapters::new(&plan, &weights).unwrap();
     let out = active.apply(sites.find("layers.0.ffn").unwrap(), &tensor(H), None, tensor(Y), &mut Ctx::eval()).unwrap();
     out.flatten_all().unwrap().to_vec1().unwrap()
 }
@@ -124,11 +124,11 @@ fn the_gate_is_one_number_a_sentence() {
     let (sites, plan) = plan(shape(BottleneckConfig { use_gating: true, ..BottleneckConfig::double_seq_bn() }));
     let plan = plan.unwrap();
     let gate: [&[f32]; 2] = [&[1., 0.], &[0.]];
-    let bank = bank(&plan, &[&PROJECTIONS[..], &gate].concat());
+    let weights = weights(&plan, &[&PROJECTIONS[..], &gate].concat());
     // The gates of the two positions are sigmoid(±ln 3) = 3/4 and 1/4; their mean is 1/2.
     let (a, b) = (3f32.ln(), -(3f32.ln()));
     let y = Tensor::new(&[[[a, 0.], [b, 4.]]], &Device::Cpu).unwrap();
-    let active = Active::new(&plan, &bank).unwrap();
+    let active = ActiveAdapters::new(&plan, &weights).unwrap();
     let ffn = sites.find("layers.0.ffn").unwrap();
     let out = active.apply(ffn, &y, None, y.clone(), &mut Ctx::eval()).unwrap().to_vec3::<f32>().unwrap();
     let expected = |x: f32, z: f32| 0.5f32.mul_add(2. * (3. * x + z + 0.5).max(0.) + 1., x);
@@ -144,18 +144,18 @@ fn rows_may_have_weights_of_their_own() {
         let (sites, plan) = plan(shape(BottleneckConfig { layer_norm_eps: 1e-5, ..config }));
         let plan = plan.unwrap();
         let more: [&[f32]; 6] = [&[2., 4.], &[0.5, 1.], &[10., 20.], &[0.5, 0.25], &[0.3, -0.1], &[0.2]];
-        let one = bank(&plan, &[&PROJECTIONS[..], &more].concat());
-        let other = WeightBank::new(vec![one.entry(0).iter().map(|w| (w * 0.7).unwrap()).collect()]);
+        let one = weights(&plan, &[&PROJECTIONS[..], &more].concat());
+        let other = AdapterWeights::new(vec![one.entry(0).iter().map(|w| (w * 0.7).unwrap()).collect()]);
         let tensor = |v: [[f32; 2]; 4]| Tensor::new(&v, &Device::Cpu).unwrap().reshape((2, 2, 2)).unwrap();
         let h = tensor([[1., 2.], [3., -4.], [0.5, 6.], [7., 8.]]);
         let y = tensor([[2., 1.], [-3., 4.], [5., 0.5], [1., 9.]]);
         let ffn = sites.find("layers.0.ffn").unwrap();
-        let run = |bank: &WeightBank, row: Option<usize>| {
+        let run = |weights: &AdapterWeights, row: Option<usize>| {
             let part = |t: &Tensor| row.map_or(t.clone(), |row| t.narrow(0, row, 1).unwrap());
-            let active = Active::new(&plan, bank).unwrap();
+            let active = ActiveAdapters::new(&plan, weights).unwrap();
             active.apply(ffn, &part(&h), None, part(&y), &mut Ctx::eval()).unwrap()
         };
-        let mixed = run(&WeightBank::rows(&[one.clone(), other.clone()], &[1, 0]).unwrap(), None);
+        let mixed = run(&AdapterWeights::rows(&[one.clone(), other.clone()], &[1, 0]).unwrap(), None);
         let apart = Tensor::cat(&[run(&other, Some(0)), run(&one, Some(1))], 0).unwrap();
         let gap = (mixed - apart).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
         assert!(gap < 1e-5, "{gap}");
@@ -166,9 +166,9 @@ fn rows_may_have_weights_of_their_own() {
 fn dropout_acts_in_training_alone() {
     let (sites, plan) = plan(shape(BottleneckConfig { dropout: 0.5, ..BottleneckConfig::double_seq_bn() }));
     let plan = plan.unwrap();
-    let bank = bank(&plan, &PROJECTIONS);
+    let weights = weights(&plan, &PROJECTIONS);
     let y = Tensor::ones((1, 32, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
-    let active = Active::new(&plan, &bank).unwrap();
+    let active = ActiveAdapters::new(&plan, &weights).unwrap();
     let ffn = sites.find("layers.0.ffn").unwrap();
     let firsts = |mut ctx: Ctx| -> Vec<f32> {
         let out = active.apply(ffn, &y, None, y.clone(), &mut ctx).unwrap();
@@ -186,7 +186,7 @@ fn layers_may_be_left_out() {
     let left = LeaveOut::new([(Stack::Decoder, 1)]);
     let config = BottleneckConfig { leave_out: left, reduction_factor: 2., ..BottleneckConfig::default() };
     let plan = Plan::resolve(&toy_sites(3, 2), &[Box::new(config) as Box<dyn PeftConfig>]).unwrap();
-    let layers: Vec<_> = plan.entries().iter().map(|entry| entry.site.layer).collect();
+    let layers: Vec<_> = plan.targets().iter().map(|target| target.site.layer).collect();
     assert_eq!(layers, [0, 2]);
 }
 

@@ -131,11 +131,11 @@ impl CompacterConfig {
 #[typetag::serde(name = "COMPACTER")]
 impl PeftConfig for CompacterConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
-        let SiteKind::Hidden { dim } = site.kind else {
+        let SiteKind::SubLayer { dim } = site.kind else {
             return Ok(None);
         };
         let on = [self.mh_adapter, self.cross_adapter, self.output_adapter];
-        if !is_behind(&site.position, on) || self.leave_out.contains(site) {
+        if !is_behind(&site.role, on) || self.leave_out.contains(site) {
             return Ok(None);
         }
         check_dropout(PEFT_TYPE, self.dropout)?;

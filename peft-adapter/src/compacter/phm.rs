@@ -2,7 +2,8 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
-use peft_core::{Ctx, Error, ParamSpec, Result, normal, ops, rows};
+use peft_core::{Ctx, Error, ParamSpec, Result, normal, rows};
+use peft_kernels as ops;
 
 /// A projection of `d_in` to `d_out` features (Zhang et al. 2021, arXiv 2102.08597, with the low rank and the shared rules of
 /// Compacter).

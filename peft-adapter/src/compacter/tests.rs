@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use candle_core::{Device, Tensor};
 use peft_core::toy::toy_sites;
-use peft_core::{Active, Ctx, PeftConfig, Plan, WeightBank, nonzero};
+use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, nonzero};
 
 use super::CompacterConfig;
 use crate::NonLinearity;
@@ -25,11 +25,11 @@ fn plan(config: CompacterConfig, layers: usize) -> peft_core::Result<Plan> {
 fn all_adapters_share_the_rules() {
     // Each layer: factors 2·2 + 2·1 down, 2·1 + 2·2 up, biases 2 and 4.
     let plan_of = |shared_phm_rule| plan(CompacterConfig { shared_phm_rule, ..config() }, 3).unwrap();
-    assert_eq!(plan_of(true).elements(), 8 + 3 * (6 + 6 + 6));
-    assert_eq!(plan_of(false).elements(), 3 * (2 * 8 + 6 + 6 + 6));
+    assert_eq!(plan_of(true).num_parameters(), 8 + 3 * (6 + 6 + 6));
+    assert_eq!(plan_of(false).num_parameters(), 3 * (2 * 8 + 6 + 6 + 6));
     // Without factors 2·2·1 down and up.
     let whole = plan(CompacterConfig { factorized_phm_w: false, ..config() }, 3).unwrap();
-    assert_eq!(whole.elements(), 8 + 3 * (4 + 4 + 6));
+    assert_eq!(whole.num_parameters(), 8 + 3 * (4 + 4 + 6));
 }
 
 #[test]
@@ -47,16 +47,16 @@ fn it_is_an_adapter_with_other_projections() {
             &[1., 1., 1., 1.],
             &[1., 0., 0., 0.],
         ];
-        let params = &plan.entries().first().unwrap().params;
+        let params = &plan.targets().first().unwrap().params;
         assert_eq!(params.len(), values.len());
         let weights = params
             .iter()
             .zip(values)
             .map(|(p, v)| Tensor::new(v, &Device::Cpu).unwrap().reshape(p.dims.as_slice()).unwrap());
-        let bank = WeightBank::new(vec![weights.collect()]);
+        let weights = AdapterWeights::new(vec![weights.collect()]);
         let tensor = |v: [f32; 4]| Tensor::new(&[[v]], &Device::Cpu).unwrap();
         let sites = toy_sites(1, 4);
-        let active = Active::new(&plan, &bank).unwrap();
+        let active = ActiveAdapters::new(&plan, &weights).unwrap();
         let (h, y) = (tensor([100., 190., 140., 150.]), tensor([10., 12., 7., 9.]));
         let out = active.apply(sites.find("layers.0.ffn").unwrap(), &h, None, y, &mut Ctx::eval()).unwrap();
         // y: halves 22 and 16 - 5 = 11, up (45, 44, 11, 11), of which half is added. h + y: 312 and 306 - 5 = 301.

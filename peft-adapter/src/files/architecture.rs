@@ -1,6 +1,6 @@
 //! Which method a configuration of AdapterHub means: the one place that knows all of them.
 
-use peft_core::{Adapter, Error, Result, Sites};
+use peft_core::{AdapterCheckpoint, Error, Result, Sites};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::{CONFIG_FILE, bottleneck, lora, prefix};
 
 /// The method of `config`, AdapterHub's dictionary of one method or of a union, with its weights, which are taken out of
 /// `tensors`.
-pub(super) fn read(config: &Value, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<Adapter> {
+pub(super) fn read(config: &Value, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<AdapterCheckpoint> {
     match config.get("architecture").and_then(Value::as_str) {
         None => bottleneck::read(fields(config)?, tensors, sites),
         Some("lora") => lora::read(fields(config)?, tensors, sites),
@@ -25,8 +25,8 @@ pub(super) fn read(config: &Value, tensors: &mut Tensors<'_>, sites: &Sites) -> 
 }
 
 /// All methods of a union.
-fn union(config: &Value, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<Adapter> {
-    let mut whole = Adapter::default();
+fn union(config: &Value, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<AdapterCheckpoint> {
+    let mut whole = AdapterCheckpoint::default();
     let members = config.get("configs").and_then(Value::as_array);
     for member in members.ok_or_else(|| unsupported("configs", "is missing from a union"))? {
         let part = read(member, tensors, sites)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
-use peft_core::{Adapter, Result, Sites, nonzero};
+use peft_core::{AdapterCheckpoint, Result, Sites, nonzero};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -107,9 +107,9 @@ fn truth() -> Value {
 }
 
 /// The adapters of these fields, with their weights.
-pub(super) fn read(fields: BnFields, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<Adapter> {
+pub(super) fn read(fields: BnFields, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<AdapterCheckpoint> {
     fields.check()?;
-    let mut adapter = Adapter::default();
+    let mut adapter = AdapterCheckpoint::default();
     for (factor, left_out) in fields.factors(sites)? {
         let config = fields.config(factor, sites, LeaveOut::from_numbers(&left_out, sites))?;
         let part = match fields.phm.phm_layer {
@@ -179,7 +179,7 @@ impl BnFields {
         for layer in all.clone().filter(|layer| !self.leave_out.contains(layer)) {
             let given = by_layer.get(&layer.to_string()).or_else(|| by_layer.get("default"));
             let factor = *given.ok_or_else(|| {
-                unsupported("reduction_factor", format!("has neither an entry for layer {layer} nor a \"default\""))
+                unsupported("reduction_factor", format!("has neither an target for layer {layer} nor a \"default\""))
             })?;
             match groups.iter_mut().find(|(one, _)| *one == factor) {
                 Some((_, layers)) => layers.extend([layer]),

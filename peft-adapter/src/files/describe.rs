@@ -1,6 +1,6 @@
 //! `adapter_config.json` as AdapterHub writes it.
 
-use peft_core::{Adapter, Entry, Error, PeftConfig, Result, Sites};
+use peft_core::{AdapterCheckpoint, Error, PeftConfig, Result, Sites, TargetedModule};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ impl Default for ModelInfo {
 }
 
 /// The text of the configuration of `adapter`.
-pub(super) fn text(adapter: &Adapter, sites: &Sites, model: &ModelInfo) -> Result<String> {
+pub(super) fn text(adapter: &AdapterCheckpoint, sites: &Sites, model: &ModelInfo) -> Result<String> {
     let ModelInfo { name, model_type, model_class, model_name } = model;
     if name.is_empty() || name.contains('.') {
         return Err(unsupported("name", format!("is {name:?}, expected a name without dots")));
@@ -47,7 +47,7 @@ pub(super) fn text(adapter: &Adapter, sites: &Sites, model: &ModelInfo) -> Resul
     let plan = adapter.plan(sites)?;
     let mut members = Vec::new();
     for (number, method) in adapter.methods.iter().enumerate() {
-        let entries: Vec<&Entry> = plan.entries().iter().filter(|entry| entry.method == number).collect();
+        let entries: Vec<&TargetedModule> = plan.targets().iter().filter(|target| target.method == number).collect();
         members.push(member(method.as_ref(), &entries, sites)?);
     }
     check_apart(&members, sites)?;
@@ -68,12 +68,12 @@ pub(super) fn text(adapter: &Adapter, sites: &Sites, model: &ModelInfo) -> Resul
 }
 
 /// The fields of one method, which acts at `entries`.
-fn member(method: &dyn PeftConfig, entries: &[&Entry], sites: &Sites) -> Result<Value> {
+fn member(method: &dyn PeftConfig, entries: &[&TargetedModule], sites: &Sites) -> Result<Value> {
     match method.typetag_name() {
         "BOTTLENECK" => bottleneck(&config(method)?, entries, sites),
         "COMPACTER" => compacter(&config(method)?, entries, sites),
         kind @ ("LORA" | "IA3") => {
-            let here: Vec<_> = entries.iter().map(|entry| &entry.site).collect();
+            let here: Vec<_> = entries.iter().map(|target| &target.site).collect();
             let placement = LoraPlacement::of(&here, sites, kind)?;
             match kind {
                 "LORA" => lora::describe(&config(method)?, entries, &placement),
@@ -102,9 +102,9 @@ fn config<T: DeserializeOwned>(method: &dyn PeftConfig) -> Result<T> {
 }
 
 /// AdapterHub's fields of a bottleneck adapter, all of them.
-fn bottleneck(config: &BottleneckConfig, entries: &[&Entry], sites: &Sites) -> Result<Value> {
+fn bottleneck(config: &BottleneckConfig, entries: &[&TargetedModule], sites: &Sites) -> Result<Value> {
     check_epsilon("BOTTLENECK", config.ln_before || config.ln_after, config.layer_norm_eps)?;
-    let dims = entries.first().and_then(|entry| entry.params.first()).map(|down| down.dims.as_slice());
+    let dims = entries.first().and_then(|target| target.params.first()).map(|down| down.dims.as_slice());
     let factor = match dims {
         Some([width, dim]) => factor(config.reduction_factor, *width, *dim),
         _ => config.reduction_factor,
@@ -148,7 +148,7 @@ fn bottleneck(config: &BottleneckConfig, entries: &[&Entry], sites: &Sites) -> R
 }
 
 /// The same with hypercomplex projections.
-fn compacter(config: &CompacterConfig, entries: &[&Entry], sites: &Sites) -> Result<Value> {
+fn compacter(config: &CompacterConfig, entries: &[&TargetedModule], sites: &Sites) -> Result<Value> {
     check_epsilon("COMPACTER", config.ln_before || config.ln_after, config.layer_norm_eps)?;
     let plain = BottleneckConfig {
         reduction_factor: config.reduction_factor,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor, pickle, safetensors};
 use peft_core::{Error, Result};
+use peft_files::{save_tensors, write_atomic};
 
 /// The configuration of an adapter.
 pub const CONFIG_FILE: &str = "adapter_config.json";
@@ -55,24 +56,16 @@ impl AdapterHubFolder {
         serde_json::from_str(&self.config).map_err(|e| Error::file(self.path.join(CONFIG_FILE), e))
     }
 
-    /// Writes both files into the folder, which is made if need be; each is written beside its place and then renamed.
+    /// Writes both files into the folder, which is made if need be; each is replaced whole.
     ///
     /// # Errors
     /// [`Error::File`] naming the file that cannot be written.
     pub fn write(&self) -> Result<()> {
         std::fs::create_dir_all(&self.path).map_err(|e| Error::file(&self.path, e))?;
-        place(&self.path.join(WEIGHTS_FILE), |path| {
-            let contiguous = self.tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.contiguous()?)));
-            let tensors = contiguous.collect::<candle_core::Result<std::collections::HashMap<_, _>>>()?;
-            safetensors::save(&tensors, path).map_err(|e| Error::file(path, e))
-        })?;
-        place(&self.path.join(CONFIG_FILE), |path| std::fs::write(path, &self.config).map_err(|e| Error::file(path, e)))
+        let written = save_tensors(self.path.join(WEIGHTS_FILE), &self.tensors, None).and_then(|()| {
+            let bytes = self.config.as_bytes();
+            write_atomic(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes))
+        });
+        written.map_err(|error| Error::file(&error.path, &error.source))
     }
-}
-
-/// Lets `write` make a file, then gives it its name.
-fn place(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let unfinished = path.with_extension("unfinished");
-    write(&unfinished)?;
-    std::fs::rename(&unfinished, path).map_err(|e| Error::file(path, e))
 }

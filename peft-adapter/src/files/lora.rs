@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Adapter, Entry, Result, Sites, TargetModules, nonzero};
+use peft_core::{AdapterCheckpoint, Result, Sites, TargetModules, TargetedModule, nonzero};
 use peft_lora::{Ia3Config, LoraConfig};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn add() -> String {
 }
 
 /// The method of these fields, with its weights.
-pub(super) fn read(fields: LoraFields, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<Adapter> {
+pub(super) fn read(fields: LoraFields, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<AdapterCheckpoint> {
     if fields.vera_d.is_some() || fields.vera_b.is_some() {
         return Err(unsupported("vera_d", "asks for VeRA, which is not read"));
     }
@@ -80,7 +80,7 @@ impl LoraFields {
     }
 
     /// IA3: outputs are multiplied by `alpha · B`.
-    fn ia3(&self, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<Adapter> {
+    fn ia3(&self, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<AdapterCheckpoint> {
         if self.r.get() != 1 {
             return Err(unsupported("r", format!("is {}, expected 1 with composition_mode \"scale\"", self.r)));
         }
@@ -103,11 +103,11 @@ impl LoraFields {
 }
 
 /// AdapterHub's fields for `config`, which acts at `entries`.
-pub(super) fn describe(config: &LoraConfig, entries: &[&Entry], placement: &LoraPlacement) -> Result<Value> {
+pub(super) fn describe(config: &LoraConfig, entries: &[&TargetedModule], placement: &LoraPlacement) -> Result<Value> {
     if !config.modules_to_save.is_empty() {
         return Err(refused("LORA", "modules_to_save", "asks for whole weights, which AdapterHub's files do not hold"));
     }
-    let mut scales = entries.iter().map(|entry| scale(config, entry));
+    let mut scales = entries.iter().map(|target| scale(config, target));
     let (r, alpha) = scales.next().unwrap_or((config.r.get(), config.lora_alpha));
     if scales.any(|other| other != (r, alpha)) {
         let reason = "gives modules ranks or scales of their own; AdapterHub has one r and one alpha";
@@ -124,15 +124,19 @@ pub(super) fn describe(config: &LoraConfig, entries: &[&Entry], placement: &Lora
 }
 
 /// The rank and the numerator of the scale at a site.
-fn scale(config: &LoraConfig, entry: &Entry) -> (usize, f64) {
-    let rank = config.rank_pattern.get(&entry.site.path).unwrap_or(config.r);
-    (rank.get(), config.alpha_pattern.get(&entry.site.path).unwrap_or(config.lora_alpha))
+fn scale(config: &LoraConfig, target: &TargetedModule) -> (usize, f64) {
+    let rank = config.rank_pattern.get(&target.site.path).unwrap_or(config.r);
+    (rank.get(), config.alpha_pattern.get(&target.site.path).unwrap_or(config.lora_alpha))
 }
 
 /// AdapterHub's fields for `config`, which acts at `entries`.
-pub(super) fn describe_ia3(config: &Ia3Config, entries: &[&Entry], placement: &LoraPlacement) -> Result<Value> {
-    if let Some(entry) = entries.iter().find(|entry| config.feedforward_modules.matches(&entry.site)) {
-        let reason = format!("rescales the input of {}; AdapterHub rescales outputs only", entry.site.path);
+pub(super) fn describe_ia3(
+    config: &Ia3Config,
+    entries: &[&TargetedModule],
+    placement: &LoraPlacement,
+) -> Result<Value> {
+    if let Some(target) = entries.iter().find(|target| config.feedforward_modules.matches(&target.site)) {
+        let reason = format!("rescales the input of {}; AdapterHub rescales outputs only", target.site.path);
         return Err(refused("IA3", "feedforward_modules", reason));
     }
     let mut fields = fields(placement, 1, 1., &LoraConfig::default());

@@ -47,7 +47,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use peft_core::{Adapter, Error, PeftConfig, Result, SiteKind, Sites};
+use peft_core::{AdapterCheckpoint, Error, PeftConfig, Result, SiteKind, Sites};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -81,7 +81,11 @@ struct Description {
 /// [`Error::MissingKeys`], [`Error::UnknownKeys`] or
 /// [`Error::ShapeMismatch`], by the names in the file, where weights, configuration and
 /// backbone do not fit each other. Nothing is loaded by half.
-pub fn read_adapterhub(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, sites: &Sites) -> Result<Adapter> {
+pub fn read_adapterhub(
+    path: impl AsRef<Path>,
+    base: &BTreeMap<String, Tensor>,
+    sites: &Sites,
+) -> Result<AdapterCheckpoint> {
     let folder = AdapterHubFolder::read(path)?;
     let Description { mut config, name, hidden_size, version } = folder.parse()?;
     check_width(hidden_size, sites)?;
@@ -100,13 +104,13 @@ pub fn read_adapterhub(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, 
 /// reason; [`Error::File`] if a file cannot be written.
 pub fn write_adapterhub(
     path: impl AsRef<Path>,
-    adapter: &Adapter,
+    adapter: &AdapterCheckpoint,
     base: &BTreeMap<String, Tensor>,
     sites: &Sites,
     model: &ModelInfo,
 ) -> Result<()> {
     adapter.build(sites, &Device::Cpu)?;
-    let adapter = Adapter { methods: expanded(&adapter.methods)?, weights: adapter.weights.clone() };
+    let adapter = AdapterCheckpoint { methods: expanded(&adapter.methods)?, weights: adapter.weights.clone() };
     let config = describe::text(&adapter, sites, model)?;
     let tensors = Keys { adapter: &model.name, base }.write(&adapter.plan(sites)?, &adapter.weights)?;
     AdapterHubFolder { path: path.as_ref().to_path_buf(), config, tensors }.write()
@@ -142,7 +146,7 @@ fn check_width(theirs: Option<usize>, sites: &Sites) -> Result<()> {
 /// The width of the backbone's hidden state.
 fn hidden_size(sites: &Sites) -> Option<usize> {
     sites.iter().find_map(|site| match site.kind {
-        SiteKind::Hidden { dim } => Some(dim),
+        SiteKind::SubLayer { dim } => Some(dim),
         _ => None,
     })
 }

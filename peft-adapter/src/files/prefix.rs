@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
-use peft_core::{Adapter, Entry, Error, ParamSpec, PeftConfig, Plan, Result, Sites, nonzero};
+use peft_core::{AdapterCheckpoint, Error, ParamSpec, PeftConfig, Plan, Result, Sites, TargetedModule, nonzero};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ impl PrefixFields {
 }
 
 /// The prefixes of these fields, with their weights.
-pub(super) fn read(fields: PrefixFields, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<Adapter> {
+pub(super) fn read(fields: PrefixFields, tensors: &mut Tensors<'_>, sites: &Sites) -> Result<AdapterCheckpoint> {
     let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(fields.config()?)];
     let plan = Plan::resolve(sites, &methods)?;
     let (mut whole, mut weights, mut missing) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
@@ -91,7 +91,7 @@ pub(super) fn read(fields: PrefixFields, tensors: &mut Tensors<'_>, sites: &Site
     }
     missing.dedup();
     match missing.is_empty() {
-        true => Ok(Adapter { methods, weights }),
+        true => Ok(AdapterCheckpoint { methods, weights }),
         false => Err(Error::MissingKeys { keys: missing }),
     }
 }
@@ -139,8 +139,8 @@ pub(super) fn describe(config: &PrefixConfig) -> Value {
 }
 
 /// Whether `param` is a weight of a prefix.
-pub(super) fn is_part(entry: &Entry, param: &ParamSpec) -> bool {
-    Location::of(&entry.site).is_some() && param.name.starts_with("prefix")
+pub(super) fn is_part(target: &TargetedModule, param: &ParamSpec) -> bool {
+    Location::of(&target.site).is_some() && param.name.starts_with("prefix")
 }
 
 /// One weight of ours as a part of one of theirs.
@@ -177,26 +177,32 @@ impl Part {
 fn parts(plan: &Plan, adapter: &str) -> Vec<Part> {
     let mut attentions: BTreeMap<Location, usize> = BTreeMap::new();
     let mut numbered = Vec::new();
-    for entry in plan.entries() {
-        let has_one = entry.params.iter().any(|param| is_part(entry, param));
-        if let Some(location) = Location::of(&entry.site).filter(|_| has_one) {
+    for target in plan.targets() {
+        let has_one = target.params.iter().any(|param| is_part(target, param));
+        if let Some(location) = Location::of(&target.site).filter(|_| has_one) {
             let count = attentions.entry(location).or_default();
-            numbered.push((entry, location, *count));
+            numbered.push((target, location, *count));
             *count += 1;
         }
     }
-    let of_entry = |(entry, location, number): (&Entry, Location, usize)| -> Vec<Part> {
+    let of_entry = |(target, location, number): (&TargetedModule, Location, usize)| -> Vec<Part> {
         let of = attentions.get(&location).copied().unwrap_or(1);
-        let params = entry.params.iter().filter(|param| is_part(entry, param));
-        params.map(|param| part(entry, param, location, (number, of), adapter)).collect()
+        let params = target.params.iter().filter(|param| is_part(target, param));
+        params.map(|param| part(target, param, location, (number, of), adapter)).collect()
     };
     numbered.into_iter().flat_map(of_entry).collect()
 }
 
 /// The weight `param` of the attention `number` of `of`.
-fn part(entry: &Entry, param: &ParamSpec, location: Location, (number, of): (usize, usize), adapter: &str) -> Part {
+fn part(
+    target: &TargetedModule,
+    param: &ParamSpec,
+    location: Location,
+    (number, of): (usize, usize),
+    adapter: &str,
+) -> Part {
     let group = format!("prefix_tuning.prefix_tunings.{adapter}.{}", location.name());
-    let gate = format!("{}.prefix_tuning.prefix_gates.{adapter}", entry.site.path);
+    let gate = format!("{}.prefix_tuning.prefix_gates.{adapter}", target.site.path);
     let (module, weight) = param.name.rsplit_once('.').unwrap_or(("", &param.name));
     let whole = |key: String| (key, 0, (0, 1));
     let (key, axis, (number, of)) = match module.rsplit('.').next() {
@@ -206,5 +212,5 @@ fn part(entry: &Entry, param: &ParamSpec, location: Location, (number, of): (usi
         Some("up") => (format!("{group}.control_trans.2.{weight}"), 0, (number, of)),
         _ => (format!("{group}.control_trans"), 1, (number, of)),
     };
-    Part { ours: name(entry, param), dims: param.dims.clone(), key, axis, number, of, flat: axis == 1 }
+    Part { ours: name(target, param), dims: param.dims.clone(), key, axis, number, of, flat: axis == 1 }
 }

@@ -16,7 +16,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use peft_core::{Adapter, Entry, Error, PEFT_PREFIX, PeftConfig, Plan, Result, SiteKind, Sites};
+use peft_core::{AdapterCheckpoint, Error, PEFT_PREFIX, PeftConfig, Plan, Result, SiteKind, Sites, TargetedModule};
 use peft_lora::files::PeftFolder;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ struct Fields {
 /// # Errors
 /// [`Error::File`] if a file is missing, cannot be read or asks for what is not supported; [`Error::UnknownKeys`],
 /// [`Error::MissingKeys`] or [`Error::ShapeMismatch`] if it was made for another backbone.
-pub fn read_peft(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, sites: &Sites) -> Result<Adapter> {
+pub fn read_peft(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, sites: &Sites) -> Result<AdapterCheckpoint> {
     let path = path.as_ref();
     let folder = PeftFolder::read(path)?;
     let fields: Fields = folder.parse()?;
@@ -96,49 +96,49 @@ fn table(folder: &PeftFolder, dims: [usize; 2]) -> Result<Tensor> {
     Ok(table.to_dtype(DType::F32)?)
 }
 
-fn prompt(folder: &PeftFolder, fields: &Fields, sites: &Sites) -> Result<Adapter> {
+fn prompt(folder: &PeftFolder, fields: &Fields, sites: &Sites) -> Result<AdapterCheckpoint> {
     let num_virtual_tokens = fields.tokens(folder)?;
     let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(PromptTuningConfig { num_virtual_tokens })];
     let plan = Plan::resolve(sites, &methods)?;
-    let width = plan.entries().iter().find_map(|entry| match entry.site.kind {
+    let width = plan.targets().iter().find_map(|target| match target.site.kind {
         SiteKind::Input { dim } => Some(dim),
         _ => None,
     });
     let tokens = num_virtual_tokens.get();
     let table = table(folder, [tokens * fields.submodules(folder)?, width.unwrap_or_default()])?;
     let ours = table.narrow(0, 0, tokens)?.contiguous()?;
-    Ok(Adapter { methods, weights: [(format!("{PEFT_PREFIX}.{PROMPT_EMBEDDINGS}"), ours)].into() })
+    Ok(AdapterCheckpoint { methods, weights: [(format!("{PEFT_PREFIX}.{PROMPT_EMBEDDINGS}"), ours)].into() })
 }
 
-fn prefix(folder: &PeftFolder, fields: &Fields, sites: &Sites) -> Result<Adapter> {
+fn prefix(folder: &PeftFolder, fields: &Fields, sites: &Sites) -> Result<AdapterCheckpoint> {
     let num_virtual_tokens = fields.tokens(folder)?;
     // What a folder holds is what came out of a projection, if there was one.
     let config =
         PrefixTuningConfig { num_virtual_tokens, decode_as_transformers: true, ..PrefixTuningConfig::default() };
     let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(config)];
     let plan = Plan::resolve(sites, &methods)?;
-    let layers = fields.num_layers.unwrap_or(plan.entries().len());
-    if layers < plan.entries().len() {
+    let layers = fields.num_layers.unwrap_or(plan.targets().len());
+    if layers < plan.targets().len() {
         return Err(folder.unsupported(format!(
             "num_layers is {layers}, but this backbone's decoder has {} layers: the others would have no prefix",
-            plan.entries().len()
+            plan.targets().len()
         )));
     }
-    let both = features(plan.entries());
+    let both = features(plan.targets());
     let table = table(folder, [num_virtual_tokens.get(), layers * both])?;
     let submodules = fields.submodules(folder)?;
-    let one = |(layer, entry): (usize, &Entry)| {
+    let one = |(layer, target): (usize, &TargetedModule)| {
         let part = part_of(layer, submodules, layers);
-        let name = entry.params.first().map(|param| entry.key(param)).unwrap_or_default();
+        let name = target.params.first().map(|param| target.key(param)).unwrap_or_default();
         Ok((format!("{PEFT_PREFIX}.{name}"), table.narrow(1, part * both, both)?.contiguous()?))
     };
-    let weights = plan.entries().iter().enumerate().map(one).collect::<Result<_>>()?;
-    Ok(Adapter { methods, weights })
+    let weights = plan.targets().iter().enumerate().map(one).collect::<Result<_>>()?;
+    Ok(AdapterCheckpoint { methods, weights })
 }
 
 /// Features of keys and values together.
-fn features(entries: &[Entry]) -> usize {
-    let of = |entry: &Entry| match entry.site.kind {
+fn features(entries: &[TargetedModule]) -> usize {
+    let of = |target: &TargetedModule| match target.site.kind {
         SiteKind::KeyValue { dim, .. } => Some(2 * dim),
         _ => None,
     };
@@ -152,7 +152,7 @@ fn features(entries: &[Entry]) -> usize {
 /// [`Error::InvalidConfig`] for a method that such folders have no place for; [`Error::File`] if a file cannot be written.
 pub fn write_peft(
     path: impl AsRef<Path>,
-    adapter: &Adapter,
+    adapter: &AdapterCheckpoint,
     base: &BTreeMap<String, Tensor>,
     sites: &Sites,
     base_model: Option<&str>,
@@ -188,9 +188,9 @@ pub fn write_peft(
 /// The number of tokens, the weight and the fields of this method alone.
 type Written = (usize, Tensor, Value);
 
-fn prompt_table(adapter: &Adapter, sites: &Sites) -> Result<Written> {
-    let (_, bank) = adapter.build(sites, &Device::Cpu)?;
-    let [table] = peft_core::take(bank.entry(0))?;
+fn prompt_table(adapter: &AdapterCheckpoint, sites: &Sites) -> Result<Written> {
+    let (_, weights) = adapter.build(sites, &Device::Cpu)?;
+    let [table] = peft_core::take(weights.entry(0))?;
     let (tokens, width) = table.dims2()?;
     let more = json!({
         "num_attention_heads": heads(sites),
@@ -205,20 +205,20 @@ fn prompt_table(adapter: &Adapter, sites: &Sites) -> Result<Written> {
     Ok((tokens, table.clone(), more))
 }
 
-fn prefix_table(adapter: &Adapter, sites: &Sites) -> Result<Written> {
-    let (plan, bank) = adapter.build(sites, &Device::Cpu)?;
+fn prefix_table(adapter: &AdapterCheckpoint, sites: &Sites) -> Result<Written> {
+    let (plan, weights) = adapter.build(sites, &Device::Cpu)?;
     let config = match adapter.methods.as_slice() {
         [method] => copied::<PrefixTuningConfig>(method.as_ref())?,
         methods => {
             return Err(Error::Mismatch(format!("a peft folder holds one method, this adapter has {}", methods.len())));
         }
     };
-    let (tokens, both) = (config.num_virtual_tokens.get(), features(plan.entries()));
-    let layers = plan.entries().len() | 1;
+    let (tokens, both) = (config.num_virtual_tokens.get(), features(plan.targets()));
+    let layers = plan.targets().len() | 1;
     let mut parts = vec![Tensor::zeros((tokens, both), DType::F32, &Device::Cpu)?; layers];
-    for (layer, entry) in plan.entries().iter().enumerate() {
+    for (layer, target) in plan.targets().iter().enumerate() {
         if let Some(part) = parts.get_mut(part_of(layer, SUBMODULES, layers)) {
-            *part = config.rows(&entry.site, bank.entry(layer))?;
+            *part = config.rows(&target.site, weights.entry(layer))?;
         }
     }
     let more = json!({

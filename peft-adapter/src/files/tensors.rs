@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
-use peft_core::{Adapter, Entry, Error, ParamSpec, PeftConfig, Plan, Result, Sites};
+use peft_core::{AdapterCheckpoint, Error, ParamSpec, PeftConfig, Plan, Result, Sites, TargetedModule};
 
 use super::keys::{Keys, Source, name};
 
@@ -52,9 +52,9 @@ impl<'a> Tensors<'a> {
     }
 
     /// `method` with all its weights on `sites`, named as [`Keys`] says.
-    pub(super) fn adapter(&mut self, method: impl PeftConfig + 'static, sites: &Sites) -> Result<Adapter> {
+    pub(super) fn adapter(&mut self, method: impl PeftConfig + 'static, sites: &Sites) -> Result<AdapterCheckpoint> {
         let keys = self.keys;
-        self.adapter_from(method, sites, |entry, param| keys.source(entry, param))
+        self.adapter_from(method, sites, |target, param| keys.source(target, param))
     }
 
     /// `method` with all its weights on `sites`: `source` says how the file holds each of them.
@@ -62,17 +62,17 @@ impl<'a> Tensors<'a> {
         &mut self,
         method: impl PeftConfig + 'static,
         sites: &Sites,
-        source: impl Fn(&Entry, &ParamSpec) -> Result<Source>,
-    ) -> Result<Adapter> {
+        source: impl Fn(&TargetedModule, &ParamSpec) -> Result<Source>,
+    ) -> Result<AdapterCheckpoint> {
         let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(method)];
         let plan = Plan::resolve(sites, &methods)?;
         let (mut weights, mut missing) = (BTreeMap::new(), Vec::new());
-        for (entry, param) in plan.entries().iter().flat_map(|e| e.params.iter().map(move |p| (e, p))) {
-            let ours = name(entry, param);
+        for (target, param) in plan.targets().iter().flat_map(|e| e.params.iter().map(move |p| (e, p))) {
+            let ours = name(target, param);
             if weights.contains_key(&ours) {
                 continue;
             }
-            let Source { keys, dims, offset } = source(entry, param)?;
+            let Source { keys, dims, offset } = source(target, param)?;
             let tensor = match self.take_any(&keys, &dims) {
                 Err(Error::MissingKeys { keys }) => {
                     missing.extend(keys);
@@ -87,7 +87,7 @@ impl<'a> Tensors<'a> {
             weights.insert(ours, tensor.reshape(param.dims.as_slice())?);
         }
         match missing.is_empty() {
-            true => Ok(Adapter { methods, weights }),
+            true => Ok(AdapterCheckpoint { methods, weights }),
             false => Err(Error::MissingKeys { keys: missing }),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use peft_core::toy::toy_sites;
-use peft_core::{Adapter, PeftConfig, Result, Sites, Stack, TargetModules, nonzero};
+use peft_core::{AdapterCheckpoint, PeftConfig, Result, Sites, Stack, TargetModules, nonzero};
 use peft_lora::{Ia3Config, LoraConfig};
 use serde_json::{Value, json};
 
@@ -26,14 +26,14 @@ fn boxed(config: impl PeftConfig + 'static) -> Box<dyn PeftConfig> {
 }
 
 /// Weights of all different values for `methods`.
-fn adapter(methods: Vec<Box<dyn PeftConfig>>) -> Adapter {
-    let mut adapter = Adapter { methods, weights: BTreeMap::new() };
+fn adapter(methods: Vec<Box<dyn PeftConfig>>) -> AdapterCheckpoint {
+    let mut adapter = AdapterCheckpoint { methods, weights: BTreeMap::new() };
     let plan = adapter.plan(&sites()).unwrap();
     let mut first = 0.;
-    for (entry, param) in plan.entries().iter().flat_map(|e| e.params.iter().map(move |p| (e, p))) {
-        let last = first + param.elements() as f32;
+    for (target, param) in plan.targets().iter().flat_map(|e| e.params.iter().map(move |p| (e, p))) {
+        let last = first + param.num_parameters() as f32;
         let values = Tensor::arange(first, last, &Device::Cpu).unwrap().reshape(param.dims.as_slice()).unwrap();
-        adapter.weights.insert(super::keys::name(entry, param), values);
+        adapter.weights.insert(super::keys::name(target, param), values);
         first = last;
     }
     adapter
@@ -51,11 +51,11 @@ fn refusal(methods: Vec<Box<dyn PeftConfig>>) -> String {
 }
 
 /// Reads a folder with this configuration and no weights.
-fn read(config: Value) -> Result<Adapter> {
+fn read(config: Value) -> Result<AdapterCheckpoint> {
     read_with(config, BTreeMap::new())
 }
 
-fn read_with(config: Value, tensors: BTreeMap<String, Tensor>) -> Result<Adapter> {
+fn read_with(config: Value, tensors: BTreeMap<String, Tensor>) -> Result<AdapterCheckpoint> {
     let folder = tempfile::tempdir().unwrap();
     let config = json!({"config": config, "name": "task", "version": "adapters.1.3.0"}).to_string();
     AdapterHubFolder { path: folder.path().to_path_buf(), config, tensors }.write()?;
@@ -149,11 +149,11 @@ fn layers_may_have_factors_of_their_own() {
     let adapter = read_with(seq_bn(by_layer), tensors()).unwrap();
     let plan = adapter.plan(&sites()).unwrap();
     let widths: Vec<_> =
-        plan.entries().iter().map(|e| (e.site.layer, e.params.first().unwrap().dims.clone())).collect();
+        plan.targets().iter().map(|e| (e.site.layer, e.params.first().unwrap().dims.clone())).collect();
     assert_eq!(widths, [(0, vec![4, 8]), (2, vec![2, 8])]);
 
     let message = read(seq_bn(json!({"reduction_factor": {"0": 2}}))).unwrap_err().to_string();
-    assert!(message.ends_with("reduction_factor has neither an entry for layer 1 nor a \"default\""), "{message}");
+    assert!(message.ends_with("reduction_factor has neither an target for layer 1 nor a \"default\""), "{message}");
 }
 
 #[test]

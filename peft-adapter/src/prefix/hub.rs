@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, Front, PeftConfig, PeftModule, Position, Result, Site, SiteKind, Stack, nonzero};
+use peft_core::{Error, PeftConfig, PeftModule, PrefixPlacement, Result, Site, SiteKind, SiteRole, Stack, nonzero};
 use serde::{Deserialize, Serialize};
 
 use super::module::{Prefix, Projection, Source};
@@ -11,15 +11,15 @@ use crate::NonLinearity;
 /// The name in configuration files.
 const PEFT_TYPE: &str = "PREFIX";
 
-const SELF: Position = Position::new("self.kv");
-const CROSS: Position = Position::new("cross.kv");
+const SELF: SiteRole = SiteRole::new("self.kv");
+const CROSS: SiteRole = SiteRole::new("cross.kv");
 
 /// Prefix tuning as AdapterHub does it (Li and Liang 2021, arXiv 2101.00190, section 4), with the gate of UniPELT (Mao et al.
 /// 2022, arXiv 2110.07577, section 3.2).
 ///
 /// `K' = [g_k P_k; K]`, `V' = [g_v P_v; V]` in self-attention of both stacks and in cross-attention, with
 /// `P = [P_k, P_v]: [p, 2 · dim]`, `p = prefix_length` and `dim` the features of all heads. In self-attention the prefix takes
-/// the first positions of the keys ([`Front::Shifting`]). Either `P` is a weight of each
+/// the first positions of the keys ([`PrefixPlacement::Shifting`]). Either `P` is a weight of each
 /// attention (`flat`), or `P = f(E Wᵀ + b) Uᵀ + c` with `E: [p, d]`, `W: [m, d]` and `b: [m]` shared by all attentions of one
 /// kind (encoder, decoder, cross), and `U: [2 · dim, m]`, `c: [2 · dim]` of each attention: AdapterHub's one large map, cut
 /// into rows.
@@ -79,7 +79,7 @@ pub(crate) enum Location {
 impl Location {
     /// Which one `site` is.
     pub(crate) fn of(site: &Site) -> Option<Self> {
-        match (site.stack, &site.position) {
+        match (site.stack, &site.role) {
             (Stack::Encoder, position) if *position == SELF => Some(Self::Encoder),
             (Stack::Decoder, position) if *position == SELF => Some(Self::Decoder),
             (_, position) if *position == CROSS => Some(Self::Cross),
@@ -122,7 +122,7 @@ impl PrefixConfig {
 #[typetag::serde(name = "PREFIX")]
 impl PeftConfig for PrefixConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
-        let SiteKind::KeyValue { dim, queries, front: Front::Shifting, .. } = site.kind else {
+        let SiteKind::KeyValue { dim, queries, front: PrefixPlacement::Shifting, .. } = site.kind else {
             return Ok(None);
         };
         let Some(location) = Location::of(site).filter(|location| self.wants(*location)) else {

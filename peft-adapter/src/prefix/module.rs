@@ -3,7 +3,8 @@
 use candle_core::{D, Tensor};
 use candle_nn::Init;
 use candle_nn::ops::sigmoid;
-use peft_core::{Ctx, KAIMING_UNIFORM, ParamSpec, PeftModule, Result, SiteCall, normal, ops, rows};
+use peft_core::{Ctx, KAIMING_UNIFORM, ParamSpec, PeftModule, Result, SiteCall, normal, rows};
+use peft_kernels as ops;
 
 use super::front::{each_row, in_front};
 use crate::NonLinearity;

@@ -3,16 +3,16 @@
 use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
-use peft_core::{Ctx, Error, PeftConfig, PeftModule, Position, Result, Site, SiteKind, Stack, nonzero};
+use peft_core::{Ctx, Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole, Stack, nonzero};
 use serde::{Deserialize, Serialize};
 
 use super::module::{Prefix, Projection, Source};
 use crate::NonLinearity;
 
 /// Where it acts: what stands before the first decoded token of self-attention.
-const SELF_PAST: Position = Position::new("self.past");
+const SELF_PAST: SiteRole = SiteRole::new("self.past");
 /// The same with the positions of `transformers`' `generate`.
-const UNCOUNTED_PAST: Position = Position::new("self.uncounted_past");
+const UNCOUNTED_PAST: SiteRole = SiteRole::new("self.uncounted_past");
 
 /// Prefix tuning as Hugging Face `peft` does it (Li and Liang 2021, *Prefix-Tuning: Optimizing Continuous Prompts for
 /// Generation*, arXiv 2101.00190, section 4).
@@ -40,7 +40,7 @@ pub struct PrefixTuningConfig {
     pub encoder_hidden_size: Option<NonZeroUsize>,
     /// Whether decoding token by token gives the tokens that `generate` of transformers 4 gives: it does not count the prefix,
     /// hides the last `num_virtual_tokens` tokens from each query and so contradicts the forward pass that was trained
-    /// ([`Front::UncountedPast`](peft_core::Front::UncountedPast)). Default: no; reading a `peft` folder sets it, so that it
+    /// ([`PrefixPlacement::UncountedPast`](peft_core::PrefixPlacement::UncountedPast)). Default: no; reading a `peft` folder sets it, so that it
     /// decodes as there.
     pub decode_as_transformers: bool,
 }
@@ -62,7 +62,7 @@ impl PrefixTuningConfig {
             return None;
         };
         let position = if self.decode_as_transformers { UNCOUNTED_PAST } else { SELF_PAST };
-        if site.stack != Stack::Decoder || site.position != position {
+        if site.stack != Stack::Decoder || site.role != position {
             return None;
         }
         let projection = || Projection {

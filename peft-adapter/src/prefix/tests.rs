@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use candle_core::{D, Device, Tensor};
-use peft_core::{Active, Ctx, Front, PeftConfig, Plan, Position, Site, SiteKind, Sites, Stack, WeightBank, nonzero};
+use peft_core::{
+    ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, PrefixPlacement, Site, SiteKind, SiteRole, Sites, Stack,
+    nonzero,
+};
 
 use super::{PrefixConfig, PrefixTuningConfig};
 use crate::NonLinearity;
@@ -14,12 +17,16 @@ fn sites() -> Sites {
     let mut sites = Sites::default();
     let attentions = [(Stack::Encoder, "self"), (Stack::Decoder, "self"), (Stack::Decoder, "cross")];
     for (stack, name) in attentions {
-        for (front, end) in [(Front::Past, "past"), (Front::UncountedPast, "uncounted_past"), (Front::Shifting, "kv")] {
+        for (front, end) in [
+            (PrefixPlacement::Past, "past"),
+            (PrefixPlacement::UncountedPast, "uncounted_past"),
+            (PrefixPlacement::Shifting, "kv"),
+        ] {
             sites.add(Site {
                 path: format!("{stack}.{name}.{end}"),
                 stack,
                 layer: 0,
-                position: Position::from(format!("{name}.{end}")),
+                role: SiteRole::from(format!("{name}.{end}")),
                 kind: SiteKind::KeyValue { dim: KEYS, queries: D_MODEL, heads: 1, front },
             });
         }
@@ -32,20 +39,20 @@ fn resolve(config: impl PeftConfig + 'static) -> peft_core::Result<Plan> {
 }
 
 fn paths(plan: &Plan) -> Vec<&str> {
-    plan.entries().iter().map(|entry| entry.site.path.as_str()).collect()
+    plan.targets().iter().map(|target| target.site.path.as_str()).collect()
 }
 
 /// Weights that all differ, different ones for every `seed`.
-fn bank(plan: &Plan, seed: usize) -> WeightBank {
+fn weights(plan: &Plan, seed: usize) -> AdapterWeights {
     let weight = |dims: &[usize], salt: usize| {
         let n: usize = dims.iter().product();
         let value = |i: usize| ((i * 7 + salt * 13 + seed * 29) % 23) as f32 / 10. - 1.1;
         Tensor::from_vec((0..n).map(value).collect::<Vec<_>>(), dims, &Device::Cpu).unwrap()
     };
-    let entry = |(e, entry): (usize, &peft_core::Entry)| {
-        entry.params.iter().enumerate().map(|(p, spec)| weight(&spec.dims, e * 10 + p)).collect()
+    let target = |(e, target): (usize, &peft_core::TargetedModule)| {
+        target.params.iter().enumerate().map(|(p, spec)| weight(&spec.dims, e * 10 + p)).collect()
     };
-    WeightBank::new(plan.entries().iter().enumerate().map(entry).collect())
+    AdapterWeights::new(plan.targets().iter().enumerate().map(target).collect())
 }
 
 /// Two rows: one key beside its value, and the streams of two queries.
@@ -55,10 +62,10 @@ fn inputs() -> (Tensor, Tensor) {
     (key_values.unwrap(), queries.unwrap())
 }
 
-fn apply(plan: &Plan, bank: &WeightBank, path: &str, rows: std::ops::Range<usize>) -> Tensor {
+fn apply(plan: &Plan, weights: &AdapterWeights, path: &str, rows: std::ops::Range<usize>) -> Tensor {
     let (key_values, queries) = inputs();
     let of = |t: &Tensor| t.narrow(0, rows.start, rows.len()).unwrap().contiguous().unwrap();
-    let active = Active::new(plan, bank).unwrap();
+    let active = ActiveAdapters::new(plan, weights).unwrap();
     active.apply(sites().find(path).unwrap(), &of(&queries), None, of(&key_values), &mut Ctx::eval()).unwrap()
 }
 
@@ -79,10 +86,10 @@ fn adapterhub_acts_on_every_attention_and_peft_on_the_decoders_past() {
 #[test]
 fn a_table_stands_in_front_of_keys_and_values() {
     let plan = resolve(flat(false, true)).unwrap();
-    let bank = bank(&plan, 1);
-    let out = apply(&plan, &bank, "decoder.self.kv", 0..2);
+    let weights = weights(&plan, 1);
+    let out = apply(&plan, &weights, "decoder.self.kv", 0..2);
     assert_eq!(out.dims(), [2, 3, 2 * KEYS]);
-    let table = bank.entry(1)[0].to_vec2::<f32>().unwrap();
+    let table = weights.entry(1)[0].to_vec2::<f32>().unwrap();
     for (row, own) in out.to_vec3::<f32>().unwrap().iter().zip(inputs().0.to_vec3::<f32>().unwrap()) {
         assert_eq!(row[..2], table[..]);
         assert_eq!(row[2], own[0]);
@@ -100,12 +107,12 @@ fn gate(weight: &[f32], bias: f32, row: usize) -> f32 {
 fn gates_scale_keys_and_values_by_the_mean_over_the_queries() {
     for shared in [true, false] {
         let plan = resolve(flat(true, shared)).unwrap();
-        let bank = bank(&plan, 2);
-        let [table, weight, bias] = peft_core::take(bank.entry(2)).unwrap();
+        let weights = weights(&plan, 2);
+        let [table, weight, bias] = peft_core::take(weights.entry(2)).unwrap();
         let (table, weight) = (table.to_vec2::<f32>().unwrap(), weight.to_vec2::<f32>().unwrap());
         let bias = bias.to_vec1::<f32>().unwrap();
         assert_eq!(weight.len(), if shared { 1 } else { 2 });
-        let out = apply(&plan, &bank, "decoder.cross.kv", 0..2).to_vec3::<f32>().unwrap();
+        let out = apply(&plan, &weights, "decoder.cross.kv", 0..2).to_vec3::<f32>().unwrap();
         for (row, out) in out.iter().enumerate() {
             let last = weight.len() - 1;
             let (keys, values) = (gate(&weight[0], bias[0], row), gate(&weight[last], bias[last], row));
@@ -123,8 +130,8 @@ fn gates_scale_keys_and_values_by_the_mean_over_the_queries() {
 fn a_projection_is_one_network_with_rows_for_each_attention() {
     let config = PrefixConfig { flat: false, bottleneck_size: nonzero(4), ..flat(false, true) };
     let plan = resolve(config).unwrap();
-    let entry = &plan.entries()[1];
-    let keys: Vec<_> = entry.params.iter().map(|p| (entry.key(p), p.dims.clone())).collect();
+    let target = &plan.targets()[1];
+    let keys: Vec<_> = target.params.iter().map(|p| (target.key(p), p.dims.clone())).collect();
     let expected = [
         ("prefix_tuning.self_prefix.wte.weight", vec![2, D_MODEL]),
         ("prefix_tuning.self_prefix.down.weight", vec![4, D_MODEL]),
@@ -134,11 +141,11 @@ fn a_projection_is_one_network_with_rows_for_each_attention() {
     ];
     assert_eq!(keys, expected.map(|(name, dims)| (name.to_owned(), dims)));
 
-    let bank = bank(&plan, 3);
-    let [e, w, b, u, c] = peft_core::take(bank.entry(1)).unwrap();
+    let weights = weights(&plan, 3);
+    let [e, w, b, u, c] = peft_core::take(weights.entry(1)).unwrap();
     let hidden = e.matmul(&w.t().unwrap()).unwrap().broadcast_add(b).unwrap().tanh().unwrap();
     let prefix = hidden.matmul(&u.t().unwrap()).unwrap().broadcast_add(c).unwrap();
-    let out = apply(&plan, &bank, "decoder.self.kv", 1..2).narrow(1, 0, 2).unwrap().squeeze(0).unwrap();
+    let out = apply(&plan, &weights, "decoder.self.kv", 1..2).narrow(1, 0, 2).unwrap().squeeze(0).unwrap();
     let gap = (out - prefix).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
     assert!(gap < 1e-6, "{gap}");
 }
@@ -148,8 +155,8 @@ fn each_row_may_have_its_own_weights() {
     let relu = PrefixConfig { flat: false, non_linearity: NonLinearity::Relu, ..flat(true, false) };
     for config in [flat(false, true), flat(true, true), relu] {
         let plan = resolve(config.clone()).unwrap();
-        let banks = [bank(&plan, 4), bank(&plan, 5)];
-        let mixed = WeightBank::rows(&banks, &[1, 0]).unwrap();
+        let banks = [weights(&plan, 4), weights(&plan, 5)];
+        let mixed = AdapterWeights::rows(&banks, &[1, 0]).unwrap();
         for path in ["encoder.self.kv", "decoder.cross.kv"] {
             let together = apply(&plan, &mixed, path, 0..2);
             let apart = [apply(&plan, &banks[1], path, 0..1), apply(&plan, &banks[0], path, 1..2)];

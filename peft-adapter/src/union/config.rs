@@ -25,7 +25,7 @@ use super::{MamConfig, UniPeltConfig};
 /// )?;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UnionConfig {
     /// The methods. Default: none.

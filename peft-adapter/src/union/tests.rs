@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 use candle_core::{Device, Tensor};
 use peft_core::toy::{Scale, toy_sites};
-use peft_core::{Active, Ctx, PeftConfig, Plan, TargetModules, WeightBank, nonzero};
+use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, TargetModules, nonzero};
 use peft_lora::LoraConfig;
 use serde_json::json;
 
@@ -29,17 +29,18 @@ fn a_union_computes_what_its_members_do_one_after_the_other() {
     let sites = toy_sites(1, 2);
     let [a, b, s] = weights();
     let apart = Plan::resolve(&sites, &parts()).unwrap();
-    let apart_bank = WeightBank::new(vec![vec![a.clone(), b.clone()], vec![s.clone()], vec![(&s * 0.5).unwrap()]]);
+    let apart_bank = AdapterWeights::new(vec![vec![a.clone(), b.clone()], vec![s.clone()], vec![(&s * 0.5).unwrap()]]);
     let union = Plan::resolve(&sites, &[boxed(UnionConfig { configs: parts() })]).unwrap();
-    let union_bank = WeightBank::new(vec![vec![a, b, s.clone()], vec![(&s * 0.5).unwrap()]]);
-    assert_eq!(apart.elements(), union.elements());
+    let union_bank = AdapterWeights::new(vec![vec![a, b, s.clone()], vec![(&s * 0.5).unwrap()]]);
+    assert_eq!(apart.num_parameters(), union.num_parameters());
 
     let (x, y) = (Tensor::new(&[[[1f32, 2.5]]], &Device::Cpu).unwrap(), Tensor::new(&[[[7f32, -3.]]], &Device::Cpu));
     let (y, w) = (y.unwrap(), Tensor::new(&[[1f32, 2.], [3., 5.]], &Device::Cpu).unwrap());
-    let (apart, union) = (Active::new(&apart, &apart_bank).unwrap(), Active::new(&union, &union_bank).unwrap());
+    let (apart, union) =
+        (ActiveAdapters::new(&apart, &apart_bank).unwrap(), ActiveAdapters::new(&union, &union_bank).unwrap());
     for path in ["layers.0.q", "layers.0.v"] {
         let site = sites.find(path).unwrap();
-        let run = |active: &Active<'_>| {
+        let run = |active: &ActiveAdapters<'_>| {
             let out = active.apply(site, &x, Some(&w), y.clone(), &mut Ctx::eval()).unwrap();
             (out.to_vec3::<f32>().unwrap(), active.fold(site, &w).unwrap().unwrap().to_vec2::<f32>().unwrap())
         };

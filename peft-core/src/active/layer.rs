@@ -5,42 +5,42 @@ use std::borrow::Cow;
 use candle_core::Tensor;
 
 use super::rows::Rows;
-use crate::{Ctx, Entry, Error, ParamSpec, Plan, Result, SiteCall, SiteId, SiteKind, WeightBank};
+use crate::{AdapterWeights, Ctx, Error, ParamSpec, Plan, Result, SiteCall, SiteId, SiteKind, TargetedModule};
 
 /// One adapter: a plan and its weights.
 #[derive(Debug, Clone)]
 pub(super) struct Layer<'a> {
     plan: &'a Plan,
-    bank: Cow<'a, WeightBank>,
+    weights: Cow<'a, AdapterWeights>,
     /// The rows that use it; `None`: all of them. Weights with a batch axis have one row for each of these.
     rows: Option<Rows>,
 }
 
 impl<'a> Layer<'a> {
     /// An adapter that every row uses.
-    pub(super) fn new(plan: &'a Plan, bank: Cow<'a, WeightBank>) -> Result<Self> {
-        if bank.len() != plan.entries().len() {
+    pub(super) fn new(plan: &'a Plan, weights: Cow<'a, AdapterWeights>) -> Result<Self> {
+        if weights.len() != plan.targets().len() {
             return Err(Error::Mismatch(format!(
-                "the plan has {} entries, the bank weights for {}",
-                plan.entries().len(),
-                bank.len()
+                "the plan has {} entries, the weights weights for {}",
+                plan.targets().len(),
+                weights.len()
             )));
         }
-        for (entry, weights) in plan.entries().iter().zip(bank.iter()) {
-            check(entry, weights)?;
+        for (target, weights) in plan.targets().iter().zip(weights.iter()) {
+            check(target, weights)?;
         }
-        Ok(Self::trusted(plan, bank))
+        Ok(Self::trusted(plan, weights))
     }
 
-    /// The same for a bank that is known to fit.
-    pub(super) fn trusted(plan: &'a Plan, bank: Cow<'a, WeightBank>) -> Self {
-        Self { plan, bank, rows: None }
+    /// The same for a weights that is known to fit.
+    pub(super) fn trusted(plan: &'a Plan, weights: Cow<'a, AdapterWeights>) -> Self {
+        Self { plan, weights, rows: None }
     }
 
     /// The entries at `site`, with their weights.
-    pub(super) fn at(&self, site: SiteId) -> impl Iterator<Item = (&Entry, &[Tensor])> {
+    pub(super) fn at(&self, site: SiteId) -> impl Iterator<Item = (&TargetedModule, &[Tensor])> {
         let here = self.plan.at(site).iter();
-        here.filter_map(|&e| self.plan.entries().get(e).map(|entry| (entry, self.bank.entry(e))))
+        here.filter_map(|&e| self.plan.targets().get(e).map(|target| (target, self.weights.entry(e))))
     }
 
     /// Which rows use it; `None`: all of them.
@@ -75,9 +75,9 @@ impl<'a> Layer<'a> {
         mut output: Tensor,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
-        for (entry, weights) in self.at(site) {
+        for (target, weights) in self.at(site) {
             let call = SiteCall { input, output: &output, base, weights };
-            output = entry.module.apply(&call, ctx)?;
+            output = target.module.apply(&call, ctx)?;
         }
         Ok(output)
     }
@@ -101,7 +101,7 @@ impl<'a> Layer<'a> {
                 let (places, rows) = rows.select(index)?;
                 self.with(rows, &places)
             }
-            None => Ok(Some(Self { plan: self.plan, bank: self.pick(index)?, rows: None })),
+            None => Ok(Some(Self { plan: self.plan, weights: self.pick(index)?, rows: None })),
         }
     }
 
@@ -109,13 +109,13 @@ impl<'a> Layer<'a> {
         if rows.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Self { plan: self.plan, bank: self.pick(places)?, rows: Some(rows) }))
+        Ok(Some(Self { plan: self.plan, weights: self.pick(places)?, rows: Some(rows) }))
     }
 
-    /// The bank with the rows `places` of those weights that have a batch axis.
-    fn pick(&self, places: &[u32]) -> Result<Cow<'a, WeightBank>> {
+    /// The weights with the rows `places` of those weights that have a batch axis.
+    fn pick(&self, places: &[u32]) -> Result<Cow<'a, AdapterWeights>> {
         let Some((_, first)) = self.batched().next() else {
-            return Ok(self.bank.clone());
+            return Ok(self.weights.clone());
         };
         let index = Tensor::new(places, first.device())?;
         let one = |(param, weight): (&ParamSpec, &Tensor)| -> Result<Tensor> {
@@ -124,9 +124,9 @@ impl<'a> Layer<'a> {
             }
             Ok(weight.contiguous()?.index_select(&index, 0)?)
         };
-        let entries = self.plan.entries().iter().zip(self.bank.iter());
-        let entries = entries.map(|(entry, weights)| entry.params.iter().zip(weights).map(one).collect());
-        Ok(Cow::Owned(entries.collect::<Result<_>>().map(WeightBank::new)?))
+        let entries = self.plan.targets().iter().zip(self.weights.iter());
+        let entries = entries.map(|(target, weights)| target.params.iter().zip(weights).map(one).collect());
+        Ok(Cow::Owned(entries.collect::<Result<_>>().map(AdapterWeights::new)?))
     }
 
     /// Fails if a weight has a batch axis of another length than `rows`.
@@ -142,35 +142,35 @@ impl<'a> Layer<'a> {
 
     /// The weights that differ by row, with their names.
     pub(super) fn batched(&self) -> impl Iterator<Item = (String, &Tensor)> {
-        let entries = self.plan.entries().iter().zip(self.bank.iter());
-        let weights = entries.flat_map(|(entry, weights)| {
-            entry.params.iter().zip(weights).map(move |(param, weight)| (entry, param, weight))
+        let entries = self.plan.targets().iter().zip(self.weights.iter());
+        let weights = entries.flat_map(|(target, weights)| {
+            target.params.iter().zip(weights).map(move |(param, weight)| (target, param, weight))
         });
-        weights.filter(|(_, p, w)| w.rank() > p.dims.len()).map(|(entry, p, w)| (entry.key(p), w))
+        weights.filter(|(_, p, w)| w.rank() > p.dims.len()).map(|(target, p, w)| (target.key(p), w))
     }
 
     /// The first site at which the adapter may put positions in front.
     pub(super) fn longer_site(&self) -> Option<&str> {
-        let longer = |e: &&Entry| matches!(e.site.kind, SiteKind::Input { .. } | SiteKind::KeyValue { .. });
-        self.plan.entries().iter().find(longer).map(|entry| entry.site.path.as_str())
+        let longer = |e: &&TargetedModule| matches!(e.site.kind, SiteKind::Input { .. } | SiteKind::KeyValue { .. });
+        self.plan.targets().iter().find(longer).map(|target| target.site.path.as_str())
     }
 }
 
 /// Each weight has the shape of its spec, or that shape behind one batch axis.
-fn check(entry: &Entry, weights: &[Tensor]) -> Result<()> {
-    if weights.len() != entry.params.len() {
+fn check(target: &TargetedModule, weights: &[Tensor]) -> Result<()> {
+    if weights.len() != target.params.len() {
         return Err(Error::Mismatch(format!(
-            "{}: the method needs {} weights, the bank has {}",
-            entry.site.path,
-            entry.params.len(),
+            "{}: the method needs {} weights, the weights has {}",
+            target.site.path,
+            target.params.len(),
             weights.len()
         )));
     }
-    for (param, weight) in entry.params.iter().zip(weights) {
+    for (param, weight) in target.params.iter().zip(weights) {
         let dims = weight.dims();
         if dims != param.dims && dims.get(1..) != Some(&param.dims) {
             return Err(Error::ShapeMismatch {
-                key: entry.key(param),
+                key: target.key(param),
                 expected: param.dims.clone(),
                 found: dims.to_vec(),
             });

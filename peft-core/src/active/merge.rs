@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Tensor};
 
-use super::Active;
-use crate::{Entry, Result, SiteId, SiteKind};
+use super::ActiveAdapters;
+use crate::{Result, SiteId, SiteKind, TargetedModule};
 
 /// Whether the methods at a site became part of its weight.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub enum Merge {
     Refused(String),
 }
 
-impl Active<'_> {
+impl ActiveAdapters<'_> {
     /// `W + ΔW` of a linear site (or of a norm) whose methods all fold into the weight (`base` itself where none acts),
     /// or the reason of the first one that cannot.
     ///
@@ -22,13 +22,13 @@ impl Active<'_> {
     /// As the methods' own.
     pub fn merge(&self, site: SiteId, base: &Tensor) -> Result<Merge> {
         let mut merged = base.clone();
-        for (entry, weights, some_rows) in self.entries(site) {
-            if let Some(reason) = obstacle(entry, weights, some_rows) {
-                return Ok(Merge::Refused(refusal(entry, &reason)));
+        for (target, weights, some_rows) in self.targets(site) {
+            if let Some(reason) = obstacle(target, weights, some_rows) {
+                return Ok(Merge::Refused(refusal(target, &reason)));
             }
-            match entry.module.delta(weights, &merged)? {
+            match target.module.delta(weights, &merged)? {
                 Some(delta) => merged = (merged + delta)?,
-                None => return Ok(Merge::Refused(refusal(entry, "its effect is no change ΔW of the weight"))),
+                None => return Ok(Merge::Refused(refusal(target, "its effect is no change ΔW of the weight"))),
             }
         }
         Ok(Merge::Weight(merged))
@@ -44,17 +44,17 @@ impl Active<'_> {
     pub fn unmerge(&self, site: SiteId, merged: &Tensor) -> Result<Merge> {
         let mut base = merged.clone();
         let other = (merged * 2.)?;
-        for (entry, weights, some_rows) in self.entries(site) {
-            let deltas = match obstacle(entry, weights, some_rows) {
+        for (target, weights, some_rows) in self.targets(site) {
+            let deltas = match obstacle(target, weights, some_rows) {
                 Some(_) => None,
-                None => entry.module.delta(weights, merged)?.zip(entry.module.delta(weights, &other)?),
+                None => target.module.delta(weights, merged)?.zip(target.module.delta(weights, &other)?),
             };
             let Some((delta, again)) = deltas else {
-                return Ok(Merge::Refused(refusal(entry, "it was never merged")));
+                return Ok(Merge::Refused(refusal(target, "it was never merged")));
             };
             if !same(&delta, &again)? {
                 let reason = "its ΔW depends on the weight that it was merged into; keep that weight";
-                return Ok(Merge::Refused(refusal(entry, reason)));
+                return Ok(Merge::Refused(refusal(target, reason)));
             }
             base = (base - delta)?;
         }
@@ -74,26 +74,26 @@ impl Active<'_> {
 
     /// Why the first method at `site` cannot be merged where the site has no weight; `None` where none acts.
     pub fn refuse(&self, site: SiteId) -> Option<String> {
-        let (entry, weights, some_rows) = self.entries(site).next()?;
+        let (target, weights, some_rows) = self.targets(site).next()?;
         let reason =
-            obstacle(entry, weights, some_rows).unwrap_or_else(|| "the backbone has no weight there".to_owned());
-        Some(refusal(entry, &reason))
+            obstacle(target, weights, some_rows).unwrap_or_else(|| "the backbone has no weight there".to_owned());
+        Some(refusal(target, &reason))
     }
 
     /// The entries at `site` in the order in which they act, with their weights and whether only some rows use them.
-    fn entries(&self, site: SiteId) -> impl Iterator<Item = (&Entry, &[Tensor], bool)> {
+    fn targets(&self, site: SiteId) -> impl Iterator<Item = (&TargetedModule, &[Tensor], bool)> {
         self.0.iter().flat_map(move |layer| layer.at(site).map(|(e, w)| (e, w, layer.rows().is_some())))
     }
 }
 
 /// What keeps a method out of the weight, whatever its `ΔW`.
-fn obstacle(entry: &Entry, weights: &[Tensor], some_rows: bool) -> Option<String> {
-    let reason = match entry.site.kind {
-        SiteKind::Hidden { .. } => "it acts on the output of a sub-layer, which is no linear map and has no weight",
+fn obstacle(target: &TargetedModule, weights: &[Tensor], some_rows: bool) -> Option<String> {
+    let reason = match target.site.kind {
+        SiteKind::SubLayer { .. } => "it acts on the output of a sub-layer, which is no linear map and has no weight",
         SiteKind::Input { .. } => "it acts on the embedded input, which has no weight",
         SiteKind::KeyValue { .. } => "it acts on keys and values, which have no weight",
         _ if some_rows => "it acts on some rows of the batch only",
-        _ if weights.iter().zip(&entry.params).any(|(w, p)| w.rank() != p.dims.len()) => {
+        _ if weights.iter().zip(&target.params).any(|(w, p)| w.rank() != p.dims.len()) => {
             "its weights differ by row of the batch"
         }
         _ => return None,
@@ -101,8 +101,8 @@ fn obstacle(entry: &Entry, weights: &[Tensor], some_rows: bool) -> Option<String
     Some(reason.to_owned())
 }
 
-fn refusal(entry: &Entry, reason: &str) -> String {
-    format!("{} at {} cannot be merged into a weight: {reason}", entry.peft_type, entry.site.path)
+fn refusal(target: &TargetedModule, reason: &str) -> String {
+    format!("{} at {} cannot be merged into a weight: {reason}", target.peft_type, target.site.path)
 }
 
 fn same(a: &Tensor, b: &Tensor) -> Result<bool> {

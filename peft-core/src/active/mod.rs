@@ -14,8 +14,8 @@ use std::borrow::Cow;
 
 use candle_core::Tensor;
 
-use crate::ops::{self, LowRank};
-use crate::{Ctx, Entry, LowRankBranch, Plan, Result, SiteId, WeightBank};
+use crate::{AdapterWeights, Ctx, LowRankBranch, Plan, Result, SiteId, TargetedModule};
+use peft_kernels::{self as ops, LowRank};
 
 use layer::Layer;
 
@@ -27,50 +27,50 @@ pub use merge::Merge;
 /// ```
 /// use candle_core::{Device, Tensor};
 /// use peft_core::toy::{Scale, toy_sites};
-/// use peft_core::{Active, Ctx, PeftConfig, Plan, TargetModules, WeightBank};
+/// use peft_core::{ActiveAdapters, Ctx, PeftConfig, Plan, TargetModules, AdapterWeights};
 ///
 /// let sites = toy_sites(1, 2);
 /// let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale { target_modules: TargetModules::suffixes(["q"]) })];
 /// let plan = Plan::resolve(&sites, &methods)?;
-/// let by = |factor: f32| -> Result<Active<'_>, Box<dyn std::error::Error>> {
+/// let by = |factor: f32| -> Result<ActiveAdapters<'_>, Box<dyn std::error::Error>> {
 ///     let weights = vec![vec![Tensor::new(&[factor, factor], &Device::Cpu)?]];
-///     Ok(Active::new(&plan, WeightBank::new(weights))?)
+///     Ok(ActiveAdapters::new(&plan, AdapterWeights::new(weights))?)
 /// };
 /// let (two, three) = (by(2.)?, by(3.)?);
 /// let q = sites.find("layers.0.q").ok_or("no such site")?;
 /// let y = Tensor::new(&[[[1f32, 5.]], [[1., 5.]], [[1., 5.]]], &Device::Cpu)?;
 ///
 /// // Both on all rows, one after the other.
-/// let stacked = Active::stack([two.clone(), three.clone()]).apply(q, &y, None, y.clone(), &mut Ctx::eval())?;
+/// let stacked = ActiveAdapters::stack([two.clone(), three.clone()]).apply(q, &y, None, y.clone(), &mut Ctx::eval())?;
 /// assert_eq!(stacked.flatten_all()?.to_vec1::<f32>()?, [6., 30., 6., 30., 6., 30.]);
 ///
 /// // The second on the first row, none on the second, the first on the third.
-/// let mixed = Active::by_row(&[Some(1), None, Some(0)], &[two, three])?;
+/// let mixed = ActiveAdapters::by_row(&[Some(1), None, Some(0)], &[two, three])?;
 /// let mixed = mixed.apply(q, &y, None, y.clone(), &mut Ctx::eval())?;
 /// assert_eq!(mixed.flatten_all()?.to_vec1::<f32>()?, [3., 15., 1., 5., 2., 10.]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Active<'a>(Vec<Layer<'a>>);
+pub struct ActiveAdapters<'a>(Vec<Layer<'a>>);
 
-impl<'a> Active<'a> {
+impl<'a> ActiveAdapters<'a> {
     /// The bare backbone.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// `plan` with the weights of `bank`.
+    /// `plan` with the weights of `weights`.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Mismatch`](crate::Error::Mismatch) if the bank
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Mismatch`](crate::Error::Mismatch) if the weights
     /// was made for another plan.
-    pub fn new(plan: &'a Plan, bank: impl Into<Cow<'a, WeightBank>>) -> Result<Self> {
-        Ok(Self(vec![Layer::new(plan, bank.into())?]))
+    pub fn new(plan: &'a Plan, weights: impl Into<Cow<'a, AdapterWeights>>) -> Result<Self> {
+        Ok(Self(vec![Layer::new(plan, weights.into())?]))
     }
 
-    /// `plan` with a bank that [`Active::new`] has accepted before.
-    pub(crate) fn trusted(plan: &'a Plan, bank: &'a WeightBank) -> Self {
-        Self(vec![Layer::trusted(plan, Cow::Borrowed(bank))])
+    /// `plan` with a weights that [`ActiveAdapters::new`] has accepted before.
+    pub(crate) fn trusted(plan: &'a Plan, weights: &'a AdapterWeights) -> Self {
+        Self(vec![Layer::trusted(plan, Cow::Borrowed(weights))])
     }
 
     /// Several adapters on all rows: at each site the first acts first, and the next one on its output.
@@ -97,7 +97,7 @@ impl<'a> Active<'a> {
         Ok(output)
     }
 
-    /// `x Wᵀ` and what the methods at its `site` make of it: [`ops::linear`](crate::ops::linear) followed by
+    /// `x Wᵀ` and what the methods at its `site` make of it: [`ops::linear`](peft_kernels::linear) followed by
     /// [`apply`](Self::apply), as one operation where a low-rank branch is all that acts there.
     ///
     /// `x [batch, length, d_in]` and `w [d_out, d_in]` give `[batch, length, d_out]`.
@@ -105,7 +105,7 @@ impl<'a> Active<'a> {
     /// # Errors
     /// As [`apply`](Self::apply), and if the shapes do not fit.
     pub fn linear(&self, site: SiteId, x: &Tensor, w: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
-        let branch = self.alone(site).map(|(entry, weights)| entry.module.low_rank(weights)).transpose()?;
+        let branch = self.alone(site).map(|(target, weights)| target.module.low_rank(weights)).transpose()?;
         let Some(LowRankBranch { a, b, scaling, dropout }) = branch.flatten() else {
             let y = ops::linear(x, w, ctx.kernels())?;
             return self.apply(site, x, Some(w), y, ctx);
@@ -122,7 +122,7 @@ impl<'a> Active<'a> {
     /// # Errors
     /// As [`apply`](Self::apply), and if the shapes do not fit.
     pub fn residual(&self, site: SiteId, h: &Tensor, y: Tensor, dropout: f64, ctx: &mut Ctx) -> Result<Tensor> {
-        let adapter = self.alone(site).map(|(entry, weights)| entry.module.bottleneck(weights)).transpose()?;
+        let adapter = self.alone(site).map(|(target, weights)| target.module.bottleneck(weights)).transpose()?;
         if let Some(adapter) = adapter.flatten() {
             let key = ctx.dropout_key(dropout);
             return Ok(ops::bottleneck(h, &y, &adapter, key, ctx.kernels())?);
@@ -133,7 +133,7 @@ impl<'a> Active<'a> {
     }
 
     /// What acts at `site`, if it acts alone and on every row.
-    fn alone(&self, site: SiteId) -> Option<(&Entry, &[Tensor])> {
+    fn alone(&self, site: SiteId) -> Option<(&TargetedModule, &[Tensor])> {
         let mut acting = self.0.iter().flat_map(|layer| layer.at(site).map(move |here| (layer, here)));
         match (acting.next(), acting.next()) {
             (Some((layer, here)), None) if layer.rows().is_none() => Some(here),

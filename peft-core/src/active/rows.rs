@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::Active;
+use super::ActiveAdapters;
 use crate::{Error, Result};
 
 /// Some rows of a batch, in ascending order.
@@ -78,7 +78,7 @@ impl Rows {
     }
 }
 
-impl<'a> Active<'a> {
+impl<'a> ActiveAdapters<'a> {
     /// One batch whose rows use different adapters: row `b` uses `adapters[rows[b]]`, and the bare backbone where that is
     /// `None`.
     ///

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 use crate::toy::{Scale, toy_sites};
-use crate::{ParamSpec, PeftConfig, PeftModule, Position, Site, SiteCall, SiteKind, Sites, Stack, TargetModules};
+use crate::{ParamSpec, PeftConfig, PeftModule, Site, SiteCall, SiteKind, SiteRole, Sites, Stack, TargetModules};
 
 const CPU: &Device = &Device::Cpu;
 
@@ -19,8 +19,8 @@ fn plan(targets: &[&str]) -> (Sites, Plan) {
 }
 
 /// Scales by `a` and `b`, one pair for each of `entries`.
-fn bank(entries: usize, a: f32, b: f32) -> WeightBank {
-    WeightBank::new(vec![vec![Tensor::new(&[a, b], CPU).unwrap()]; entries])
+fn weights(entries: usize, a: f32, b: f32) -> AdapterWeights {
+    AdapterWeights::new(vec![vec![Tensor::new(&[a, b], CPU).unwrap()]; entries])
 }
 
 fn batch(rows: usize) -> Tensor {
@@ -28,7 +28,7 @@ fn batch(rows: usize) -> Tensor {
     Tensor::from_vec(values, (rows, 3, 2), CPU).unwrap()
 }
 
-fn at(active: &Active<'_>, sites: &Sites, x: &Tensor) -> Tensor {
+fn at(active: &ActiveAdapters<'_>, sites: &Sites, x: &Tensor) -> Tensor {
     active.apply(sites.find("layers.0.q").unwrap(), x, None, x.clone(), &mut Ctx::eval()).unwrap()
 }
 
@@ -43,10 +43,10 @@ fn row(x: &Tensor, row: usize) -> Tensor {
 #[test]
 fn each_row_comes_out_as_it_would_alone() {
     let (sites, plan) = plan(&["q"]);
-    let adapters = [bank(1, 2., 3.), bank(1, 5., 7.)].map(|bank| Active::new(&plan, bank).unwrap());
+    let adapters = [weights(1, 2., 3.), weights(1, 5., 7.)].map(|weights| ActiveAdapters::new(&plan, weights).unwrap());
     let choice = [Some(1), None, Some(0), Some(1)];
     let x = batch(4);
-    let mixed = at(&Active::by_row(&choice, &adapters).unwrap(), &sites, &x);
+    let mixed = at(&ActiveAdapters::by_row(&choice, &adapters).unwrap(), &sites, &x);
     for (b, adapter) in choice.into_iter().enumerate() {
         let alone = adapter.map_or(row(&x, b), |a| at(&adapters[a], &sites, &row(&x, b)));
         assert_eq!(values(&row(&mixed, b)), values(&alone), "row {b}");
@@ -56,12 +56,12 @@ fn each_row_comes_out_as_it_would_alone() {
 #[test]
 fn weights_by_row_and_choices_by_row_follow_the_rows() {
     let (sites, plan) = plan(&["q"]);
-    let tasks = [bank(1, 2., 3.), bank(1, 5., 7.), bank(1, 11., 13.)];
-    let by_task = Active::new(&plan, WeightBank::rows(&tasks, &[2, 0, 1, 0]).unwrap()).unwrap();
-    let other = Active::new(&plan, bank(1, -1., 0.5)).unwrap();
-    let mixed = Active::by_row(&[Some(0), Some(1), Some(0), None], &[by_task.clone(), other]).unwrap();
+    let tasks = [weights(1, 2., 3.), weights(1, 5., 7.), weights(1, 11., 13.)];
+    let by_task = ActiveAdapters::new(&plan, AdapterWeights::rows(&tasks, &[2, 0, 1, 0]).unwrap()).unwrap();
+    let other = ActiveAdapters::new(&plan, weights(1, -1., 0.5)).unwrap();
+    let mixed = ActiveAdapters::by_row(&[Some(0), Some(1), Some(0), None], &[by_task.clone(), other]).unwrap();
     let x = batch(4);
-    for active in [by_task, Active::stack([mixed.clone(), mixed])] {
+    for active in [by_task, ActiveAdapters::stack([mixed.clone(), mixed])] {
         let whole = at(&active, &sites, &x);
         for index in [vec![3, 2, 1, 0], vec![2], vec![1, 1, 2, 2, 0, 3, 3], vec![3]] {
             let rows = Tensor::new(index.as_slice(), CPU).unwrap();
@@ -75,9 +75,10 @@ fn weights_by_row_and_choices_by_row_follow_the_rows() {
 #[test]
 fn a_choice_within_a_choice_keeps_both() {
     let (sites, plan) = plan(&["q"]);
-    let [two, three] = [bank(1, 2., 2.), bank(1, 3., 3.)].map(|bank| Active::new(&plan, bank).unwrap());
-    let inner = Active::by_row(&[Some(0), Some(1), None, Some(0)], &[two, three.clone()]).unwrap();
-    let outer = Active::by_row(&[Some(0), Some(0), Some(0), Some(1)], &[inner, three]).unwrap();
+    let [two, three] =
+        [weights(1, 2., 2.), weights(1, 3., 3.)].map(|weights| ActiveAdapters::new(&plan, weights).unwrap());
+    let inner = ActiveAdapters::by_row(&[Some(0), Some(1), None, Some(0)], &[two, three.clone()]).unwrap();
+    let outer = ActiveAdapters::by_row(&[Some(0), Some(0), Some(0), Some(1)], &[inner, three]).unwrap();
     let x = Tensor::ones((4, 1, 2), candle_core::DType::F32, CPU).unwrap();
     assert_eq!(values(&at(&outer, &sites, &x)), [2., 2., 3., 3., 1., 1., 3., 3.]);
 }
@@ -87,13 +88,13 @@ fn gradients_of_a_mixed_batch_are_those_of_the_separate_batches() {
     let (sites, plan) = plan(&["q"]);
     let vars = [[2f32, 3.], [5., 7.]].map(|v| Var::new(&v, CPU).unwrap());
     let adapters = vars.each_ref().map(|var| {
-        let bank = WeightBank::new(vec![vec![var.as_tensor().clone()]]);
-        Active::new(&plan, bank).unwrap()
+        let weights = AdapterWeights::new(vec![vec![var.as_tensor().clone()]]);
+        ActiveAdapters::new(&plan, weights).unwrap()
     });
     let input = Var::from_tensor(&batch(3)).unwrap();
     let loss = |y: Tensor| y.sqr().unwrap().sum_all().unwrap();
     let choice = [Some(1), Some(0), Some(1)];
-    let mixed = Active::by_row(&choice, &adapters).unwrap();
+    let mixed = ActiveAdapters::by_row(&choice, &adapters).unwrap();
     let mixed = loss(at(&mixed, &sites, &input)).backward().unwrap();
     let apart = choice.into_iter().enumerate().map(|(b, a)| loss(at(&adapters[a.unwrap()], &sites, &row(&input, b))));
     let apart = apart.reduce(|a, b| (a + b).unwrap()).unwrap().backward().unwrap();
@@ -109,18 +110,19 @@ fn gradients_of_a_mixed_batch_are_those_of_the_separate_batches() {
 #[test]
 fn rows_that_do_not_exist_and_batches_of_another_size_are_refused() {
     let (sites, plan) = plan(&["q"]);
-    let one = Active::new(&plan, bank(1, 2., 2.)).unwrap();
-    let error = Active::by_row(&[Some(0), Some(1)], std::slice::from_ref(&one)).unwrap_err();
+    let one = ActiveAdapters::new(&plan, weights(1, 2., 2.)).unwrap();
+    let error = ActiveAdapters::by_row(&[Some(0), Some(1)], std::slice::from_ref(&one)).unwrap_err();
     assert_eq!(error.to_string(), "row 1 uses adapter number 1, there are 1");
 
-    let mixed = Active::by_row(&[Some(0), None], std::slice::from_ref(&one)).unwrap();
+    let mixed = ActiveAdapters::by_row(&[Some(0), None], std::slice::from_ref(&one)).unwrap();
     assert_eq!(mixed.select_rows(&[0, 2]).unwrap_err().to_string(), "row 2 was selected from a batch of 2 rows");
     let (q, x) = (sites.find("layers.0.q").unwrap(), batch(3));
     let error = mixed.apply(q, &x, None, x.clone(), &mut Ctx::eval()).unwrap_err().to_string();
     assert!(error.starts_with("the active adapters were chosen for 2 rows, the batch has 3"), "{error}");
 
-    let three_rows = Active::new(&plan, WeightBank::rows(&[bank(1, 2., 2.)], &[0, 0, 0]).unwrap()).unwrap();
-    let error = Active::by_row(&[Some(0), None], &[three_rows]).unwrap_err().to_string();
+    let three_rows =
+        ActiveAdapters::new(&plan, AdapterWeights::rows(&[weights(1, 2., 2.)], &[0, 0, 0]).unwrap()).unwrap();
+    let error = ActiveAdapters::by_row(&[Some(0), None], &[three_rows]).unwrap_err().to_string();
     assert_eq!(error, "layers.0.q.scale: the weights of 2 rows were expected, found shape [3, 2]");
 }
 
@@ -128,13 +130,13 @@ fn rows_that_do_not_exist_and_batches_of_another_size_are_refused() {
 fn an_adapter_that_makes_rows_longer_needs_all_rows() {
     let mut sites = Sites::default();
     let kind = SiteKind::Input { dim: 2 };
-    let position = Position::new("input");
-    sites.add(Site { path: "embed".into(), stack: Stack::Decoder, layer: 0, position, kind });
+    let position = SiteRole::new("input");
+    sites.add(Site { path: "embed".into(), stack: Stack::Decoder, layer: 0, role: position, kind });
     let plan = Plan::resolve(&sites, &[scale(&["embed"])]).unwrap();
-    let adapter = [Active::new(&plan, bank(1, 2., 2.)).unwrap()];
-    let error = Active::by_row(&[Some(0), None], &adapter).unwrap_err().to_string();
+    let adapter = [ActiveAdapters::new(&plan, weights(1, 2., 2.)).unwrap()];
+    let error = ActiveAdapters::by_row(&[Some(0), None], &adapter).unwrap_err().to_string();
     assert!(error.starts_with("adapter number 0 puts positions in front at embed"), "{error}");
-    assert!(!Active::by_row(&[Some(0), Some(0)], &adapter).unwrap().is_idle(sites.find("embed").unwrap()));
+    assert!(!ActiveAdapters::by_row(&[Some(0), Some(0)], &adapter).unwrap().is_idle(sites.find("embed").unwrap()));
 }
 
 /// `W + p`: a change that does not depend on `W`.
@@ -160,7 +162,7 @@ impl PeftModule for ShiftModule {
 
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let [shift] = call.take()?;
-        Ok((call.output + crate::ops::linear(call.input, shift, ctx.kernels())?)?)
+        Ok((call.output + peft_kernels::linear(call.input, shift, ctx.kernels())?)?)
     }
 
     fn delta(&self, weights: &[Tensor], _base: &Tensor) -> Result<Option<Tensor>> {
@@ -181,8 +183,11 @@ fn unmerging_gives_the_weight_back_where_the_change_does_not_depend_on_it() {
     let shift = Shift { target_modules: TargetModules::suffixes(["q"]) };
     let plan = Plan::resolve(&sites, &[Box::new(shift) as Box<dyn PeftConfig>]).unwrap();
     let weight = Tensor::new(&[[0.5f32, -2.], [3., 0.25]], CPU).unwrap();
-    let bank = WeightBank::new(vec![vec![weight]]);
-    let active = Active::stack([Active::new(&plan, &bank).unwrap(), Active::new(&plan, &bank).unwrap()]);
+    let weights = AdapterWeights::new(vec![vec![weight]]);
+    let active = ActiveAdapters::stack([
+        ActiveAdapters::new(&plan, &weights).unwrap(),
+        ActiveAdapters::new(&plan, &weights).unwrap(),
+    ]);
     let q = sites.find("layers.0.q").unwrap();
     let base = Tensor::new(&[[1f32, 2.], [3., 4.]], CPU).unwrap();
     let merged = active.fold(q, &base).unwrap().unwrap();
@@ -195,7 +200,7 @@ fn unmerging_gives_the_weight_back_where_the_change_does_not_depend_on_it() {
 fn what_cannot_be_merged_or_unmerged_says_why() {
     let (sites, plan) = plan(&["q", "ffn"]);
     let [q, ffn] = ["layers.0.q", "layers.0.ffn"].map(|path| sites.find(path).unwrap());
-    let active = Active::new(&plan, bank(2, 2., 3.)).unwrap();
+    let active = ActiveAdapters::new(&plan, weights(2, 2., 3.)).unwrap();
     let base = Tensor::new(&[[1f32, 2.], [3., 4.]], CPU).unwrap();
 
     assert_eq!(values(&active.fold(q, &base).unwrap().unwrap()), [2., 4., 9., 12.]);
@@ -204,14 +209,14 @@ fn what_cannot_be_merged_or_unmerged_says_why() {
         "TOY_SCALE at layers.0.ffn cannot be merged into a weight: it acts on the output of a sub-layer, which is no \
          linear map and has no weight"
     );
-    assert_eq!(Active::none().refuse(ffn), None);
+    assert_eq!(ActiveAdapters::none().refuse(ffn), None);
 
     let reason = refused(active.unmerge(q, &base).unwrap());
     assert!(reason.ends_with("its ΔW depends on the weight that it was merged into; keep that weight"), "{reason}");
-    let by_row = WeightBank::rows(&[bank(2, 2., 3.)], &[0, 0]).unwrap();
-    let reason = refused(Active::new(&plan, by_row).unwrap().merge(q, &base).unwrap());
+    let by_row = AdapterWeights::rows(&[weights(2, 2., 3.)], &[0, 0]).unwrap();
+    let reason = refused(ActiveAdapters::new(&plan, by_row).unwrap().merge(q, &base).unwrap());
     assert!(reason.ends_with("its weights differ by row of the batch"), "{reason}");
-    let some_rows = Active::by_row(&[Some(0), None], &[active]).unwrap();
+    let some_rows = ActiveAdapters::by_row(&[Some(0), None], &[active]).unwrap();
     let reason = refused(some_rows.merge(q, &base).unwrap());
     assert!(reason.ends_with("it acts on some rows of the batch only"), "{reason}");
 }

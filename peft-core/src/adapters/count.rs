@@ -5,7 +5,7 @@ use std::fmt;
 
 use candle_core::Tensor;
 
-use crate::{Plan, WeightBank};
+use crate::{AdapterWeights, Plan};
 
 /// How many parameters train, of how many there are. Displayed as Hugging Face `peft` prints it:
 ///
@@ -30,11 +30,11 @@ impl TrainableParameters {
     }
 
     /// Counts the weights of an adapter; those that its sites share, once.
-    pub(super) fn add_bank(&mut self, plan: &Plan, bank: &WeightBank, active: bool) {
+    pub(super) fn add_bank(&mut self, plan: &Plan, weights: &AdapterWeights, active: bool) {
         let mut seen = HashSet::new();
-        for (entry, weights) in plan.entries().iter().zip(bank.iter()) {
-            for (param, weight) in entry.params.iter().zip(weights) {
-                if seen.insert(entry.key(param)) {
+        for (target, weights) in plan.targets().iter().zip(weights.iter()) {
+            for (param, weight) in target.params.iter().zip(weights) {
+                if seen.insert(target.key(param)) {
                     self.add(weight, active);
                 }
             }

@@ -10,7 +10,7 @@ mod tests;
 
 use candle_core::{Device, Tensor};
 
-use crate::{Active, Adapter, Error, Plan, Result, Sites, WeightBank};
+use crate::{ActiveAdapters, AdapterCheckpoint, AdapterWeights, Error, Plan, Result, Sites};
 
 pub use count::TrainableParameters;
 pub use names::BASE;
@@ -24,19 +24,19 @@ pub use names::BASE;
 /// ```
 /// use candle_core::{DType, Device, Tensor};
 /// use peft_core::toy::{Scale, toy_sites};
-/// use peft_core::{Adapters, Ctx, PeftConfig, Plan, TargetModules, WeightBank};
+/// use peft_core::{Adapters, Ctx, PeftConfig, Plan, TargetModules, AdapterWeights};
 ///
 /// let sites = toy_sites(1, 2);
 /// let mut adapters = Adapters::new(&sites);
 /// for (name, factor) in [("double", 2f32), ("triple", 3.)] {
 ///     let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale { target_modules: TargetModules::suffixes(["q"]) })];
 ///     let weights = vec![vec![Tensor::new(&[factor, factor], &Device::Cpu)?]];
-///     adapters.add_adapter(name, Plan::resolve(&sites, &methods)?, WeightBank::new(weights))?;
+///     adapters.add_adapter(name, Plan::resolve(&sites, &methods)?, AdapterWeights::new(weights))?;
 /// }
 ///
 /// let q = sites.find("layers.0.q").ok_or("no such site")?;
 /// let y = Tensor::ones((2, 1, 2), DType::F32, &Device::Cpu)?;
-/// let run = |active: peft_core::Active<'_>| -> Result<Vec<f32>, Box<dyn std::error::Error>> {
+/// let run = |active: peft_core::ActiveAdapters<'_>| -> Result<Vec<f32>, Box<dyn std::error::Error>> {
 ///     Ok(active.apply(q, &y, None, y.clone(), &mut Ctx::eval())?.flatten_all()?.to_vec1()?)
 /// };
 /// assert_eq!(run(adapters.active())?, [2., 2., 2., 2.]);
@@ -65,13 +65,13 @@ pub struct Adapters {
 struct Named {
     name: String,
     plan: Plan,
-    bank: WeightBank,
+    weights: AdapterWeights,
 }
 
 impl Named {
-    /// Its bank was checked when it came.
-    fn active(&self) -> Active<'_> {
-        Active::trusted(&self.plan, &self.bank)
+    /// Its weights was checked when it came.
+    fn active(&self) -> ActiveAdapters<'_> {
+        ActiveAdapters::trusted(&self.plan, &self.weights)
     }
 }
 
@@ -81,44 +81,44 @@ impl Adapters {
         Self { sites: sites.clone(), named: Vec::new(), active: Vec::new(), enabled: true }
     }
 
-    /// Adds the adapter of `plan` with the weights of `bank`. Weights that are variables train.
+    /// Adds the adapter of `plan` with the weights of `weights`. Weights that are variables train.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if the name is taken or is [`BASE`], or if the plan was made for a backbone with other sites;
-    /// as [`Active::new`] where plan and bank do not fit each other.
-    pub fn add_adapter(&mut self, name: &str, plan: Plan, bank: WeightBank) -> Result<()> {
+    /// as [`ActiveAdapters::new`] where plan and weights do not fit each other.
+    pub fn add_adapter(&mut self, name: &str, plan: Plan, weights: AdapterWeights) -> Result<()> {
         self.check_free(name)?;
         if plan.sites() != &self.sites {
             let reason = "its plan was resolved for a backbone with other sites; resolve its methods for this one's";
             return Err(Error::Mismatch(format!("adapter {name:?}: {reason}")));
         }
-        Active::new(&plan, &bank)?;
+        ActiveAdapters::new(&plan, &weights)?;
         if self.named.is_empty() {
             self.active = vec![name.to_owned()];
         }
-        self.named.push(Named { name: name.to_owned(), plan, bank });
+        self.named.push(Named { name: name.to_owned(), plan, weights });
         Ok(())
     }
 
     /// Adds an adapter as files hold it, its weights on `device`. They do not train.
     ///
     /// # Errors
-    /// As [`Adapter::build`] and [`add_adapter`](Self::add_adapter).
-    pub fn load_adapter(&mut self, name: &str, adapter: &Adapter, device: &Device) -> Result<()> {
+    /// As [`AdapterCheckpoint::build`] and [`add_adapter`](Self::add_adapter).
+    pub fn load_adapter(&mut self, name: &str, adapter: &AdapterCheckpoint, device: &Device) -> Result<()> {
         self.check_free(name)?;
-        let (plan, bank) = adapter.build(&self.sites, device)?;
-        self.add_adapter(name, plan, bank)
+        let (plan, weights) = adapter.build(&self.sites, device)?;
+        self.add_adapter(name, plan, weights)
     }
 
     /// Gives an adapter other weights, such as those that a generator made for the next step.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if there is none of that name; as [`Active::new`] where the bank does not fit its plan.
-    pub fn set_weights(&mut self, name: &str, bank: WeightBank) -> Result<()> {
+    /// [`Error::Mismatch`] if there is none of that name; as [`ActiveAdapters::new`] where the weights does not fit its plan.
+    pub fn set_weights(&mut self, name: &str, weights: AdapterWeights) -> Result<()> {
         let place = self.place(name)?;
         if let Some(named) = self.named.get_mut(place) {
-            Active::new(&named.plan, &bank)?;
-            named.bank = bank;
+            ActiveAdapters::new(&named.plan, &weights)?;
+            named.weights = weights;
         }
         Ok(())
     }
@@ -127,11 +127,11 @@ impl Adapters {
     ///
     /// # Errors
     /// [`Error::Mismatch`] if there is none of that name.
-    pub fn delete_adapter(&mut self, name: &str) -> Result<(Plan, WeightBank)> {
+    pub fn delete_adapter(&mut self, name: &str) -> Result<(Plan, AdapterWeights)> {
         let place = self.place(name)?;
         self.active.retain(|active| active != name);
-        let Named { plan, bank, .. } = self.named.remove(place);
-        Ok((plan, bank))
+        let Named { plan, weights, .. } = self.named.remove(place);
+        Ok((plan, weights))
     }
 
     /// Makes these adapters the active ones, and no others: several act one after the other, none leave the bare backbone.
@@ -166,18 +166,18 @@ impl Adapters {
     }
 
     /// The active adapters for a forward pass: all rows use all of them. The bare backbone where adapters are disabled.
-    pub fn active(&self) -> Active<'_> {
+    pub fn active(&self) -> ActiveAdapters<'_> {
         if !self.enabled {
-            return Active::none();
+            return ActiveAdapters::none();
         }
-        Active::stack(self.active.iter().filter_map(|name| self.find(name)).map(Named::active))
+        ActiveAdapters::stack(self.active.iter().filter_map(|name| self.find(name)).map(Named::active))
     }
 
     /// One adapter for a forward pass, whether it is active or not.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if there is none of that name.
-    pub fn get(&self, name: &str) -> Result<Active<'_>> {
+    pub fn get(&self, name: &str) -> Result<ActiveAdapters<'_>> {
         self.find(name).map(Named::active).ok_or_else(|| self.unknown(name))
     }
 
@@ -185,16 +185,16 @@ impl Adapters {
     ///
     /// # Errors
     /// [`Error::Mismatch`] if there is none of that name.
-    pub fn parts(&self, name: &str) -> Result<(&Plan, &WeightBank)> {
-        self.find(name).map(|named| (&named.plan, &named.bank)).ok_or_else(|| self.unknown(name))
+    pub fn parts(&self, name: &str) -> Result<(&Plan, &AdapterWeights)> {
+        self.find(name).map(|named| (&named.plan, &named.weights)).ok_or_else(|| self.unknown(name))
     }
 
     /// One batch whose row `b` uses the adapter `names[b]`, or the bare backbone where that is [`BASE`]; which adapters are
     /// active does not count.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if a name is unknown, or if adapters are disabled; as [`Active::by_row`].
-    pub fn by_row(&self, names: &[&str]) -> Result<Active<'_>> {
+    /// [`Error::Mismatch`] if a name is unknown, or if adapters are disabled; as [`ActiveAdapters::by_row`].
+    pub fn by_row(&self, names: &[&str]) -> Result<ActiveAdapters<'_>> {
         if !self.enabled {
             let reason = "adapters are disabled, but rows were given adapters of their own; enable_adapter first";
             return Err(Error::Mismatch(reason.to_owned()));
@@ -202,7 +202,7 @@ impl Adapters {
         let place = |&name: &&str| if name == BASE { Ok(None) } else { self.place(name).map(Some) };
         let rows = names.iter().map(place).collect::<Result<Vec<_>>>()?;
         let adapters: Vec<_> = self.named.iter().map(Named::active).collect();
-        Active::by_row(&rows, &adapters)
+        ActiveAdapters::by_row(&rows, &adapters)
     }
 
     /// How many parameters train, of how many there are: those of `backbone` that are variables, and the variables of the
@@ -212,7 +212,7 @@ impl Adapters {
         backbone.into_iter().for_each(|tensor| count.add(tensor, true));
         for named in &self.named {
             let active = self.active.contains(&named.name);
-            count.add_bank(&named.plan, &named.bank, active);
+            count.add_bank(&named.plan, &named.weights, active);
         }
         count
     }

@@ -16,12 +16,14 @@ fn two() -> Adapters {
     let mut adapters = Adapters::new(&sites);
     for (name, factor) in [("home", 2f32), ("media", 3.)] {
         let weights = vec![vec![Tensor::new(&[factor, factor], CPU).unwrap()]];
-        adapters.add_adapter(name, Plan::resolve(&sites, &methods("q")).unwrap(), WeightBank::new(weights)).unwrap();
+        adapters
+            .add_adapter(name, Plan::resolve(&sites, &methods("q")).unwrap(), AdapterWeights::new(weights))
+            .unwrap();
     }
     adapters
 }
 
-fn run(active: &Active<'_>, rows: usize) -> Vec<f32> {
+fn run(active: &ActiveAdapters<'_>, rows: usize) -> Vec<f32> {
     let q = toy_sites(1, 2).find("layers.0.q").unwrap();
     let y = Tensor::ones((rows, 1, 2), DType::F32, CPU).unwrap();
     let out = active.apply(q, &y, None, y.clone(), &mut Ctx::eval()).unwrap();
@@ -60,7 +62,7 @@ fn rows_choose_by_name() {
 fn errors_name_the_adapter_and_those_that_are_known() {
     let mut adapters = two();
     let sites = adapters.sites().clone();
-    let bank = || WeightBank::new(vec![vec![Tensor::new(&[1f32, 1.], CPU).unwrap()]]);
+    let weights = || AdapterWeights::new(vec![vec![Tensor::new(&[1f32, 1.], CPU).unwrap()]]);
     let plan = |sites: &Sites| Plan::resolve(sites, &methods("q")).unwrap();
     let message = |error: Error| error.to_string();
 
@@ -71,15 +73,15 @@ fn errors_name_the_adapter_and_those_that_are_known() {
     assert_eq!(message(adapters.get("x").unwrap_err()), "unknown adapter \"x\"; known: home, media");
     assert_eq!(adapters.active_names().collect::<Vec<_>>(), ["home"], "nothing changed");
 
-    let taken = message(adapters.add_adapter("home", plan(&sites), bank()).unwrap_err());
+    let taken = message(adapters.add_adapter("home", plan(&sites), weights()).unwrap_err());
     assert!(taken.starts_with("adapter \"home\": there is one of that name already"), "{taken}");
-    assert!(message(adapters.add_adapter(BASE, plan(&sites), bank()).unwrap_err()).contains("bare backbone"));
-    let foreign = message(adapters.add_adapter("new", plan(&toy_sites(2, 2)), WeightBank::default()).unwrap_err());
+    assert!(message(adapters.add_adapter(BASE, plan(&sites), weights()).unwrap_err()).contains("bare backbone"));
+    let foreign = message(adapters.add_adapter("new", plan(&toy_sites(2, 2)), AdapterWeights::default()).unwrap_err());
     assert!(foreign.contains("a backbone with other sites"), "{foreign}");
     let twice = message(adapters.set_adapter(&["home", "home"]).unwrap_err());
     assert_eq!(twice, "adapter \"home\" stands twice in the stack [\"home\", \"home\"]");
-    let empty = message(adapters.set_weights("home", WeightBank::default()).unwrap_err());
-    assert_eq!(empty, "the plan has 1 entries, the bank weights for 0");
+    let empty = message(adapters.set_weights("home", AdapterWeights::default()).unwrap_err());
+    assert_eq!(empty, "the plan has 1 entries, the weights weights for 0");
 }
 
 #[test]
@@ -89,8 +91,8 @@ fn variables_of_the_active_adapters_count_as_trainable() {
     let store = ParamStore::new(0, CPU);
     let plan = Plan::resolve(&sites, &methods("v")).unwrap();
     let generator = StaticConfig::default().build(&plan, &Tasks::new(["a"]), store.var_builder()).unwrap();
-    let bank = generator.generate(&Condition::Task(0)).unwrap();
-    adapters.add_adapter("learns", plan, bank).unwrap();
+    let weights = generator.generate(&Condition::Task(0)).unwrap();
+    adapters.add_adapter("learns", plan, weights).unwrap();
     let backbone = Tensor::zeros((100, 12), DType::F32, CPU).unwrap();
 
     assert_eq!(adapters.trainable_parameters([&backbone]), TrainableParameters { trainable: 0, all: 1206 });
@@ -104,7 +106,8 @@ fn an_adapter_from_files_is_loaded_whole_or_not_at_all() {
     let mut adapters = two();
     let weight = |dims: &[usize]| Tensor::full(5f32, dims, CPU).unwrap();
     let name = "base_model.model.layers.0.q.scale";
-    let adapter = |dims: &[usize]| Adapter { methods: methods("q"), weights: [(name.into(), weight(dims))].into() };
+    let adapter =
+        |dims: &[usize]| AdapterCheckpoint { methods: methods("q"), weights: [(name.into(), weight(dims))].into() };
     assert!(adapters.load_adapter("file", &adapter(&[3]), CPU).is_err());
     assert_eq!(adapters.names().count(), 2);
     adapters.load_adapter("file", &adapter(&[2]), CPU).unwrap();

@@ -28,7 +28,7 @@ pub use toy::Toy;
 
 use candle_core::Tensor;
 
-use crate::{Active, Ctx, GeneratorConfig, PeftConfig, Result, Sites};
+use crate::{ActiveAdapters, Ctx, GeneratorConfig, PeftConfig, Result, Sites};
 use subject::Subject;
 
 /// How many rows the batch of a [`Backbone`] has.
@@ -43,14 +43,14 @@ pub trait Backbone {
     ///
     /// # Errors
     /// As the methods' own.
-    fn run(&self, rows: &[usize], active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor>;
+    fn run(&self, rows: &[usize], active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor>;
 
     /// The same backbone with everything merged that merges, and at how many sites that was. Where something was merged, no
     /// method is called any more.
     ///
     /// # Errors
     /// As the methods' own.
-    fn fold(&self, active: &Active<'_>) -> Result<(Box<dyn Backbone>, usize)>;
+    fn fold(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)>;
 }
 
 /// Runs every check.

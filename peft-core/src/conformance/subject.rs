@@ -7,7 +7,8 @@ use candle_core::{Device, Tensor};
 use super::{Backbone, ROWS};
 use crate::rng::{Stream, stream_of};
 use crate::{
-    Active, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, Result, Tasks, WeightBank, WeightGenerator,
+    ActiveAdapters, AdapterWeights, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, Result, Tasks,
+    WeightGenerator,
 };
 
 /// The seed of everything random here.
@@ -30,7 +31,7 @@ pub(super) struct Built {
 }
 
 impl Built {
-    pub(super) fn bank(&self, condition: &Condition) -> Result<WeightBank> {
+    pub(super) fn weights(&self, condition: &Condition) -> Result<AdapterWeights> {
         self.generator.generate(condition)
     }
 }
@@ -83,13 +84,13 @@ impl<'a> Subject<'a> {
 
     /// The output for `rows` with the weights of `condition`.
     pub(super) fn run(&self, built: &Built, condition: &Condition, rows: &[usize], mut ctx: Ctx) -> Result<Tensor> {
-        let bank = built.bank(condition)?;
-        self.backbone.run(rows, &Active::new(&self.plan, &bank)?, &mut ctx)
+        let weights = built.weights(condition)?;
+        self.backbone.run(rows, &ActiveAdapters::new(&self.plan, &weights)?, &mut ctx)
     }
 
     /// The output of the bare backbone.
     pub(super) fn bare(&self) -> Result<Tensor> {
-        self.backbone.run(&ALL_ROWS, &Active::none(), &mut Ctx::eval())
+        self.backbone.run(&ALL_ROWS, &ActiveAdapters::none(), &mut Ctx::eval())
     }
 }
 

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{Outcome, Report, Toy, check};
 use crate::toy::Scale;
 use crate::{
-    Ctx, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, StaticConfig, TargetModules, normal, ops,
-    rows,
+    Ctx, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, StaticConfig, TargetModules, normal, rows,
 };
+use peft_kernels as ops;
 
 fn report(method: &dyn PeftConfig) -> Report {
     let generator = StaticConfig { per_task: true, ..StaticConfig::default() };
@@ -37,7 +37,7 @@ enum Flaw {
     RowsSeeEachOther,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Flawed {
     flaw: Flaw,
     target_modules: TargetModules,
@@ -112,6 +112,6 @@ fn each_flaw_fails_its_check() {
     assert_eq!(failures(Flaw::NoBatchAxis), ["gradients on its weights", "mixed = separate batches"]);
     assert!(failures(Flaw::DropoutAlways).contains(&"dropout in training alone"));
     assert_eq!(failures(Flaw::UnusedWeight), ["gradients on its weights"]);
-    assert_eq!(failures(Flaw::NoIdentity), ["identity at initialisation"]);
+    assert_eq!(failures(Flaw::NoIdentity), ["identity at initialization"]);
     assert_eq!(failures(Flaw::RowsSeeEachOther), ["mixed = separate batches", "every row counts alone"]);
 }

@@ -3,9 +3,12 @@
 use candle_core::{D, DType, Device, Tensor};
 
 use super::{Backbone, ROWS};
-use crate::ops::{self, Kernels};
 use crate::rng::{Stream, stream_of};
-use crate::{Active, Ctx, Error, Front, Position, Result, Site, SiteId, SiteKind, Sites, Stack, initial, normal};
+use crate::{
+    ActiveAdapters, Ctx, Error, PrefixPlacement, Result, Site, SiteId, SiteKind, SiteRole, Sites, Stack, initial,
+    normal,
+};
+use peft_kernels::{self as ops, Kernels};
 
 /// Features of the stream, of the attention and of the feed-forward block.
 const D_MODEL: usize = 8;
@@ -51,7 +54,7 @@ struct Maker {
 
 impl Maker {
     fn site(&mut self, path: String, position: &'static str, kind: SiteKind) -> SiteId {
-        self.sites.add(Site { path, stack: self.stack, layer: 0, position: Position::new(position), kind })
+        self.sites.add(Site { path, stack: self.stack, layer: 0, role: SiteRole::new(position), kind })
     }
 
     fn random(&self, name: &str, dims: &[usize], stdev: f64) -> Result<Tensor> {
@@ -79,13 +82,13 @@ impl Maker {
         let v = self.linear(&format!("{attention}.v"), "self.v", D_MODEL, INNER)?;
         let kind = |front| SiteKind::KeyValue { dim: INNER, queries: D_MODEL, heads: HEADS, front };
         let front = [
-            (Front::Past, ".past", "self.past"),
-            (Front::UncountedPast, ".uncounted_past", "self.uncounted_past"),
-            (Front::Shifting, "", "self.kv"),
+            (PrefixPlacement::Past, ".past", "self.past"),
+            (PrefixPlacement::UncountedPast, ".uncounted_past", "self.uncounted_past"),
+            (PrefixPlacement::Shifting, "", "self.kv"),
         ];
         let front = front.map(|(front, end, position)| self.site(format!("{attention}{end}"), position, kind(front)));
         let o = self.linear(&format!("{attention}.o"), "self.o", INNER, D_MODEL)?;
-        let hidden = SiteKind::Hidden { dim: D_MODEL };
+        let hidden = SiteKind::SubLayer { dim: D_MODEL };
         let own = self.site(format!("{root}.0"), "self", hidden);
         let second = self.norm(&format!("{root}.1.layer_norm"), "ffn.norm")?;
         let wi = self.linear(&format!("{ff}.wi"), "ffn.wi", D_MODEL, D_FF)?;
@@ -121,7 +124,7 @@ impl Backbone for Toy {
         &self.sites
     }
 
-    fn run(&self, rows: &[usize], active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+    fn run(&self, rows: &[usize], active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let rows: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
         let count = rows.len();
         let x = self.tokens.index_select(&Tensor::from_vec(rows, count, &Device::Cpu)?, 0)?;
@@ -134,7 +137,7 @@ impl Backbone for Toy {
         Ok(h.narrow(1, length - LENGTH, LENGTH)?.contiguous()?)
     }
 
-    fn fold(&self, active: &Active<'_>) -> Result<(Box<dyn Backbone>, usize)> {
+    fn fold(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)> {
         let mut folded = self.clone();
         let mut sites = 0;
         for weight in folded.weights_mut() {
@@ -150,21 +153,21 @@ impl Backbone for Toy {
 }
 
 impl Weight {
-    fn apply(&self, input: &Tensor, output: Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+    fn apply(&self, input: &Tensor, output: Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         match self.site {
             Some(site) => active.apply(site, input, Some(&self.value), output, ctx),
             None => Ok(output),
         }
     }
 
-    fn linear(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+    fn linear(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         match self.site {
             Some(site) => active.linear(site, x, &self.value, ctx),
             None => Ok(ops::linear(x, &self.value, ctx.kernels())?),
         }
     }
 
-    fn norm(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+    fn norm(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let ones = Tensor::ones(D_MODEL, DType::F32, &Device::Cpu)?;
         let normed = ops::rms_norm(x, &ones, 1e-6, Kernels::Plain)?;
         self.apply(&normed, normed.broadcast_mul(&self.value)?, active, ctx)
@@ -172,7 +175,7 @@ impl Weight {
 }
 
 impl Block {
-    fn forward(&self, h: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+    fn forward(&self, h: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let [first, second] = &self.norms;
         let [.., wi, wo] = &self.maps;
         let [own, ffn] = self.hidden;
@@ -184,7 +187,7 @@ impl Block {
     }
 
     /// Single-headed, but for the name: sites only need to know how many heads share the features.
-    fn attend(&self, x: &Tensor, active: &Active<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+    fn attend(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let [q, k, v, o, ..] = &self.maps;
         let beside = [k.linear(x, active, ctx)?, v.linear(x, active, ctx)?];
         let mut beside = Tensor::cat(&beside, D::Minus1)?;

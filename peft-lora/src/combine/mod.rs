@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
-use peft_core::{Adapter, Adapters, Error, PEFT_PREFIX, Result, TargetModules};
+use peft_core::{AdapterCheckpoint, Adapters, Error, PEFT_PREFIX, Result, TargetModules};
 
 use crate::LoraConfig;
 
@@ -35,7 +35,7 @@ pub use options::{Combination, CombinationType, MajoritySignMethod};
 /// use std::collections::BTreeMap;
 /// use candle_core::{DType, Device, Tensor};
 /// use peft_core::toy::toy_sites;
-/// use peft_core::{Adapter, Adapters, PeftConfig};
+/// use peft_core::{AdapterCheckpoint, Adapters, PeftConfig};
 /// use peft_lora::{Combination, CombinationType, LoraConfig, add_weighted_adapter};
 ///
 /// let sites = toy_sites(1, 2);
@@ -49,7 +49,7 @@ pub use options::{Combination, CombinationType, MajoritySignMethod};
 ///         weights.insert(key("B"), Tensor::full(1f32, (2, 1), &Device::Cpu)?);
 ///     }
 ///     let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(config)];
-///     adapters.load_adapter(name, &Adapter { methods, weights }, &Device::Cpu)?;
+///     adapters.load_adapter(name, &AdapterCheckpoint { methods, weights }, &Device::Cpu)?;
 /// }
 ///
 /// let options = Combination { combination_type: CombinationType::Cat, ..Combination::default() };
@@ -82,7 +82,12 @@ pub fn add_weighted_adapter(
 ///
 /// # Errors
 /// As [`add_weighted_adapter`].
-pub fn combine(from: &Adapters, adapters: &[&str], weights: &[f64], options: &Combination) -> Result<Adapter> {
+pub fn combine(
+    from: &Adapters,
+    adapters: &[&str],
+    weights: &[f64],
+    options: &Combination,
+) -> Result<AdapterCheckpoint> {
     if adapters.len() != weights.len() || adapters.is_empty() {
         let (names, factors) = (adapters.len(), weights.len());
         let reason = "at least one adapter and one factor for each are needed";
@@ -142,7 +147,7 @@ fn elementwise(path: &str, at: &[At<'_>], arithmetic: &Arithmetic) -> Result<Fac
 }
 
 /// The factors at all sites as one adapter of the largest rank; smaller ones are filled with zeros.
-fn as_adapter(factors: &[(&str, Factors)]) -> Result<Adapter> {
+fn as_adapter(factors: &[(&str, Factors)]) -> Result<AdapterCheckpoint> {
     let rank = factors.iter().map(|(_, f)| f.rank()).max().and_then(NonZeroUsize::new);
     let rank = rank.ok_or_else(|| Error::Mismatch("add_weighted_adapter: the adapters act nowhere".into()))?;
     let mut weights = BTreeMap::new();
@@ -158,5 +163,5 @@ fn as_adapter(factors: &[(&str, Factors)]) -> Result<Adapter> {
         target_modules: TargetModules::suffixes(factors.iter().map(|(path, _)| *path)),
         ..LoraConfig::default()
     };
-    Ok(Adapter { methods: vec![Box::new(config)], weights })
+    Ok(AdapterCheckpoint { methods: vec![Box::new(config)], weights })
 }

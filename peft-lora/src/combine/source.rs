@@ -1,7 +1,7 @@
 //! `A`, `B` and the scale of each adapter at each site.
 
 use candle_core::{DType, Tensor};
-use peft_core::{Adapters, Entry, Error, Result, Sites};
+use peft_core::{Adapters, Error, Result, Sites, TargetedModule};
 
 use super::arithmetic::Term;
 
@@ -41,10 +41,11 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub(super) fn new(adapters: &'a Adapters, name: &'a str, weight: f64) -> Result<Self> {
-        let (plan, bank) = adapters.parts(name)?;
-        let lora =
-            |(entry, weights): (&'a Entry, &[Tensor])| Ok((entry.site.path.as_str(), lora(name, entry, weights)?));
-        let at = plan.entries().iter().zip(bank.iter()).map(lora).collect::<Result<_>>()?;
+        let (plan, weights) = adapters.parts(name)?;
+        let lora = |(target, weights): (&'a TargetedModule, &[Tensor])| {
+            Ok((target.site.path.as_str(), lora(name, target, weights)?))
+        };
+        let at = plan.targets().iter().zip(weights.iter()).map(lora).collect::<Result<_>>()?;
         Ok(Self { name, weight, at })
     }
 }
@@ -81,11 +82,11 @@ pub(super) fn by_site<'a>(sites: &'a Sites, sources: &[Source<'a>]) -> Vec<(&'a 
     all.filter(|(_, at)| !at.is_empty()).collect()
 }
 
-/// The LoRA of one entry, in f32 and cut off from the graph.
-fn lora(name: &str, entry: &Entry, weights: &[Tensor]) -> Result<Lora> {
-    let names: Vec<&str> = entry.params.iter().map(|param| param.name.as_ref()).collect();
+/// The LoRA of one target, in f32 and cut off from the graph.
+fn lora(name: &str, target: &TargetedModule, weights: &[Tensor]) -> Result<Lora> {
+    let names: Vec<&str> = target.params.iter().map(|param| param.name.as_ref()).collect();
     let refuse = |reason: String| {
-        let (method, path) = (entry.peft_type, &entry.site.path);
+        let (method, path) = (target.peft_type, &target.site.path);
         Error::Mismatch(format!("adapter {name:?}: {method} at {path} {reason}"))
     };
     let ([A, B], [a, b]) = (names.as_slice(), weights) else {
@@ -96,20 +97,20 @@ fn lora(name: &str, entry: &Entry, weights: &[Tensor]) -> Result<Lora> {
         return Err(refuse("has weights that differ by row of a batch; generate them for one task".to_owned()));
     }
     let scaling =
-        scaling(entry, a, b)?.ok_or_else(|| refuse("is no change of a weight, and cannot be combined".to_owned()))?;
+        scaling(target, a, b)?.ok_or_else(|| refuse("is no change of a weight, and cannot be combined".to_owned()))?;
     let plain = |weight: &Tensor| Ok::<_, Error>(weight.detach().to_dtype(DType::F32)?);
     Ok(Lora { a: plain(a)?, b: plain(b)?, scaling })
 }
 
 /// `s` of `ΔW = s B A`, asked of the method itself (so that no rule for it, such as rsLoRA's, stands here again): the first
 /// element of `ΔW` where those of `A` and `B` are one and all others zero.
-fn scaling(entry: &Entry, a: &Tensor, b: &Tensor) -> Result<Option<f64>> {
+fn scaling(target: &TargetedModule, a: &Tensor, b: &Tensor) -> Result<Option<f64>> {
     let unit = |like: &Tensor| -> Result<Tensor> {
         let mut values = vec![0f32; like.elem_count()];
         values.iter_mut().take(1).for_each(|first| *first = 1.);
         Ok(Tensor::from_vec(values, like.shape(), like.device())?)
     };
     let base = Tensor::zeros((b.dim(0)?, a.dim(1)?), DType::F32, a.device())?;
-    let delta = entry.module.delta(&[unit(a)?, unit(b)?], &base)?;
+    let delta = target.module.delta(&[unit(a)?, unit(b)?], &base)?;
     delta.map(|delta| Ok(f64::from(delta.flatten_all()?.get(0)?.to_dtype(DType::F32)?.to_scalar::<f32>()?))).transpose()
 }

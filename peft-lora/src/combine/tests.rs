@@ -19,7 +19,7 @@ fn add(into: &mut Adapters, dim: usize, name: &str, r: usize, lora_alpha: f64, p
     }
     let target_modules = TargetModules::suffixes(places.iter().map(|(site, ..)| *site));
     let config = LoraConfig { r: NonZeroUsize::new(r).unwrap(), lora_alpha, target_modules, ..LoraConfig::default() };
-    into.load_adapter(name, &Adapter { methods: vec![Box::new(config)], weights }, CPU).unwrap();
+    into.load_adapter(name, &AdapterCheckpoint { methods: vec![Box::new(config)], weights }, CPU).unwrap();
 }
 
 /// Random elements between -1 and 1.
@@ -41,8 +41,8 @@ fn delta(adapters: &Adapters, name: &str, site: &str, dim: usize) -> Tensor {
 
 /// `A` and `B` at the first site.
 fn factors(adapters: &Adapters, name: &str) -> [Vec<f32>; 2] {
-    let (_, bank) = adapters.parts(name).unwrap();
-    [0, 1].map(|part| bank.entry(0)[part].flatten_all().unwrap().to_vec1().unwrap())
+    let (_, weights) = adapters.parts(name).unwrap();
+    [0, 1].map(|part| weights.entry(0)[part].flatten_all().unwrap().to_vec1().unwrap())
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f32 {
@@ -90,7 +90,7 @@ fn cat_is_exactly_the_weighted_sum_of_the_changes() {
     assert!(gap(&delta(&adapters, "both", "q", dim), &expected) < 1e-5);
     assert!(gap(&delta(&adapters, "both", "v", dim), &(other * -1.7).unwrap()) < 1e-5);
     let (plan, _) = adapters.parts("both").unwrap();
-    assert_eq!(plan.entries()[0].params[0].dims, [5, dim], "the rank is the sum of the ranks");
+    assert_eq!(plan.targets()[0].params[0].dims, [5, dim], "the rank is the sum of the ranks");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn svd_of_full_rank_is_the_sum_and_of_less_the_best_there_is() {
         let (three, two, one) = (distance("three", 3), distance("two_", 2), distance("first", 1));
         assert!(three <= two && two < one, "{three} {two} {one}");
         let (plan, _) = adapters.parts("two_").unwrap();
-        assert_eq!(plan.entries()[0].params[0].dims, [2, dim]);
+        assert_eq!(plan.targets()[0].params[0].dims, [2, dim]);
     }
     // diag(3, 1) by parts: the best of rank 1 is diag(3, 0).
     let mut adapters = Adapters::new(&toy_sites(1, 2));
@@ -231,7 +231,7 @@ fn what_cannot_be_combined_is_refused() {
     let sites: Sites = adapters.sites().clone();
     let scale: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale { target_modules: TargetModules::suffixes(["q"]) })];
     let weights = [("base_model.model.layers.0.q.scale".to_owned(), Tensor::ones(4, DType::F32, CPU).unwrap())];
-    adapters.load_adapter("scale", &Adapter { methods: scale, weights: weights.into() }, CPU).unwrap();
+    adapters.load_adapter("scale", &AdapterCheckpoint { methods: scale, weights: weights.into() }, CPU).unwrap();
     let linear = options(CombinationType::Linear, None);
 
     let found = message(&mut adapters, &["one", "wide"], &[1., 1.], &linear);

@@ -1,10 +1,11 @@
 //! The files of a Hugging Face `peft` adapter folder.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use peft_core::{Error, Result};
+use peft_files::{PYTORCH, save_tensors, write_atomic};
 
 /// The configuration of an adapter.
 pub const CONFIG_FILE: &str = "adapter_config.json";
@@ -58,30 +59,16 @@ impl PeftFolder {
         Error::file(self.path.join(CONFIG_FILE), reason.to_string())
     }
 
-    /// Writes both files into the folder, which is made if need be; each is written beside its place and then renamed.
+    /// Writes both files into the folder, which is made if need be; each is replaced whole.
     ///
     /// # Errors
     /// [`Error::File`] naming the file that cannot be written.
     pub fn write(&self) -> Result<()> {
         std::fs::create_dir_all(&self.path).map_err(|e| Error::file(&self.path, e))?;
-        // `transformers` and `peft` refuse files that do not name the framework whose layout they have.
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        place(&self.path.join(WEIGHTS_FILE), |path| {
-            let tensors = self.tensors.iter().map(|(name, tensor)| Ok((name, tensor.contiguous()?)));
-            let tensors = tensors.collect::<candle_core::Result<BTreeMap<_, _>>>()?;
-            safetensors::serialize_to_file(tensors, Some(metadata), path).map_err(|e| Error::file(path, e))
-        })?;
-        place(&self.path.join(CONFIG_FILE), |path| std::fs::write(path, &self.config).map_err(|e| Error::file(path, e)))
+        let written = save_tensors(self.path.join(WEIGHTS_FILE), &self.tensors, PYTORCH).and_then(|()| {
+            let bytes = self.config.as_bytes();
+            write_atomic(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes))
+        });
+        written.map_err(|error| Error::file(&error.path, &error.source))
     }
-}
-
-/// Lets `write` make a file, then gives it its name.
-fn place(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let unfinished = path.with_extension("unfinished");
-    let placed = write(&unfinished).and_then(|()| std::fs::rename(&unfinished, path).map_err(|e| Error::file(path, e)));
-    if placed.is_err() {
-        // The first error is the one to report.
-        let _ = std::fs::remove_file(&unfinished);
-    }
-    placed
 }

@@ -26,10 +26,10 @@ pub(super) struct Keys(Result<Vec<Key>>);
 impl Keys {
     /// The weights of `plan` on a backbone with the parameters `base`.
     pub(super) fn of(plan: &Plan, base: &BTreeMap<String, Tensor>) -> Self {
-        let entries = plan.entries().iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param)));
+        let entries = plan.targets().iter().flat_map(|target| target.params.iter().map(move |param| (target, param)));
         Self(
             entries
-                .map(|(entry, param)| Key::new(&entry.site.path, &entry.key(param), &param.name, &param.dims, base))
+                .map(|(target, param)| Key::new(&target.site.path, &target.key(param), &param.name, &param.dims, base))
                 .collect(),
         )
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::Tensor;
-use peft_core::{Adapter, Error, PeftConfig, Result, Sites};
+use peft_core::{AdapterCheckpoint, Error, PeftConfig, Result, Sites};
 
 pub use folder::{CONFIG_FILE, PeftFolder, WEIGHTS_FILE};
 use keys::Keys;
@@ -23,7 +23,7 @@ use keys::Keys;
 /// # Errors
 /// [`Error::File`] if a file is missing, cannot be read or asks for what is not supported; [`Error::UnknownKeys`],
 /// [`Error::MissingKeys`] or [`Error::ShapeMismatch`] if it was made for another backbone or rank.
-pub fn read_peft(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, sites: &Sites) -> Result<Adapter> {
+pub fn read_peft(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, sites: &Sites) -> Result<AdapterCheckpoint> {
     let folder = PeftFolder::read(path)?;
     let method: Box<dyn PeftConfig> = match folder.parse::<config::Kind>()?.peft_type.as_str() {
         "LORA" => Box::new(config::read_lora(&folder)?),
@@ -32,10 +32,10 @@ pub fn read_peft(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, sites:
             return Err(folder.unsupported(format!("peft_type is {other:?}; this reads LORA and IA3")));
         }
     };
-    let adapter = Adapter { methods: vec![method], weights: BTreeMap::new() };
+    let adapter = AdapterCheckpoint { methods: vec![method], weights: BTreeMap::new() };
     let plan = adapter.plan(sites)?;
     let weights = Keys::of(&plan, base).read(folder.tensors)?;
-    let adapter = Adapter { weights, ..adapter };
+    let adapter = AdapterCheckpoint { weights, ..adapter };
     adapter.build(sites, &candle_core::Device::Cpu)?;
     Ok(adapter)
 }
@@ -47,7 +47,7 @@ pub fn read_peft(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, sites:
 /// [`Error::InvalidConfig`] for a method that such folders have no place for; [`Error::File`] if a file cannot be written.
 pub fn write_peft(
     path: impl AsRef<Path>,
-    adapter: &Adapter,
+    adapter: &AdapterCheckpoint,
     base: &BTreeMap<String, Tensor>,
     sites: &Sites,
     base_model: Option<&str>,

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use hyperloader::t5::{FeedForwardProj, T5Config, Trainable};
 use peft_adapter::BottleneckConfig;
-use peft_core::{GeneratorConfig, PeftConfig, Position, StaticConfig, TargetModules};
+use peft_core::{GeneratorConfig, PeftConfig, SiteRole, StaticConfig, TargetModules};
 use peft_hyper::HyperConfig;
 use peft_lora::LoraConfig;
+use peft_t5::{FeedForwardProj, T5Config, Trainable};
 use serde::Deserialize;
 
 /// `golden.json`; per-batch results are read by key from `results`.
@@ -176,7 +176,7 @@ impl Peft {
             hidden_dim: width(self.d_hidden),
             conditioning_dim: width(self.d_cond),
             layer_norm_eps: self.cond_eps,
-            positions: Some(rows.iter().map(|row| Position::from((*row).to_owned())).collect()),
+            positions: Some(rows.iter().map(|row| SiteRole::from((*row).to_owned())).collect()),
         })
     }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, safetensors};
 use hyperloader::model::{Parts, PeftT5, TensorBatch};
-use hyperloader::t5::Weights;
 use peft_core::{Condition, ParamStore, Tasks};
+use peft_t5::Weights;
 
 use super::{Description, names};
 

@@ -87,7 +87,7 @@ fn adapter(stack: &str, layer: &str, place: &str, rest: &[&str]) -> String {
     }
 }
 
-/// The plan's entry (site path, weight name) of a generated weight of decoder layer 1, such as `self_adapter.up_w`.
+/// The plan's target (site path, weight name) of a generated weight of decoder layer 1, such as `self_adapter.up_w`.
 pub(super) fn generated(key: &str, golden: &Description) -> (String, String) {
     let (place, head) = key.split_once('.').expect("place.weight");
     let layer = "decoder.block.1.layer";

@@ -1,11 +1,12 @@
-//! A data set into a file. Every file is written beside its place and renamed: it is there whole, or not at all.
+//! A data set into a file. Each file is replaced whole: after a failure the old content is still there.
 
-mod beside;
 mod table;
 mod text;
 
 use std::fs;
 use std::path::Path;
+
+use peft_files::write_atomic;
 
 use super::check;
 use super::seq::{TAGS_FILE, TOKENS_FILE};
@@ -38,11 +39,11 @@ pub fn write(dataset: &Dataset, path: impl AsRef<Path>, format: Format) -> Resul
             .map_err(|reason| Error::file(path, format!("sentence {}: {reason}", index + 1)))?;
     }
     match format {
-        Format::Bio => beside::write(path, |file| text::bio(examples, file)),
+        Format::Bio => Ok(write_atomic(path, |file| text::bio(examples, file))?),
         Format::Seq => {
             fs::create_dir_all(path).map_err(Error::io(path))?;
-            beside::write(&path.join(TOKENS_FILE), |file| text::seq(examples, |e| &e.tokens, file))?;
-            beside::write(&path.join(TAGS_FILE), |file| text::seq(examples, |e| &e.tags, file))
+            write_atomic(path.join(TOKENS_FILE), |file| text::seq(examples, |e| &e.tokens, file))?;
+            Ok(write_atomic(path.join(TAGS_FILE), |file| text::seq(examples, |e| &e.tags, file))?)
         }
         Format::Csv => table::csv(dataset, path),
         Format::Parquet => table::parquet(dataset, path),

@@ -3,11 +3,11 @@
 use std::io;
 use std::path::Path;
 
+use peft_files::write_atomic;
 use polars::error::PolarsError;
 use polars::prelude::{Column, CsvWriter, DataFrame, JsonFormat, JsonWriter, ParquetWriter, SerWriter};
 
 use super::super::{Dataset, Example};
-use super::beside;
 use crate::{Error, Result};
 
 /// Lists as JSON arrays, since CSV has no lists.
@@ -19,19 +19,19 @@ pub(super) fn csv(dataset: &Dataset, path: &Path) -> Result<()> {
     };
     let columns = vec![column("tokens", |e| &e.tokens)?, column("tags", |e| &e.tags)?];
     let mut frame = DataFrame::new(dataset.examples.len(), columns).map_err(Error::table(path))?;
-    beside::write(path, |file| CsvWriter::new(file).finish(&mut frame).map_err(plain))
+    Ok(write_atomic(path, |file| CsvWriter::new(file).finish(&mut frame).map_err(plain))?)
 }
 
 pub(super) fn parquet(dataset: &Dataset, path: &Path) -> Result<()> {
     let mut frame = dataset.to_dataframe()?;
-    beside::write(path, |file| ParquetWriter::new(file).finish(&mut frame).map(|_| ()).map_err(plain))
+    Ok(write_atomic(path, |file| ParquetWriter::new(file).finish(&mut frame).map(|_| ()).map_err(plain))?)
 }
 
 pub(super) fn jsonl(dataset: &Dataset, path: &Path) -> Result<()> {
     let mut frame = dataset.to_dataframe()?;
-    beside::write(path, |file| {
+    Ok(write_atomic(path, |file| {
         JsonWriter::new(file).with_json_format(JsonFormat::JsonLines).finish(&mut frame).map_err(plain)
-    })
+    })?)
 }
 
 fn plain(error: PolarsError) -> io::Error {

@@ -29,7 +29,7 @@ pub(in crate::cli) enum DataVerb {
     Inspect(InspectArgs),
     /// Write a corpus in another format.
     Convert(ConvertArgs),
-    /// Draw a seeded random part of a corpus.
+    /// MicroBatch a seeded random part of a corpus.
     Sample(SampleArgs),
     /// Show sentences as the model reads and writes them.
     Tokenize(TokenizeArgs),

@@ -312,7 +312,7 @@ fn the_configuration_is_strict_and_checked() {
 fn one_clipped_step_lands_where_the_reference_implementation_does() {
     for name in ["hyperloader_tiny_v10", "full_ft_tiny", "static_adapter_tiny"] {
         let Some(folder) = golden(name) else { return };
-        let read = |file: &str| crate::files::load_tensors(folder.join(file)).unwrap();
+        let read = |file: &str| peft_files::load_tensors(folder.join(file)).unwrap();
         let (start, end) = (read("weights.safetensors"), read("after_step1.safetensors"));
         let meta: serde_json::Value =
             serde_json::from_slice(&std::fs::read(folder.join("golden.json")).unwrap()).unwrap();

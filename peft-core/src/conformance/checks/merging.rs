@@ -3,12 +3,12 @@
 use super::TOLERANCE;
 use crate::conformance::report::Outcome;
 use crate::conformance::subject::{ALL_ROWS, Subject, gap};
-use crate::{Active, Condition, Ctx, Result};
+use crate::{ActiveAdapters, Condition, Ctx, Result};
 
 /// What merges computes the same merged; the rest still acts.
 pub(super) fn merged(subject: &Subject<'_>) -> Result<Outcome> {
-    let bank = subject.perturbed()?.bank(&Condition::Task(1))?;
-    let active = Active::new(&subject.plan, &bank)?;
+    let weights = subject.perturbed()?.weights(&Condition::Task(1))?;
+    let active = ActiveAdapters::new(&subject.plan, &weights)?;
     let (merged, sites) = subject.backbone.fold(&active)?;
     if sites == 0 {
         return Ok(Outcome::NotApplicable("it is no change of a weight at any of its sites".to_owned()));

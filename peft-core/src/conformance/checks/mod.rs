@@ -17,7 +17,7 @@ type Check = fn(&Subject<'_>) -> Result<Outcome>;
 
 /// Every check by name.
 pub(super) const ALL: [(&str, Check); 12] = [
-    ("identity at initialisation", outputs::identity),
+    ("identity at initialization", outputs::identity),
     ("differs after a step", training::differs_after_a_step),
     ("gradients on its weights", training::gradients),
     ("merged = unmerged", merging::merged),

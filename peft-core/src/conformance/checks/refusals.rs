@@ -9,7 +9,7 @@ use crate::{Condition, Error, Plan, Result};
 /// A saved weight of another shape is refused by its key.
 pub(super) fn shapes(subject: &Subject<'_>) -> Result<Outcome> {
     let built = subject.perturbed()?;
-    built.bank(&Condition::Task(0))?;
+    built.weights(&Condition::Task(0))?;
     let mut values = built.store.tensors();
     let Some((name, value)) = values.iter_mut().next() else {
         return Ok(Outcome::Failed("the method has no weights".to_owned()));

@@ -30,15 +30,15 @@ pub(super) fn row_alone(subject: &Subject<'_>) -> Result<Outcome> {
 /// Weights generated for a mixed batch are those generated one task at a time.
 pub(super) fn batched_generation(subject: &Subject<'_>) -> Result<Outcome> {
     let built = subject.perturbed()?;
-    let batch = built.bank(&Condition::Rows(vec![1, 0]))?;
+    let batch = built.weights(&Condition::Rows(vec![1, 0]))?;
     for (row, task) in [1, 0].into_iter().enumerate() {
-        let one = built.bank(&Condition::Task(task))?;
-        for (entry, (batched, single)) in subject.plan.entries().iter().zip(batch.iter().zip(one.iter())) {
-            for ((param, batched), single) in entry.params.iter().zip(batched).zip(single) {
+        let one = built.weights(&Condition::Task(task))?;
+        for (target, (batched, single)) in subject.plan.targets().iter().zip(batch.iter().zip(one.iter())) {
+            for ((param, batched), single) in target.params.iter().zip(batched).zip(single) {
                 let mine = if batched.rank() > single.rank() { batched.get(row)? } else { batched.clone() };
                 let gap = gap(&mine, single)?;
                 if gap > TOLERANCE {
-                    return Ok(Outcome::Failed(format!("{} of row {row} differs by {gap:.1e}", entry.key(param))));
+                    return Ok(Outcome::Failed(format!("{} of row {row} differs by {gap:.1e}", target.key(param))));
                 }
             }
         }

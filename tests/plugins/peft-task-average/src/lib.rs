@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use peft_core::{
-    Condition, Error, GeneratorConfig, Plan, Result, StaticConfig, Tasks, WeightBank, WeightGenerator, generate_rows,
+    AdapterWeights, Condition, Error, GeneratorConfig, Plan, Result, StaticConfig, Tasks, WeightGenerator,
+    generate_rows,
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,13 +44,13 @@ struct Averages {
 }
 
 impl Averages {
-    fn average(&self, task: usize) -> Result<WeightBank> {
+    fn average(&self, task: usize) -> Result<AdapterWeights> {
         let banks = self.tasks.get(&self.parts, task)?.iter();
         let banks = banks.map(|(owner, factor)| Ok((self.own.generate(&Condition::Task(*owner))?, *factor)));
         let mut sum: Vec<Vec<Tensor>> = Vec::new();
-        for (bank, factor) in banks.collect::<Result<Vec<_>>>()? {
+        for (weights, factor) in banks.collect::<Result<Vec<_>>>()? {
             let scaled =
-                bank.iter().map(|weights| weights.iter().map(|w| Ok((w * factor)?)).collect::<Result<Vec<_>>>());
+                weights.iter().map(|weights| weights.iter().map(|w| Ok((w * factor)?)).collect::<Result<Vec<_>>>());
             let scaled = scaled.collect::<Result<Vec<_>>>()?;
             sum = match sum.is_empty() {
                 true => scaled,
@@ -59,17 +60,18 @@ impl Averages {
         if sum.is_empty() {
             return Err(Error::Mismatch(format!("task number {task} is an average of nothing")));
         }
-        Ok(WeightBank::new(sum))
+        Ok(AdapterWeights::new(sum))
     }
 }
 
 fn add(one: &[Vec<Tensor>], other: &[Vec<Tensor>]) -> Result<Vec<Vec<Tensor>>> {
-    let entry = |(one, other): (&Vec<Tensor>, &Vec<Tensor>)| one.iter().zip(other).map(|(a, b)| Ok((a + b)?)).collect();
-    one.iter().zip(other).map(entry).collect()
+    let target =
+        |(one, other): (&Vec<Tensor>, &Vec<Tensor>)| one.iter().zip(other).map(|(a, b)| Ok((a + b)?)).collect();
+    one.iter().zip(other).map(target).collect()
 }
 
 impl WeightGenerator for Averages {
-    fn generate(&self, condition: &Condition) -> Result<WeightBank> {
+    fn generate(&self, condition: &Condition) -> Result<AdapterWeights> {
         match condition {
             Condition::Task(task) => self.average(*task),
             Condition::Rows(rows) => generate_rows(rows, |task| self.average(task)),

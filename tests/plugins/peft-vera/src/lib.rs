@@ -8,8 +8,9 @@ use candle_nn::Init;
 use peft_core::rng::{Stream, stream_of};
 use peft_core::{
     Ctx, KAIMING_UNIFORM, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules, initial,
-    ops, rows,
+    rows,
 };
+use peft_kernels as ops;
 use serde::{Deserialize, Serialize};
 
 /// VeRA (Kopiczko et al. 2024, *VeRA: Vector-based Random Matrix Adaptation*, arXiv 2310.11454, section 3).

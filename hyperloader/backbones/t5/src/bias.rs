@@ -1,0 +1,136 @@
+//! Relative position bias: one learned number per head and bucket of distances, added to attention scores.
+//!
+//! Half of the buckets hold one distance each; the other half grow logarithmically up to a maximum distance.
+
+use candle_core::{DType, Device, Tensor};
+use peft_core::{Ctx, normal};
+use peft_kernels as ops;
+
+use super::builder::{Builder, inverse_sqrt};
+use super::layers::Weight;
+use crate::Result;
+
+/// How distances fall into buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Buckets {
+    /// Whether keys after the query have buckets of their own (the first half holds those before it, and itself).
+    pub(super) bidirectional: bool,
+    /// The number of buckets.
+    pub(super) count: usize,
+    /// From this distance on, all positions share the last bucket.
+    pub(super) max_distance: usize,
+}
+
+impl Buckets {
+    /// The bucket of `key` as seen from `query`.
+    ///
+    /// In single precision, because pretrained tables were indexed so.
+    pub(super) fn of(self, query: usize, key: usize) -> u32 {
+        let (count, base) = match self.bidirectional {
+            true if key > query => (self.count / 2, self.count / 2),
+            true => (self.count / 2, 0),
+            false => (self.count, 0),
+        };
+        let distance = if self.bidirectional { query.abs_diff(key) } else { query.saturating_sub(key) };
+        let exact = count / 2;
+        if distance < exact {
+            return (base + distance) as u32;
+        }
+        let range = (self.max_distance as f64 / exact as f64).ln() as f32;
+        let share = (distance as f32 / exact as f32).ln() / range;
+        let far = exact + (share * (count - exact) as f32) as usize;
+        (base + far.min(count - 1)) as u32
+    }
+}
+
+/// The table of a relative position bias, `[buckets, heads]`, shared by all layers of a stack.
+#[derive(Debug, Clone)]
+pub(super) struct RelativeBias {
+    pub(super) table: Weight,
+    buckets: Buckets,
+}
+
+impl RelativeBias {
+    /// The table of the attention module at `path`.
+    pub(super) fn new(builder: &Builder<'_>, path: &str, bidirectional: bool) -> Result<Self> {
+        let config = builder.config;
+        let (count, max_distance) = (config.relative_attention_num_buckets, config.relative_attention_max_distance);
+        let name = format!("{path}.relative_attention_bias.weight");
+        let table = builder.weight(name, &[count, config.num_heads], normal(inverse_sqrt(config.d_model)))?;
+        Ok(Self { table, buckets: Buckets { bidirectional, count, max_distance } })
+    }
+
+    /// The bias of the queries `first..first + queries` on the keys `0..keys`, `[1, heads, queries, keys]`.
+    pub(super) fn forward(&self, first: usize, queries: usize, keys: usize, ctx: &Ctx) -> Result<Tensor> {
+        let pairs = (first..first + queries).flat_map(|q| (0..keys).map(move |k| (q, k)));
+        let buckets: Vec<u32> = pairs.map(|(q, k)| self.buckets.of(q, k)).collect();
+        let ids = Tensor::from_vec(buckets, (queries, keys), self.table.value.device())?;
+        let bias = ops::embedding(&ids, &self.table.value, ctx.kernels())?;
+        Ok(bias.permute((2, 0, 1))?.unsqueeze(0)?.contiguous()?)
+    }
+
+    /// The bias by offset, for queries up to position `back` and keys up to `ahead` behind them.
+    pub(super) fn offsets(&self, back: usize, ahead: usize) -> Result<Offsets> {
+        let table: Vec<Vec<f32>> = self.table.value.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.t()?.to_vec2()?;
+        let width = back + ahead + 1;
+        let buckets: Vec<usize> = (0..width).map(|key| self.buckets.of(back, key) as usize).collect();
+        let of_head =
+            |head: &Vec<f32>| buckets.iter().map(|bucket| head.get(*bucket).copied().unwrap_or_default()).collect();
+        Ok(Offsets { heads: table.iter().map(of_head).collect(), back })
+    }
+}
+
+/// A bias that depends on the offset of the key from the query alone.
+#[derive(Debug, Clone)]
+pub(super) struct Offsets {
+    /// For each head the biases of the offsets from `-back` on.
+    heads: Vec<Vec<f32>>,
+    back: usize,
+}
+
+impl Offsets {
+    /// Whether queries before position `end` are covered.
+    pub(super) fn reaches(&self, end: usize) -> bool {
+        end <= self.back + 1
+    }
+
+    /// How far keys behind the query are covered.
+    pub(super) fn ahead(&self) -> usize {
+        self.heads.first().map_or(0, |head| head.len().saturating_sub(self.back + 1))
+    }
+
+    /// The bias of the query at `position` on the keys from 0 on, in head `head`.
+    pub(super) fn of(&self, head: usize, position: usize) -> &[f32] {
+        self.heads.get(head).and_then(|head| head.get(self.back.checked_sub(position)?..)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The border of each logarithmic bucket: the first distance that falls into it.
+    fn borders(buckets: Buckets) -> Vec<usize> {
+        let bucket = |distance: usize| buckets.of(1000, 1000 - distance);
+        (1..300).filter(|d| bucket(*d) != bucket(d - 1)).collect()
+    }
+
+    #[test]
+    fn the_encoder_has_sixteen_buckets_for_each_direction() {
+        let buckets = Buckets { bidirectional: true, count: 32, max_distance: 128 };
+        // 8 · 16^(n/8) for n = 1..7, rounded up.
+        assert_eq!(borders(buckets), [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91]);
+        assert_eq!([0, 7, 8, 127, 5000].map(|d| buckets.of(d, 0)), [0, 7, 8, 15, 15]);
+        assert_eq!([1, 7, 8, 127, 5000].map(|d| buckets.of(0, d)), [17, 23, 24, 31, 31]);
+    }
+
+    #[test]
+    fn the_decoder_has_thirty_two_buckets_for_the_past_and_none_for_the_future() {
+        let buckets = Buckets { bidirectional: false, count: 32, max_distance: 128 };
+        let exact = 1..=16;
+        // 16 · 8^(n/16) for n = 1..15, rounded up.
+        let far = [19, 21, 24, 27, 31, 35, 40, 46, 52, 59, 67, 77, 87, 99, 113];
+        assert_eq!(borders(buckets), exact.chain(far).collect::<Vec<_>>());
+        assert_eq!([1, 10, 500].map(|d| buckets.of(0, d)), [0, 0, 0]);
+    }
+}

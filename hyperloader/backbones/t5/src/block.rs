@@ -1,0 +1,183 @@
+//! One block: self-attention, in a decoder cross-attention, and feed-forward, each behind a norm and beside a residual.
+
+use candle_core::Tensor;
+use peft_core::{ActiveAdapters, Ctx, SiteId, Stack};
+
+use super::attention::{Attention, KeyValues, Kind};
+use super::builder::{Builder, Place};
+use super::cache::{Past, Span};
+use super::feed_forward::FeedForward;
+use super::layers::{Norm, Weight};
+use super::rows::{PackedPast, PackedTerms, Read};
+use super::terms::ScoreTerms;
+use crate::Result;
+
+/// A function between norm and residual sum: `h + Dropout(site(f(norm(h))))`.
+#[derive(Debug, Clone)]
+struct SubLayer<F> {
+    norm: Norm,
+    inner: F,
+    output: SiteId,
+    dropout: f64,
+}
+
+impl<F> SubLayer<F> {
+    fn new(
+        builder: &mut Builder<'_>,
+        place: Place,
+        position: &'static str,
+        inner: impl FnOnce(&mut Builder<'_>) -> Result<F>,
+    ) -> Result<Self> {
+        let norm = builder.norm(format!("{}.layer_norm", place.path()), place, norm_position(position))?;
+        let inner = inner(builder)?;
+        Ok(Self { norm, inner, output: builder.hidden(place, position), dropout: builder.config.dropout_rate })
+    }
+
+    /// `h [batch, length, d_model]` to the same shape; `inner` computes `f` of the normed stream.
+    fn forward(
+        &self,
+        h: &Tensor,
+        active: &ActiveAdapters<'_>,
+        ctx: &mut Ctx,
+        inner: impl FnOnce(&F, &Tensor, &mut Ctx) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let normed = self.norm.forward(h, active, ctx)?;
+        let y = inner(&self.inner, &normed, ctx)?;
+        Ok(active.residual(self.output, h, y, self.dropout, ctx)?)
+    }
+}
+
+fn norm_position(position: &'static str) -> &'static str {
+    match position {
+        "self" => "self.norm",
+        "cross" => "cross.norm",
+        _ => "ffn.norm",
+    }
+}
+
+/// The encoder's output as one block's cross-attention sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory<'a> {
+    pub(super) key_values: &'a KeyValues,
+    pub(super) terms: &'a ScoreTerms,
+}
+
+/// The same for rows that go on at their own pace.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PackedMemory<'a> {
+    pub(super) key_values: &'a KeyValues,
+    pub(super) terms: &'a PackedTerms<'a>,
+}
+
+/// One block of either stack.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    self_attention: SubLayer<Attention>,
+    cross_attention: Option<SubLayer<Attention>>,
+    feed_forward: SubLayer<FeedForward>,
+}
+
+impl Block {
+    pub(super) fn new(builder: &mut Builder<'_>, stack: Stack, block: usize) -> Result<Self> {
+        let place = |layer| Place { stack, block, layer };
+        let attention = |builder: &mut Builder<'_>, layer, kind: Kind| {
+            SubLayer::new(builder, place(layer), kind.position(), |b| Attention::new(b, place(layer), kind))
+        };
+        let self_attention = attention(builder, 0, Kind::SelfAttention)?;
+        let (cross_attention, last) = match stack {
+            Stack::Encoder => (None, 1),
+            Stack::Decoder => (Some(attention(builder, 1, Kind::CrossAttention)?), 2),
+        };
+        let feed_forward = SubLayer::new(builder, place(last), "ffn", |b| FeedForward::new(b, place(last)))?;
+        Ok(Self { self_attention, cross_attention, feed_forward })
+    }
+
+    /// `h [batch, length, d_model]` to the same shape.
+    ///
+    /// `terms` go onto the scores of self-attention. With a `past`, `h` holds the next positions, which join it at their
+    /// span, and `terms` cover all its room. A decoder's block reads `memory`.
+    pub(super) fn forward(
+        &self,
+        h: &Tensor,
+        terms: &ScoreTerms,
+        past: Option<(&mut Past, Span)>,
+        memory: Option<Memory<'_>>,
+        active: &ActiveAdapters<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        let mut h = self.self_attention.forward(h, active, ctx, |attention, x, ctx| {
+            let mut key_values = attention.key_values(x, active, ctx)?;
+            if let Some((past, span)) = past {
+                key_values = past.append(&key_values, span)?;
+            }
+            attention.forward(x, &key_values, terms, active, ctx)
+        })?;
+        if let (Some(cross), Some(Memory { key_values, terms })) = (&self.cross_attention, memory) {
+            h = cross
+                .forward(&h, active, ctx, |attention, x, ctx| attention.forward(x, key_values, terms, active, ctx))?;
+        }
+        self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
+    }
+
+    /// The tokens `h [batch, length, d_model]` of a step of a decoder, each in its row of `past` and `memory`, or of an
+    /// encoder, which has neither; the same shape, or that of the tokens that are `read` where not all are: of the others only
+    /// keys and values are left behind.
+    #[allow(clippy::too_many_arguments, reason = "as `forward`, and what is read")]
+    pub(super) fn forward_packed(
+        &self,
+        h: &Tensor,
+        terms: &PackedTerms<'_>,
+        past: Option<&mut PackedPast>,
+        memory: Option<PackedMemory<'_>>,
+        read: Option<&Read>,
+        active: &ActiveAdapters<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        let own = &self.self_attention;
+        let normed = own.norm.forward(h, active, ctx)?;
+        let new = own.inner.key_values(&normed, active, ctx)?;
+        let key_values = past.map_or(Ok(&new), |past| past.write(&new, terms.places))?;
+        let of = |x: &Tensor| read.map_or_else(|| Ok(x.clone()), |read| read.of(x));
+        let y = own.inner.forward_packed(&of(&normed)?, key_values, &terms.of(read), active, ctx)?;
+        let mut h = active.residual(own.output, &of(h)?, y, own.dropout, ctx)?;
+        if let (Some(cross), Some(PackedMemory { key_values, terms })) = (&self.cross_attention, memory) {
+            h = cross.forward(&h, active, ctx, |attention, x, ctx| {
+                attention.forward_packed(x, key_values, &terms.of(read), active, ctx)
+            })?;
+        }
+        self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
+    }
+
+    /// Whether a method puts keys and values in front of the others.
+    pub(super) fn has_front(&self, active: &ActiveAdapters<'_>) -> bool {
+        let cross = self.cross_attention.as_ref().is_some_and(|cross| cross.inner.has_front(active));
+        cross || self.self_attention.inner.has_front(active)
+    }
+
+    /// Whether all keys and values come from maps of eight bits.
+    pub(super) fn is_int8(&self) -> bool {
+        let cross = self.cross_attention.as_ref().is_none_or(|cross| cross.inner.is_int8());
+        cross && self.self_attention.inner.is_int8()
+    }
+
+    /// The keys and values of the encoder's output for cross-attention; `None` in an encoder.
+    pub(super) fn memory(
+        &self,
+        encoded: &Tensor,
+        active: &ActiveAdapters<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Option<KeyValues>> {
+        let cross = self.cross_attention.as_ref();
+        cross.map(|cross| cross.inner.key_values(encoded, active, ctx)).transpose()
+    }
+
+    pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
+        let own = [&mut self.self_attention.norm.weight, &mut self.feed_forward.norm.weight];
+        let cross = self
+            .cross_attention
+            .iter_mut()
+            .flat_map(|sub| sub.inner.weights_mut().chain(std::iter::once(&mut sub.norm.weight)));
+        let inner = self.self_attention.inner.weights_mut().chain(self.feed_forward.inner.weights_mut());
+        own.into_iter().chain(cross).chain(inner)
+    }
+}

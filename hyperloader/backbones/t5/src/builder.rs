@@ -1,0 +1,137 @@
+//! Takes parameters from a `VarBuilder` under their Hugging Face names, and names sites on the way.
+
+use candle_core::DType;
+use candle_nn::{Init, VarBuilder};
+use peft_core::{PrefixPlacement, Site, SiteId, SiteKind, SiteRole, Sites, Stack, normal};
+
+use super::T5Config;
+use super::layers::{Linear, Norm, Weight};
+use crate::Result;
+
+/// One sub-layer: its stack, its block and its number within the block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) stack: Stack,
+    pub(super) block: usize,
+    pub(super) layer: usize,
+}
+
+impl Place {
+    /// `encoder.block.0.layer.1`
+    pub(super) fn path(self) -> String {
+        format!("{}.block.{}.layer.{}", self.stack, self.block, self.layer)
+    }
+}
+
+/// The features of a linear map.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Features {
+    pub(super) d_in: usize,
+    pub(super) d_out: usize,
+}
+
+/// What keys in front of an attention's own may mean, with what the path of their site ends in.
+const FRONTS: [(PrefixPlacement, &str); 3] = [
+    (PrefixPlacement::Past, ".past"),
+    (PrefixPlacement::UncountedPast, ".uncounted_past"),
+    (PrefixPlacement::Shifting, ""),
+];
+
+/// How the name of a table of relative position biases ends.
+const RELATIVE_BIAS: &str = "relative_attention_bias.weight";
+
+/// What the modules of the backbone are built with.
+pub(super) struct Builder<'a> {
+    pub(super) config: &'a T5Config,
+    vb: VarBuilder<'a>,
+    /// The sites named so far.
+    pub(super) sites: Sites,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(config: &'a T5Config, vb: VarBuilder<'a>) -> Self {
+        Self { config, vb, sites: Sites::default() }
+    }
+
+    /// The type of a frozen table. In eight bits there are linear maps alone.
+    pub(super) fn table_dtype(&self) -> DType {
+        match self.vb.dtype() {
+            DType::U8 => DType::F32,
+            dtype => dtype,
+        }
+    }
+
+    /// The parameter called `name`; `init` is its initial value where the source is random.
+    pub(super) fn weight(&self, name: String, dims: &[usize], init: Init) -> Result<Weight> {
+        let narrow = self.vb.dtype() == DType::BF16;
+        let dtype = if narrow { DType::F32 } else { self.table_dtype() };
+        let mut value = self.vb.get_with_hints_dtype(dims, &name, init, dtype)?;
+        // Norms and position biases are small and sensitive, and variables must hold what the optimizer adds.
+        if narrow && dims.len() == 2 && !value.track_op() && !name.ends_with(RELATIVE_BIAS) {
+            value = value.to_dtype(DType::BF16)?;
+        }
+        Ok(Weight { name, value, site: None })
+    }
+
+    /// The linear map `module` of the sub-layer at `place`; initial values have the standard deviation `stdev`.
+    pub(super) fn linear(
+        &mut self,
+        place: Place,
+        module: &str,
+        position: &'static str,
+        Features { d_in, d_out }: Features,
+        stdev: f64,
+    ) -> Result<Linear> {
+        let path = format!("{}.{module}", place.path());
+        let (name, shape, init) = (format!("{path}.weight"), [d_out, d_in], normal(stdev));
+        let weight = match self.vb.dtype() {
+            DType::U8 => {
+                let value = self.vb.get_with_hints_dtype(&shape, &name, init, DType::U8)?;
+                Weight { name, value, site: None }
+            }
+            _ => self.weight(name, &shape, init)?,
+        };
+        let site = self.site(path, place, position, SiteKind::Linear { d_in, d_out });
+        Ok(Linear(Weight { site: Some(site), ..weight }))
+    }
+
+    /// The site at the output of the sub-layer at `place`.
+    pub(super) fn hidden(&mut self, place: Place, position: &'static str) -> SiteId {
+        let kind = SiteKind::SubLayer { dim: self.config.d_model };
+        self.site(place.path(), place, position, kind)
+    }
+
+    /// The keys and values of the attention at `path`: one site for each meaning of what stands in front of them.
+    pub(super) fn key_values(
+        &mut self,
+        place: Place,
+        path: &str,
+        position: impl Fn(PrefixPlacement) -> &'static str,
+    ) -> [(SiteId, PrefixPlacement); 3] {
+        let T5Config { num_heads: heads, d_model: queries, .. } = *self.config;
+        let dim = self.config.inner_dim();
+        FRONTS.map(|(front, end)| {
+            let kind = SiteKind::KeyValue { dim, queries, heads, front };
+            (self.site(format!("{path}{end}"), place, position(front), kind), front)
+        })
+    }
+
+    /// The norm at `path`; `place` is the sub-layer that it belongs to.
+    pub(super) fn norm(&mut self, path: String, place: Place, position: &'static str) -> Result<Norm> {
+        let dim = self.config.d_model;
+        let weight = self.weight(format!("{path}.weight"), &[dim], candle_nn::init::ONE)?;
+        let site = self.site(path, place, position, SiteKind::Norm { dim });
+        Ok(Norm { weight: Weight { site: Some(site), ..weight }, epsilon: self.config.layer_norm_epsilon })
+    }
+
+    /// The site called `path`.
+    pub(super) fn site(&mut self, path: String, place: Place, position: &'static str, kind: SiteKind) -> SiteId {
+        let position = SiteRole::new(position);
+        self.sites.add(Site { path, stack: place.stack, layer: place.block, role: position, kind })
+    }
+}
+
+/// `n^-0.5`, the standard deviation that T5 gives to weights with `n` features in.
+pub(super) fn inverse_sqrt(n: usize) -> f64 {
+    (n as f64).sqrt().recip()
+}

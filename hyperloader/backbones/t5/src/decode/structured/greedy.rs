@@ -1,0 +1,132 @@
+//! The likeliest token at every choice.
+
+use peft_core::Ctx;
+
+use super::guess::Guess;
+use super::path::Path;
+use super::{Source, TagDecoder, TagSequence};
+use crate::Result;
+use crate::{PackedKvCache, PackedTokens};
+
+/// A pass over so few tokens takes hardly longer than one over a single token, because the weights must be read anyway. So
+/// passes are filled up to it with guesses, which are thrown away where they turn out wrong.
+const FULL_PASS: usize = 16;
+
+/// One row of a pass: the certain tokens, the guessed ones behind them, and where choices fall.
+struct Prefetcher {
+    row: usize,
+    tokens: Vec<u32>,
+    certain: usize,
+    /// The places in `tokens` behind which there is a choice, ascending; the first is that of the last certain token.
+    choices: Vec<usize>,
+}
+
+/// The likeliest tags of each sentence. Sentences go on at their own pace, and cost nothing once they are done.
+pub(super) fn decode(decoder: &TagDecoder, source: &Source<'_>, words: &[usize]) -> Result<Vec<TagSequence>> {
+    let Source { t5, encoded, active } = *source;
+    let (grammar, start) = (&decoder.grammar, t5.config().decoder_start_token_id);
+    let mut ctx = Ctx::eval();
+    let mut paths: Vec<Path> = words.iter().map(|words| Path::new(grammar, start, *words)).collect();
+    if paths.iter().all(Path::is_done) {
+        return Ok(paths.into_iter().map(|path| path.sequence).collect());
+    }
+    let mut cache = t5.start_packed(encoded, active, 1, TagDecoder::room(words), &mut ctx)?;
+    let mut guess = Guess::new(grammar.tags());
+    loop {
+        let feeds = feeds(decoder, &paths, &guess);
+        if feeds.is_empty() {
+            break;
+        }
+        let next: Vec<PackedTokens<'_>> =
+            feeds.iter().map(|f| PackedTokens { row: f.row, tokens: &f.tokens }).collect();
+        let hidden = t5.decode_packed(&next, &read(&feeds), &mut cache, active, &mut ctx)?;
+        let mut logits = t5.candidate_logits(&hidden, &decoder.candidates, active, &mut ctx)?.into_iter();
+        for feed in &feeds {
+            let logits: Vec<Vec<f32>> = logits.by_ref().take(feed.choices.len()).collect();
+            if let Some(path) = paths.get_mut(feed.row) {
+                settle(decoder, path, feed, &logits, &mut cache, &mut guess);
+            }
+        }
+    }
+    Ok(paths.into_iter().map(|path| path.sequence).collect())
+}
+
+/// What the unfinished rows are fed, with as many guesses as a pass has room for.
+fn feeds(decoder: &TagDecoder, paths: &[Path], guess: &Guess) -> Vec<Prefetcher> {
+    let live = || paths.iter().enumerate().filter(|(_, path)| !path.is_done());
+    let certain: usize = live().map(|(_, path)| path.pending.len()).sum();
+    let share = FULL_PASS.saturating_sub(certain) / live().count().max(1);
+    live().map(|(row, path)| feed(decoder, row, path, guess, share)).collect()
+}
+
+fn feed(decoder: &TagDecoder, row: usize, path: &Path, guess: &Guess, guesses: usize) -> Prefetcher {
+    let grammar = &decoder.grammar;
+    let certain = path.pending.len();
+    let mut choices = vec![certain.saturating_sub(1)];
+    let mut ghost = path.clone();
+    let mut tokens = path.pending.clone();
+    // Whole tags alone: within one, the guess would have to agree with what is written.
+    while let Some(tag) = guess.after(ghost.last_tag()) {
+        let mut longer = ghost.clone();
+        let mut at = Vec::new();
+        let word = longer.state.word;
+        while longer.state.word == word
+            && let Some(token) =
+                longer.spell(grammar, tag).filter(|token| grammar.follow(longer.state, *token).is_some())
+        {
+            longer.choose(grammar, token, 0.);
+            at.push(longer.pending.len().saturating_sub(1));
+        }
+        if longer.state.word == word || longer.is_done() || longer.pending.len() > certain + guesses {
+            break;
+        }
+        choices.extend(at);
+        (tokens, ghost) = (longer.pending.clone(), longer);
+    }
+    Prefetcher { row, tokens, certain, choices }
+}
+
+/// The places of all choices among the tokens of a pass.
+fn read(feeds: &[Prefetcher]) -> Vec<u32> {
+    let mut first = 0;
+    let mut places = Vec::new();
+    for feed in feeds {
+        places.extend(feed.choices.iter().map(|choice| (first + choice) as u32));
+        first += feed.tokens.len();
+    }
+    places
+}
+
+/// Chooses as long as the guesses hold, and takes back what was fed beyond.
+fn settle(
+    decoder: &TagDecoder,
+    path: &mut Path,
+    feed: &Prefetcher,
+    logits: &[Vec<f32>],
+    cache: &mut PackedKvCache,
+    guess: &mut Guess,
+) {
+    let before = cache.lens().get(feed.row).copied().unwrap_or_default() - feed.tokens.len();
+    let mut fed = feed.certain;
+    path.pending.clear();
+    for logits in logits {
+        let options = decoder.grammar.weigh(path.state, logits);
+        // Of equal ones the first, as argmax does.
+        let better = |best: (u32, f64), next: (u32, f64)| if next.1 > best.1 { next } else { best };
+        let Some((token, log_p)) = options.into_iter().reduce(better) else { break };
+        let (known, last) = (path.sequence.tags.len(), path.last_tag());
+        path.choose(&decoder.grammar, token, log_p);
+        path.sequence.tags.iter().skip(known).fold(last, |last, tag| {
+            guess.learn(last, *tag);
+            Some(*tag)
+        });
+        let guessed = feed.tokens.get(fed..).unwrap_or_default();
+        let right = path.pending.iter().zip(guessed).take_while(|(token, guess)| token == guess).count();
+        fed += right;
+        path.pending.drain(..right);
+        if !path.pending.is_empty() || path.is_done() {
+            break;
+        }
+    }
+    cache.truncate(feed.row, before + fed);
+}

@@ -1,0 +1,74 @@
+//! The position-wise feed-forward network, plain or gated.
+
+use candle_core::Tensor;
+use peft_core::{ActiveAdapters, Ctx};
+use peft_kernels as ops;
+
+use super::FeedForwardProj;
+use super::builder::{Builder, Features, Place, inverse_sqrt};
+use super::layers::{Linear, Weight};
+use crate::Result;
+
+/// `wo Dropout(act(x))`.
+#[derive(Debug, Clone)]
+pub(super) struct FeedForward {
+    activation: Activation,
+    wo: Linear,
+    dropout: f64,
+}
+
+#[derive(Debug, Clone)]
+enum Activation {
+    /// `relu(wi x)`
+    Relu { wi: Linear },
+    /// `gelu_tanh(wi_0 x) ⊙ wi_1 x` (Shazeer, *GLU variants improve transformer*, 2020)
+    GatedGelu { wi_0: Linear, wi_1: Linear },
+}
+
+impl FeedForward {
+    pub(super) fn new(builder: &mut Builder<'_>, place: Place) -> Result<Self> {
+        let config = builder.config;
+        let (d_model, d_ff) = (config.d_model, config.d_ff);
+        let mut into = |module: &str, position| {
+            builder.linear(place, module, position, Features { d_in: d_model, d_out: d_ff }, inverse_sqrt(d_model))
+        };
+        let activation = match config.feed_forward_proj {
+            FeedForwardProj::Relu => Activation::Relu { wi: into("DenseReluDense.wi", "ffn.wi")? },
+            FeedForwardProj::GatedGelu => Activation::GatedGelu {
+                wi_0: into("DenseReluDense.wi_0", "ffn.wi_0")?,
+                wi_1: into("DenseReluDense.wi_1", "ffn.wi_1")?,
+            },
+        };
+        let out = Features { d_in: d_ff, d_out: d_model };
+        let wo = builder.linear(place, "DenseReluDense.wo", "ffn.wo", out, inverse_sqrt(d_ff))?;
+        Ok(Self { activation, wo, dropout: config.dropout_rate })
+    }
+
+    /// `x [batch, length, d_model]` to the same shape.
+    pub(super) fn forward(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let kept = match &self.activation {
+            Activation::Relu { wi } if !wi.0.is_target(active) && !self.wo.0.is_target(active) => {
+                let key = ctx.dropout_key(self.dropout);
+                return Ok(ops::feed_forward(x, &wi.0.value, &self.wo.0.value, key, ctx.kernels())?);
+            }
+            Activation::Relu { wi } => {
+                let activated = ops::relu(&wi.forward(x, active, ctx)?, ctx.kernels())?;
+                ctx.dropout(&activated, self.dropout)?
+            }
+            Activation::GatedGelu { wi_0, wi_1 } => {
+                let gate = ops::gelu_tanh(&wi_0.forward(x, active, ctx)?, ctx.kernels())?;
+                let gated = (gate * wi_1.forward(x, active, ctx)?)?;
+                ctx.dropout(&gated, self.dropout)?
+            }
+        };
+        self.wo.forward(&kept, active, ctx)
+    }
+
+    pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
+        let into = match &mut self.activation {
+            Activation::Relu { wi } => vec![wi],
+            Activation::GatedGelu { wi_0, wi_1 } => vec![wi_0, wi_1],
+        };
+        into.into_iter().chain([&mut self.wo]).map(|linear| &mut linear.0)
+    }
+}

@@ -1,0 +1,76 @@
+//! A stack of blocks with what they share: the relative position bias and the norm at the end.
+
+use candle_core::Tensor;
+use peft_core::{ActiveAdapters, Ctx, Stack as Side};
+
+use super::attention::Kind;
+use super::bias::RelativeBias;
+use super::block::Block;
+use super::builder::{Builder, Place};
+use super::layers::{Norm, Weight};
+use super::mask;
+use super::terms::{Relative, ScoreTerms};
+use crate::Result;
+
+/// The encoder or the decoder.
+#[derive(Debug, Clone)]
+pub(super) struct Stack {
+    pub(super) blocks: Vec<Block>,
+    /// The bias of self-attention: the first block owns the table, all blocks use it.
+    pub(super) bias: RelativeBias,
+    final_norm: Norm,
+    pub(super) dropout: f64,
+}
+
+impl Stack {
+    pub(super) fn new(builder: &mut Builder<'_>, side: Side) -> Result<Self> {
+        let count = match side {
+            Side::Encoder => builder.config.num_layers,
+            Side::Decoder => builder.config.num_decoder_layers,
+        };
+        let first = Place { stack: side, block: 0, layer: 0 };
+        let path = format!("{}.{}", first.path(), Kind::SelfAttention.module());
+        Ok(Self {
+            bias: RelativeBias::new(builder, &path, side == Side::Encoder)?,
+            blocks: (0..count).map(|i| Block::new(builder, side, i)).collect::<Result<_>>()?,
+            final_norm: {
+                let last = Place { stack: side, block: count.saturating_sub(1), layer: 0 };
+                builder.norm(format!("{side}.final_layer_norm"), last, "final.norm")?
+            },
+            dropout: builder.config.dropout_rate,
+        })
+    }
+
+    /// What all blocks of the encoder add to their scores, from the padding mask `[batch, source]`.
+    pub(super) fn padded_terms(&self, padding: &Tensor, ctx: &Ctx) -> Result<ScoreTerms> {
+        let source = padding.dim(1)?;
+        let relative = Relative { table: self.bias.clone(), first: 0, last_seen: None, in_steps: false };
+        let bias = relative.bias(source, source, ctx)?;
+        let mask = mask::padding(padding, bias.dtype())?;
+        Ok(ScoreTerms { bias: Some(bias), mask: Some(mask), relative: Some(relative) })
+    }
+
+    /// What all blocks of the decoder add to the scores of the positions `first..first + queries` on `keys` keys.
+    pub(super) fn causal_terms(&self, first: usize, queries: usize, keys: usize, ctx: &Ctx) -> Result<ScoreTerms> {
+        let relative = Relative { table: self.bias.clone(), first, last_seen: Some(first), in_steps: false };
+        let bias = relative.bias(queries, keys, ctx)?;
+        Ok(ScoreTerms { bias: Some(bias), mask: None, relative: Some(relative) })
+    }
+
+    /// Whether tokens of several rows can go through it one behind the other: no method tells rows apart or puts keys in
+    /// front of others.
+    pub(super) fn takes_rows(&self, active: &ActiveAdapters<'_>) -> bool {
+        active.is_uniform() && !self.blocks.iter().any(|block| block.has_front(active))
+    }
+
+    /// The norm and the dropout after the last block.
+    pub(super) fn finish(&self, h: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let normed = self.final_norm.forward(h, active, ctx)?;
+        Ok(ctx.dropout(&normed, self.dropout)?)
+    }
+
+    pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
+        let own = [&mut self.bias.table, &mut self.final_norm.weight];
+        own.into_iter().chain(self.blocks.iter_mut().flat_map(Block::weights_mut))
+    }
+}

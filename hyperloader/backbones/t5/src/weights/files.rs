@@ -1,0 +1,192 @@
+//! Safetensors files of a model folder, mapped into memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use candle_core::safetensors::{Load, MmapedSafetensors};
+use candle_core::{Device, Tensor};
+use peft_kernels as ops;
+use rayon::prelude::*;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde::Deserialize;
+
+use crate::{Error, Result};
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// Bytes that are copied out of a map before it lets go of them; whole numbers and whole pages.
+const AT_ONCE: usize = 4 << 20;
+
+/// The part of `model.safetensors.index.json` that matters here.
+#[derive(Deserialize)]
+struct Index {
+    /// Which file holds which tensor.
+    weight_map: BTreeMap<String, PathBuf>,
+}
+
+/// Maps `model.safetensors` of `folder`, or all the files that its `model.safetensors.index.json` names.
+///
+/// # Errors
+/// [`Error::Config`] if there is neither; [`Error::File`] if one of them does not hold what it should.
+pub(super) fn open(folder: &Path) -> Result<MmapedSafetensors> {
+    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
+    let paths = match (single.is_file(), index.is_file()) {
+        (true, _) => vec![single],
+        (false, true) => shards(folder, &index)?,
+        (false, false) => {
+            let folder = folder.display();
+            return Err(Error::Config(format!("{folder}: there is no {SINGLE} and no {INDEX} in this folder")));
+        }
+    };
+    map(&paths).map_err(|e| Error::malformed(folder, e.to_string()))
+}
+
+/// The distinct files that an index names, each directly in `folder`.
+fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
+    let text = std::fs::read_to_string(index).map_err(|e| Error::io(index, e))?;
+    let parsed: Index = serde_json::from_str(&text).map_err(|e| Error::malformed(index, e.to_string()))?;
+    let names: BTreeSet<PathBuf> = parsed.weight_map.into_values().collect();
+    let is_plain = |name: &Path| matches!(name.components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+    match names.iter().find(|name| !is_plain(name)) {
+        Some(name) => Err(Error::malformed(index, format!("{:?} is not the name of a file in this folder", name))),
+        None => Ok(names.iter().map(|name| folder.join(name)).collect()),
+    }
+}
+
+/// Maps files into memory: a checkpoint larger than the free memory loads, and the pages are shared between processes.
+#[allow(unsafe_code, reason = "a memory map cannot be made safely: another process could change the file")]
+fn map(paths: &[PathBuf]) -> candle_core::Result<MmapedSafetensors> {
+    // SAFETY: the map is read-only and private to this crate, and every tensor is copied out of it. Its bytes change only
+    // if someone truncates or rewrites the file in place meanwhile; checkpoints are written beside and renamed.
+    unsafe { MmapedSafetensors::multi(paths) }
+}
+
+/// What a tensor becomes, and memory for it that nothing has touched yet.
+pub(super) enum Room {
+    /// An `f32` tensor stays what it is.
+    Whole(Vec<f32>),
+    /// An `f32` matrix gets [eight bits](ops::quantize).
+    Int8(Vec<u8>),
+    /// One of another type needs a conversion, which makes its own.
+    None,
+}
+
+impl Room {
+    fn new(view: &TensorView<'_>, int8: bool) -> Self {
+        let bytes = Self::bytes(view, int8);
+        match (view.dtype(), view.shape()) {
+            (Dtype::F32, [_, _]) if int8 => Self::Int8(Vec::with_capacity(bytes)),
+            (Dtype::F32, _) => Self::Whole(Vec::with_capacity(bytes / size_of::<f32>())),
+            _ => Self::None,
+        }
+    }
+
+    /// How much it is.
+    fn bytes(view: &TensorView<'_>, int8: bool) -> usize {
+        match (view.dtype(), view.shape()) {
+            (Dtype::F32, [rows, _]) if int8 => view.data().len() / size_of::<f32>() + rows * ops::INT8_TRAILER,
+            (Dtype::F32, _) => view.data().len(),
+            _ => 0,
+        }
+    }
+}
+
+/// Room for the tensors that `wanted` names, the smallest first; the matrices that `int8` names are to have eight bits.
+pub(super) fn rooms(
+    files: &MmapedSafetensors,
+    wanted: impl Fn(&str) -> bool,
+    int8: impl Fn(&str) -> bool,
+) -> Vec<(String, Room)> {
+    let mut views: Vec<_> = files.tensors().into_iter().filter(|(name, _)| wanted(name)).collect();
+    views.sort_by_key(|(_, view)| view.data().len());
+    prefer_huge_pages(views.iter().map(|(name, view)| Room::bytes(view, int8(name))).sum());
+    let room = |(name, view): (String, TensorView<'_>)| {
+        let room = Room::new(&view, int8(&name));
+        (name, room)
+    };
+    views.into_iter().map(room).collect()
+}
+
+/// The tensor called `name`, copied out of its file onto the CPU.
+pub(super) fn load(files: &MmapedSafetensors, name: &str, room: Room) -> candle_core::Result<Tensor> {
+    filled(&files.get(name)?, room)
+}
+
+fn filled(view: &TensorView<'_>, room: Room) -> candle_core::Result<Tensor> {
+    match (room, view.shape()) {
+        (Room::Whole(mut room), shape) => {
+            for bytes in view.data().chunks(AT_ONCE) {
+                room.extend(numbers(bytes));
+                let_go(bytes);
+            }
+            Tensor::from_vec(room, shape, &Device::Cpu)
+        }
+        (Room::Int8(mut room), &[rows, depth]) => {
+            let length = (depth * size_of::<f32>()).max(1);
+            let mut row = Vec::with_capacity(depth);
+            for bytes in view.data().chunks((AT_ONCE / length).max(1) * length) {
+                for bytes in bytes.chunks_exact(length) {
+                    row.clear();
+                    row.extend(numbers(bytes));
+                    ops::quantize_row(&row, &mut room);
+                }
+                let_go(bytes);
+            }
+            Tensor::from_vec(room, (rows, depth + ops::INT8_TRAILER), &Device::Cpu)
+        }
+        (Room::Int8(_) | Room::None, _) => view.load(&Device::Cpu),
+    }
+}
+
+fn numbers(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes))
+}
+
+/// Tells the system that these bytes of a map have been read: without that a model is in memory twice until all is loaded.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code, reason = "advice about memory is a system call")]
+pub(super) fn let_go(bytes: &[u8]) {
+    const PAGE: usize = 4096;
+    // Whole pages alone: the first and the last may hold parts of other tensors.
+    let skip = bytes.as_ptr().addr().next_multiple_of(PAGE) - bytes.as_ptr().addr();
+    let Some(pages) = bytes.get(skip..).map(|rest| rest.len() / PAGE * PAGE).filter(|length| *length > 0) else {
+        return;
+    };
+    // SAFETY: the range lies inside a read-only map of a file: its pages are read again from there if they are touched.
+    unsafe {
+        libc::madvise(bytes.as_ptr().add(skip).cast_mut().cast(), pages, libc::MADV_DONTNEED);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(super) fn let_go(_bytes: &[u8]) {}
+
+/// Asks the system to back the next `bytes` that are allocated with huge pages: a model is sixty thousand small ones, each a
+/// fault.
+///
+/// Tensors are no whole huge pages, and the allocator writes between them, which makes the page that it touches a small one and
+/// all its neighbours. So the advice comes first, on memory that is given back: what is allocated next lies there, if the
+/// allocator keeps it, as the binary has it do; elsewhere the effort is lost. Its pages are touched here, on all cores: the system clears them when they are.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code, reason = "advice about memory is a system call")]
+fn prefer_huge_pages(bytes: usize) {
+    const PAGE: usize = 4096;
+    const HUGE_PAGE: usize = 2 << 20;
+    let mut room: Vec<u8> = Vec::with_capacity(bytes);
+    let space = room.spare_capacity_mut();
+    let skip = space.as_ptr().addr().next_multiple_of(PAGE) - space.as_ptr().addr();
+    let Some(pages) = space.get_mut(skip..).filter(|pages| pages.len() >= PAGE) else { return };
+    // SAFETY: the range is whole pages of `room`; the advice changes no byte of them. It is a hint: where the system does not
+    // take it, nothing but time is lost.
+    unsafe {
+        libc::madvise(pages.as_mut_ptr().cast(), pages.len() / PAGE * PAGE, libc::MADV_HUGEPAGE);
+    }
+    pages.par_chunks_mut(HUGE_PAGE).filter_map(|page| page.first_mut()).for_each(|byte| {
+        byte.write(0);
+    });
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn prefer_huge_pages(_bytes: usize) {}

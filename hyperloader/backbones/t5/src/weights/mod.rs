@@ -1,0 +1,15 @@
+//! Whence the parameters of the backbone come, and which of them train.
+
+mod files;
+mod loading;
+mod save;
+mod source;
+mod table;
+mod trainable;
+
+pub use loading::Loading;
+pub use save::save_backbone;
+pub use source::Weights;
+pub(crate) use source::is_linear_map;
+pub use table::TableFile;
+pub use trainable::Trainable;

@@ -1,0 +1,178 @@
+//! Tensors of candle in safetensors files.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use candle_core::safetensors::Load;
+use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
+
+use crate::{Error, write_file_atomic};
+
+/// The metadata without which `transformers` and `peft` refuse a file: whose memory layout the tensors have.
+pub const PYTORCH: Option<[&str; 2]> = Some(["format", "pt"]);
+
+/// The key of the metadata in a safetensors header.
+const METADATA: &str = "__metadata__";
+
+/// Writes tensors (f32, f64, f16, bf16, u8, u32, i64; on any device, of any layout) as a safetensors file, atomically.
+///
+/// Equal content gives equal bytes: wider types come first, then names in order, and there is at most one pair of
+/// `metadata`, a key and its text.
+///
+/// # Errors
+/// [`Error`] naming `path`, and the tensor if its type cannot be written or it is named `__metadata__`.
+pub fn save_tensors(
+    path: impl AsRef<Path>,
+    tensors: &BTreeMap<String, Tensor>,
+    metadata: Option<[&str; 2]>,
+) -> Result<(), Error> {
+    let path = path.as_ref();
+    if let Some((name, reason)) = tensors.iter().find_map(|(name, tensor)| Some((name, refusal(name, tensor)?))) {
+        return Err(Error::malformed(path, format!("tensor {name:?}: {reason}")));
+    }
+    let metadata = metadata.map(|[key, text]| HashMap::from([(key.to_owned(), text.to_owned())]));
+    write_file_atomic(path, |temporary| {
+        let host = |tensor: &Tensor| tensor.to_device(&Device::Cpu)?.contiguous();
+        let tensors = tensors.iter().map(|(name, tensor)| Ok((name, host(tensor)?)));
+        let tensors = tensors.collect::<candle_core::Result<Vec<_>>>().map_err(io::Error::other)?;
+        safetensors::serialize_to_file(tensors, metadata, temporary).map_err(|error| match error {
+            safetensors::SafeTensorError::IoError(error) => error,
+            error => io::Error::other(error),
+        })
+    })
+}
+
+/// Why a tensor cannot be written, if it cannot.
+fn refusal(name: &str, tensor: &Tensor) -> Option<String> {
+    const KNOWN: [DType; 7] = [DType::F32, DType::F64, DType::F16, DType::BF16, DType::U8, DType::U32, DType::I64];
+    if name == METADATA {
+        return Some("the name is reserved".to_owned());
+    }
+    let dtype = tensor.dtype();
+    (!KNOWN.contains(&dtype)).then(|| format!("type {dtype:?} is none of {KNOWN:?}"))
+}
+
+/// Reads all tensors of a safetensors file onto the CPU. The whole file is held in memory: this is for adapters and states,
+/// not for backbones of gigabytes.
+///
+/// # Errors
+/// [`Error`] naming `path` if it cannot be read, is no safetensors file, is cut short, or holds a type that candle lacks.
+pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, Error> {
+    let path = path.as_ref();
+    let bytes = fs::read(path).map_err(|source| Error::new(path, source))?;
+    let views = SafeTensors::deserialize(&bytes)
+        .map_err(|error| Error::malformed(path, format!("not a whole safetensors file: {error}")))?;
+    let load = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
+        let tensor = view.load(&Device::Cpu);
+        let tensor = tensor.map_err(|error| Error::malformed(path, format!("tensor {name:?}: {error}")))?;
+        Ok((name.to_owned(), tensor))
+    };
+    views.iter().map(load).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bytes_of(tensors: &BTreeMap<String, Tensor>, metadata: Option<[&str; 2]>) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.safetensors");
+        save_tensors(&path, tensors, metadata).unwrap();
+        fs::read(path).unwrap()
+    }
+
+    fn every_type() -> BTreeMap<String, Tensor> {
+        let base = Tensor::new(&[[1f32, 2.5], [0.0, 250.0]], &Device::Cpu).unwrap();
+        let types = [DType::F32, DType::F64, DType::F16, DType::BF16, DType::U8, DType::U32, DType::I64];
+        let named = types.iter().map(|dtype| (format!("a.{dtype:?}"), base.to_dtype(*dtype).unwrap()));
+        named.collect()
+    }
+
+    #[test]
+    fn every_type_comes_back_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.safetensors");
+        let tensors = every_type();
+        save_tensors(&path, &tensors, PYTORCH).unwrap();
+        let read = load_tensors(&path).unwrap();
+        assert_eq!(read.keys().collect::<Vec<_>>(), tensors.keys().collect::<Vec<_>>());
+        for (name, tensor) in &read {
+            let expected = &tensors[name];
+            assert_eq!((tensor.dtype(), tensor.dims()), (expected.dtype(), expected.dims()));
+            let values = |tensor: &Tensor| tensor.to_dtype(DType::F64).unwrap().to_vec2::<f64>().unwrap();
+            assert_eq!(values(tensor), values(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_safetensors_library() {
+        let tensors = every_type();
+        assert_eq!(bytes_of(&tensors, None), safetensors::serialize(&tensors, None).unwrap());
+        let one = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        let theirs = safetensors::serialize(&tensors, Some(one)).unwrap();
+        assert_eq!(bytes_of(&tensors, PYTORCH), theirs);
+    }
+
+    #[test]
+    fn views_are_written_by_their_shape_not_their_memory() {
+        let whole = Tensor::arange(0f32, 6.0, &Device::Cpu).unwrap().reshape((2, 3)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.safetensors");
+        let views = [("column", whole.narrow(1, 1, 1).unwrap()), ("turned", whole.t().unwrap())];
+        let views = views.map(|(name, view)| (name.to_owned(), view)).into_iter().collect();
+        save_tensors(&path, &views, None).unwrap();
+        let read = load_tensors(&path).unwrap();
+        assert_eq!(read["column"].to_vec2::<f32>().unwrap(), [[1.0], [4.0]]);
+        assert_eq!(read["turned"].to_vec2::<f32>().unwrap(), [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_or_read_names_the_file_and_the_tensor() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.safetensors");
+        let one = |name: &str, dtype| {
+            let tensor = Tensor::zeros(2, dtype, &Device::Cpu).unwrap();
+            [(name.to_owned(), tensor)].into_iter().collect::<BTreeMap<_, _>>()
+        };
+        let refused = |tensors| save_tensors(&path, &tensors, None).unwrap_err().to_string();
+        assert!(refused(one("short", DType::I16)).contains("\"short\": type I16"));
+        assert!(refused(one(METADATA, DType::F32)).contains("reserved"));
+        assert!(!path.exists());
+        let bytes = bytes_of(&one("w", DType::F32), None);
+        for length in [0, 7, 9, bytes.len() - 1] {
+            fs::write(&path, &bytes[..length]).unwrap();
+            let message = load_tensors(&path).unwrap_err().to_string();
+            assert!(message.contains("t.safetensors"), "{message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_named_values_survive_bitwise(
+            entries in prop::collection::btree_map(".{0,12}", prop::collection::vec(any::<u32>(), 0..20), 0..6),
+        ) {
+            let entries: BTreeMap<String, Vec<f32>> = entries
+                .into_iter()
+                .filter(|(name, _)| name != METADATA)
+                .map(|(name, bits)| (name, bits.into_iter().map(f32::from_bits).collect()))
+                .collect();
+            let tensor = |values: &Vec<f32>| Tensor::from_slice(values, values.len(), &Device::Cpu).unwrap();
+            let tensors = entries.iter().map(|(name, values)| (name.clone(), tensor(values))).collect();
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("t.safetensors");
+            save_tensors(&path, &tensors, None).unwrap();
+            let read = load_tensors(&path).unwrap();
+            prop_assert_eq!(read.len(), entries.len());
+            for (name, values) in &entries {
+                let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+                prop_assert_eq!(bits(read[name].to_vec1().unwrap()), bits(values.clone()));
+            }
+        }
+    }
+}

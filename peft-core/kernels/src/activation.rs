@@ -1,0 +1,264 @@
+//! Element-wise activations: ReLU and the tanh approximation of GELU.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use super::Kernels;
+use super::math::exp;
+use super::parallel::{TASK, build, tail};
+use super::precise::precisely;
+use super::values::{argument, output, tensor, values};
+use super::vectors::vectorized;
+
+/// `sqrt(2 / pi)`.
+const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
+/// The cubic coefficient of the tanh approximation of GELU.
+const CUBIC: f64 = 0.044_715;
+
+/// An activation that other operations take in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// [`relu`].
+    Relu,
+    /// [`gelu_tanh`].
+    GeluTanh,
+}
+
+impl Activation {
+    /// The function of every element of `x`.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the device.
+    pub fn forward(self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
+        match self {
+            Self::Relu => relu(x, kernels),
+            Self::GeluTanh => gelu_tanh(x, kernels),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn value(self, x: f32) -> f32 {
+        match self {
+            Self::Relu => Relu::value(x),
+            Self::GeluTanh => x * GeluTanh::gate(x),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn derivative(self, x: f32) -> f32 {
+        match self {
+            Self::Relu => f32::from(x > 0.0),
+            Self::GeluTanh => GeluTanh::derivative(x),
+        }
+    }
+}
+
+/// `y = max(x, 0)`.
+///
+/// The gradient at 0 is 0. The fused version's backward pass reads its own result and saves nothing.
+///
+/// # Errors
+///
+/// Only those of the device.
+pub fn relu(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
+    if !kernels.fused_for(&[x]) {
+        return relu_plain(x);
+    }
+    x.contiguous()?.apply_op1(Relu)
+}
+
+/// [`relu`] by candle's own operations.
+///
+/// # Errors
+///
+/// As [`relu`].
+pub fn relu_plain(x: &Tensor) -> Result<Tensor> {
+    x.relu()
+}
+
+/// `y = 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))` (Hendrycks and Gimpel, 2016; `gelu_new` in the
+/// transformers library).
+///
+/// The fused version computes the same as `x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))` and saves nothing for
+/// the backward pass but its argument.
+///
+/// # Errors
+///
+/// Only those of the device.
+pub fn gelu_tanh(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
+    if !kernels.fused_for(&[x]) {
+        return gelu_tanh_plain(x);
+    }
+    x.contiguous()?.apply_op1(GeluTanh)
+}
+
+/// [`gelu_tanh`] by candle's own operations.
+///
+/// # Errors
+///
+/// As [`gelu_tanh`].
+pub fn gelu_tanh_plain(x: &Tensor) -> Result<Tensor> {
+    precisely([x], |[x]| {
+        let inner = ((&x + (x.sqr()? * &x)?.affine(CUBIC, 0.)?)? * SQRT_2_OVER_PI)?;
+        x * inner.tanh()?.affine(0.5, 0.5)?
+    })
+}
+
+vectorized! {
+    fn relu_forward(x: &[f32]) -> Vec<f32> {
+        build(x.len(), TASK, |start, y| {
+            for (y, x) in y.iter_mut().zip(tail(x, start)) {
+                *y = Relu::value(*x);
+            }
+        })
+    }
+
+    fn relu_backward(y: &[f32], g: &[f32]) -> Vec<f32> {
+        build(y.len(), TASK, |start, dx| {
+            for ((dx, y), g) in dx.iter_mut().zip(tail(y, start)).zip(tail(g, start)) {
+                *dx = if *y > 0.0 { *g } else { 0.0 };
+            }
+        })
+    }
+
+    fn gelu_forward(x: &[f32]) -> Vec<f32> {
+        build(x.len(), TASK, |start, y| {
+            for (y, x) in y.iter_mut().zip(tail(x, start)) {
+                *y = x * GeluTanh::gate(*x);
+            }
+        })
+    }
+
+    fn gelu_backward(x: &[f32], g: &[f32]) -> Vec<f32> {
+        build(x.len(), TASK, |start, dx| {
+            for ((dx, x), g) in dx.iter_mut().zip(tail(x, start)).zip(tail(g, start)) {
+                *dx = g * GeluTanh::derivative(*x);
+            }
+        })
+    }
+}
+
+struct Relu;
+
+impl Relu {
+    /// NaN fails the comparison and is kept, as by `Tensor::relu`.
+    #[inline(always)]
+    pub(super) fn value(x: f32) -> f32 {
+        if x < 0.0 { 0.0 } else { x }
+    }
+}
+
+impl CustomOp1 for Relu {
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let y = relu_forward(argument(storage, layout)?);
+        Ok(output(y, layout.shape()))
+    }
+
+    fn bwd(&self, x: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        let g = g.contiguous()?;
+        let dx = relu_backward(&values(y)?, &values(&g)?);
+        tensor(dx, x.shape()).map(Some)
+    }
+}
+
+struct GeluTanh;
+
+impl GeluTanh {
+    const LINEAR: f32 = (2.0 * SQRT_2_OVER_PI) as f32;
+    const CUBE: f32 = (2.0 * SQRT_2_OVER_PI * CUBIC) as f32;
+
+    /// `sigmoid(2 u) = (1 + tanh(u)) / 2` at `u = sqrt(2 / pi) (x + 0.044715 x^3)`.
+    #[inline(always)]
+    fn gate(x: f32) -> f32 {
+        1.0 / (1.0 + exp(-x * (Self::LINEAR + Self::CUBE * x * x)))
+    }
+
+    #[inline(always)]
+    fn derivative(x: f32) -> f32 {
+        let gate = Self::gate(x);
+        let slope = Self::LINEAR + 3.0 * Self::CUBE * x * x;
+        // A saturated gate times an overflowing slope is 0, not NaN.
+        let bend = gate * (1.0 - gate);
+        gate + if bend > 0.0 { x * bend * slope } else { 0.0 }
+    }
+}
+
+impl CustomOp1 for GeluTanh {
+    fn name(&self) -> &'static str {
+        "gelu_tanh"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let y = gelu_forward(argument(storage, layout)?);
+        Ok(output(y, layout.shape()))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        let g = g.contiguous()?;
+        let dx = gelu_backward(&values(x)?, &values(&g)?);
+        tensor(dx, x.shape()).map(Some)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::testing::Case;
+    use candle_core::{Device, Var};
+
+    fn gelu_case(dims: &[usize]) -> Case<'static> {
+        Case::new(
+            "gelu_tanh",
+            &[dims],
+            |t, kernels| gelu_tanh(&(&t[0] * 3.0)?, kernels),
+            |t| gelu_tanh_plain(&(&t[0] * 3.0)?),
+        )
+    }
+
+    fn relu_case(dims: &[usize]) -> Case<'static> {
+        Case::new("relu", &[dims], |t, kernels| relu(&t[0], kernels), |t| relu_plain(&t[0]))
+    }
+
+    #[test]
+    fn values_and_gradients_agree_with_plain_f64() {
+        for dims in [&[1][..], &[2, 7, 33], &[40_000]] {
+            gelu_case(dims).agrees(1e-6);
+            relu_case(dims).agrees(1e-6);
+        }
+    }
+
+    #[test]
+    fn plain_gradients_are_the_finite_differences() {
+        gelu_case(&[2, 5]).matches_finite_differences();
+        relu_case(&[2, 5]).matches_finite_differences();
+    }
+
+    #[test]
+    fn bytes_do_not_depend_on_the_number_of_threads() {
+        gelu_case(&[40_001]).is_deterministic();
+        relu_case(&[40_001]).is_deterministic();
+    }
+
+    #[test]
+    fn the_tails_are_exact_and_finite() {
+        let x = Var::new(&[-1e30f32, -50., 0., 50., 1e15], &Device::Cpu).unwrap();
+        let y = gelu_tanh(&x, Kernels::Fused).unwrap();
+        assert_eq!(y.to_vec1::<f32>().unwrap(), [0., 0., 0., 50., 1e15]);
+        let grads = y.backward().unwrap();
+        let dx = grads.get(&x).unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(dx, [0., 0., 0.5, 1., 1.]);
+    }
+
+    #[test]
+    fn nan_is_not_hidden() {
+        let x = candle_core::Tensor::new(&[f32::NAN], &Device::Cpu).unwrap();
+        for y in [relu(&x, Kernels::Fused), gelu_tanh(&x, Kernels::Fused)] {
+            assert!(y.unwrap().to_vec1::<f32>().unwrap()[0].is_nan());
+        }
+    }
+}

@@ -1,0 +1,94 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use candle_core::{DType, Device, Tensor};
+
+use super::*;
+use crate::testing::{Case, error, frozen, random};
+
+const KEY: DropoutKey = DropoutKey { p: 0.3, seed: 5, stream: 6 };
+
+/// `(batch, t, s, heads, d_head)`.
+type Sizes = (usize, usize, usize, usize, usize);
+
+/// The fourth argument, if there is one, is the bias.
+fn case(sizes: Sizes, bias: bool, mask: Option<&[usize]>, key: Option<DropoutKey>) -> Case<'static> {
+    let (b, t, s, heads, d_head) = sizes;
+    let (q, k, scores) = ([b, t, heads * d_head], [b, s, heads * d_head], [1, heads, t, s]);
+    let shapes: Vec<&[usize]> = if bias { vec![&q, &k, &k, &scores] } else { vec![&q, &k, &k] };
+    let mask = mask.map(|dims| random(dims, 17));
+    let plain_mask = mask.clone();
+    Case::new(
+        "attention",
+        &shapes,
+        move |x, kernels| {
+            let mask = mask.as_ref().map(|m| m.to_dtype(x[0].dtype())).transpose()?;
+            attention(&x[0], &x[1], &x[2], heads, x.get(3), mask.as_ref(), key, kernels)
+        },
+        move |x| attention_plain(&x[0], &x[1], &x[2], heads, x.get(3), plain_mask.as_ref(), key),
+    )
+}
+
+#[test]
+fn values_and_gradients_agree_with_plain_f64() {
+    case((1, 1, 1, 1, 1), false, None, None).agrees(3e-6);
+    case((2, 3, 4, 2, 5), false, Some(&[2, 1, 1, 4]), None).agrees(3e-6);
+    case((3, 20, 33, 4, 16), false, Some(&[1, 1, 20, 33]), None).agrees(3e-6);
+    case((3, 20, 33, 4, 16), false, None, Some(KEY)).agrees(3e-6);
+}
+
+#[test]
+fn a_trained_bias_gets_its_gradient_summed_over_the_batch() {
+    case((2, 3, 4, 2, 5), true, None, None).agrees(3e-6);
+    case((3, 20, 33, 4, 16), true, Some(&[3, 1, 20, 33]), Some(KEY)).agrees(3e-6);
+}
+
+#[test]
+fn plain_gradients_are_the_finite_differences() {
+    case((2, 2, 3, 2, 2), true, Some(&[2, 1, 1, 3]), Some(KEY)).matches_finite_differences();
+}
+
+#[test]
+fn bytes_do_not_depend_on_the_number_of_threads() {
+    case((5, 33, 40, 4, 16), true, Some(&[5, 1, 1, 40]), Some(KEY)).is_deterministic();
+    case((5, 33, 40, 4, 16), false, None, None).is_deterministic();
+}
+
+#[test]
+fn each_argument_may_be_frozen() {
+    let case = case((2, 3, 4, 2, 5), true, Some(&[2, 1, 3, 4]), Some(KEY));
+    (1..4).for_each(|i| frozen(&case, i));
+}
+
+#[test]
+fn frozen_queries_with_a_trained_bias_get_no_gradient() {
+    frozen(&case((2, 3, 4, 2, 5), true, None, None), 0);
+    frozen(&case((2, 3, 4, 2, 5), false, None, None), 0);
+}
+
+#[test]
+fn masked_positions_do_not_matter() {
+    let (b, t, s, heads, width) = (2, 3, 4, 2, 6);
+    let tensor = |dims: &[usize], seed| random(dims, seed).to_dtype(DType::F32).unwrap();
+    let (q, k, v) = (tensor(&[b, t, width], 1), tensor(&[b, s, width], 2), tensor(&[b, s, width], 3));
+    let mask = Tensor::new(&[0f32, 0., 0., -1e9], &Device::Cpu).unwrap();
+    let mask = mask.reshape((1, 1, 1, s)).unwrap();
+    let run = |k: &Tensor, v: &Tensor, mask| attention(&q, k, v, heads, None, mask, None, Kernels::Fused).unwrap();
+    let short = |x: &Tensor| x.narrow(1, 0, s - 1).unwrap();
+    let masked = run(&k, &v, Some(&mask));
+    assert!(error(&masked, &run(&short(&k), &short(&v), None)) < 1e-6);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_named() {
+    let t = |dims: &[usize]| Tensor::ones(dims, DType::F32, &Device::Cpu).unwrap();
+    let (q, k) = (t(&[2, 3, 4]), t(&[2, 5, 4]));
+    let run = |heads, k: &Tensor, v: &Tensor, bias: Option<&Tensor>, mask: Option<&Tensor>| {
+        let y = attention(&q, k, v, heads, bias, mask, None, Kernels::Fused);
+        y.unwrap_err().to_string()
+    };
+    assert!(run(3, &k, &k, None, None).contains("3 heads"));
+    assert!(run(0, &k, &k, None, None).contains("0 heads"));
+    assert!(run(2, &k, &q, None, None).contains("[2, 5, 4]"));
+    assert!(run(2, &k, &k, Some(&t(&[2, 2, 3, 5])), None).contains("[1, 2, 3, 5]"));
+    assert!(run(2, &k, &k, None, Some(&t(&[3, 1, 1, 5]))).contains("[3, 1, 1, 5]"));
+}

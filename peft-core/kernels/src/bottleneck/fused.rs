@@ -1,0 +1,269 @@
+//! The adapter some rows at a time, so that what lies between its arguments and its result stays in the cache.
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::Activation;
+use crate::dropout::Dropper;
+use crate::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add};
+use crate::layer_norm::LayerNorm;
+use crate::math::add_to;
+use crate::parallel::zeros;
+use crate::values::{argument, output, tensor, values};
+use crate::vectors::vectorized;
+
+/// Rows of a task.
+const ROWS: usize = 64;
+
+/// The width of the hidden state and of the bottleneck.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) d: usize,
+    pub(super) m: usize,
+}
+
+/// The weights, or their gradients, side by side.
+struct Weights<T> {
+    down: T,
+    down_bias: T,
+    up: T,
+    up_bias: T,
+    /// Both empty where there is no layer norm.
+    gamma: T,
+    beta: T,
+}
+
+impl Sizes {
+    fn weights<'a>(&self, all: &'a [f32]) -> Weights<&'a [f32]> {
+        let mut rest = all;
+        let mut next = |len: usize| {
+            let (part, tail) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+            rest = tail;
+            part
+        };
+        let Self { d, m } = *self;
+        Weights {
+            down: next(m * d),
+            down_bias: next(m),
+            up: next(d * m),
+            up_bias: next(d),
+            gamma: next(d),
+            beta: next(d),
+        }
+    }
+
+    fn gradients<'a>(&self, all: &'a mut [f32]) -> Weights<&'a mut [f32]> {
+        let mut rest = all;
+        let mut next = |len: usize| {
+            let (part, tail) = std::mem::take(&mut rest).split_at_mut_checked(len).unwrap_or_default();
+            rest = tail;
+            part
+        };
+        let Self { d, m } = *self;
+        Weights {
+            down: next(m * d),
+            down_bias: next(m),
+            up: next(d * m),
+            up_bias: next(d),
+            gamma: next(d),
+            beta: next(d),
+        }
+    }
+}
+
+/// `h + Dropout(y + LN(W_up f(W_down y + b_down) + b_up))` of `h`, `y` and the weights side by side.
+pub(super) struct AdapterCheckpoint {
+    pub(super) sizes: Sizes,
+    pub(super) activation: Activation,
+    pub(super) norm: Option<LayerNorm>,
+    pub(super) dropper: Option<Dropper>,
+}
+
+/// What a task computes again and again, made once.
+struct Room {
+    /// `W_down y + b_down`, `[rows, m]`.
+    low: Vec<f32>,
+    /// `f` of it.
+    active: Vec<f32>,
+    /// The adapter's output before the layer norm, `[rows, d]`.
+    high: Vec<f32>,
+    /// One row, normalised.
+    normed: Vec<f32>,
+}
+
+impl AdapterCheckpoint {
+    fn room(&self, rows: usize) -> Room {
+        let Sizes { d, m } = self.sizes;
+        Room { low: vec![0.0; rows * m], active: vec![0.0; rows * m], high: vec![0.0; rows * d], normed: vec![0.0; d] }
+    }
+
+    /// Fills `low`, `active` and `high` for the rows `y`.
+    #[inline(always)]
+    fn project(&self, room: &mut Room, y: &[f32], w: &Weights<&[f32]>) -> Result<()> {
+        let Sizes { d, m } = self.sizes;
+        let rows = y.len() / d.max(1);
+        repeat(&mut room.low, w.down_bias);
+        let down = Matrix::new(w.down, m, d);
+        multiply_add(MatrixMut::new(&mut room.low, rows, m), Matrix::new(y, rows, d), down.t(), Threads::One)?;
+        for (z, low) in room.active.iter_mut().zip(&room.low) {
+            *z = self.activation.value(*low);
+        }
+        repeat(&mut room.high, w.up_bias);
+        let up = Matrix::new(w.up, d, m);
+        multiply_add(MatrixMut::new(&mut room.high, rows, d), Matrix::new(&room.active, rows, m), up.t(), Threads::One)
+    }
+
+    /// Writes the rows `out`, of which the first element has index `start`.
+    #[inline(always)]
+    fn forward(&self, start: usize, out: &mut [f32], h: &[f32], y: &[f32], w: &Weights<&[f32]>) -> Result<()> {
+        let width = self.sizes.d.max(1);
+        let mut room = self.room(y.len() / width);
+        self.project(&mut room, y, w)?;
+        let rows = out.chunks_exact_mut(width).zip(y.chunks_exact(width)).zip(room.high.chunks_exact(width));
+        for ((out, y), high) in rows {
+            let Some(norm) = &self.norm else {
+                for ((out, y), z) in out.iter_mut().zip(y).zip(high) {
+                    *out = y + z;
+                }
+                continue;
+            };
+            norm.normalise(out, high);
+            for ((out, y), (gamma, beta)) in out.iter_mut().zip(y).zip(w.gamma.iter().zip(w.beta)) {
+                *out = y + (*out * gamma + beta);
+            }
+        }
+        if let Some(dropper) = &self.dropper {
+            dropper.apply(start, out);
+        }
+        add_to(out, h);
+        Ok(())
+    }
+
+    /// Writes the rows of `dy` and returns their share of the weights' gradient, side by side as the weights are, `len`
+    /// numbers. The first element of `g` has index `start`.
+    #[inline(always)]
+    fn backward(
+        &self,
+        start: usize,
+        (dy, y, g): (&mut [f32], &[f32], &[f32]),
+        w: &Weights<&[f32]>,
+        len: usize,
+    ) -> Result<Vec<f32>> {
+        let Sizes { d, m } = self.sizes;
+        let width = d.max(1);
+        let rows = y.len() / width;
+        let mut room = self.room(rows);
+        self.project(&mut room, y, w)?;
+        let mut share = vec![0.0; len];
+        let into = self.sizes.gradients(&mut share);
+        let mut g = g.to_vec();
+        if let Some(dropper) = &self.dropper {
+            dropper.apply(start, &mut g);
+        }
+
+        // `dy` holds the gradient of `high` until it gets its own.
+        match &self.norm {
+            Some(norm) => {
+                let rows = dy.chunks_exact_mut(width).zip(g.chunks_exact(width)).zip(room.high.chunks_exact(width));
+                for ((d_high, g), high) in rows {
+                    norm.row_backward(d_high, high, g, w.gamma, &mut room.normed);
+                    add_to(into.gamma, &room.normed);
+                    add_to(into.beta, g);
+                }
+            }
+            None => dy.copy_from_slice(&g),
+        }
+        for d_high in dy.chunks_exact(width) {
+            add_to(into.up_bias, d_high);
+        }
+        let d_high = Matrix::new(dy, rows, d);
+        multiply(MatrixMut::new(into.up, d, m), d_high.t(), Matrix::new(&room.active, rows, m), Threads::One)?;
+        let mut d_low = room.active;
+        multiply(MatrixMut::new(&mut d_low, rows, m), d_high, Matrix::new(w.up, d, m), Threads::One)?;
+        for (d_low, low) in d_low.iter_mut().zip(&room.low) {
+            *d_low *= self.activation.derivative(*low);
+        }
+        for d_low in d_low.chunks_exact(m.max(1)) {
+            add_to(into.down_bias, d_low);
+        }
+        let d_low = Matrix::new(&d_low, rows, m);
+        multiply(MatrixMut::new(into.down, m, d), d_low.t(), Matrix::new(y, rows, d), Threads::One)?;
+        dy.copy_from_slice(&g);
+        multiply_add(MatrixMut::new(dy, rows, d), d_low, Matrix::new(w.down, m, d), Threads::One)?;
+        Ok(share)
+    }
+}
+
+/// Fills `rows` with copies of `row`.
+fn repeat(rows: &mut [f32], row: &[f32]) {
+    for part in rows.chunks_exact_mut(row.len().max(1)) {
+        part.copy_from_slice(row);
+    }
+}
+
+vectorized! {
+    fn forward(adapter: &AdapterCheckpoint, h: &[f32], y: &[f32], w: &Weights<&[f32]>) -> Result<Vec<f32>> {
+        let len = ROWS * adapter.sizes.d.max(1);
+        let mut out = zeros(y.len());
+        let blocks = out.par_chunks_mut(len).zip(h.par_chunks(len).zip(y.par_chunks(len))).enumerate();
+        blocks.try_for_each(|(i, (out, (h, y)))| adapter.forward(i * len, out, h, y, w))?;
+        Ok(out)
+    }
+
+    /// The gradient of `y` and that of the weights, `count` numbers.
+    fn backward(
+        adapter: &AdapterCheckpoint,
+        y: &[f32],
+        g: &[f32],
+        w: &Weights<&[f32]>,
+        count: usize,
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
+        let len = ROWS * adapter.sizes.d.max(1);
+        let mut dy = zeros(y.len());
+        let blocks = dy.par_chunks_mut(len).zip(y.par_chunks(len).zip(g.par_chunks(len))).enumerate();
+        let shares = blocks.map(|(i, (dy, (y, g)))| adapter.backward(i * len, (dy, y, g), w, count));
+        // Summed in the order of the rows, hence the same bytes for any number of threads.
+        let mut sum = vec![0.0; count];
+        for share in shares.collect::<Result<Vec<_>>>()? {
+            add_to(&mut sum, &share);
+        }
+        Ok((dy, sum))
+    }
+}
+
+impl CustomOp3 for AdapterCheckpoint {
+    fn name(&self) -> &'static str {
+        "bottleneck"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (h, y, weights) = (argument(s1, l1)?, argument(s2, l2)?, self.sizes.weights(argument(s3, l3)?));
+        Ok(output(forward(self, h, y, &weights)?, l1.shape()))
+    }
+
+    fn bwd(
+        &self,
+        h: &Tensor,
+        y: &Tensor,
+        weights: &Tensor,
+        _out: &Tensor,
+        g: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let dh = h.track_op().then(|| g.clone());
+        let g = g.contiguous()?;
+        let (ys, all, gs) = (values(y)?, values(weights)?, values(&g)?);
+        let w = self.sizes.weights(&all);
+        let (dy, sum) = backward(self, &ys, &gs, &w, all.len())?;
+        let dy = y.track_op().then(|| tensor(dy, y.shape()));
+        let d_weights = weights.track_op().then(|| tensor(sum, weights.shape()));
+        Ok((dh, dy.transpose()?, d_weights.transpose()?))
+    }
+}

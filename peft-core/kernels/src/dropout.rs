@@ -1,0 +1,276 @@
+//! Inverted dropout with a counter-based generator: no state, no mask tensor.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+
+use super::values::{argument, output, tensor, values};
+use super::vectors::vectorized;
+use super::{Kernels, parallel};
+
+/// What a dropout draws from: the keep decision of element `i` is a function of `(seed, stream, i)` alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DropoutKey {
+    /// The probability that an element is dropped, in `[0, 1)`.
+    pub p: f64,
+    /// The seed of the run.
+    pub seed: u64,
+    /// Which dropout of the run this is: two places, or two steps, take different streams.
+    pub stream: u64,
+}
+
+/// `2^32`.
+const TWO_POW_32: f64 = 4_294_967_296.0;
+/// The odd increment of SplitMix64, `2^64 / golden ratio`.
+const INCREMENT: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Elements that are decided at once.
+const GROUP: usize = 16;
+
+/// SplitMix64's finaliser: a bijection of 64 bits whose outputs on consecutive counters pass BigCrush.
+#[inline(always)]
+const fn mix(z: u64) -> u64 {
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// A validated [`DropoutKey`], ready to be applied to elements.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dropper {
+    base: u64,
+    threshold: u32,
+    scale: f32,
+}
+
+impl Dropper {
+    /// Fails unless `0 <= p < 1`.
+    pub(super) fn new(key: DropoutKey) -> Result<Self> {
+        if !(0.0..1.0).contains(&key.p) {
+            bail!("dropout: p = {} is not in [0, 1)", key.p);
+        }
+        Ok(Self {
+            base: mix(key.seed.wrapping_add(mix(key.stream.wrapping_add(INCREMENT)))),
+            threshold: (key.p * TWO_POW_32) as u32,
+            scale: (1.0 / (1.0 - key.p)) as f32,
+        })
+    }
+
+    /// 64 random bits that decide elements `2 pair` and `2 pair + 1`.
+    #[inline(always)]
+    fn bits(&self, pair: u64) -> u64 {
+        mix(self.base.wrapping_add(pair.wrapping_mul(INCREMENT)))
+    }
+
+    #[inline(always)]
+    fn decide(&self, bits: u32, value: f32) -> f32 {
+        if bits >= self.threshold { value * self.scale } else { 0.0 }
+    }
+
+    /// Drops or scales `values` in place; the first one has index `start`.
+    #[inline(always)]
+    pub(super) fn apply(&self, start: usize, values: &mut [f32]) {
+        let odd = (start & 1).min(values.len());
+        let (head, tail) = values.split_at_mut(odd);
+        for value in head {
+            *value = self.decide((self.bits(start as u64 / 2) >> 32) as u32, *value);
+        }
+        let first = (start + odd) as u64 / 2;
+        let (groups, rest) = tail.as_chunks_mut::<GROUP>();
+        let rest_first = first + (groups.len() * GROUP / 2) as u64;
+        for (pair, group) in (first..).step_by(GROUP / 2).zip(groups) {
+            let mut bits = [0u64; GROUP / 2];
+            for (bits, pair) in bits.iter_mut().zip(pair..) {
+                *bits = self.bits(pair);
+            }
+            let (pairs, _) = group.as_chunks_mut::<2>();
+            for ([even, odd], bits) in pairs.iter_mut().zip(bits) {
+                *even = self.decide(bits as u32, *even);
+                *odd = self.decide((bits >> 32) as u32, *odd);
+            }
+        }
+        for (pair, values) in (rest_first..).zip(rest.chunks_mut(2)) {
+            let bits = self.bits(pair);
+            let halves = [bits as u32, (bits >> 32) as u32];
+            for (value, half) in values.iter_mut().zip(halves) {
+                *value = self.decide(half, *value);
+            }
+        }
+    }
+
+    /// What a kept element is multiplied by: `1 / (1 - p)`.
+    pub(super) fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// A dropped or scaled copy of `x`.
+    pub(super) fn dropped(&self, x: &[f32]) -> Vec<f32> {
+        dropped(self, x)
+    }
+
+    /// The factors, 0 or `1 / (1 - p)`, of elements `0..n`.
+    pub(super) fn factors(&self, n: usize) -> Vec<f32> {
+        let mut factors = vec![1.0; n];
+        self.apply(0, &mut factors);
+        factors
+    }
+}
+
+vectorized! {
+    fn dropped(dropper: &Dropper, x: &[f32]) -> Vec<f32> {
+        parallel::build(x.len(), parallel::TASK, |start, y| {
+            for (y, x) in y.iter_mut().zip(parallel::tail(x, start)) {
+                *y = *x;
+            }
+            dropper.apply(start, y);
+        })
+    }
+}
+
+/// Inverted dropout: `y_i = 0` with probability `p`, else `x_i / (1 - p)`.
+///
+/// Element `i` (in row-major order) is kept if the 32 random bits of `(seed, stream, i)` are not below
+/// `p 2^32`: the same elements for any kernel, number of threads and device, and in the backward pass, which
+/// draws them again instead of reading a mask. `p = 0` returns `x` itself.
+///
+/// # Errors
+///
+/// If `p` is not in `[0, 1)`.
+pub fn dropout(x: &Tensor, key: DropoutKey, kernels: Kernels) -> Result<Tensor> {
+    if key.p == 0.0 || !kernels.fused_for(&[x]) {
+        return dropout_plain(x, key);
+    }
+    x.contiguous()?.apply_op1(Dropout(Dropper::new(key)?))
+}
+
+/// [`dropout`] by candle's own operations, with a mask tensor.
+///
+/// # Errors
+///
+/// As [`dropout`].
+pub fn dropout_plain(x: &Tensor, key: DropoutKey) -> Result<Tensor> {
+    let dropper = Dropper::new(key)?;
+    if key.p == 0.0 {
+        return Ok(x.clone());
+    }
+    let factors = dropper.factors(x.elem_count());
+    x * Tensor::from_vec(factors, x.shape(), x.device())?.to_dtype(x.dtype())?
+}
+
+struct Dropout(Dropper);
+
+impl CustomOp1 for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok(output(self.0.dropped(argument(storage, layout)?), layout.shape()))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        let g = g.contiguous()?;
+        tensor(self.0.dropped(&values(&g)?), x.shape()).map(Some)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::testing::Case;
+    use candle_core::{DType, Device};
+
+    fn key(p: f64, seed: u64, stream: u64) -> DropoutKey {
+        DropoutKey { p, seed, stream }
+    }
+
+    /// Which of `n` elements are kept.
+    fn kept(key: DropoutKey, n: usize) -> Vec<bool> {
+        let factors = Dropper::new(key).unwrap().factors(n);
+        factors.iter().map(|f| *f != 0.0).collect()
+    }
+
+    /// The share of indices at which both are kept, or both dropped.
+    fn agreement(a: &[bool], b: &[bool]) -> f64 {
+        let same = a.iter().zip(b).filter(|(a, b)| a == b).count();
+        same as f64 / a.len().min(b.len()) as f64
+    }
+
+    fn case(dims: &[usize]) -> Case<'static> {
+        Case::new(
+            "dropout",
+            &[dims],
+            |t, kernels| dropout(&t[0], key(0.3, 1, 2), kernels),
+            |t| dropout_plain(&t[0], key(0.3, 1, 2)),
+        )
+    }
+
+    #[test]
+    fn values_and_gradients_agree_with_plain_f64() {
+        case(&[3, 5]).agrees(2e-7);
+        case(&[7, 50, 101]).agrees(2e-7);
+    }
+
+    #[test]
+    fn plain_gradients_are_the_finite_differences() {
+        case(&[2, 5]).matches_finite_differences();
+    }
+
+    #[test]
+    fn bytes_do_not_depend_on_the_number_of_threads() {
+        case(&[7, 50, 101]).is_deterministic();
+    }
+
+    #[test]
+    fn the_share_of_kept_elements_is_1_minus_p_and_the_mean_stays() {
+        let n = 1 << 20;
+        for p in [0.0, 0.1, 0.5, 0.9] {
+            let factors = Dropper::new(key(p, 42, 7)).unwrap().factors(n);
+            let kept = factors.iter().filter(|f| **f != 0.0).count() as f64 / n as f64;
+            let deviation = (p * (1.0 - p) / n as f64).sqrt();
+            assert!((kept - (1.0 - p)).abs() <= 4.0 * deviation, "p {p}: kept {kept}");
+            let scale = (1.0 / (1.0 - p)) as f32;
+            assert!(factors.iter().all(|f| *f == 0.0 || *f == scale));
+        }
+    }
+
+    #[test]
+    fn neighbours_streams_and_seeds_are_independent() {
+        let n = 1 << 18;
+        let four_sigma = 4.0 * 0.5 / (n as f64).sqrt();
+        let first = kept(key(0.5, 1, 1), n);
+        for other in [key(0.5, 1, 2), key(0.5, 2, 1), key(0.5, 0, 0), key(0.5, 1 << 32, 1)] {
+            let agreement = agreement(&first, &kept(other, n));
+            assert!((agreement - 0.5).abs() < four_sigma, "{other:?}: {agreement}");
+        }
+        for lag in [1, 2, 3, 64, 512, 4096] {
+            let agreement = agreement(&first, &first[lag..]);
+            assert!((agreement - 0.5).abs() < 2.0 * four_sigma, "lag {lag}: {agreement}");
+        }
+    }
+
+    #[test]
+    fn a_decision_depends_on_the_index_alone() {
+        let dropper = Dropper::new(key(0.4, 3, 4)).unwrap();
+        let whole = dropper.factors(100);
+        for start in [0, 1, 2, 7, 99] {
+            for len in [0, 1, 2, 5] {
+                let end = (start + len).min(100);
+                let mut part = vec![1.0; end - start];
+                dropper.apply(start, &mut part);
+                assert_eq!(part, whole[start..end]);
+            }
+        }
+    }
+
+    #[test]
+    fn p_0_is_the_identity_and_p_outside_0_to_1_an_error() {
+        let x = Tensor::ones((2, 3), DType::F32, &Device::Cpu).unwrap();
+        assert_eq!(dropout(&x, key(0.0, 0, 0), Kernels::Fused).unwrap().id(), x.id());
+        for p in [-0.1, 1.0, f64::NAN] {
+            for kernels in [Kernels::Fused, Kernels::Plain] {
+                let error = dropout(&x, key(p, 0, 0), kernels).unwrap_err();
+                assert!(error.to_string().contains("[0, 1)"));
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Layer norm with mean subtraction, scale and shift, shared or one pair per row of the batch
+//! (Ba, Kiros and Hinton, 2016).
+
+use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
+
+use super::math::{add_to, dot, sum};
+use super::precise::precisely;
+use super::values::{argument, output, tensor, values};
+use super::vectors::vectorized;
+use super::{Kernels, parallel, row_blocks};
+
+/// `y = (x - mean) / sqrt(var + eps) * gamma + beta` over the last dimension, `var` the biased variance.
+///
+/// `gamma` and `beta` are both `[d]` with `x [.., d]`, or both `[batch, d]`, one pair per row of
+/// `x [batch, len, d]` (a hypernetwork's output for a batch that mixes tasks). The result has `x`'s shape.
+/// Gradients reach all three where they are tracked. The fused version saves nothing for the backward pass but
+/// its arguments.
+///
+/// # Errors
+///
+/// If `gamma` and `beta` have neither of these shapes.
+pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64, kernels: Kernels) -> Result<Tensor> {
+    check_shapes(x, gamma, beta)?;
+    if !kernels.fused_for(&[x, gamma, beta]) {
+        return layer_norm_plain(x, gamma, beta, eps);
+    }
+    let op = LayerNorm { eps };
+    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
+}
+
+/// [`layer_norm`] by candle's own operations.
+///
+/// # Errors
+///
+/// As [`layer_norm`].
+pub fn layer_norm_plain(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {
+    check_shapes(x, gamma, beta)?;
+    precisely([x, gamma, beta], |[x, gamma, beta]| {
+        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        let root = (centred.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
+        let normed = centred.broadcast_div(&root)?;
+        if gamma.rank() == 1 {
+            return normed.broadcast_mul(&gamma)?.broadcast_add(&beta);
+        }
+        normed.broadcast_mul(&gamma.unsqueeze(1)?)?.broadcast_add(&beta.unsqueeze(1)?)
+    })
+}
+
+fn check_shapes(x: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<()> {
+    let fits = match (x.dims(), gamma.dims()) {
+        ([.., d], [gamma_d]) => d == gamma_d,
+        ([batch, _, d], [gamma_batch, gamma_d]) => (batch, d) == (gamma_batch, gamma_d),
+        _ => false,
+    };
+    if !fits || gamma.dims() != beta.dims() {
+        bail!(
+            "layer_norm: gamma {:?} and beta {:?} must both be [d], or [batch, d] for x [batch, len, d]; x is {:?}",
+            gamma.dims(),
+            beta.dims(),
+            x.dims()
+        );
+    }
+    Ok(())
+}
+
+/// Rows of it, for other operations too.
+pub(super) struct LayerNorm {
+    pub(super) eps: f64,
+}
+
+impl LayerNorm {
+    /// Writes `(x - mean) / root` to `normed` and returns `1 / root`.
+    #[inline(always)]
+    pub(super) fn normalise(&self, normed: &mut [f32], x: &[f32]) -> f32 {
+        let n = x.len() as f64;
+        let mean = sum(x) / n;
+        for (y, x) in normed.iter_mut().zip(x) {
+            *y = (f64::from(*x) - mean) as f32;
+        }
+        let r = (1.0 / (dot(normed, normed) / n + self.eps).sqrt()) as f32;
+        for y in normed {
+            *y *= r;
+        }
+        r
+    }
+
+    /// One row of the backward pass. With `n` the normalised row, `h = g gamma` and means over the row:
+    /// `dx = r (h - mean(h) - n mean(h n))`; `g n` is left in `normed`.
+    #[inline(always)]
+    pub(super) fn row_backward(&self, dx: &mut [f32], x: &[f32], g: &[f32], gamma: &[f32], normed: &mut [f32]) {
+        let r = self.normalise(normed, x);
+        for ((d, g), gamma) in dx.iter_mut().zip(g).zip(gamma) {
+            *d = g * gamma;
+        }
+        let mean_h = (sum(dx) / x.len() as f64) as f32;
+        let mean_hn = (dot(dx, normed) / x.len() as f64) as f32;
+        for ((d, n), g) in dx.iter_mut().zip(normed).zip(g) {
+            *d = r * (*d - mean_h - *n * mean_hn);
+            *n *= g;
+        }
+    }
+}
+
+vectorized! {
+    fn forward(norm: &LayerNorm, x: &[f32], gamma: &[f32], beta: &[f32], width: usize) -> Vec<f32> {
+        let mut y = parallel::rows(x, width, |y, x| {
+            norm.normalise(y, x);
+        });
+        let group_len = (x.len() * width / gamma.len().max(1)).max(1);
+        parallel::for_each_chunk(&mut y, parallel::rows_per_task(width) * width, |start, y| {
+            for (row, y) in y.chunks_exact_mut(width).enumerate() {
+                let group = (start + row * width) / group_len * width;
+                let gamma = parallel::tail(gamma, group);
+                let beta = parallel::tail(beta, group);
+                for ((y, gamma), beta) in y.iter_mut().zip(gamma).zip(beta) {
+                    *y = *y * gamma + beta;
+                }
+            }
+        });
+        y
+    }
+
+    /// `dx`, and for each group the gradients of `gamma` and `beta` side by side.
+    fn backward(norm: &LayerNorm, x: &[f32], gammas: &[f32], g: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
+        let groups = gammas.len() / width.max(1);
+        row_blocks::backward(x, g, width, groups, |block| {
+            let gamma = parallel::tail(gammas, block.group * width);
+            let mut share = vec![0.0; 2 * width];
+            let (d_gamma, d_beta) = share.split_at_mut(width);
+            let mut normed = vec![0.0; width];
+            block.for_each_row(|dx, x, g| {
+                norm.row_backward(dx, x, g, gamma, &mut normed);
+                add_to(d_gamma, &normed);
+                add_to(d_beta, g);
+            });
+            share
+        })
+    }
+}
+
+impl CustomOp3 for LayerNorm {
+    fn name(&self) -> &'static str {
+        "layer_norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, gamma, beta) = (argument(s1, l1)?, argument(s2, l2)?, argument(s3, l3)?);
+        let y = forward(self, x, gamma, beta, l1.dim(D::Minus1)?.max(1));
+        Ok(output(y, l1.shape()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        gamma: &Tensor,
+        beta: &Tensor,
+        _y: &Tensor,
+        g: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let g = g.contiguous()?;
+        let (xs, gammas, gs) = (values(x)?, values(gamma)?, values(&g)?);
+        let width = x.dim(D::Minus1)?;
+        let (dx, shares) = backward(self, &xs, &gammas, &gs, width);
+        let half = |first: usize| -> Vec<f32> {
+            let halves = shares.chunks_exact(width.max(1)).skip(first).step_by(2);
+            halves.flatten().copied().collect()
+        };
+        let dx = x.track_op().then(|| tensor(dx, x.shape()));
+        let d_gamma = gamma.track_op().then(|| tensor(half(0), gamma.shape()));
+        let d_beta = beta.track_op().then(|| tensor(half(1), beta.shape()));
+        Ok((dx.transpose()?, d_gamma.transpose()?, d_beta.transpose()?))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::testing::{Case, frozen};
+
+    fn case(x: &[usize], gamma: &[usize]) -> Case<'static> {
+        Case::new(
+            "layer_norm",
+            &[x, gamma, gamma],
+            |t, kernels| layer_norm(&t[0], &t[1], &t[2], 1e-5, kernels),
+            |t| layer_norm_plain(&t[0], &t[1], &t[2], 1e-5),
+        )
+    }
+
+    #[test]
+    fn values_and_gradients_agree_with_plain_f64() {
+        case(&[3, 5], &[5]).agrees(2e-6);
+        case(&[5, 70, 96], &[96]).agrees(2e-6);
+        case(&[2, 3, 2, 33], &[33]).agrees(2e-6);
+    }
+
+    #[test]
+    fn one_pair_per_row_agrees_with_plain_f64() {
+        case(&[3, 4, 5], &[3, 5]).agrees(2e-6);
+        case(&[3, 400, 96], &[3, 96]).agrees(2e-6);
+    }
+
+    #[test]
+    fn plain_gradients_are_the_finite_differences() {
+        case(&[2, 3, 5], &[5]).matches_finite_differences();
+        case(&[2, 3, 5], &[2, 5]).matches_finite_differences();
+    }
+
+    #[test]
+    fn bytes_do_not_depend_on_the_number_of_threads() {
+        case(&[4, 300, 96], &[4, 96]).is_deterministic();
+    }
+
+    #[test]
+    fn frozen_scale_and_shift_receive_no_gradient() {
+        frozen(&case(&[4, 8], &[8]), 1);
+        frozen(&case(&[4, 8], &[8]), 2);
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_named() {
+        let t = |dims: &[usize]| Tensor::ones(dims, candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+        for (x, gamma, beta) in [
+            (t(&[2, 3, 4]), t(&[3, 4]), t(&[3, 4])),
+            (t(&[2, 3, 4]), t(&[4]), t(&[2, 4])),
+            (t(&[6, 4]), t(&[6, 4]), t(&[6, 4])),
+        ] {
+            let error = layer_norm(&x, &gamma, &beta, 1e-5, Kernels::Fused).unwrap_err();
+            assert!(error.to_string().contains(&format!("{:?}", gamma.dims())));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The linear map whose weight may train, differ by row, or lie on a device.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CudaStorage, CustomOp2, DType, Layout, Result, Shape, Tensor};
+
+use super::{Dims, output_dims};
+use crate::Kernels;
+use crate::gemm::batched_product;
+use crate::values::{argument, output, tensor, values};
+
+/// `y = x W^T` with both in the graph.
+pub(super) struct Linear;
+
+impl CustomOp2 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        if s1.dtype() != DType::F32 {
+            return backend_product(s1, l1, s2, l2);
+        }
+        let (x, w) = (argument(s1, l1)?, argument(s2, l2)?);
+        let dims = Dims::new(l1.dims(), l2.dims())?;
+        let size = (dims.rows, dims.d_out);
+        let y = batched_product(dims.batch, size, |i| dims.x(x, i), |i| dims.w(w, i).t())?;
+        Ok(output(y, output_dims(l1.dims(), l2.dims())))
+    }
+
+    fn cuda_fwd(&self, s1: &CudaStorage, l1: &Layout, s2: &CudaStorage, l2: &Layout) -> Result<(CudaStorage, Shape)> {
+        backend_product(s1, l1, s2, l2)
+    }
+
+    fn bwd(&self, x: &Tensor, w: &Tensor, _y: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let g = g.contiguous()?;
+        let (dx, dw): (Gradient, Gradient) = if Kernels::Fused.fused_for(&[x, w, &g]) {
+            (input_gradient, weight_gradient)
+        } else {
+            (input_gradient_plain, weight_gradient_plain)
+        };
+        let dims = Dims::new(x.dims(), w.dims())?;
+        let dx = x.track_op().then(|| dx(dims, w, &g)?.reshape(x.shape()));
+        let dw = w.track_op().then(|| dw(dims, x, &g)?.reshape(w.shape()));
+        Ok((dx.transpose()?, dw.transpose()?))
+    }
+}
+
+/// The gradient of one argument, from the other one and the result's gradient.
+type Gradient = fn(Dims, &Tensor, &Tensor) -> Result<Tensor>;
+
+/// `dX = dY W`.
+fn input_gradient(dims: Dims, w: &Tensor, g: &Tensor) -> Result<Tensor> {
+    let (w, g) = (values(w)?, values(g)?);
+    let size = (dims.rows, dims.d_in);
+    let dx = batched_product(dims.batch, size, |i| dims.y(&g, i), |i| dims.w(&w, i))?;
+    tensor(dx, &(dims.batch, dims.rows, dims.d_in).into())
+}
+
+/// `dW = dY^T X`.
+fn weight_gradient(dims: Dims, x: &Tensor, g: &Tensor) -> Result<Tensor> {
+    let (x, g) = (values(x)?, values(g)?);
+    let size = (dims.d_out, dims.d_in);
+    let dw = batched_product(dims.batch, size, |i| dims.y(&g, i).t(), |i| dims.x(&x, i))?;
+    tensor(dw, &(dims.batch, dims.d_out, dims.d_in).into())
+}
+
+fn input_gradient_plain(dims: Dims, w: &Tensor, g: &Tensor) -> Result<Tensor> {
+    let g = g.reshape((dims.batch, dims.rows, dims.d_out))?;
+    g.matmul(&w.detach().reshape((dims.batch, dims.d_out, dims.d_in))?)
+}
+
+fn weight_gradient_plain(dims: Dims, x: &Tensor, g: &Tensor) -> Result<Tensor> {
+    let g = g.reshape((dims.batch, dims.rows, dims.d_out))?;
+    let x = x.detach().reshape((dims.batch, dims.rows, dims.d_in))?;
+    g.t()?.matmul(&x)
+}
+
+/// The product by the backend's own matmul, for every type and device that has one.
+fn backend_product<S: BackendStorage>(x: &S, x_layout: &Layout, w: &S, w_layout: &Layout) -> Result<(S, Shape)> {
+    let dims = Dims::new(x_layout.dims(), w_layout.dims())?;
+    let x_shape = (dims.batch, dims.rows, dims.d_in);
+    let w_shape = (dims.batch, dims.d_out, dims.d_in);
+    let xl = Layout::contiguous_with_offset(x_shape, x_layout.start_offset());
+    let wl = Layout::contiguous_with_offset(w_shape, w_layout.start_offset()).transpose(1, 2)?;
+    let size = (dims.batch, dims.rows, dims.d_out, dims.d_in);
+    let shape = output_dims(x_layout.dims(), w_layout.dims()).into();
+    Ok((x.matmul(w, size, &xl, &wl)?, shape))
+}

@@ -1,0 +1,125 @@
+//! The residual sum around a sub-layer, with dropout on what the sub-layer adds.
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+
+use super::dropout::Dropper;
+use super::math::add_to;
+use super::values::{argument, output, tensor, values};
+use super::vectors::vectorized;
+use super::{DropoutKey, Kernels, dropout_plain, parallel};
+
+/// `h + Dropout(y)`; `key = None` drops nothing.
+///
+/// `h` and `y` have one shape, which is the result's. The fused version saves nothing: dropout's decisions are drawn again
+/// in the backward pass.
+///
+/// # Errors
+///
+/// If the shapes differ, or as [`dropout`](crate::dropout).
+pub fn residual(h: &Tensor, y: &Tensor, key: Option<DropoutKey>, kernels: Kernels) -> Result<Tensor> {
+    if h.dims() != y.dims() {
+        bail!("residual: h {:?} and y {:?} must have one shape", h.dims(), y.dims());
+    }
+    if !kernels.fused_for(&[h, y]) {
+        return residual_plain(h, y, key);
+    }
+    let dropper = key.filter(|key| key.p != 0.0).map(Dropper::new).transpose()?;
+    h.contiguous()?.apply_op2(&y.contiguous()?, Residual { dropper })
+}
+
+/// [`residual`] by candle's own operations.
+///
+/// # Errors
+///
+/// As [`residual`].
+pub fn residual_plain(h: &Tensor, y: &Tensor, key: Option<DropoutKey>) -> Result<Tensor> {
+    match key {
+        Some(key) => h + dropout_plain(y, key)?,
+        None => h + y,
+    }
+}
+
+struct Residual {
+    dropper: Option<Dropper>,
+}
+
+vectorized! {
+    fn sum(h: &[f32], y: &[f32], dropper: Option<&Dropper>) -> Vec<f32> {
+        parallel::build(h.len(), parallel::TASK, |start, sum| {
+            for (sum, y) in sum.iter_mut().zip(parallel::tail(y, start)) {
+                *sum = *y;
+            }
+            if let Some(dropper) = dropper {
+                dropper.apply(start, sum);
+            }
+            add_to(sum, parallel::tail(h, start));
+        })
+    }
+}
+
+impl CustomOp2 for Residual {
+    fn name(&self) -> &'static str {
+        "residual"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (h, y) = (argument(s1, l1)?, argument(s2, l2)?);
+        Ok(output(sum(h, y, self.dropper.as_ref()), l1.shape()))
+    }
+
+    fn bwd(&self, h: &Tensor, y: &Tensor, _sum: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let dy = || match &self.dropper {
+            Some(dropper) => tensor(dropper.dropped(&values(&g.contiguous()?)?), y.shape()),
+            None => Ok(g.clone()),
+        };
+        Ok((h.track_op().then(|| g.clone()), y.track_op().then(dy).transpose()?))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::testing::{Case, frozen};
+
+    fn case(dims: &[usize], p: Option<f64>) -> Case<'static> {
+        let key = p.map(|p| DropoutKey { p, seed: 3, stream: 4 });
+        Case::new(
+            "residual",
+            &[dims, dims],
+            move |t, kernels| residual(&t[0], &t[1], key, kernels),
+            move |t| residual_plain(&t[0], &t[1], key),
+        )
+    }
+
+    #[test]
+    fn values_and_gradients_agree_with_plain_f64() {
+        for p in [None, Some(0.0), Some(0.3)] {
+            case(&[3, 5], p).agrees(2e-7);
+            case(&[7, 50, 101], p).agrees(2e-7);
+        }
+    }
+
+    #[test]
+    fn plain_gradients_are_the_finite_differences() {
+        case(&[2, 5], Some(0.3)).matches_finite_differences();
+    }
+
+    #[test]
+    fn bytes_do_not_depend_on_the_number_of_threads() {
+        case(&[40_001], Some(0.3)).is_deterministic();
+    }
+
+    #[test]
+    fn a_constant_argument_receives_no_gradient() {
+        frozen(&case(&[4, 8], Some(0.3)), 0);
+        frozen(&case(&[4, 8], Some(0.3)), 1);
+    }
+
+    #[test]
+    fn shapes_that_differ_are_named() {
+        let t = |n| Tensor::ones(n, candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+        let error = residual(&t(3), &t(4), None, Kernels::Fused).unwrap_err().to_string();
+        assert!(error.contains("[3]") && error.contains("[4]"), "{error}");
+    }
+}

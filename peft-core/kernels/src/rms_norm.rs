@@ -1,0 +1,149 @@
+//! T5's layer norm: division by the root mean square, without mean subtraction or bias
+//! (Zhang and Sennrich, 2019, "Root Mean Square Layer Normalization").
+
+use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
+
+use super::math::{add_to, dot};
+use super::precise::precisely;
+use super::values::{argument, output, tensor, values};
+use super::vectors::vectorized;
+use super::{Kernels, parallel, row_blocks};
+
+/// `y = x / sqrt(mean(x^2) + eps) * w` over the last dimension.
+///
+/// `x [.., d]`, `w [d]`; the result has `x`'s shape. Gradients reach `x` and `w` where they are tracked. The
+/// fused version saves nothing for the backward pass but its arguments.
+///
+/// # Errors
+///
+/// If `w` is not `[d]`.
+pub fn rms_norm(x: &Tensor, w: &Tensor, eps: f64, kernels: Kernels) -> Result<Tensor> {
+    if w.dims() != [x.dim(D::Minus1)?] {
+        bail!("rms_norm: w {:?} does not fit x {:?}", w.dims(), x.dims());
+    }
+    if !kernels.fused_for(&[x, w]) {
+        return rms_norm_plain(x, w, eps);
+    }
+    x.contiguous()?.apply_op2(&w.contiguous()?, RmsNorm { eps })
+}
+
+/// [`rms_norm`] by candle's own operations.
+///
+/// # Errors
+///
+/// As [`rms_norm`].
+pub fn rms_norm_plain(x: &Tensor, w: &Tensor, eps: f64) -> Result<Tensor> {
+    precisely([x, w], |[x, w]| {
+        let root = (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
+        x.broadcast_div(&root)?.broadcast_mul(&w)
+    })
+}
+
+struct RmsNorm {
+    eps: f64,
+}
+
+impl RmsNorm {
+    #[inline(always)]
+    fn inverse_root(&self, x: &[f32]) -> f32 {
+        (1.0 / (dot(x, x) / x.len() as f64 + self.eps).sqrt()) as f32
+    }
+}
+
+vectorized! {
+    fn forward(norm: &RmsNorm, x: &[f32], w: &[f32]) -> Vec<f32> {
+        parallel::rows(x, w.len(), |y, x| {
+            let r = norm.inverse_root(x);
+            for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
+                *y = x * r * w;
+            }
+        })
+    }
+
+    /// With `r = 1 / root` and `h = g w`: `dx = r h - x r^3 / d sum(h x)` and `dw = sum_rows g x r`, of which `share_len`
+    /// elements are wanted, none or all.
+    fn backward(norm: &RmsNorm, x: &[f32], w: &[f32], g: &[f32], share_len: usize) -> (Vec<f32>, Vec<f32>) {
+        row_blocks::backward(x, g, w.len(), 1, |block| {
+            let mut dw = vec![0.0; share_len];
+            block.for_each_row(|dx, x, g| {
+                let r = norm.inverse_root(x);
+                for ((d, g), x) in dx.iter_mut().zip(g).zip(x) {
+                    *d = g * x * r;
+                }
+                add_to(&mut dw, dx);
+                let mean = (dot(dx, w) * f64::from(r * r) / x.len() as f64) as f32;
+                for (((d, g), x), w) in dx.iter_mut().zip(g).zip(x).zip(w) {
+                    *d = g * w * r - x * mean;
+                }
+            });
+            dw
+        })
+    }
+}
+
+impl CustomOp2 for RmsNorm {
+    fn name(&self) -> &'static str {
+        "rms_norm"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (x, w) = (argument(s1, l1)?, argument(s2, l2)?);
+        Ok(output(forward(self, x, w), l1.shape()))
+    }
+
+    fn bwd(&self, x: &Tensor, w: &Tensor, _y: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let g = g.contiguous()?;
+        let (xs, ws, gs) = (values(x)?, values(w)?, values(&g)?);
+        let share_len = if w.track_op() { ws.len() } else { 0 };
+        let (dx, dw) = backward(self, &xs, &ws, &gs, share_len);
+        let dx = x.track_op().then(|| tensor(dx, x.shape()));
+        let dw = w.track_op().then(|| tensor(dw, w.shape()));
+        Ok((dx.transpose()?, dw.transpose()?))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::testing::{Case, frozen};
+
+    fn case(dims: &[usize]) -> Case<'static> {
+        let d = *dims.last().unwrap();
+        Case::new(
+            "rms_norm",
+            &[dims, &[d]],
+            |t, kernels| rms_norm(&t[0], &t[1], 1e-6, kernels),
+            |t| rms_norm_plain(&t[0], &t[1], 1e-6),
+        )
+    }
+
+    #[test]
+    fn values_and_gradients_agree_with_plain_f64() {
+        for dims in [&[3, 5][..], &[2, 7, 33], &[1, 64], &[5, 70, 96]] {
+            case(dims).agrees(2e-6);
+        }
+    }
+
+    #[test]
+    fn plain_gradients_are_the_finite_differences() {
+        case(&[2, 3, 5]).matches_finite_differences();
+    }
+
+    #[test]
+    fn bytes_do_not_depend_on_the_number_of_threads() {
+        case(&[4, 50, 96]).is_deterministic();
+    }
+
+    #[test]
+    fn a_frozen_weight_receives_no_gradient() {
+        frozen(&case(&[4, 8]), 1);
+    }
+
+    #[test]
+    fn a_weight_of_another_width_is_an_error() {
+        let x = Tensor::ones((2, 4), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+        let error = rms_norm(&x, &x.get(0).unwrap().narrow(0, 0, 3).unwrap(), 1e-6, Kernels::Fused);
+        assert!(error.unwrap_err().to_string().contains("[3]"));
+    }
+}
