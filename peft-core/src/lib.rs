@@ -66,7 +66,7 @@ pub use error::{Error, Result};
 pub use generator::{Condition, GeneratorConfig, Tasks, WeightGenerator, generate_rows};
 pub use method::{LowRankBranch, PeftConfig, PeftModule, SiteCall, take};
 pub use plan::{Plan, TargetedModule};
-pub use site::{PrefixPlacement, Site, SiteId, SiteKind, SiteRole, Sites, Stack};
+pub use site::{KeyValuePrefix, PrefixPlacement, Site, SiteId, SiteKind, SiteRole, Sites, Stack};
 pub use spec::{HeadInit, KAIMING_UNIFORM, ParamSpec, Scope, normal};
 pub use static_weights::{PEFT_PREFIX, StaticConfig};
 pub use store::{ParamStore, initial};

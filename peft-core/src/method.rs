@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use candle_core::Tensor;
 use dyn_clone::DynClone;
 
-use crate::{AsAny, Ctx, ParamSpec, Result, Site, TargetModules};
+use crate::{AsAny, Ctx, KeyValuePrefix, ParamSpec, Result, Site, TargetModules};
 use peft_kernels::Bottleneck;
 
 /// Everything that a method sees when the forward pass reaches one of its sites.
@@ -66,6 +66,12 @@ pub trait PeftModule: Debug + Send + Sync {
     /// # Errors
     /// If tensors of these shapes cannot be combined.
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor>;
+
+    /// What [`apply`](Self::apply) puts in front at a key-value site, in the order in which it does so: the last prefix is
+    /// in front of all others. The lengths must be those by which the output is longer. Default: nothing.
+    fn prefixes(&self) -> Vec<KeyValuePrefix> {
+        Vec::new()
+    }
 
     /// The branch, where at a linear site it is all that [`apply`](Self::apply) adds: map and branch are then computed as one
     /// operation, without a tensor between them, and `apply` is not called. `weights` are as in a call.

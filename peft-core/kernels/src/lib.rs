@@ -23,6 +23,7 @@ mod kernels;
 mod layer_norm;
 mod linear;
 mod math;
+mod packed_attention;
 mod parallel;
 mod precise;
 mod residual;
@@ -48,6 +49,10 @@ pub use linear::{
     LowRank, feed_forward, feed_forward_plain, linear, linear_low_rank, linear_low_rank_plain, linear_plain,
 };
 pub use math::softmax_row;
+pub use packed_attention::{
+    OffsetBias, PackedAttention, PackedBias, PackedKeys, TokenPosition, TokenPositions, packed_attention,
+    packed_attention_plain,
+};
 pub use residual::{residual, residual_plain};
 pub use rms_norm::{rms_norm, rms_norm_plain};
 pub use softmax::{softmax, softmax_plain};

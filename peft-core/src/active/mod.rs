@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use candle_core::Tensor;
 
-use crate::{AdapterWeights, Ctx, LowRankBranch, Plan, Result, SiteId, TargetedModule};
+use crate::{AdapterWeights, Ctx, KeyValuePrefix, LowRankBranch, Plan, Result, SiteId, TargetedModule};
 use peft_kernels::{self as ops, LowRank};
 
 use layer::Layer;
@@ -130,6 +130,12 @@ impl<'a> ActiveAdapters<'a> {
         let y = self.apply(site, h, None, y, ctx)?;
         let key = ctx.dropout_key(dropout);
         Ok(ops::residual(h, &y, key, ctx.kernels())?)
+    }
+
+    /// What the methods at the key-value `site` put in front of keys and values, in the order in which
+    /// [`apply`](Self::apply) does so.
+    pub fn prefixes(&self, site: SiteId) -> impl Iterator<Item = KeyValuePrefix> {
+        self.0.iter().flat_map(move |layer| layer.at(site)).flat_map(|(target, _)| target.module.prefixes())
     }
 
     /// What acts at `site`, if it acts alone and on every row.

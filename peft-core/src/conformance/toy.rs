@@ -4,10 +4,7 @@ use candle_core::{D, DType, Device, Tensor};
 
 use super::{Backbone, ROWS};
 use crate::rng::{Stream, stream_of};
-use crate::{
-    ActiveAdapters, Ctx, Error, PrefixPlacement, Result, Site, SiteId, SiteKind, SiteRole, Sites, Stack, initial,
-    normal,
-};
+use crate::{ActiveAdapters, Ctx, Error, Result, Site, SiteId, SiteKind, SiteRole, Sites, Stack, initial, normal};
 use peft_kernels::{self as ops, Kernels};
 
 /// Features of the stream, of the attention and of the feed-forward block.
@@ -40,8 +37,8 @@ struct Block {
     norms: [Weight; 2],
     /// q, k, v, o, wi, wo
     maps: [Weight; 6],
-    /// What stands in front of the keys, in each of its meanings: without positions they are the same here.
-    front: [SiteId; 3],
+    /// Where methods put positions in front of keys and values.
+    key_values: SiteId,
     hidden: [SiteId; 2],
 }
 
@@ -80,13 +77,8 @@ impl Maker {
         let q = self.linear(&format!("{attention}.q"), "self.q", D_MODEL, INNER)?;
         let k = self.linear(&format!("{attention}.k"), "self.k", D_MODEL, INNER)?;
         let v = self.linear(&format!("{attention}.v"), "self.v", D_MODEL, INNER)?;
-        let kind = |front| SiteKind::KeyValue { dim: INNER, queries: D_MODEL, heads: HEADS, front };
-        let front = [
-            (PrefixPlacement::Past, ".past", "self.past"),
-            (PrefixPlacement::UncountedPast, ".uncounted_past", "self.uncounted_past"),
-            (PrefixPlacement::Shifting, "", "self.kv"),
-        ];
-        let front = front.map(|(front, end, position)| self.site(format!("{attention}{end}"), position, kind(front)));
+        let kind = SiteKind::KeyValue { dim: INNER, queries: D_MODEL, heads: HEADS };
+        let key_values = self.site(attention.clone(), "self.kv", kind);
         let o = self.linear(&format!("{attention}.o"), "self.o", INNER, D_MODEL)?;
         let hidden = SiteKind::SubLayer { dim: D_MODEL };
         let own = self.site(format!("{root}.0"), "self", hidden);
@@ -94,7 +86,7 @@ impl Maker {
         let wi = self.linear(&format!("{ff}.wi"), "ffn.wi", D_MODEL, D_FF)?;
         let wo = self.linear(&format!("{ff}.wo"), "ffn.wo", D_FF, D_MODEL)?;
         let hidden = [own, self.site(format!("{root}.1"), "ffn", hidden)];
-        Ok(Block { norms: [first, second], maps: [q, k, v, o, wi, wo], front, hidden })
+        Ok(Block { norms: [first, second], maps: [q, k, v, o, wi, wo], key_values, hidden })
     }
 }
 
@@ -189,17 +181,20 @@ impl Block {
     /// Single-headed, but for the name: sites only need to know how many heads share the features.
     fn attend(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let [q, k, v, o, ..] = &self.maps;
-        let beside = [k.linear(x, active, ctx)?, v.linear(x, active, ctx)?];
-        let mut beside = Tensor::cat(&beside, D::Minus1)?;
-        for site in self.front {
-            if !active.is_idle(site) {
-                beside = active.apply(site, x, None, beside, ctx)?;
-            }
-        }
-        if beside.dim(D::Minus1)? != 2 * INNER {
+        let key_values = Tensor::cat(&[k.linear(x, active, ctx)?, v.linear(x, active, ctx)?], D::Minus1)?;
+        let expected = key_values.dim(1)? + active.prefixes(self.key_values).map(|prefix| prefix.length).sum::<usize>();
+        let key_values = active.apply(self.key_values, x, None, key_values, ctx)?;
+        if key_values.dim(D::Minus1)? != 2 * INNER {
             return Err(Error::Mismatch("keys and values have changed their features".into()));
         }
-        let (k, v) = (beside.narrow(2, 0, INNER)?.contiguous()?, beside.narrow(2, INNER, INNER)?.contiguous()?);
+        if key_values.dim(1)? != expected {
+            return Err(Error::Mismatch(format!(
+                "there are {} keys after the methods, and their `prefixes` declare {expected}",
+                key_values.dim(1)?
+            )));
+        }
+        let half = |first| key_values.narrow(D::Minus1, first, INNER)?.contiguous();
+        let (k, v) = (half(0)?, half(INNER)?);
         let scores = q.linear(x, active, ctx)?.matmul(&k.transpose(1, 2)?.contiguous()?)?;
         let weights = ops::softmax(&scores, Kernels::Plain)?;
         o.linear(&weights.matmul(&v)?, active, ctx)

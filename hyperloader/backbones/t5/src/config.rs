@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::hf_config::HfConfig;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The feed-forward sub-layer: `feed_forward_proj` in `config.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The published shapes, by the names that the models have on the Hugging Face hub.
 
-use super::{FeedForwardProj, T5Config};
+use super::config::{FeedForwardProj, T5Config};
 
 /// One published shape; whatever is not here is common to all.
 struct Shape {

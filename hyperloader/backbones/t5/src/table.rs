@@ -9,7 +9,7 @@ use peft_kernels as ops;
 
 use super::layers::Weight;
 use super::weights::TableFile;
-use crate::Result;
+use crate::error::Result;
 
 /// The embedding table `[V, d]`.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use candle_core::safetensors::MmapedSafetensors;
 
 use super::Weights;
 use super::files::{Room, load};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// What [`Weights::prefetch`] began.
 pub struct Loading {

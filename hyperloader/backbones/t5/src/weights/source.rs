@@ -13,8 +13,8 @@ use peft_core::{ParamStore, initial};
 use peft_kernels as ops;
 
 use super::{Loading, TableFile, Trainable, files};
-use crate::T5Config;
-use crate::{Error, Result};
+use crate::config::T5Config;
+use crate::error::{Error, Result};
 
 /// Other names under which a checkpoint may hold the shared embedding table.
 const SHARED: &str = "shared.weight";
