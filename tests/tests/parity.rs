@@ -59,7 +59,7 @@ fn encode(
     let encoded = model.t5().encode(&batch.source, &batch.mask, &active, &mut eval(kernels)).unwrap();
     let inputs = shift_right(&batch.labels, golden.description.backbone.start).unwrap();
     let hidden = model.t5().decode(&inputs, &encoded, &active, &mut eval(kernels)).unwrap();
-    (encoded, model.t5().logits(&hidden, &active, &mut eval(kernels)).unwrap())
+    (encoded.hidden().clone(), model.t5().logits(&hidden, &active, &mut eval(kernels)).unwrap())
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `config`, `hf_config`, `presets` | the shape of a model |
-//! | `weights` | where its parameters come from, and which of them train |
+//! | `weights`, `open`, `train` | where its parameters come from, and which of them train |
 //! | `builder`, `layers` | parameters that know their names; linear maps and norms |
 //! | `bias`, `mask`, `terms`, `locality` | what is added to attention scores, and how it may begin |
 //! | `key_values`, `attention`, `feed_forward`, `block`, `stack` | the network |
@@ -38,12 +38,14 @@ mod locality;
 mod mask;
 mod merge;
 mod model;
+mod open;
 mod packed;
 mod presets;
 mod save;
 mod stack;
 mod table;
 mod terms;
+mod train;
 mod weights;
 
 #[cfg(test)]
