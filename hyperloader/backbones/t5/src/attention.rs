@@ -29,16 +29,16 @@ impl Kind {
         }
     }
 
-    /// The position of the sub-layer's output.
-    pub(super) fn position(self) -> &'static str {
+    /// The role of the sub-layer's output.
+    pub(super) fn role(self) -> &'static str {
         match self {
             Self::SelfAttention => "self",
             Self::CrossAttention => "cross",
         }
     }
 
-    /// The positions of q, k, v and o.
-    fn positions(self) -> [&'static str; 4] {
+    /// The roles of q, k, v and o.
+    fn roles(self) -> [&'static str; 4] {
         match self {
             Self::SelfAttention => ["self.q", "self.k", "self.v", "self.o"],
             Self::CrossAttention => ["cross.q", "cross.k", "cross.v", "cross.o"],
@@ -74,7 +74,7 @@ impl Attention {
             (config.d_model, config.inner_dim(), config.num_heads, config.dropout_rate);
         let q_stdev = inverse_sqrt(d_model * config.d_kv);
         let [into, out] = [Features { d_in: d_model, d_out: inner }, Features { d_in: inner, d_out: d_model }];
-        let [q, k, v, o] = kind.positions();
+        let [q, k, v, o] = kind.roles();
         let path = format!("{}.{}", place.path(), kind.module());
         let module = |name: &str| format!("{}.{name}", kind.module());
         Ok(Self {

@@ -25,12 +25,12 @@ impl<F> SubLayer<F> {
     fn new(
         builder: &mut Builder<'_>,
         place: BlockPath,
-        position: &'static str,
+        role: &'static str,
         inner: impl FnOnce(&mut Builder<'_>) -> Result<F>,
     ) -> Result<Self> {
-        let norm = builder.norm(format!("{}.layer_norm", place.path()), place, norm_position(position))?;
+        let norm = builder.norm(format!("{}.layer_norm", place.path()), place, norm_role(role))?;
         let inner = inner(builder)?;
-        Ok(Self { norm, inner, output: builder.hidden(place, position), dropout: builder.config.dropout_rate })
+        Ok(Self { norm, inner, output: builder.hidden(place, role), dropout: builder.config.dropout_rate })
     }
 
     /// `h [batch, length, d_model]` to the same shape; `inner` computes `f` of the normed stream.
@@ -47,8 +47,8 @@ impl<F> SubLayer<F> {
     }
 }
 
-fn norm_position(position: &'static str) -> &'static str {
-    match position {
+fn norm_role(role: &'static str) -> &'static str {
+    match role {
         "self" => "self.norm",
         "cross" => "cross.norm",
         _ => "ffn.norm",
@@ -87,7 +87,7 @@ impl Block {
     pub(super) fn new(builder: &mut Builder<'_>, stack: Stack, block: usize) -> Result<Self> {
         let place = |layer| BlockPath { stack, block, layer };
         let attention = |builder: &mut Builder<'_>, layer, kind: Kind| {
-            SubLayer::new(builder, place(layer), kind.position(), |b| Attention::new(b, place(layer), kind))
+            SubLayer::new(builder, place(layer), kind.role(), |b| Attention::new(b, place(layer), kind))
         };
         let self_attention = attention(builder, 0, Kind::SelfAttention)?;
         let (cross_attention, last) = match stack {

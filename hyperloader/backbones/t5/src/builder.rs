@@ -71,7 +71,7 @@ impl<'a> Builder<'a> {
         &mut self,
         place: BlockPath,
         module: &str,
-        position: &'static str,
+        role: &'static str,
         Features { d_in, d_out }: Features,
         stdev: f64,
     ) -> Result<Linear> {
@@ -84,14 +84,14 @@ impl<'a> Builder<'a> {
             }
             _ => self.weight(name, &shape, init)?,
         };
-        let site = self.site(path, place, position, SiteKind::Linear { d_in, d_out });
+        let site = self.site(path, place, role, SiteKind::Linear { d_in, d_out });
         Ok(Linear(Weight { site: Some(site), ..weight }))
     }
 
     /// The site at the output of the sub-layer at `place`.
-    pub(super) fn hidden(&mut self, place: BlockPath, position: &'static str) -> SiteId {
+    pub(super) fn hidden(&mut self, place: BlockPath, role: &'static str) -> SiteId {
         let kind = SiteKind::SubLayer { dim: self.config.d_model };
-        self.site(place.path(), place, position, kind)
+        self.site(place.path(), place, role, kind)
     }
 
     /// The keys and values of the attention at `path`.
@@ -102,17 +102,17 @@ impl<'a> Builder<'a> {
     }
 
     /// The norm at `path`; `place` is the sub-layer that it belongs to.
-    pub(super) fn norm(&mut self, path: String, place: BlockPath, position: &'static str) -> Result<Norm> {
+    pub(super) fn norm(&mut self, path: String, place: BlockPath, role: &'static str) -> Result<Norm> {
         let dim = self.config.d_model;
         let weight = self.weight(format!("{path}.weight"), &[dim], candle_nn::init::ONE)?;
-        let site = self.site(path, place, position, SiteKind::Norm { dim });
+        let site = self.site(path, place, role, SiteKind::Norm { dim });
         Ok(Norm { weight: Weight { site: Some(site), ..weight }, epsilon: self.config.layer_norm_epsilon })
     }
 
     /// The site called `path`.
-    pub(super) fn site(&mut self, path: String, place: BlockPath, position: &'static str, kind: SiteKind) -> SiteId {
-        let position = SiteRole::new(position);
-        self.sites.add(Site { path, stack: place.stack, layer: place.block, role: position, kind })
+    pub(super) fn site(&mut self, path: String, place: BlockPath, role: &'static str, kind: SiteKind) -> SiteId {
+        let role = SiteRole::new(role);
+        self.sites.add(Site { path, stack: place.stack, layer: place.block, role, kind })
     }
 }
 

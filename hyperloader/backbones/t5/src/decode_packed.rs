@@ -179,5 +179,4 @@ struct Pass<'a> {
 }
 
 #[cfg(test)]
-#[path = "packed_tests.rs"]
 mod tests;

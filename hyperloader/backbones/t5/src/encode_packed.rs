@@ -16,7 +16,7 @@ impl T5 {
     /// that tells rows apart or puts something in front of them: with such a method they are padded.
     ///
     /// # Errors
-    /// If an id lies outside the vocabulary, or all sentences are empty; or as the active methods do.
+    /// If an id is outside the vocabulary, or all sentences are empty; or as the active methods do.
     pub fn encode_packed(&self, sentences: &[&[u32]], active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Encoded> {
         if !(self.encoder.takes_packed(active) && self.decoder.takes_packed(active) && active.is_idle(self.input)) {
             return self.encode_padded(sentences, active, ctx);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_front_of_rows_needs_padding() {
+    fn positions_in_front_of_rows_need_padding() {
         let t5 = testing::build(&testing::tiny());
         let (plan, weights) = scaled(&t5, everywhere());
         let active = ActiveAdapters::new(&plan, &weights).unwrap();

@@ -29,8 +29,8 @@ impl FeedForward {
     pub(super) fn new(builder: &mut Builder<'_>, place: BlockPath) -> Result<Self> {
         let config = builder.config;
         let (d_model, d_ff) = (config.d_model, config.d_ff);
-        let mut into = |module: &str, position| {
-            builder.linear(place, module, position, Features { d_in: d_model, d_out: d_ff }, inverse_sqrt(d_model))
+        let mut into = |module: &str, role| {
+            builder.linear(place, module, role, Features { d_in: d_model, d_out: d_ff }, inverse_sqrt(d_model))
         };
         let activation = match config.feed_forward_proj {
             FeedForwardProj::Relu => Activation::Relu { wi: into("DenseReluDense.wi", "ffn.wi")? },

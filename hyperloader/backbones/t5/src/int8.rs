@@ -12,8 +12,8 @@ impl T5 {
     /// The same model for decoding with its linear maps in [eight bits](ops::quantize), except those at which a method of
     /// `active` acts: [`merge`](Self::merge) first. Tables, the output projection and norms stay as they are.
     ///
-    /// What goes into such a map is rounded too, row by row: an output is about a hundredth off. Which tags that changes is
-    /// for `hyperloader eval --dtype int8` to say.
+    /// The input of such a map is rounded too, row by row: an output is about one percent off. `hyperloader eval --dtype int8`
+    /// shows which tags that changes.
     ///
     /// # Errors
     /// If the model is not on the CPU.
@@ -41,7 +41,7 @@ mod tests {
     use crate::testing::{build, configs, everywhere, hidden, scaled};
     use crate::{Weights, save_backbone};
 
-    /// The difference beside the size of what is expected.
+    /// The difference, relative to the size of what is expected.
     fn error(found: &Tensor, expected: &Tensor) -> f32 {
         let norm = |t: &Tensor| t.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
         norm(&(found - expected).unwrap()) / norm(expected)

@@ -14,9 +14,9 @@ use crate::error::Result;
 #[derive(Debug, Clone)]
 #[must_use = "the model that was merged stays as it is"]
 pub struct Merged {
-    /// The new model; the one that it was made of stays as it is.
+    /// The new model.
     pub t5: T5,
-    /// What was left as it was, in the order of the sites.
+    /// The sites that were left as they were, in their order.
     pub refused: Vec<Refusal>,
 }
 
@@ -55,6 +55,7 @@ impl T5 {
     /// ```
     /// use candle_core::{DType, Device};
     /// use peft_t5::{T5, Weights, preset};
+    /// use {peft_adapter as _, peft_lora as _};
     /// use peft_core::{ActiveAdapters, Condition, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks};
     ///
     /// let mut config = preset("t5-small").ok_or("no such preset")?;
@@ -87,8 +88,8 @@ impl T5 {
             let reason = match (reasons.remove(&id.index()), site.kind) {
                 (Some(outcome), _) => outcome,
                 (None, SiteKind::Linear { .. } | SiteKind::Norm { .. }) => Some(format!(
-                    "the weight of {} holds what was merged before: methods act there no more; merge into the model that \
-                     it was made of",
+                    "the weight of {} holds what was merged before, so that methods no longer act there; merge into the \
+                     model from before that merge",
                     site.path
                 )),
                 (None, _) => active.refuse(id),
@@ -98,12 +99,12 @@ impl T5 {
         Ok(Merged { t5, refused })
     }
 
-    /// The way back: `W' - ΔW` in every linear map and norm of a merged model, where `active` holds what
+    /// Undoes a merge: `W' - ΔW` in every linear map and norm of a merged model, where `active` holds what
     /// [`merge_and_unload`](Self::merge_and_unload) or [`merge`](Self::merge) merged. Methods act there again.
     ///
-    /// What cannot be taken out stays merged, with the reason: a `ΔW` that depends on `W`, which is gone, and weights at
-    /// which nothing of `active` acts. Rounding leaves `W` within a few units in the last place; the model that was merged,
-    /// where it was kept, holds `W` itself.
+    /// Some methods cannot be taken out and stay merged, with the reason: those with a `ΔW` that depends on `W`, which is
+    /// gone, and those that are not in `active`. Rounding leaves `W` within a few units in the last place; to get `W` exactly,
+    /// keep the model from before the merge.
     ///
     /// # Errors
     /// As the methods' own.
@@ -130,7 +131,7 @@ impl T5 {
     }
 
     /// All parameters by their Hugging Face names, as the forward pass uses them: those that train are part of the graph, and
-    /// those that have eight bits are what these stand for.
+    /// those in eight bits are converted back to `f32`.
     ///
     /// # Errors
     /// If the embedding table was left in its file and cannot be read.
@@ -160,7 +161,7 @@ impl T5 {
 }
 
 impl Weight {
-    /// Puts `W + ΔW` in the place of `W`, or gives the reason why not.
+    /// Replaces `W` by `W + ΔW`, or gives the reason why it cannot.
     fn merge(&mut self, site: SiteId, active: &ActiveAdapters<'_>) -> Result<Option<String>> {
         if active.is_idle(site) {
             return Ok(None);
@@ -172,7 +173,7 @@ impl Weight {
         Ok(None)
     }
 
-    /// Puts `W' - ΔW` in the place of `W'`, or gives the reason why not.
+    /// Replaces `W'` by `W' - ΔW`, or gives the reason why it cannot.
     fn unmerge(&mut self, site: SiteId, active: &ActiveAdapters<'_>) -> Result<Option<String>> {
         match active.unmerge(site, &self.wide()?)? {
             Merge::Weight(value) => (self.value, self.site) = (self.narrow(value)?, Some(site)),

@@ -51,12 +51,12 @@ pub struct T5 {
     pub(super) encoder: Stack,
     pub(super) decoder: Stack,
     pub(super) cross_bias: Option<RelativeBias>,
-    /// Where methods may put embeddings in front of the source.
+    /// The site where methods may put embeddings in front of the source.
     pub(super) input: SiteId,
 }
 
 impl T5 {
-    /// The model of shape `config` with its parameters taken from `vb`, which stands at the root of the Hugging Face
+    /// The model of shape `config` with its parameters taken from `vb`, at the root of the Hugging Face
     /// names ([`Weights::var_builder`](super::Weights::var_builder)).
     ///
     /// If the type of `vb` is `bf16`, the matrices that do not train are held in it (linear maps, the embedding table, the

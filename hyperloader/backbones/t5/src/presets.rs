@@ -58,23 +58,15 @@ pub fn preset_names() -> impl Iterator<Item = &'static str> {
 
 fn config(shape: &Shape, feed_forward_proj: FeedForwardProj, tie_word_embeddings: bool) -> T5Config {
     T5Config {
-        vocab_size: 32128,
         d_model: shape.d_model,
         d_kv: shape.d_kv,
         d_ff: shape.d_ff,
         num_layers: shape.layers,
         num_decoder_layers: shape.layers,
         num_heads: shape.heads,
-        relative_attention_num_buckets: 32,
-        relative_attention_max_distance: 128,
-        dropout_rate: 0.1,
-        layer_norm_epsilon: 1e-6,
         feed_forward_proj,
         tie_word_embeddings,
-        pad_token_id: 0,
-        eos_token_id: 1,
-        decoder_start_token_id: 0,
-        cross_attention_bias: false,
+        ..T5Config::default()
     }
 }
 

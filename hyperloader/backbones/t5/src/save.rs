@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::model::T5;
 use peft_files::{PYTORCH, save_tensors, write_atomic};
 
-/// Writes `model.safetensors` and `config.json` to `folder`, which is made if need be.
+/// Writes `model.safetensors` and `config.json` to `folder`, which is created if it does not exist.
 ///
-/// Each file is written beside its place and then renamed, so that a reader never sees half of one.
+/// Each file is written under a temporary name in the same folder and then renamed, so that a reader never sees half of one.
 ///
 /// # Errors
 /// [`Error::File`] if a file cannot be written; or as [`T5::tensors`].

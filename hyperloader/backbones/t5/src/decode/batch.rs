@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use peft_core::{ActiveAdapters, Ctx};
 
-use super::Source;
+use super::source::Source;
 use crate::decode_packed::{CacheSize, PackedStep, PackedTokens};
 use crate::error::Result;
 use crate::packed::PackedKvCache;

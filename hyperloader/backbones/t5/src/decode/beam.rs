@@ -3,10 +3,11 @@
 use candle_core::{D, DType, Tensor};
 
 use super::batch::Batch;
+use super::config::GenerationConfig;
 use super::greedy::pad;
 use super::hypotheses::{Candidate, Hypotheses};
+use super::source::Source;
 use super::top::top;
-use super::{GenerationConfig, Source};
 use crate::error::{Error, Result};
 
 /// The best target sentence that beam search finds for each sentence of `source`, by the rules of `transformers` 3.5.

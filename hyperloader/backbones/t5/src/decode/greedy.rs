@@ -3,7 +3,8 @@
 use candle_core::D;
 
 use super::batch::Batch;
-use super::{GenerationConfig, Source};
+use super::config::GenerationConfig;
+use super::source::Source;
 use crate::error::Result;
 
 /// The target sentence of each sentence of `source`, taking the likeliest token at every step.

@@ -1,5 +1,5 @@
-//! From a source sentence to the tokens of a target sentence: greedy and beam search with a key-value cache; and to the
-//! tags of its words, structured ([`TagDecoder`]).
+//! From a source sentence to the tokens of a target sentence, by greedy or beam search, or to one tag for each word, by
+//! structured decoding ([`TagDecoder`]).
 //!
 //! Greedy and beam search follow `transformers` 3.5, whose models HyperLoader's published figures come from: finished sentences and beams
 //! are judged by that version's rules, which differ from those of version 4.

@@ -1,4 +1,4 @@
-//! Where the values of parameters come from: the backend behind a `VarBuilder`.
+//! Where the values of parameters come from: the backend of a `VarBuilder`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

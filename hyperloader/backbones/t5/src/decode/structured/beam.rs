@@ -9,16 +9,16 @@ use crate::decode_packed::{CacheSize, PackedStep, PackedTokens};
 use crate::error::Result;
 use crate::packed::PackedKvCache;
 
-/// One way to go on with a hypothesis by one word: a tag, or the beginning of one.
+/// One way to extend a hypothesis by one word: with a tag, or with the beginning of one.
 #[derive(Debug, Clone)]
 struct Branch {
     /// The number of the hypothesis.
     origin: usize,
-    /// What the hypothesis becomes; pending are the tokens behind those that the hypothesis itself had.
+    /// What the hypothesis becomes; its pending tokens are those after the hypothesis's own.
     path: Path,
 }
 
-/// The hypotheses of one sentence and the ways to go on by one word.
+/// The hypotheses of one sentence and the ways to extend them by one word.
 #[derive(Debug)]
 struct Search {
     /// Best first; each has its row of the cache.
@@ -49,13 +49,13 @@ impl Search {
         self.word >= self.words
     }
 
-    /// The ways to go on before anything is read: what each hypothesis must write.
+    /// The branches before anything is read: what each hypothesis must write.
     fn begin(&mut self) {
         let branch = |(origin, hypothesis): (usize, &Path)| Branch { origin, path: hypothesis.clone() };
         self.branches = self.hypotheses.iter().enumerate().map(branch).collect();
     }
 
-    /// Makes the best branches the hypotheses, and says which one each of them goes on with.
+    /// Makes the best branches the hypotheses, and gives the hypothesis that each one extends.
     fn finish_word(&mut self, beams: usize) -> Vec<usize> {
         let best: Vec<Branch> = self.branches.drain(..).take(beams).collect();
         self.word += 1;
@@ -94,7 +94,8 @@ pub(super) fn decode(
     Ok(searches.into_iter().map(sequences).collect())
 }
 
-/// One round: reads behind the best unfinished branches and replaces each by what may follow; whether there was any.
+/// One round: reads the logits after the best unfinished branches and replaces each branch by those that may follow. Gives
+/// whether there was an unfinished branch.
 fn expand(
     decoder: &Tags,
     source: &Source<'_>,
@@ -104,7 +105,7 @@ fn expand(
     cache: &mut PackedKvCache,
     ctx: &mut Ctx,
 ) -> Result<bool> {
-    // Which branch of which sentence is read in which row, and how many tokens of the row are certain.
+    // For each branch that is read: its sentence, its row, and how many of its tokens the row keeps.
     let mut reads = Vec::new();
     for (sentence, search) in searches.iter().enumerate().filter(|(_, search)| !search.is_done()) {
         for place in search.unfinished(beams) {
@@ -152,14 +153,14 @@ fn path<'a>(searches: &'a [Search], read: &Read) -> Option<&'a Path> {
     Some(&searches.get(read.sentence)?.branches.get(read.place)?.path)
 }
 
-/// Puts what may follow a branch in its place, and takes back what was fed of the branch alone.
+/// Replaces a branch by those that may follow it, and removes what was fed of the branch alone from the cache.
 fn take(decoder: &Tags, searches: &mut [Search], read: &Read, logits: &[f32], cache: &mut PackedKvCache) {
     let Some(search) = searches.get_mut(read.sentence) else { return };
     let Some(branch) = search.branches.get_mut(read.place) else { return };
     let (origin, mut path) = (std::mem::replace(&mut branch.origin, GONE), branch.path.clone());
     let own = path.pending.len() - read.certain;
     cache.truncate(read.row, cache.lens().get(read.row).map_or(0, |len| len - own));
-    // What the row keeps is pending no more, in the hypothesis and in all its branches.
+    // What the row keeps is no longer pending, in the hypothesis and in all its branches.
     if let Some(hypothesis) = search.hypotheses.get_mut(origin) {
         hypothesis.pending.clear();
     }

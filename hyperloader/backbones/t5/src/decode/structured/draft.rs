@@ -1,4 +1,4 @@
-//! What the next words' tags may be, judged by those that were chosen so far.
+//! A draft of the next words' tags: for each tag, the one that followed it most often so far.
 
 /// How often each tag followed each other one.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use super::trie::{Node, TagTrie};
 use crate::error::{Error, Result};
 
-/// A point of a target: which word's tag is being written, and what of it.
+/// A point of a target: which word's tag is being written, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     /// The number of the word; one more than the last once the target is complete.
@@ -54,7 +54,7 @@ impl TagGrammar {
         Ok(Self { trie, sentinels: sentinels.to_vec(), candidates: candidates.into_iter().collect(), tags })
     }
 
-    /// The words of the longest target: the sentinel behind the last word closes it.
+    /// The words of the longest target: the sentinel after the last word closes it.
     pub(super) fn most_words(&self) -> usize {
         self.sentinels.len().saturating_sub(1)
     }
@@ -74,7 +74,7 @@ impl TagGrammar {
         self.sentinels.get(word).copied()
     }
 
-    /// The tokens that may follow, ascending: those that go on with a tag and, behind a complete one, the next sentinel.
+    /// The tokens that may follow, ascending: those that continue a tag and, after a complete one, the next sentinel.
     pub(super) fn options(&self, state: State) -> Vec<u32> {
         let end = self.trie.tag(state.node).and_then(|_| self.sentinel(state.word + 1));
         let mut options: Vec<u32> = self.trie.children(state.node).chain(end).collect();
@@ -82,7 +82,7 @@ impl TagGrammar {
         options
     }
 
-    /// The token that must follow, if there is but one.
+    /// The token that must follow, if there is only one.
     pub(super) fn only(&self, state: State) -> Option<u32> {
         match self.options(state).as_slice() {
             [only] => Some(*only),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_complete_tag_the_next_sentinel_competes_with_what_goes_on() {
+    fn after_a_complete_tag_the_next_sentinel_competes_with_longer_tags() {
         let g = grammar();
         assert_eq!(g.options(State::START), [5, 7]);
         assert_eq!(g.options(walk(&[5])), [6, 8]);

@@ -10,20 +10,20 @@ use crate::decode_packed::{CacheSize, PackedStep, PackedTokens};
 use crate::error::Result;
 use crate::packed::PackedKvCache;
 
-/// A pass over so few tokens takes hardly longer than one over a single token, because the weights must be read anyway. So
-/// passes are filled up to it with guesses, which are thrown away where they turn out wrong.
+/// A pass over so few tokens takes about as long as a pass over one token, because reading the weights takes most of the
+/// time. So passes are filled up to this many tokens with drafted ones, which are discarded where they turn out wrong.
 const FULL_PASS: usize = 16;
 
-/// One row of a pass: the certain tokens, the guessed ones behind them, and where choices fall.
+/// One row of a pass: the certain tokens, the drafted tokens after them, and where there is a choice.
 struct Feed {
     row: usize,
     tokens: Vec<u32>,
     certain: usize,
-    /// The places in `tokens` behind which there is a choice, ascending; the first is that of the last certain token.
+    /// The indices in `tokens` after which there is a choice, ascending; the first is that of the last certain token.
     choices: Vec<usize>,
 }
 
-/// The likeliest tags of each sentence. Sentences go on at their own pace, and cost nothing once they are done.
+/// The likeliest tags of each sentence. Each sentence advances at its own pace, and costs nothing once it is done.
 pub(super) fn decode(decoder: &Tags, source: &Source<'_>, words: &[usize]) -> Result<Vec<TagSequence>> {
     let Source { t5, encoded, active } = *source;
     let (grammar, start) = (&decoder.grammar, t5.config().decoder_start_token_id);
@@ -55,7 +55,7 @@ pub(super) fn decode(decoder: &Tags, source: &Source<'_>, words: &[usize]) -> Re
     Ok(paths.into_iter().map(|path| path.sequence).collect())
 }
 
-/// What the unfinished rows are fed, with as many guesses as a pass has room for.
+/// What the unfinished rows are fed, with as many drafted tokens as a pass has room for.
 fn feeds(decoder: &Tags, paths: &[Path], draft: &Draft) -> Vec<Feed> {
     let live = || paths.iter().enumerate().filter(|(_, path)| !path.is_done());
     let certain: usize = live().map(|(_, path)| path.pending.len()).sum();
@@ -69,7 +69,7 @@ fn feed(decoder: &Tags, row: usize, path: &Path, draft: &Draft, drafted: usize) 
     let mut choices = vec![certain.saturating_sub(1)];
     let mut ghost = path.clone();
     let mut tokens = path.pending.clone();
-    // Whole tags alone: within one, the guess would have to agree with what is written.
+    // Only whole tags are drafted: within a tag, the draft would have to agree with what is written already.
     while let Some(tag) = draft.after(ghost.last_tag()) {
         let mut longer = ghost.clone();
         let mut at = Vec::new();
@@ -90,7 +90,7 @@ fn feed(decoder: &Tags, row: usize, path: &Path, draft: &Draft, drafted: usize) 
     Feed { row, tokens, certain, choices }
 }
 
-/// The places of all choices among the tokens of a pass.
+/// The indices of all choices among the tokens of a pass.
 fn read(feeds: &[Feed]) -> Vec<u32> {
     let mut first = 0;
     let mut places = Vec::new();
@@ -101,7 +101,7 @@ fn read(feeds: &[Feed]) -> Vec<u32> {
     places
 }
 
-/// Chooses as long as the guesses hold, and takes back what was fed beyond.
+/// Chooses tokens as long as the draft agrees with them, and removes the rest of the draft from the cache.
 fn settle(
     decoder: &Tags,
     path: &mut Path,
@@ -115,7 +115,7 @@ fn settle(
     path.pending.clear();
     for logits in logits {
         let options = decoder.grammar.weigh(path.state, logits);
-        // Of equal ones the first, as argmax does.
+        // Of equal options the first, as argmax does.
         let better = |best: (u32, f64), next: (u32, f64)| if next.1 > best.1 { next } else { best };
         let Some((token, log_p)) = options.into_iter().reduce(better) else { break };
         let (known, last) = (path.sequence.tags.len(), path.last_tag());
@@ -124,8 +124,8 @@ fn settle(
             draft.learn(last, *tag);
             Some(*tag)
         });
-        let guessed = feed.tokens.get(fed..).unwrap_or_default();
-        let right = path.pending.iter().zip(guessed).take_while(|(token, guess)| token == guess).count();
+        let drafted = feed.tokens.get(fed..).unwrap_or_default();
+        let right = path.pending.iter().zip(drafted).take_while(|(token, draft)| token == draft).count();
         fed += right;
         path.pending.drain(..right);
         if !path.pending.is_empty() || path.is_done() {

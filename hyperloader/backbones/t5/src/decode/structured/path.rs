@@ -3,7 +3,7 @@
 use super::grammar::{Move, State, TagGrammar};
 use super::tags::TagSequence;
 
-/// What was written for one sentence, and what of it the decoder has not read yet.
+/// What was written for one sentence, and the part that the decoder has not read yet.
 #[derive(Debug, Clone)]
 pub(super) struct Path {
     pub(super) state: State,

@@ -29,7 +29,7 @@ fn decoded(t5: &T5, active: &ActiveAdapters<'_>, words: &[usize], beams: usize) 
     TagDecoder::new(t5, &tags(), &SENTINELS).unwrap().decode(&source, words, beams).unwrap()
 }
 
-/// The target of a sequence, behind the start token, without `</s>`.
+/// The target of a sequence after the start token, without `</s>`.
 fn target(sequence: &[usize]) -> Vec<u32> {
     let tags = tags();
     let mut target = vec![SENTINELS[0]];
