@@ -8,4 +8,4 @@ mod presets;
 mod tests;
 
 pub use config::BottleneckConfig;
-pub(crate) use config::{check_dropout, is_behind, narrowed};
+pub(crate) use config::{check_dropout, narrowed};

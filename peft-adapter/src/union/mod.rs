@@ -2,6 +2,7 @@
 
 mod chain;
 mod config;
+mod members;
 mod preset;
 
 #[cfg(test)]
@@ -10,4 +11,4 @@ mod tests;
 pub use config::UnionConfig;
 pub use preset::{MamConfig, UniPeltConfig};
 
-pub(crate) use config::{copied, members};
+pub(crate) use members::members;

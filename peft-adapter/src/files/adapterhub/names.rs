@@ -1,35 +1,35 @@
-//! How AdapterHub names and shapes our weights.
-
-use std::collections::BTreeMap;
+//! How AdapterHub names and shapes the weights of bottlenecks, Compacter, LoRA and IA3.
 
 use candle_core::{D, Tensor};
 use peft_core::{Error, PEFT_PREFIX, ParamSpec, Plan, Result, TargetedModule};
-
-use super::prefix;
+use peft_lora::files::BaseModel;
 
 /// What the names of an adapter's weights depend on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keys<'a> {
     /// The adapter's name.
     pub(super) adapter: &'a str,
-    /// The backbone's parameters by name.
-    pub(super) base: &'a BTreeMap<String, Tensor>,
+    /// The backbone, whose tensors only DoRA needs.
+    pub(super) base: &'a BaseModel<'a>,
 }
 
-/// One weight in the file.
+/// One weight as the file holds it.
 #[derive(Debug)]
-pub(super) struct Source {
-    /// Its names, which mean one weight: AdapterHub registers some modules twice.
+pub(super) struct Entry {
+    /// Its names. There may be several, because AdapterHub registers some modules twice.
     pub(super) keys: Vec<String>,
     /// Its shape, with as many elements as ours.
     pub(super) dims: Vec<usize>,
-    /// What their value is more than ours.
+    /// Their value minus ours.
     pub(super) offset: Option<Tensor>,
 }
 
 impl Keys<'_> {
-    /// The weight `param` of one of the methods that this module reads and writes.
-    pub(super) fn source(self, target: &TargetedModule, param: &ParamSpec) -> Result<Source> {
+    /// How the file holds the weight `param`.
+    ///
+    /// # Errors
+    /// If AdapterHub has no such weight, or the backbone's parameters are needed and missing.
+    pub(super) fn entry(self, target: &TargetedModule, param: &ParamSpec) -> Result<Entry> {
         if let Some(weight) = param.name.strip_prefix("adapter.") {
             return self.bottleneck(weight, target, param);
         }
@@ -42,16 +42,16 @@ impl Keys<'_> {
             _ => return Err(nameless(target, param)),
         };
         let key = format!("{}.loras.{}.{weight}", target.site.path, self.adapter);
-        Ok(Source { keys: vec![key], dims, offset })
+        Ok(Entry { keys: vec![key], dims, offset })
     }
 
     /// A weight of an adapter, by its name without `adapter.`.
-    fn bottleneck(self, weight: &str, target: &TargetedModule, param: &ParamSpec) -> Result<Source> {
-        let source = |keys| Source { keys, dims: param.dims.clone(), offset: None };
+    fn bottleneck(self, weight: &str, target: &TargetedModule, param: &ParamSpec) -> Result<Entry> {
+        let entry = |keys| Entry { keys, dims: param.dims.clone(), offset: None };
         let Some((module, part)) = weight.split_once('.') else {
-            return Ok(source(vec![format!("shared_parameters.{}.{weight}", self.adapter)]));
+            return Ok(entry(vec![format!("shared_parameters.{}.{weight}", self.adapter)]));
         };
-        // A layer norm before is part of the sequence that the down projection ends, and stands beside it too.
+        // The layer norm before the down projection is registered twice: in one sequence with it, and alone.
         let normed = target.params.iter().any(|param| param.name.starts_with("adapter.ln_before."));
         let modules: &[&str] = match module {
             "down" if normed => &["adapter_down.1"],
@@ -63,33 +63,31 @@ impl Keys<'_> {
             _ => return Err(nameless(target, param)),
         };
         let key = |module: &&str| format!("{}.adapters.{}.{module}.{part}", target.site.path, self.adapter);
-        Ok(source(modules.iter().map(key).collect()))
+        Ok(entry(modules.iter().map(key).collect()))
     }
 
     /// `‖W‖` of each row of a linear map's weight, `[d_out, 1]`.
     fn row_norms(self, target: &TargetedModule) -> Result<Tensor> {
-        let name = format!("{}.weight", target.site.path);
-        let weight = self.base.get(&name).ok_or(Error::MissingKeys { keys: vec![name] })?;
-        Ok(weight.detach().sqr()?.sum_keepdim(D::Minus1)?.sqrt()?)
+        let weight = self.base.tensor(&format!("{}.weight", target.site.path))?;
+        Ok(weight.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?)
     }
+}
 
-    /// The weights of `plan` in the file.
-    pub(super) fn write(self, plan: &Plan, ours: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
-        let mut theirs = prefix::write(plan, ours, self.adapter)?;
-        let all = plan.targets().iter().flat_map(|e| e.params.iter().map(move |p| (e, p)));
-        for (target, param) in all.filter(|(target, param)| !prefix::is_part(target, param)) {
-            let name = name(target, param);
-            let tensor = ours.get(&name).ok_or(Error::MissingKeys { keys: vec![name] })?;
-            let Source { keys, dims, offset } = self.source(target, param)?;
-            let tensor = tensor.reshape(dims)?;
-            let tensor = match offset {
-                Some(offset) => (tensor + offset)?,
-                None => tensor,
-            };
-            theirs.extend(keys.into_iter().map(|key| (key, tensor.clone())));
-        }
-        Ok(theirs)
+impl Entry {
+    /// `ours` as the file holds it: one tensor, under each of its names.
+    pub(super) fn write(self, ours: &Tensor) -> Result<Vec<(String, Tensor)>> {
+        let tensor = ours.reshape(self.dims)?;
+        let tensor = match self.offset {
+            Some(offset) => (tensor + offset)?,
+            None => tensor,
+        };
+        Ok(self.keys.into_iter().map(|key| (key, tensor.clone())).collect())
     }
+}
+
+/// Every weight of `plan`, with the module that it belongs to.
+pub(super) fn weights_of(plan: &Plan) -> impl Iterator<Item = (&TargetedModule, &ParamSpec)> {
+    plan.targets().iter().flat_map(|target| target.params.iter().map(move |param| (target, param)))
 }
 
 /// Our name of a weight ([`peft_core::AdapterCheckpoint::weights`]).

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
-use peft_core::{AdapterCheckpoint, Error, ParamSpec, PeftConfig, Plan, Result, Sites, TargetedModule, nonzero};
+use peft_core::{AdapterCheckpoint, Error, PeftConfig, Plan, Result, Sites, nonzero};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::architecture::unsupported;
-use super::keys::name;
+use super::fields::{non_linearity, unsupported};
+use super::prefix_parts::{Part, parts};
 use super::tensors::Tensors;
 use crate::prefix::Location;
-use crate::{NonLinearity, PrefixConfig};
+use crate::PrefixConfig;
 
 /// The fields of AdapterHub's `PrefixTuningConfig` that say what is computed.
 #[derive(Debug, Deserialize)]
@@ -52,17 +52,15 @@ impl PrefixFields {
         if !self.leave_out.is_empty() {
             return Err(unsupported(
                 "leave_out",
-                "names layers without a prefix; AdapterHub loses all relative position biases behind such a layer, which \
-                 is not repeated here",
+                "names layers without a prefix; AdapterHub loses all relative position biases after such a layer, which is \
+                 not supported",
             ));
         }
-        let function = Value::from(self.non_linearity.to_lowercase());
         Ok(PrefixConfig {
             prefix_length: self.prefix_length,
             bottleneck_size: self.bottleneck_size,
             flat: self.flat,
-            non_linearity: NonLinearity::deserialize(function)
-                .map_err(|e| unsupported("non_linearity", format!("is {:?}: {e}", self.non_linearity)))?,
+            non_linearity: non_linearity(&self.non_linearity)?,
             encoder_prefix: self.encoder_prefix,
             cross_prefix: self.cross_prefix,
             use_gating: self.use_gating,
@@ -96,7 +94,7 @@ pub(super) fn read(fields: PrefixFields, tensors: &mut Tensors<'_>, sites: &Site
     }
 }
 
-/// All names of the weight `key`: each attention also registers, as its own, the pool that they share. We write the first.
+/// All names of the weight `key`. Each attention registers the shared pool once more as its own; we write `key` only.
 fn names(key: &str, sites: &Sites) -> Vec<String> {
     let in_pool = key.strip_prefix("prefix_tuning.");
     let attentions = sites.iter().filter(|site| Location::of(site).is_some());
@@ -136,81 +134,4 @@ pub(super) fn describe(config: &PrefixConfig) -> Value {
         "shared_gating": config.shared_gating,
         "use_gating": config.use_gating,
     })
-}
-
-/// Whether `param` is a weight of a prefix.
-pub(super) fn is_part(target: &TargetedModule, param: &ParamSpec) -> bool {
-    Location::of(&target.site).is_some() && param.name.starts_with("prefix")
-}
-
-/// One weight of ours as a part of one of theirs.
-#[derive(Debug)]
-struct Part {
-    ours: String,
-    dims: Vec<usize>,
-    key: String,
-    /// The axis along which the parts stand side by side.
-    axis: usize,
-    number: usize,
-    of: usize,
-    /// Whether the file holds the whole as a vector.
-    flat: bool,
-}
-
-impl Part {
-    fn whole_dims(&self) -> Vec<usize> {
-        let scaled = |(axis, &dim): (usize, &usize)| if axis == self.axis { dim * self.of } else { dim };
-        self.dims.iter().enumerate().map(scaled).collect()
-    }
-
-    fn file_dims(&self) -> Vec<usize> {
-        if self.flat { vec![self.whole_dims().iter().product()] } else { self.whole_dims() }
-    }
-
-    fn of_whole(&self, whole: &Tensor) -> Result<Tensor> {
-        let size = self.dims.get(self.axis).copied().unwrap_or(1);
-        Ok(whole.reshape(self.whole_dims())?.narrow(self.axis, self.number * size, size)?.contiguous()?)
-    }
-}
-
-/// The weights of all prefixes of `plan`.
-fn parts(plan: &Plan, adapter: &str) -> Vec<Part> {
-    let mut attentions: BTreeMap<Location, usize> = BTreeMap::new();
-    let mut numbered = Vec::new();
-    for target in plan.targets() {
-        let has_one = target.params.iter().any(|param| is_part(target, param));
-        if let Some(location) = Location::of(&target.site).filter(|_| has_one) {
-            let count = attentions.entry(location).or_default();
-            numbered.push((target, location, *count));
-            *count += 1;
-        }
-    }
-    let of_entry = |(target, location, number): (&TargetedModule, Location, usize)| -> Vec<Part> {
-        let of = attentions.get(&location).copied().unwrap_or(1);
-        let params = target.params.iter().filter(|param| is_part(target, param));
-        params.map(|param| part(target, param, location, (number, of), adapter)).collect()
-    };
-    numbered.into_iter().flat_map(of_entry).collect()
-}
-
-/// The weight `param` of the attention `number` of `of`.
-fn part(
-    target: &TargetedModule,
-    param: &ParamSpec,
-    location: Location,
-    (number, of): (usize, usize),
-    adapter: &str,
-) -> Part {
-    let group = format!("prefix_tuning.prefix_tunings.{adapter}.{}", location.name());
-    let gate = format!("{}.prefix_tuning.prefix_gates.{adapter}", target.site.path);
-    let (module, weight) = param.name.rsplit_once('.').unwrap_or(("", &param.name));
-    let whole = |key: String| (key, 0, (0, 1));
-    let (key, axis, (number, of)) = match module.rsplit('.').next() {
-        Some("wte") => whole(format!("{group}.wte.{weight}")),
-        Some("down") => whole(format!("{group}.control_trans.0.{weight}")),
-        Some("gate") => whole(format!("{gate}.{weight}")),
-        Some("up") => (format!("{group}.control_trans.2.{weight}"), 0, (number, of)),
-        _ => (format!("{group}.control_trans"), 1, (number, of)),
-    };
-    Part { ours: name(target, param), dims: param.dims.clone(), key, axis, number, of, flat: axis == 1 }
 }

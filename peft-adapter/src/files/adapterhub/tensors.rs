@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
-use peft_core::{AdapterCheckpoint, Error, ParamSpec, PeftConfig, Plan, Result, Sites, TargetedModule};
+use peft_core::{AdapterCheckpoint, Error, PeftConfig, Plan, Result, Sites};
 
-use super::keys::{Keys, Source, name};
+use super::names::{Keys, name, weights_of};
 
-/// What a model with prediction heads puts before the names of its base model.
+/// The prefix that a model with prediction heads gives to the names of its base model.
 const WITH_HEADS: &str = "transformer.";
 
 /// The weights of a file that no method has taken yet.
@@ -51,36 +51,24 @@ impl<'a> Tensors<'a> {
         Ok(tensor)
     }
 
-    /// `method` with all its weights on `sites`, named as [`Keys`] says.
-    pub(super) fn adapter(&mut self, method: impl PeftConfig + 'static, sites: &Sites) -> Result<AdapterCheckpoint> {
-        let keys = self.keys;
-        self.adapter_from(method, sites, |target, param| keys.source(target, param))
-    }
-
-    /// `method` with all its weights on `sites`: `source` says how the file holds each of them.
-    pub(super) fn adapter_from(
-        &mut self,
-        method: impl PeftConfig + 'static,
-        sites: &Sites,
-        source: impl Fn(&TargetedModule, &ParamSpec) -> Result<Source>,
-    ) -> Result<AdapterCheckpoint> {
-        let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(method)];
+    /// `methods` with all their weights on `sites`, which the file names as [`Keys`] says.
+    pub(super) fn adapter(&mut self, methods: Vec<Box<dyn PeftConfig>>, sites: &Sites) -> Result<AdapterCheckpoint> {
         let plan = Plan::resolve(sites, &methods)?;
         let (mut weights, mut missing) = (BTreeMap::new(), Vec::new());
-        for (target, param) in plan.targets().iter().flat_map(|e| e.params.iter().map(move |p| (e, p))) {
+        for (target, param) in weights_of(&plan) {
             let ours = name(target, param);
             if weights.contains_key(&ours) {
                 continue;
             }
-            let Source { keys, dims, offset } = source(target, param)?;
-            let tensor = match self.take_any(&keys, &dims) {
+            let theirs = self.keys.entry(target, param)?;
+            let tensor = match self.take_any(&theirs.keys, &theirs.dims) {
                 Err(Error::MissingKeys { keys }) => {
                     missing.extend(keys);
                     continue;
                 }
                 taken => taken?,
             };
-            let tensor = match offset {
+            let tensor = match theirs.offset {
                 Some(offset) => (tensor - offset)?,
                 None => tensor,
             };
@@ -92,7 +80,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// After all methods: nothing is left.
+    /// Refuses weights that no method took.
     pub(super) fn check_all_taken(self) -> Result<()> {
         match self.left.is_empty() {
             true => Ok(()),

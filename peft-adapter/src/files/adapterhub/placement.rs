@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use peft_core::{Error, Result, Site, SiteKind, Sites, TargetModules};
+use peft_core::{Result, Site, SiteKind, Sites, TargetModules, TargetedModule};
 use serde::{Deserialize, Serialize};
 
+use super::fields::refused;
 use crate::LeaveOut;
 use crate::leave_out::all_layers;
 
-/// AdapterHub's fields for the places of LoRA.
+/// AdapterHub's fields that say where LoRA acts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct LoraPlacement {
@@ -18,7 +19,7 @@ pub(super) struct LoraPlacement {
     pub(super) intermediate_lora: bool,
     /// At `wo`.
     pub(super) output_lora: bool,
-    /// Layers without, the decoder's counted on from the encoder's.
+    /// Layers without LoRA; the decoder's numbers continue the encoder's.
     pub(super) leave_out: Vec<usize>,
     /// Which of `q`, `k` and `v`.
     pub(super) attn_matrices: Vec<String>,
@@ -53,7 +54,8 @@ impl LoraPlacement {
         named && matches!(site.kind, SiteKind::Linear { .. }) && !left.contains(site)
     }
 
-    /// The same places for a method of ours: by their ends, or by whole paths where layers are left out.
+    /// The same modules as a configuration of this crate names them: by the ends of their paths, or by whole paths where
+    /// layers are left out.
     pub(super) fn target_modules(&self, sites: &Sites) -> TargetModules {
         let left = LeaveOut::from_numbers(&self.leave_out, sites);
         let places = sites.iter().filter(|site| self.places(site, &left));
@@ -64,11 +66,12 @@ impl LoraPlacement {
         TargetModules::suffixes(names)
     }
 
-    /// The fields that mean exactly the linear maps `here`.
+    /// The fields that mean exactly the linear maps of `targets`.
     ///
     /// # Errors
-    /// If there are none; `kind` is the method's name.
-    pub(super) fn of(here: &[&Site], sites: &Sites, kind: &str) -> Result<Self> {
+    /// If no fields mean that; `kind` is the method's name.
+    pub(super) fn of(targets: &[&TargetedModule], sites: &Sites, kind: &str) -> Result<Self> {
+        let here: Vec<&Site> = targets.iter().map(|target| &target.site).collect();
         let has = |names: &[&str]| here.iter().any(|site| names.contains(&module(site)));
         let attn_matrices: Vec<String> =
             ["q", "k", "v"].into_iter().filter(|m| has(&[*m])).map(str::to_owned).collect();
@@ -91,7 +94,7 @@ impl LoraPlacement {
                     "mean that it {verb} at {path}, which AdapterHub's fields cannot say together with its other places; \
                      they know q, k and v of all attentions, wi (wi_1) and wo, layer by layer"
                 );
-                return Err(Error::InvalidConfig { kind: kind.to_owned(), field: "target_modules", reason });
+                return Err(refused(kind, "target_modules", reason));
             }
         }
         Ok(placement)
