@@ -55,7 +55,7 @@ pub use options::{Combination, CombinationType, MajoritySignMethod};
 /// let options = Combination { combination_type: CombinationType::Cat, ..Combination::default() };
 /// add_weighted_adapter(&mut adapters, &["home", "media"], &[0.5, -1.], "both", &options)?;
 /// let (q, w) = (sites.find("layers.0.q").ok_or("no such site")?, Tensor::zeros((2, 2), DType::F32, &Device::Cpu)?);
-/// let delta = adapters.get("both")?.fold(q, &w)?.ok_or("LoRA folds")?;
+/// let delta = adapters.get("both")?.merge(q, &w)?.weight().ok_or("LoRA merges")?;
 /// assert_eq!(delta.to_vec2::<f32>()?, [[-4.5; 2]; 2]); // 3 (0.5 · 1 - 1 · 2)
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

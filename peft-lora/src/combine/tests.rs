@@ -36,7 +36,7 @@ fn options(combination_type: CombinationType, density: Option<f64>) -> Combinati
 fn delta(adapters: &Adapters, name: &str, site: &str, dim: usize) -> Tensor {
     let site = adapters.sites().find(&format!("layers.0.{site}")).unwrap();
     let zero = Tensor::zeros((dim, dim), DType::F32, CPU).unwrap();
-    adapters.get(name).unwrap().fold(site, &zero).unwrap().unwrap()
+    adapters.get(name).unwrap().merge(site, &zero).unwrap().weight().unwrap()
 }
 
 /// `A` and `B` at the first site.
