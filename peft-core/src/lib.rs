@@ -50,6 +50,7 @@ mod error;
 mod generator;
 mod method;
 mod plan;
+mod setters;
 mod site;
 mod spec;
 mod static_weights;

@@ -56,6 +56,7 @@ use architecture::unsupported;
 pub use describe::ModelInfo;
 pub use folder::{AdapterHubFolder, CONFIG_FILE, WEIGHTS_FILE};
 use keys::Keys;
+pub use peft_lora::files::BaseModel;
 pub use prompts::{read_peft, write_peft};
 use tensors::Tensors;
 

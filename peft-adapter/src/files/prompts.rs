@@ -11,13 +11,12 @@
 //! one more than there are where their number is even: then no two layers read the same part. A projected prefix is written
 //! as what comes out of its network, as `peft` writes it.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use peft_core::{AdapterCheckpoint, Error, PEFT_PREFIX, PeftConfig, Plan, Result, SiteKind, Sites, TargetedModule};
-use peft_lora::files::PeftFolder;
+use peft_lora::files::{BaseModel, PeftFolder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -44,20 +43,20 @@ struct Fields {
     modules_to_save: Option<Vec<String>>,
 }
 
-/// The adapter in the `peft` folder at `path`, for a backbone with these sites and the parameters `base` by name: prompt tuning,
+/// The adapter in the `peft` folder at `path`, for the backbone `base`: prompt tuning,
 /// prefix tuning, and what [`peft_lora::files::read_peft`] reads.
 ///
 /// # Errors
 /// [`Error::File`] if a file is missing, cannot be read or asks for what is not supported; [`Error::UnknownKeys`],
 /// [`Error::MissingKeys`] or [`Error::ShapeMismatch`] if it was made for another backbone.
-pub fn read_peft(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, sites: &Sites) -> Result<AdapterCheckpoint> {
-    let path = path.as_ref();
+pub fn read_peft(path: impl AsRef<Path>, base: &BaseModel<'_>) -> Result<AdapterCheckpoint> {
+    let (path, sites) = (path.as_ref(), base.sites);
     let folder = PeftFolder::read(path)?;
     let fields: Fields = folder.parse()?;
     let read = match fields.peft_type.as_str() {
         "PROMPT_TUNING" => prompt,
         "PREFIX_TUNING" => prefix,
-        _ => return peft_lora::files::read_peft(path, base, sites),
+        _ => return peft_lora::files::read_peft(path, base),
     };
     if fields.modules_to_save.as_ref().is_some_and(|modules| !modules.is_empty()) {
         return Err(folder.unsupported("modules_to_save is set, which is not supported beside prompts"));
@@ -146,17 +145,12 @@ fn features(entries: &[TargetedModule]) -> usize {
 }
 
 /// Writes `adapter`, of one method, to the folder at `path` as `peft` would: prompt tuning, prefix tuning, and what
-/// [`peft_lora::files::write_peft`] writes. `base_model` is the name of the backbone, which `peft` does not need for loading.
+/// [`peft_lora::files::write_peft`] writes.
 ///
 /// # Errors
 /// [`Error::InvalidConfig`] for a method that such folders have no place for; [`Error::File`] if a file cannot be written.
-pub fn write_peft(
-    path: impl AsRef<Path>,
-    adapter: &AdapterCheckpoint,
-    base: &BTreeMap<String, Tensor>,
-    sites: &Sites,
-    base_model: Option<&str>,
-) -> Result<()> {
+pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &BaseModel<'_>) -> Result<()> {
+    let sites = base.sites;
     let kind = match adapter.methods.as_slice() {
         [method] => method.typetag_name(),
         _ => "",
@@ -164,11 +158,11 @@ pub fn write_peft(
     let (tokens, table, more) = match kind {
         "PROMPT_TUNING" => prompt_table(adapter, sites)?,
         "PREFIX_TUNING" => prefix_table(adapter, sites)?,
-        _ => return peft_lora::files::write_peft(path, adapter, base, sites, base_model),
+        _ => return peft_lora::files::write_peft(path, adapter, base),
     };
     let mut config = json!({
         "auto_mapping": null,
-        "base_model_name_or_path": base_model,
+        "base_model_name_or_path": base.name,
         "inference_mode": true,
         "modules_to_save": null,
         "num_virtual_tokens": tokens,
