@@ -79,7 +79,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use candle_core::Device;
-    use peft_core::{ActiveAdapters, AdapterWeights, Plan, SiteRole, Sites, Stack};
+    use peft_core::{ActiveAdapters, AdapterWeights, Plan, SiteInput, SiteRole, Sites, Stack};
 
     fn sites() -> Sites {
         let mut sites = Sites::default();
@@ -121,8 +121,9 @@ mod tests {
         let run = |delta: Tensor| {
             let weights = AdapterWeights::new(vec![vec![delta]]);
             let active = ActiveAdapters::new(&plan, &weights).unwrap();
-            let out = active.apply(norm, &normalised, Some(&w), output.clone(), &mut Ctx::eval()).unwrap();
-            let folded = active.fold(norm, &w).unwrap().map(|w| w.to_vec1::<f32>().unwrap());
+            let out =
+                active.apply(norm, SiteInput::new(&normalised, output.clone()).base(&w), &mut Ctx::eval()).unwrap();
+            let folded = active.merge(norm, &w).unwrap().weight().map(|w| w.to_vec1::<f32>().unwrap());
             (out.flatten_all().unwrap().to_vec1::<f32>().unwrap(), folded)
         };
         assert_eq!(run(tensor(&[1., -4.], &[2])), (vec![11., -32., 5.5, 48.], Some(vec![11., 16.])));

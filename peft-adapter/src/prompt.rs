@@ -66,7 +66,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use candle_core::Device;
-    use peft_core::{ActiveAdapters, AdapterWeights, Plan, SiteRole, Sites, Stack};
+    use peft_core::{ActiveAdapters, AdapterWeights, Plan, SiteInput, SiteRole, Sites, Stack};
 
     /// A backbone that is nothing but its input.
     fn sites() -> Sites {
@@ -86,7 +86,8 @@ mod tests {
         let plan = Plan::resolve(&sites(), &[Box::new(config) as Box<dyn PeftConfig>]).unwrap();
         let active = ActiveAdapters::new(&plan, AdapterWeights::new(vec![vec![prompt]])).unwrap();
         let x = Tensor::new(&[[[1f32, 2.]], [[3., 4.]]], &Device::Cpu).unwrap();
-        let out = active.apply(sites().find("embed").unwrap(), &x, None, x.clone(), &mut Ctx::eval()).unwrap();
+        let out =
+            active.apply(sites().find("embed").unwrap(), SiteInput::new(&x, x.clone()), &mut Ctx::eval()).unwrap();
         out.to_vec3().unwrap()
     }
 

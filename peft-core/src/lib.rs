@@ -12,7 +12,7 @@
 //! ```
 //! use candle_core::{Device, Tensor};
 //! use peft_core::toy::{Scale, toy_sites};
-//! use peft_core::{ActiveAdapters, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, TargetModules, Tasks};
+//! use peft_core::{ActiveAdapters, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, SiteInput, StaticConfig, TargetModules, Tasks};
 //!
 //! // Where: a backbone's sites. What: a method. Whence: plain variables.
 //! let sites = toy_sites(1, 4);
@@ -26,7 +26,7 @@
 //! let active = ActiveAdapters::new(&plan, &weights)?;
 //! let q = sites.find("layers.0.q").ok_or_else(|| peft_core::Error::Mismatch("no such site".into()))?;
 //! let y = Tensor::ones((1, 2, 4), candle_core::DType::F32, &Device::Cpu)?;
-//! let out = active.apply(q, &y, None, y.clone(), &mut Ctx::eval())?;
+//! let out = active.apply(q, SiteInput::new(&y, y.clone()), &mut Ctx::eval())?;
 //! assert_eq!(out.to_vec3::<f32>()?, y.to_vec3::<f32>()?); // a scale of one changes nothing
 //! # Ok::<(), peft_core::Error>(())
 //! ```
@@ -50,6 +50,7 @@ mod error;
 mod generator;
 mod method;
 mod plan;
+mod setters;
 mod site;
 mod spec;
 mod static_weights;
@@ -57,14 +58,14 @@ mod store;
 mod target;
 mod weights;
 
-pub use active::{ActiveAdapters, Merge};
+pub use active::{ActiveAdapters, Merge, Residual, SiteInput};
 pub use adapter::AdapterCheckpoint;
 pub use adapters::{Adapters, BASE, TrainableParameters};
 pub use as_any::AsAny;
 pub use ctx::Ctx;
 pub use error::{Error, Result};
 pub use generator::{Condition, GeneratorConfig, Tasks, WeightGenerator, generate_rows};
-pub use method::{LowRankBranch, PeftConfig, PeftModule, SiteCall, take};
+pub use method::{Fused, PeftConfig, PeftModule, SiteCall, take};
 pub use plan::{Plan, TargetedModule};
 pub use site::{PrefixPlacement, Site, SiteId, SiteKind, SiteRole, Sites, Stack};
 pub use spec::{HeadInit, KAIMING_UNIFORM, ParamSpec, Scope, normal};

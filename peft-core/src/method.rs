@@ -6,7 +6,7 @@ use candle_core::Tensor;
 use dyn_clone::DynClone;
 
 use crate::{AsAny, Ctx, ParamSpec, Result, Site, TargetModules};
-use peft_kernels::Bottleneck;
+use peft_kernels::{Bottleneck, LowRank};
 
 /// Everything that a method sees when the forward pass reaches one of its sites.
 #[derive(Debug, Clone, Copy)]
@@ -43,17 +43,15 @@ pub fn take<const N: usize>(weights: &[Tensor]) -> Result<&[Tensor; N]> {
         .map_err(|_| crate::Error::Mismatch(format!("a method with {N} weights was given {}", weights.len())))
 }
 
-/// What a method adds to a linear map where that is a product of two thin matrices: `s · Dropout(x) Aᵀ Bᵀ`.
+/// A method's whole effect at a site, as plain data for one fused kernel.
 #[derive(Debug, Clone, Copy)]
-pub struct LowRankBranch<'a> {
-    /// `A [r, d_in]`, or `[batch, r, d_in]`.
-    pub a: &'a Tensor,
-    /// `B [d_out, r]`, or `[batch, d_out, r]`.
-    pub b: &'a Tensor,
-    /// `s`.
-    pub scaling: f64,
-    /// The probability with which an element of the branch's input is dropped in training.
-    pub dropout: f64,
+#[non_exhaustive]
+pub enum Fused<'a> {
+    /// At a linear site: `x Wᵀ + s · Dropout(x) Aᵀ Bᵀ` ([`peft_kernels::linear_low_rank`]).
+    LowRank(LowRank<'a>),
+    /// At a sub-layer: `h + Dropout(y + LN(W_up f(W_down y + b_down) + b_up))` ([`peft_kernels::bottleneck`]). The weights
+    /// must be the same for every row of the batch.
+    Bottleneck(Bottleneck<'a>),
 }
 
 /// What a method does at ONE site. It knows shapes and an equation; it holds no tensors.
@@ -67,24 +65,16 @@ pub trait PeftModule: Debug + Send + Sync {
     /// If tensors of these shapes cannot be combined.
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor>;
 
-    /// The branch, where at a linear site it is all that [`apply`](Self::apply) adds: map and branch are then computed as one
-    /// operation, without a tensor between them, and `apply` is not called. `weights` are as in a call.
+    /// The same effect as [`apply`](Self::apply), as data for a fused kernel. Default: none, and `apply` is called.
+    ///
+    /// It is called only where the method acts alone at a linear site or a sub-layer. What it returns is computed in one
+    /// operation with the backbone's own step, and `apply` is not called. `weights` are as in a [`SiteCall`]. A method with
+    /// dropout takes its key from `ctx` ([`Ctx::dropout_key`]) here, as `apply` would, and only if it returns `Some`.
     ///
     /// # Errors
-    /// If there are other weights than the method needs.
-    fn low_rank<'a>(&self, weights: &'a [Tensor]) -> Result<Option<LowRankBranch<'a>>> {
-        let _ = weights;
-        Ok(None)
-    }
-
-    /// The adapter, where at a hidden site `y + LN(W_up f(W_down y + b_down) + b_up)` is all that [`apply`](Self::apply)
-    /// makes of `y`: adapter and residual sum are then computed as one operation, and `apply` is not called. `weights` are
-    /// as in a call; there is no such operation for weights that differ by row.
-    ///
-    /// # Errors
-    /// If there are other weights than the method needs.
-    fn bottleneck<'a>(&self, weights: &'a [Tensor]) -> Result<Option<Bottleneck<'a>>> {
-        let _ = weights;
+    /// If `weights` are not as many as the method needs.
+    fn fused<'a>(&self, weights: &'a [Tensor], ctx: &mut Ctx) -> Result<Option<Fused<'a>>> {
+        let _ = (weights, ctx);
         Ok(None)
     }
 

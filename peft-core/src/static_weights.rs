@@ -25,6 +25,23 @@ pub struct StaticConfig {
 }
 
 impl StaticConfig {
+    /// One set of weights for all tasks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the field `per_task`.
+    #[must_use]
+    pub fn per_task(self, per_task: bool) -> Self {
+        Self { per_task, ..self }
+    }
+
+    /// Sets the field `shared`.
+    #[must_use]
+    pub fn shared<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
+        Self { shared: names.into_iter().map(Into::into).collect(), ..self }
+    }
+
     fn is_shared(&self, param: &str) -> bool {
         !self.per_task || param.split('.').any(|part| self.shared.iter().any(|s| s == part))
     }

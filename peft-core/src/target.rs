@@ -5,7 +5,7 @@ use std::fmt;
 use regex_lite::Regex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Site, SiteKind, SiteRole};
+use crate::{Error, Result, Site, SiteKind, SiteRole};
 
 /// The word for every linear map of the backbone.
 const ALL_LINEAR: &str = "all-linear";
@@ -18,6 +18,7 @@ const ALL_LINEAR: &str = "all-linear";
 /// let suffixes: TargetModules = serde_json::from_str(r#"["q", "v"]"#)?;
 /// assert!(suffixes.matches_path("encoder.block.0.layer.0.SelfAttention.q"));
 /// assert!(!suffixes.matches_path("encoder.block.0.layer.0.SelfAttention.k"));
+/// assert!(TargetModules::from(["q", "v"]).matches_path("layers.0.q"));
 /// let regex: TargetModules = serde_json::from_str(r#""decoder.*EncDecAttention\\.(q|v)""#)?;
 /// assert!(regex.matches_path("decoder.block.3.layer.1.EncDecAttention.v"));
 /// # Ok::<(), serde_json::Error>(())
@@ -28,12 +29,38 @@ pub enum TargetModules {
     Suffixes(Vec<String>),
     /// The whole path must match.
     Pattern(Regex),
-    /// Every linear map but the output projection.
+    /// Every linear map except the output projection.
     AllLinear,
 }
 
+impl<S: Into<String>, const N: usize> From<[S; N]> for TargetModules {
+    fn from(names: [S; N]) -> Self {
+        Self::suffixes(names)
+    }
+}
+
+impl<S: Into<String>> From<Vec<S>> for TargetModules {
+    fn from(names: Vec<S>) -> Self {
+        Self::suffixes(names)
+    }
+}
+
+impl<S: AsRef<str>> From<&[S]> for TargetModules {
+    fn from(names: &[S]) -> Self {
+        Self::suffixes(names.iter().map(AsRef::as_ref))
+    }
+}
+
 impl TargetModules {
-    /// Suffixes from string literals.
+    /// One regular expression that the whole path must match.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if `text` is no regular expression.
+    pub fn pattern(text: &str) -> Result<Self> {
+        anchored(text).map(Self::Pattern).map_err(Error::Mismatch)
+    }
+
+    /// Suffixes of paths.
     pub fn suffixes<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         Self::Suffixes(names.into_iter().map(Into::into).collect())
     }
@@ -54,6 +81,10 @@ impl TargetModules {
     }
 }
 
+fn anchored(text: &str) -> Result<Regex, String> {
+    Regex::new(&format!("^(?:{text})$")).map_err(|e| format!("target_modules {text:?} is no regular expression: {e}"))
+}
+
 fn is_suffix(path: &str, name: &str) -> bool {
     path.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
@@ -68,7 +99,7 @@ impl fmt::Display for TargetModules {
     }
 }
 
-/// The expression as the user wrote it, without the anchors of [`Deserialize`].
+/// The expression as the user wrote it, without the anchors of [`anchored`].
 fn pattern(regex: &Regex) -> &str {
     let text = regex.as_str();
     text.strip_prefix("^(?:").and_then(|t| t.strip_suffix(")$")).unwrap_or(text)
@@ -98,9 +129,7 @@ impl<'de> Deserialize<'de> for TargetModules {
                 if text == ALL_LINEAR {
                     return Ok(TargetModules::AllLinear);
                 }
-                Regex::new(&format!("^(?:{text})$"))
-                    .map(TargetModules::Pattern)
-                    .map_err(|e| E::custom(format!("target_modules {text:?} is no regular expression: {e}")))
+                anchored(text).map(TargetModules::Pattern).map_err(E::custom)
             }
 
             fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {

@@ -37,6 +37,13 @@ pub struct Scale {
     pub target_modules: TargetModules,
 }
 
+impl Scale {
+    /// The method at these modules.
+    pub fn new(target_modules: impl Into<TargetModules>) -> Self {
+        Self { target_modules: target_modules.into() }
+    }
+}
+
 #[typetag::serde(name = "TOY_SCALE")]
 impl PeftConfig for Scale {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {

@@ -49,6 +49,41 @@ impl Default for HyperConfig {
 }
 
 impl HyperConfig {
+    /// The paper's network.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the field `embedding_dim`. A width of 0 counts as 1.
+    #[must_use]
+    pub fn embedding_dim(self, width: usize) -> Self {
+        Self { embedding_dim: nonzero(width), ..self }
+    }
+
+    /// Sets the field `hidden_dim`. A width of 0 counts as 1.
+    #[must_use]
+    pub fn hidden_dim(self, width: usize) -> Self {
+        Self { hidden_dim: nonzero(width), ..self }
+    }
+
+    /// Sets the field `conditioning_dim`. A width of 0 counts as 1.
+    #[must_use]
+    pub fn conditioning_dim(self, width: usize) -> Self {
+        Self { conditioning_dim: nonzero(width), ..self }
+    }
+
+    /// Sets the field `layer_norm_eps`.
+    #[must_use]
+    pub fn layer_norm_eps(self, layer_norm_eps: f64) -> Self {
+        Self { layer_norm_eps, ..self }
+    }
+
+    /// Sets the field `positions`.
+    #[must_use]
+    pub fn positions(self, roles: impl IntoIterator<Item = SiteRole>) -> Self {
+        Self { positions: Some(roles.into_iter().collect()), ..self }
+    }
+
     /// The positions with a row, after checking that each position of the plan is among them.
     pub(crate) fn rows(&self, plan: &Plan) -> Result<Vec<SiteRole>> {
         let mut used: Vec<SiteRole> = Vec::new();

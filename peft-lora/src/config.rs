@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, nonzero};
+use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, nonzero, setters};
 use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,23 @@ impl Default for LoraConfig {
 }
 
 impl LoraConfig {
+    /// LoRA of rank `r` with the defaults of the other fields. A rank of 0 counts as 1.
+    pub fn new(r: usize) -> Self {
+        Self { r: nonzero(r), ..Self::default() }
+    }
+
+    /// Sets the field `layers_to_transform`.
+    #[must_use]
+    pub fn layers_to_transform(self, layers: impl IntoIterator<Item = usize>) -> Self {
+        Self { layers_to_transform: Some(layers.into_iter().collect()), ..self }
+    }
+
+    /// Sets the field `modules_to_save`.
+    #[must_use]
+    pub fn modules_to_save<S: Into<String>>(self, modules: impl IntoIterator<Item = S>) -> Self {
+        Self { modules_to_save: modules.into_iter().map(Into::into).collect(), ..self }
+    }
+
     fn wants(&self, site: &Site) -> Result<bool> {
         let excluded = self.exclude_modules.as_ref().is_some_and(|modules| modules.matches_path(&site.path));
         Ok(!excluded && self.target_modules.matches(site) && self.wants_layer(site)?)
@@ -150,6 +167,21 @@ impl LoraConfig {
             init: self.init_lora_weights,
             gated: self.use_gating,
         }
+    }
+}
+
+setters! {
+    LoraConfig {
+        alpha => lora_alpha: f64,
+        dropout => lora_dropout: f64,
+        target_modules => target_modules: TargetModules,
+        exclude_modules => exclude_modules: TargetModules,
+        rank_pattern => rank_pattern: Patterns<NonZeroUsize>,
+        alpha_pattern => alpha_pattern: Patterns<f64>,
+        init_lora_weights => init_lora_weights: LoraInit,
+        use_rslora => use_rslora: bool,
+        use_dora => use_dora: bool,
+        use_gating => use_gating: bool,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ONE;
-use peft_core::{Ctx, Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules};
+use peft_core::{
+    Ctx, Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules, setters,
+};
 use peft_kernels as ops;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,21 @@ impl Default for Ia3Config {
             feedforward_modules: TargetModules::suffixes(["wo"]),
             exclude_modules: None,
         }
+    }
+}
+
+impl Ia3Config {
+    /// IA3 with `peft`'s defaults for T5.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+setters! {
+    Ia3Config {
+        target_modules => target_modules: TargetModules,
+        feedforward_modules => feedforward_modules: TargetModules,
+        exclude_modules => exclude_modules: TargetModules,
     }
 }
 

@@ -23,7 +23,7 @@
 //! let weights = generator.generate(&Condition::Task(0))?;
 //! let weight = Tensor::ones((16, 16), DType::F32, &Device::Cpu)?;
 //! let q = sites.find("layers.0.q").ok_or("no such site")?;
-//! let folded = ActiveAdapters::new(&plan, &weights)?.fold(q, &weight)?.ok_or("LoRA folds")?;
+//! let folded = ActiveAdapters::new(&plan, &weights)?.merge(q, &weight)?.weight().ok_or("LoRA merges")?;
 //! assert_eq!(folded.to_vec2::<f32>()?, weight.to_vec2::<f32>()?);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

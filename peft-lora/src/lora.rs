@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
-use peft_core::{Ctx, LowRankBranch, ParamSpec, PeftModule, Result, SiteCall, normal};
+use peft_core::{Ctx, Fused, ParamSpec, PeftModule, Result, SiteCall, normal};
 use peft_kernels as ops;
 
 use crate::LoraInit;
@@ -61,12 +61,13 @@ impl PeftModule for Lora {
         Ok((call.output + branch.broadcast_mul(&open)?)?)
     }
 
-    fn low_rank<'a>(&self, weights: &'a [Tensor]) -> Result<Option<LowRankBranch<'a>>> {
+    fn fused<'a>(&self, weights: &'a [Tensor], ctx: &mut Ctx) -> Result<Option<Fused<'a>>> {
         if self.gated {
             return Ok(None);
         }
         let [a, b] = peft_core::take(weights)?;
-        Ok(Some(LowRankBranch { a, b, scaling: self.scaling, dropout: self.dropout }))
+        let dropout = ctx.dropout_key(self.dropout);
+        Ok(Some(Fused::LowRank(ops::LowRank { a, b, scaling: self.scaling, dropout })))
     }
 
     fn delta(&self, weights: &[Tensor], _base: &Tensor) -> Result<Option<Tensor>> {
@@ -85,7 +86,7 @@ mod tests {
 
     use candle_core::{Device, Tensor};
     use peft_core::toy::toy_sites;
-    use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, TargetModules};
+    use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, SiteInput, TargetModules};
     use peft_kernels as ops;
 
     use crate::LoraConfig;
@@ -111,7 +112,7 @@ mod tests {
         let x = Tensor::new(&[[[1f32, 2., 3.]]], &Device::Cpu).unwrap();
         let y = Tensor::new(&[[[10f32, 20., 30.]]], &Device::Cpu).unwrap();
         let active = ActiveAdapters::new(&plan, &weights).unwrap();
-        let out = active.apply(sites.find("layers.0.q").unwrap(), &x, None, y, &mut Ctx::eval()).unwrap();
+        let out = active.apply(sites.find("layers.0.q").unwrap(), SiteInput::new(&x, y), &mut Ctx::eval()).unwrap();
         // A x = (-2, 7.5); B A x = (-2, 7.5, -11.5); scale 5 / 2.
         assert_eq!(out.to_vec3::<f32>().unwrap(), vec![vec![vec![5., 38.75, 1.25]]]);
     }
@@ -124,8 +125,8 @@ mod tests {
         let x = Tensor::new(&[[[1f32, -2., 0.5]]], &Device::Cpu).unwrap();
         let active = ActiveAdapters::new(&plan, &weights).unwrap();
         let y = ops::linear(&x, &w, ops::Kernels::Plain).unwrap();
-        let apart = active.apply(q, &x, Some(&w), y, &mut Ctx::eval()).unwrap();
-        let folded = active.fold(q, &w).unwrap().unwrap();
+        let apart = active.apply(q, SiteInput::new(&x, y).base(&w), &mut Ctx::eval()).unwrap();
+        let folded = active.merge(q, &w).unwrap().weight().unwrap();
         let together = ops::linear(&x, &folded, ops::Kernels::Plain).unwrap();
         let gap = (apart - together).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
         assert!(gap < 1e-5, "{gap}");
@@ -139,7 +140,7 @@ mod tests {
         let x = Tensor::new(&[[[1f32, 2., 3.]], [[0.5, -1., 2.]]], &Device::Cpu).unwrap();
         let run = |weights: &AdapterWeights, x: &Tensor| {
             let active = ActiveAdapters::new(&plan, weights).unwrap();
-            active.apply(q, x, None, x.zeros_like().unwrap(), &mut Ctx::eval()).unwrap()
+            active.apply(q, SiteInput::new(x, x.zeros_like().unwrap()), &mut Ctx::eval()).unwrap()
         };
         let mixed = run(&AdapterWeights::rows(&[weights.clone(), other.clone()], &[1, 0]).unwrap(), &x);
         let apart =

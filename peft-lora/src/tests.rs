@@ -4,7 +4,7 @@
 
 use candle_core::{Device, Tensor};
 use peft_core::toy::toy_sites;
-use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, Sites, TargetModules, nonzero};
+use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, SiteInput, Sites, TargetModules, nonzero};
 use peft_kernels as ops;
 
 use crate::{Ia3Config, LoraConfig};
@@ -25,8 +25,8 @@ fn run((sites, plan, weights): &(Sites, Plan, AdapterWeights)) -> [Vec<f32>; 2] 
     let x = Tensor::new(&[[[1f32, 2.]]], CPU).unwrap();
     let active = ActiveAdapters::new(plan, weights).unwrap();
     let y = ops::linear(&x, &base, ops::Kernels::Plain).unwrap();
-    let apart = active.apply(q, &x, Some(&base), y, &mut Ctx::eval()).unwrap();
-    let folded = active.fold(q, &base).unwrap().unwrap();
+    let apart = active.apply(q, SiteInput::new(&x, y).base(&base), &mut Ctx::eval()).unwrap();
+    let folded = active.merge(q, &base).unwrap().weight().unwrap();
     let together = ops::linear(&x, &folded, ops::Kernels::Plain).unwrap();
     [apart, together].map(|y| y.flatten_all().unwrap().to_vec1().unwrap())
 }
@@ -104,14 +104,14 @@ fn a_gate_is_one_number_a_sentence_and_keeps_lora_from_folding() {
     let active = ActiveAdapters::new(&plan, &weights).unwrap();
     // sigmoid(x₁ - 1) of two tokens: (0.5 + sigmoid(2)) / 2.
     let x = Tensor::new(&[[[1f32, 2.], [3., 0.]]], CPU).unwrap();
-    let out = active.apply(q, &x, None, x.zeros_like().unwrap(), &mut Ctx::eval()).unwrap();
+    let out = active.apply(q, SiteInput::new(&x, x.zeros_like().unwrap()), &mut Ctx::eval()).unwrap();
     let open = (0.5 + 1. / (1. + (-2f32).exp())) / 2.;
     // s B A x = (-2, -4) and (6, 12).
     let expected = [-2. * open, -4. * open, 6. * open, 12. * open];
     for (y, expected) in out.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().zip(expected) {
         assert!((y - expected).abs() < 1e-5, "{y} against {expected}");
     }
-    assert!(active.fold(q, &Tensor::new(&[[3f32, 4.], [0., 5.]], CPU).unwrap()).unwrap().is_none());
+    assert!(active.merge(q, &Tensor::new(&[[3f32, 4.], [0., 5.]], CPU).unwrap()).unwrap().weight().is_none());
 }
 
 #[test]

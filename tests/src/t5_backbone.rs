@@ -69,7 +69,7 @@ impl Backbone for T5Backbone {
         self.t5.logits(&hidden, active, ctx).map_err(ours)
     }
 
-    fn fold(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)> {
+    fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)> {
         let t5 = self.t5.fold(active).map_err(ours)?;
         let (before, after) = (self.t5.tensors().unwrap(), t5.tensors().unwrap());
         let mut sites = 0;

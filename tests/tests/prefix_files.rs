@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use peft_adapter::files::{AdapterHubFolder, ModelInfo, read_adapterhub, read_peft, write_adapterhub, write_peft};
+use peft_adapter::files::{
+    AdapterHubFolder, BaseModel, ModelInfo, read_adapterhub, read_peft, write_adapterhub, write_peft,
+};
 use peft_adapter::{MamConfig, PrefixConfig, PrefixTuningConfig, PromptTuningConfig, UniPeltConfig};
 use peft_core::{
     ActiveAdapters, AdapterCheckpoint, AdapterWeights, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig,
@@ -43,13 +45,14 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
 #[test]
 fn every_peft_folder_computes_what_peft_does_and_goes_round() {
     for golden in peft_goldens() {
-        let (sites, base) = (golden.t5.sites(), golden.base());
-        let adapter = read_peft(&golden.path, &base, sites).unwrap();
+        let (sites, tensors) = (golden.t5.sites(), golden.base());
+        let base = BaseModel::new(sites).tensors(&tensors).name("t5-tiny");
+        let adapter = read_peft(&golden.path, &base).unwrap();
         check(&golden, &adapter);
 
         let folder = tempfile::tempdir().unwrap();
-        write_peft(folder.path(), &adapter, &base, sites, Some("t5-tiny")).unwrap();
-        let again = read_peft(folder.path(), &base, sites).unwrap();
+        write_peft(folder.path(), &adapter, &base).unwrap();
+        let again = read_peft(folder.path(), &base).unwrap();
         check(&golden, &again);
         assert_eq!(adapter.weights.len(), again.weights.len());
         for (name, tensor) in &adapter.weights {
@@ -97,14 +100,15 @@ fn copies_of_a_weight_that_differ_are_refused() {
 #[test]
 fn a_peft_folder_that_does_not_fit_is_refused_by_key_and_shape() {
     for golden in peft_goldens() {
-        let (sites, base) = (golden.t5.sites(), golden.base());
+        let tensors = golden.base();
+        let base = BaseModel::new(golden.t5.sites()).tensors(&tensors);
         let folder = tempfile::tempdir().unwrap();
         let changed = |change: &dyn Fn(&mut PeftFolder)| {
             let mut copy = PeftFolder::read(&golden.path).unwrap();
             copy.path = folder.path().to_path_buf();
             change(&mut copy);
             copy.write().unwrap();
-            read_peft(folder.path(), &base, sites).unwrap_err().to_string()
+            read_peft(folder.path(), &base).unwrap_err().to_string()
         };
         let key = "prompt_embeddings";
         let missing = changed(&|copy| drop(copy.tensors.remove(key)));
@@ -211,8 +215,9 @@ fn prompts_and_prefixes_go_through_peft_folders_whatever_the_number_of_layers() 
             let name = method.typetag_name();
             let adapter = adapter(&t5, method);
             let folder = tempfile::tempdir().unwrap();
-            write_peft(folder.path(), &adapter, &t5.tensors().unwrap(), t5.sites(), None).unwrap();
-            let again = read_peft(folder.path(), &t5.tensors().unwrap(), t5.sites()).unwrap();
+            let base = BaseModel::new(t5.sites());
+            write_peft(folder.path(), &adapter, &base).unwrap();
+            let again = read_peft(folder.path(), &base).unwrap();
             let gap = gap(&output(&t5, &adapter), &output(&t5, &again));
             assert!(gap < 1e-6, "{name} with {layers} layers: {gap}");
         }

@@ -12,7 +12,7 @@
 use std::path::Path;
 
 use candle_core::Device;
-use peft_adapter::files::{ModelInfo, write_adapterhub, write_peft};
+use peft_adapter::files::{BaseModel, ModelInfo, write_adapterhub, write_peft};
 use peft_core::AdapterCheckpoint;
 
 use crate::compile::TaskModel;
@@ -65,7 +65,7 @@ pub fn export(run: &RunDir, task: &str, format: ExportFormat, out: &Path, device
                 let info = ModelInfo { name: task.replace('.', "_"), ..ModelInfo::default() };
                 write_adapterhub(folder, &adapter, &base, sites, &info)?;
             }
-            _ => write_peft(folder, &adapter, &base, sites, Some(BASE))?,
+            _ => write_peft(folder, &adapter, &BaseModel::new(sites).tensors(&base).name(BASE))?,
         }
         save_backbone(t5, folder.join(BASE))?;
         Ok(session.tokenizer.save(folder.join(BASE).join("tokenizer.json"))?)

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use candle_core::{Device, Tensor};
 use peft_core::toy::toy_sites;
-use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, Result, Sites, Stack};
+use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, Result, SiteInput, Sites, Stack};
 
 use super::BottleneckConfig;
 use crate::{LeaveOut, NonLinearity};
@@ -37,7 +37,9 @@ fn run(config: BottleneckConfig, more: &[&[f32]]) -> Vec<f32> {
     let weights = weights(&plan, &[&PROJECTIONS, more].concat());
     let tensor = |values| Tensor::new(&[[values]], &Device::Cpu).unwrap();
     let active = ActiveAdapters::new(&plan, &weights).unwrap();
-    let out = active.apply(sites.find("layers.0.ffn").unwrap(), &tensor(H), None, tensor(Y), &mut Ctx::eval()).unwrap();
+    let out = active
+        .apply(sites.find("layers.0.ffn").unwrap(), SiteInput::new(&tensor(H), tensor(Y)), &mut Ctx::eval())
+        .unwrap();
     out.flatten_all().unwrap().to_vec1().unwrap()
 }
 
@@ -130,7 +132,7 @@ fn the_gate_is_one_number_a_sentence() {
     let y = Tensor::new(&[[[a, 0.], [b, 4.]]], &Device::Cpu).unwrap();
     let active = ActiveAdapters::new(&plan, &weights).unwrap();
     let ffn = sites.find("layers.0.ffn").unwrap();
-    let out = active.apply(ffn, &y, None, y.clone(), &mut Ctx::eval()).unwrap().to_vec3::<f32>().unwrap();
+    let out = active.apply(ffn, SiteInput::new(&y, y.clone()), &mut Ctx::eval()).unwrap().to_vec3::<f32>().unwrap();
     let expected = |x: f32, z: f32| 0.5f32.mul_add(2. * (3. * x + z + 0.5).max(0.) + 1., x);
     for (found, expected) in [(out[0][0][0], expected(a, 0.)), (out[0][1][0], expected(b, 4.))] {
         assert!((found - expected).abs() < 1e-5, "{found}, expected {expected}");
@@ -153,7 +155,7 @@ fn rows_may_have_weights_of_their_own() {
         let run = |weights: &AdapterWeights, row: Option<usize>| {
             let part = |t: &Tensor| row.map_or(t.clone(), |row| t.narrow(0, row, 1).unwrap());
             let active = ActiveAdapters::new(&plan, weights).unwrap();
-            active.apply(ffn, &part(&h), None, part(&y), &mut Ctx::eval()).unwrap()
+            active.apply(ffn, SiteInput::new(&part(&h), part(&y)), &mut Ctx::eval()).unwrap()
         };
         let mixed = run(&AdapterWeights::rows(&[one.clone(), other.clone()], &[1, 0]).unwrap(), None);
         let apart = Tensor::cat(&[run(&other, Some(0)), run(&one, Some(1))], 0).unwrap();
@@ -171,7 +173,7 @@ fn dropout_acts_in_training_alone() {
     let active = ActiveAdapters::new(&plan, &weights).unwrap();
     let ffn = sites.find("layers.0.ffn").unwrap();
     let firsts = |mut ctx: Ctx| -> Vec<f32> {
-        let out = active.apply(ffn, &y, None, y.clone(), &mut ctx).unwrap();
+        let out = active.apply(ffn, SiteInput::new(&y, y.clone()), &mut ctx).unwrap();
         out.to_vec3::<f32>().unwrap().iter().flatten().map(|position| position[0]).collect()
     };
     // up gives 2 · 4.5 + 1 = 10.

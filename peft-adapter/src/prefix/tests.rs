@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use candle_core::{D, Device, Tensor};
 use peft_core::{
-    ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, PrefixPlacement, Site, SiteKind, SiteRole, Sites, Stack,
-    nonzero,
+    ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, PrefixPlacement, Site, SiteInput, SiteKind, SiteRole, Sites,
+    Stack, nonzero,
 };
 
 use super::{PrefixConfig, PrefixTuningConfig};
@@ -66,7 +66,7 @@ fn apply(plan: &Plan, weights: &AdapterWeights, path: &str, rows: std::ops::Rang
     let (key_values, queries) = inputs();
     let of = |t: &Tensor| t.narrow(0, rows.start, rows.len()).unwrap().contiguous().unwrap();
     let active = ActiveAdapters::new(plan, weights).unwrap();
-    active.apply(sites().find(path).unwrap(), &of(&queries), None, of(&key_values), &mut Ctx::eval()).unwrap()
+    active.apply(sites().find(path).unwrap(), SiteInput::new(&of(&queries), of(&key_values)), &mut Ctx::eval()).unwrap()
 }
 
 fn flat(use_gating: bool, shared_gating: bool) -> PrefixConfig {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use candle_core::Tensor;
 
+use super::input::SiteInput;
 use super::rows::Rows;
 use crate::{AdapterWeights, Ctx, Error, ParamSpec, Plan, Result, SiteCall, SiteId, SiteKind, TargetedModule};
 
@@ -49,34 +50,22 @@ impl<'a> Layer<'a> {
     }
 
     /// What the methods at `site` make of `output`, in the rows that use them.
-    pub(super) fn apply(
-        &self,
-        site: SiteId,
-        input: &Tensor,
-        base: Option<&Tensor>,
-        output: Tensor,
-        ctx: &mut Ctx,
-    ) -> Result<Tensor> {
+    pub(super) fn apply(&self, site: SiteId, here: &SiteInput<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         if self.at(site).next().is_none() {
-            return Ok(output);
+            return Ok(here.output.clone());
         }
         let Some(rows) = &self.rows else {
-            return self.apply_all(site, input, base, output, ctx);
+            return self.apply_all(site, here, ctx);
         };
-        let mine = self.apply_all(site, &rows.gather(input)?, base, rows.gather(&output)?, ctx)?;
-        rows.scatter(&mine, &output)
+        let input = rows.gather(here.input)?;
+        let gathered = SiteInput { input: &input, base: here.base, output: rows.gather(&here.output)? };
+        rows.scatter(&self.apply_all(site, &gathered, ctx)?, &here.output)
     }
 
-    fn apply_all(
-        &self,
-        site: SiteId,
-        input: &Tensor,
-        base: Option<&Tensor>,
-        mut output: Tensor,
-        ctx: &mut Ctx,
-    ) -> Result<Tensor> {
+    fn apply_all(&self, site: SiteId, here: &SiteInput<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let mut output = here.output.clone();
         for (target, weights) in self.at(site) {
-            let call = SiteCall { input, output: &output, base, weights };
+            let call = SiteCall { input: here.input, output: &output, base: here.base, weights };
             output = target.module.apply(&call, ctx)?;
         }
         Ok(output)

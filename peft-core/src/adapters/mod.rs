@@ -24,7 +24,7 @@ pub use names::BASE;
 /// ```
 /// use candle_core::{DType, Device, Tensor};
 /// use peft_core::toy::{Scale, toy_sites};
-/// use peft_core::{Adapters, Ctx, PeftConfig, Plan, TargetModules, AdapterWeights};
+/// use peft_core::{AdapterWeights, Adapters, Ctx, PeftConfig, Plan, SiteInput, TargetModules};
 ///
 /// let sites = toy_sites(1, 2);
 /// let mut adapters = Adapters::new(&sites);
@@ -37,7 +37,7 @@ pub use names::BASE;
 /// let q = sites.find("layers.0.q").ok_or("no such site")?;
 /// let y = Tensor::ones((2, 1, 2), DType::F32, &Device::Cpu)?;
 /// let run = |active: peft_core::ActiveAdapters<'_>| -> Result<Vec<f32>, Box<dyn std::error::Error>> {
-///     Ok(active.apply(q, &y, None, y.clone(), &mut Ctx::eval())?.flatten_all()?.to_vec1()?)
+///     Ok(active.apply(q, SiteInput::new(&y, y.clone()), &mut Ctx::eval())?.flatten_all()?.to_vec1()?)
 /// };
 /// assert_eq!(run(adapters.active())?, [2., 2., 2., 2.]);
 /// adapters.set_adapter(&["double", "triple"])?;

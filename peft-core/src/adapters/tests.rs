@@ -3,7 +3,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::*;
 use crate::toy::{Scale, toy_sites};
-use crate::{Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, StaticConfig, TargetModules, Tasks};
+use crate::{Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, SiteInput, StaticConfig, TargetModules, Tasks};
 
 const CPU: &Device = &Device::Cpu;
 
@@ -26,7 +26,7 @@ fn two() -> Adapters {
 fn run(active: &ActiveAdapters<'_>, rows: usize) -> Vec<f32> {
     let q = toy_sites(1, 2).find("layers.0.q").unwrap();
     let y = Tensor::ones((rows, 1, 2), DType::F32, CPU).unwrap();
-    let out = active.apply(q, &y, None, y.clone(), &mut Ctx::eval()).unwrap();
+    let out = active.apply(q, SiteInput::new(&y, y.clone()), &mut Ctx::eval()).unwrap();
     out.max(2).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 

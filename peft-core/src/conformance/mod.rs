@@ -50,7 +50,7 @@ pub trait Backbone {
     ///
     /// # Errors
     /// As the methods' own.
-    fn fold(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)>;
+    fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)>;
 }
 
 /// Runs every check.

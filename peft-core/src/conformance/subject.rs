@@ -47,7 +47,7 @@ impl<'a> Subject<'a> {
         generator: &'a dyn GeneratorConfig,
         backbone: &'a dyn Backbone,
     ) -> Result<Self> {
-        let plan = Plan::resolve(backbone.sites(), &[copy(method)?])?;
+        let plan = Plan::resolve(backbone.sites(), &[dyn_clone::clone_box(method)])?;
         let subject = Self { method, generator, backbone, plan };
         subject.at_init()?;
         Ok(subject)
@@ -92,11 +92,6 @@ impl<'a> Subject<'a> {
     pub(super) fn bare(&self) -> Result<Tensor> {
         self.backbone.run(&ALL_ROWS, &ActiveAdapters::none(), &mut Ctx::eval())
     }
-}
-
-/// The same configuration as a value of its own.
-pub(super) fn copy(method: &dyn PeftConfig) -> Result<Box<dyn PeftConfig>> {
-    changed(method, |_| ())
 }
 
 /// The configuration with its data changed.

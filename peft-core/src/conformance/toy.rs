@@ -5,8 +5,8 @@ use candle_core::{D, DType, Device, Tensor};
 use super::{Backbone, ROWS};
 use crate::rng::{Stream, stream_of};
 use crate::{
-    ActiveAdapters, Ctx, Error, PrefixPlacement, Result, Site, SiteId, SiteKind, SiteRole, Sites, Stack, initial,
-    normal,
+    ActiveAdapters, Ctx, Error, PrefixPlacement, Residual, Result, Site, SiteId, SiteInput, SiteKind, SiteRole, Sites,
+    Stack, initial, normal,
 };
 use peft_kernels::{self as ops, Kernels};
 
@@ -113,7 +113,7 @@ impl Toy {
         Ok(Self { sites: maker.sites, tokens, input, blocks: vec![encoder, decoder] })
     }
 
-    /// The weights that methods may fold into.
+    /// The weights that methods may be merged into.
     fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
         self.blocks.iter_mut().flat_map(|block| block.norms.iter_mut().chain(&mut block.maps))
     }
@@ -128,7 +128,7 @@ impl Backbone for Toy {
         let rows: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
         let count = rows.len();
         let x = self.tokens.index_select(&Tensor::from_vec(rows, count, &Device::Cpu)?, 0)?;
-        let mut h = active.apply(self.input, &x.clone(), None, x, ctx)?;
+        let mut h = active.apply(self.input, SiteInput::new(&x, x.clone()), ctx)?;
         for block in &self.blocks {
             h = block.forward(&h, active, ctx)?;
         }
@@ -137,25 +137,25 @@ impl Backbone for Toy {
         Ok(h.narrow(1, length - LENGTH, LENGTH)?.contiguous()?)
     }
 
-    fn fold(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)> {
-        let mut folded = self.clone();
+    fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)> {
+        let mut merged = self.clone();
         let mut sites = 0;
-        for weight in folded.weights_mut() {
+        for weight in merged.weights_mut() {
             if let Some(site) = weight.site.filter(|site| !active.is_idle(*site))
-                && let Some(value) = active.fold(site, &weight.value)?
+                && let Some(value) = active.merge(site, &weight.value)?.weight()
             {
                 (weight.value, weight.site) = (value.detach(), None);
                 sites += 1;
             }
         }
-        Ok((Box::new(folded), sites))
+        Ok((Box::new(merged), sites))
     }
 }
 
 impl Weight {
     fn apply(&self, input: &Tensor, output: Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         match self.site {
-            Some(site) => active.apply(site, input, Some(&self.value), output, ctx),
+            Some(site) => active.apply(site, SiteInput::new(input, output).base(&self.value), ctx),
             None => Ok(output),
         }
     }
@@ -180,10 +180,10 @@ impl Block {
         let [.., wi, wo] = &self.maps;
         let [own, ffn] = self.hidden;
         let y = self.attend(&first.norm(h, active, ctx)?, active, ctx)?;
-        let h = active.residual(own, h, y, 0., ctx)?;
+        let h = active.residual(own, Residual { h, y, dropout: 0. }, ctx)?;
         let x = second.norm(&h, active, ctx)?;
         let y = wo.linear(&wi.linear(&x, active, ctx)?.relu()?, active, ctx)?;
-        active.residual(ffn, &h, y, 0., ctx)
+        active.residual(ffn, Residual { h: &h, y, dropout: 0. }, ctx)
     }
 
     /// Single-headed, but for the name: sites only need to know how many heads share the features.
@@ -193,7 +193,7 @@ impl Block {
         let mut beside = Tensor::cat(&beside, D::Minus1)?;
         for site in self.front {
             if !active.is_idle(site) {
-                beside = active.apply(site, x, None, beside, ctx)?;
+                beside = active.apply(site, SiteInput::new(x, beside), ctx)?;
             }
         }
         if beside.dim(D::Minus1)? != 2 * INNER {

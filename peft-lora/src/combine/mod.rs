@@ -25,11 +25,11 @@ use source::{At, Factors, Source};
 
 pub use options::{Combination, CombinationType, MajoritySignMethod};
 
-/// Adds the adapter `name`, made of the LoRA adapters `adapters` with the factors `weights` (negative ones subtract), and
-/// leaves the others as they are. The rules are those of Hugging Face `peft`; see [`CombinationType`].
+/// Adds the adapter `name`, a combination of the LoRA adapters `parts`, each with its factor (a negative factor subtracts). The
+/// other adapters stay as they are. The rules are those of Hugging Face `peft`; see [`CombinationType`].
 ///
-/// The result is a [`LoraConfig`] with `lora_alpha = r`, hence scale 1, at every site at which one of them acts. One
-/// adapter alone is always combined linearly.
+/// The result is a [`LoraConfig`] with `lora_alpha = r`, so its scale is 1. It acts at every site at which one of the parts
+/// acts. A single part is always combined linearly.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -53,9 +53,9 @@ pub use options::{Combination, CombinationType, MajoritySignMethod};
 /// }
 ///
 /// let options = Combination { combination_type: CombinationType::Cat, ..Combination::default() };
-/// add_weighted_adapter(&mut adapters, &["home", "media"], &[0.5, -1.], "both", &options)?;
+/// add_weighted_adapter(&mut adapters, "both", &[("home", 0.5), ("media", -1.)], &options)?;
 /// let (q, w) = (sites.find("layers.0.q").ok_or("no such site")?, Tensor::zeros((2, 2), DType::F32, &Device::Cpu)?);
-/// let delta = adapters.get("both")?.fold(q, &w)?.ok_or("LoRA folds")?;
+/// let delta = adapters.get("both")?.merge(q, &w)?.weight().ok_or("LoRA merges")?;
 /// assert_eq!(delta.to_vec2::<f32>()?, [[-4.5; 2]; 2]); // 3 (0.5 · 1 - 1 · 2)
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -65,37 +65,29 @@ pub use options::{Combination, CombinationType, MajoritySignMethod};
 /// [`Error::InvalidConfig`] if an option is missing or out of range.
 pub fn add_weighted_adapter(
     into: &mut Adapters,
-    adapters: &[&str],
-    weights: &[f64],
     name: &str,
+    parts: &[(&str, f64)],
     options: &Combination,
 ) -> Result<()> {
     if into.names().any(|known| known == name) {
         return Err(Error::Mismatch(format!("adapter {name:?}: there is one of that name already")));
     }
-    let combined = combine(into, adapters, weights, options)?;
+    let combined = combine(into, parts, options)?;
     let device = combined.weights.values().next().map_or(candle_core::Device::Cpu, |weight| weight.device().clone());
     into.load_adapter(name, &combined, &device)
 }
 
-/// What [`add_weighted_adapter`] adds, as files hold it.
+/// The same combination as a value of its own: what [`add_weighted_adapter`] adds.
 ///
 /// # Errors
 /// As [`add_weighted_adapter`].
-pub fn combine(
-    from: &Adapters,
-    adapters: &[&str],
-    weights: &[f64],
-    options: &Combination,
-) -> Result<AdapterCheckpoint> {
-    if adapters.len() != weights.len() || adapters.is_empty() {
-        let (names, factors) = (adapters.len(), weights.len());
-        let reason = "at least one adapter and one factor for each are needed";
-        return Err(Error::Mismatch(format!("add_weighted_adapter: {names} adapters and {factors} weights; {reason}")));
+pub fn combine(from: &Adapters, parts: &[(&str, f64)], options: &Combination) -> Result<AdapterCheckpoint> {
+    if parts.is_empty() {
+        return Err(Error::Mismatch("add_weighted_adapter: no adapters were given; at least one is needed".into()));
     }
-    let kind = if adapters.len() == 1 { CombinationType::Linear } else { options.combination_type };
+    let kind = if parts.len() == 1 { CombinationType::Linear } else { options.combination_type };
     let arithmetic = options.arithmetic(kind)?;
-    let sources = adapters.iter().zip(weights).map(|(name, weight)| Source::new(from, name, *weight));
+    let sources = parts.iter().map(|(name, factor)| Source::new(from, name, *factor));
     let sources = sources.collect::<Result<Vec<_>>>()?;
 
     let most = |at: &[At<'_>]| at.iter().map(At::rank).max().unwrap_or(1);

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, Result};
+use peft_core::{Error, Result, setters};
 use serde::{Deserialize, Serialize};
 
 use super::arithmetic::{Arithmetic, Drop};
@@ -80,12 +80,32 @@ pub struct Combination {
     pub seed: u64,
 }
 
+setters! {
+    Combination {
+        density => density: f64,
+        majority_sign_method => majority_sign_method: MajoritySignMethod,
+        seed => seed: u64,
+    }
+}
+
 impl Combination {
+    /// This type with the defaults of the other options.
+    pub fn new(combination_type: CombinationType) -> Self {
+        Self { combination_type, ..Self::default() }
+    }
+
+    /// Sets the field `svd_rank`. A rank of 0 means the default, the largest rank of the adapters.
+    #[must_use]
+    pub fn svd_rank(self, rank: usize) -> Self {
+        Self { svd_rank: NonZeroUsize::new(rank), ..self }
+    }
+
     /// What `kind` does with elements; `None` where it combines none by themselves.
     pub(super) fn arithmetic(&self, kind: CombinationType) -> Result<Option<Arithmetic>> {
         use CombinationType as T;
-        let magnitude = || self.density(0.).map(Drop::Smallest);
-        let random = || self.density(f64::MIN_POSITIVE).map(|density| Drop::Random { density, seed: self.seed });
+        let magnitude = || self.checked_density(0.).map(Drop::Smallest);
+        let random =
+            || self.checked_density(f64::MIN_POSITIVE).map(|density| Drop::Random { density, seed: self.seed });
         let majority = self.majority_sign_method;
         Ok(Some(match kind {
             T::Svd | T::Cat => return Ok(None),
@@ -97,7 +117,7 @@ impl Combination {
         }))
     }
 
-    fn density(&self, least: f64) -> Result<f64> {
+    fn checked_density(&self, least: f64) -> Result<f64> {
         let invalid =
             |reason: String| Error::InvalidConfig { kind: "add_weighted_adapter".to_owned(), field: "density", reason };
         match self.density {

@@ -6,7 +6,7 @@ use peft_core::{PeftConfig, Result, TargetModules, nonzero};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::PeftFolder;
+use super::folder::PeftFolder;
 use crate::{Ia3Config, LoraConfig, LoraInit, Patterns};
 
 /// The keys that say which method it is.

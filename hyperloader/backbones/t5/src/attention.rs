@@ -1,7 +1,7 @@
 //! Multi-head attention, T5's way: no scaling by `1/√d_kv`, biases on scores, no biases on projections.
 
 use candle_core::{D, DType, Tensor};
-use peft_core::{ActiveAdapters, Ctx, PrefixPlacement, SiteId};
+use peft_core::{ActiveAdapters, Ctx, PrefixPlacement, SiteId, SiteInput};
 use peft_kernels as ops;
 
 use super::builder::{Builder, Features, Place, inverse_sqrt};
@@ -72,7 +72,7 @@ impl KeyValues {
         }
         let features = self.keys.dim(D::Minus1)?;
         let beside = Tensor::cat(&[&self.keys, &self.values], D::Minus1)?;
-        let longer = active.apply(site, x, None, beside, ctx)?;
+        let longer = active.apply(site, SiteInput::new(x, beside), ctx)?;
         let half = |first| longer.narrow(D::Minus1, first, features)?.contiguous();
         Ok(Some(Self { keys: half(0)?, values: half(features)? }))
     }

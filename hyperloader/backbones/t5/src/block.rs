@@ -1,7 +1,7 @@
 //! One block: self-attention, in a decoder cross-attention, and feed-forward, each behind a norm and beside a residual.
 
 use candle_core::Tensor;
-use peft_core::{ActiveAdapters, Ctx, SiteId, Stack};
+use peft_core::{ActiveAdapters, Ctx, Residual, SiteId, Stack};
 
 use super::attention::{Attention, KeyValues, Kind};
 use super::builder::{Builder, Place};
@@ -43,7 +43,7 @@ impl<F> SubLayer<F> {
     ) -> Result<Tensor> {
         let normed = self.norm.forward(h, active, ctx)?;
         let y = inner(&self.inner, &normed, ctx)?;
-        Ok(active.residual(self.output, h, y, self.dropout, ctx)?)
+        Ok(active.residual(self.output, Residual { h, y, dropout: self.dropout }, ctx)?)
     }
 }
 
@@ -139,7 +139,7 @@ impl Block {
         let key_values = past.map_or(Ok(&new), |past| past.write(&new, terms.places))?;
         let of = |x: &Tensor| read.map_or_else(|| Ok(x.clone()), |read| read.of(x));
         let y = own.inner.forward_packed(&of(&normed)?, key_values, &terms.of(read), active, ctx)?;
-        let mut h = active.residual(own.output, &of(h)?, y, own.dropout, ctx)?;
+        let mut h = active.residual(own.output, Residual { h: &of(h)?, y, dropout: own.dropout }, ctx)?;
         if let (Some(cross), Some(PackedMemory { key_values, terms })) = (&self.cross_attention, memory) {
             h = cross.forward(&h, active, ctx, |attention, x, ctx| {
                 attention.forward_packed(x, key_values, &terms.of(read), active, ctx)

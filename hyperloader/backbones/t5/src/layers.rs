@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use candle_core::{DType, Tensor};
-use peft_core::{ActiveAdapters, Ctx, SiteId};
+use peft_core::{ActiveAdapters, Ctx, SiteId, SiteInput};
 use peft_kernels as ops;
 
 use crate::Result;
@@ -23,7 +23,7 @@ impl Weight {
     /// Cuts the value off from the graph and, where every method at the site folds, puts `W + ΔW` in its place.
     pub(super) fn fold(&mut self, active: &ActiveAdapters<'_>) -> Result<()> {
         if let Some(site) = self.site.filter(|site| !active.is_idle(*site))
-            && let Some(folded) = active.fold(site, &self.wide()?)?
+            && let Some(folded) = active.merge(site, &self.wide()?)?.weight()
         {
             (self.value, self.site) = (self.narrow(folded)?, None);
         }
@@ -70,7 +70,7 @@ impl Weight {
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
         match self.site {
-            Some(site) => Ok(active.apply(site, input, Some(&self.value), output, ctx)?),
+            Some(site) => Ok(active.apply(site, SiteInput::new(input, output).base(&self.value), ctx)?),
             None => Ok(output),
         }
     }

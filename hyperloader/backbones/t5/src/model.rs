@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use peft_core::{ActiveAdapters, Ctx, SiteId, SiteKind, Sites, Stack as Side, normal};
+use peft_core::{ActiveAdapters, Ctx, SiteId, SiteInput, SiteKind, Sites, Stack as Side, normal};
 use peft_kernels as ops;
 
 use super::T5Config;
@@ -118,7 +118,7 @@ impl T5 {
     /// If an id lies outside the vocabulary or a shape does not fit; or as the active methods do.
     pub fn encode(&self, ids: &Tensor, mask: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let embedded = self.shared.rows(ids, ctx)?;
-        let embedded = active.apply(self.input, &embedded.clone(), None, embedded, ctx)?;
+        let embedded = active.apply(self.input, SiteInput::new(&embedded, embedded.clone()), ctx)?;
         let mask = mask::with_front(mask, embedded.dim(1)?)?;
         let terms = self.encoder.padded_terms(&mask, ctx)?;
         let mut h = ctx.dropout(&embedded, self.config.dropout_rate)?;
@@ -175,7 +175,7 @@ impl T5 {
         let Some(site) = head.site.filter(|site| !active.is_idle(*site)) else {
             return Ok(head.value.clone());
         };
-        active.fold(site, &head.wide()?)?.ok_or_else(|| {
+        active.merge(site, &head.wide()?)?.weight().ok_or_else(|| {
             Error::Mismatch(
                 "a method at lm_head cannot be folded into it (or differs by row of the batch); the loss needs one \
                  output weight for the whole batch"

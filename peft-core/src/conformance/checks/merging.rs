@@ -9,7 +9,7 @@ use crate::{ActiveAdapters, Condition, Ctx, Result};
 pub(super) fn merged(subject: &Subject<'_>) -> Result<Outcome> {
     let weights = subject.perturbed()?.weights(&Condition::Task(1))?;
     let active = ActiveAdapters::new(&subject.plan, &weights)?;
-    let (merged, sites) = subject.backbone.fold(&active)?;
+    let (merged, sites) = subject.backbone.merge(&active)?;
     if sites == 0 {
         return Ok(Outcome::NotApplicable("it is no change of a weight at any of its sites".to_owned()));
     }

@@ -19,6 +19,21 @@ pub struct TaskAverage {
     pub averages: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
+impl TaskAverage {
+    /// Every task has weights of its own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes `task` the sum of other tasks' weights, each with its factor.
+    #[must_use]
+    pub fn average<S: Into<String>>(mut self, task: &str, parts: impl IntoIterator<Item = (S, f64)>) -> Self {
+        let parts = parts.into_iter().map(|(name, factor)| (name.into(), factor));
+        self.averages.insert(task.to_owned(), parts.collect());
+        self
+    }
+}
+
 #[typetag::serde(name = "task_average")]
 impl GeneratorConfig for TaskAverage {
     fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>> {

@@ -37,6 +37,21 @@ impl Default for VeraConfig {
     }
 }
 
+impl VeraConfig {
+    /// VeRA of rank `r`. A rank of 0 counts as 1.
+    pub fn new(r: usize) -> Self {
+        Self { r: peft_core::nonzero(r), ..Self::default() }
+    }
+}
+
+peft_core::setters! {
+    VeraConfig {
+        target_modules => target_modules: TargetModules,
+        projection_prng_key => projection_prng_key: u64,
+        d_initial => d_initial: f64,
+    }
+}
+
 #[typetag::serde(name = "VERA")]
 impl PeftConfig for VeraConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
