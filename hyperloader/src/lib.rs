@@ -17,7 +17,7 @@
 //! use hyperloader::optim::{AdamW, AdamWConfig, Gradients};
 //! use peft_t5::{T5, Weights, preset, shift_right};
 //! use peft_adapter::BottleneckConfig;
-//! use peft_adapter::files::{ModelInfo, write_adapterhub};
+//! use peft_adapter::files::{AdapterHubOptions, BaseModel, write_adapterhub};
 //! use peft_kernels::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy};
 //! use peft_core::{
 //!     ActiveAdapters, AdapterCheckpoint, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks, nonzero,
@@ -54,7 +54,7 @@
 //!
 //! let folder = std::env::temp_dir().join(format!("hyperloader-doc-{}", std::process::id()));
 //! let adapter = AdapterCheckpoint { methods: methods(), weights: store.tensors() };
-//! write_adapterhub(&folder, &adapter, &t5.tensors()?, t5.sites(), &ModelInfo::default())?;
+//! write_adapterhub(&folder, &adapter, &BaseModel::new(t5.sites()), &AdapterHubOptions::default())?;
 //! assert!(folder.join("adapter.safetensors").is_file());
 //! # std::fs::remove_dir_all(&folder)?;
 //!

@@ -49,7 +49,7 @@ impl PeftModule for Bottleneck {
         let Some(activation) = self.non_linearity.fused().filter(|_| shared && self.frame.is_simple()) else {
             return Ok(None);
         };
-        let norm = self.frame.norm_behind(frame)?;
+        let norm = self.frame.norm_after(frame)?;
         Ok(Some(Fused::Bottleneck(ops::Bottleneck { down, down_bias, activation, up, up_bias, norm })))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, PrefixPlacement, Result, Site, SiteKind, SiteRole, Stack, nonzero};
+use peft_core::{
+    Error, PeftConfig, PeftModule, PrefixPlacement, Result, Site, SiteKind, SiteRole, Stack, nonzero, setters,
+};
 use serde::{Deserialize, Serialize};
 
 use super::module::{Prefix, Projection, Source};
@@ -65,6 +67,31 @@ impl Default for PrefixConfig {
             shared_gating: true,
             dropout: 0.,
         }
+    }
+}
+
+setters! {
+    PrefixConfig {
+        flat => flat: bool,
+        non_linearity => non_linearity: NonLinearity,
+        encoder_prefix => encoder_prefix: bool,
+        cross_prefix => cross_prefix: bool,
+        use_gating => use_gating: bool,
+        shared_gating => shared_gating: bool,
+        dropout => dropout: f64,
+    }
+}
+
+impl PrefixConfig {
+    /// Prefixes of this many positions, otherwise the default. 0 counts as 1.
+    pub fn new(prefix_length: usize) -> Self {
+        Self { prefix_length: nonzero(prefix_length), ..Self::default() }
+    }
+
+    /// Sets the field `bottleneck_size`. 0 counts as 1.
+    #[must_use]
+    pub fn bottleneck_size(self, size: usize) -> Self {
+        Self { bottleneck_size: nonzero(size), ..self }
     }
 }
 

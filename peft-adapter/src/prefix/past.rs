@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
-use peft_core::{Ctx, Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole, Stack, nonzero};
+use peft_core::{Ctx, Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole, Stack, nonzero, setters};
 use serde::{Deserialize, Serialize};
 
 use super::module::{Prefix, Projection, Source};
@@ -56,7 +56,24 @@ impl Default for PrefixTuningConfig {
     }
 }
 
+setters! {
+    PrefixTuningConfig {
+        prefix_projection => prefix_projection: bool,
+    }
+}
+
 impl PrefixTuningConfig {
+    /// A prefix of this many positions, otherwise the default. 0 counts as 1.
+    pub fn new(num_virtual_tokens: usize) -> Self {
+        Self { num_virtual_tokens: nonzero(num_virtual_tokens), ..Self::default() }
+    }
+
+    /// Sets the field `encoder_hidden_size`. 0 counts as 1.
+    #[must_use]
+    pub fn encoder_hidden_size(self, size: usize) -> Self {
+        Self { encoder_hidden_size: Some(nonzero(size)), ..self }
+    }
+
     fn prefix(&self, site: &Site) -> Option<Prefix> {
         let SiteKind::KeyValue { dim, queries, .. } = site.kind else {
             return None;

@@ -1,4 +1,4 @@
-//! Several methods under one name: any of them, and the two unions that have a name in the literature.
+//! Several methods as one: unions of any methods, and the two unions that have a name in the literature.
 
 mod chain;
 mod config;

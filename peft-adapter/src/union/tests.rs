@@ -67,8 +67,7 @@ fn presets_are_those_of_the_papers_and_files_change_single_fields() {
 
     let given = json!({"peft_type": "UNIPELT", "lora": {"r": 4, "use_gating": false}});
     let unipelt: Box<dyn PeftConfig> = serde_json::from_value(given).unwrap();
-    let members = members(unipelt.as_ref()).unwrap().unwrap();
-    let members = serde_json::to_value(&members).unwrap();
+    let members = serde_json::to_value(members(&[unipelt])).unwrap();
     let expected = [
         ("PREFIX", "prefix_length", json!(10)),
         ("BOTTLENECK", "reduction_factor", json!(16.)),

@@ -71,7 +71,8 @@ impl BnFields {
     pub(super) fn configs(&self, sites: &Sites) -> Result<Vec<BottleneckConfig>> {
         self.check()?;
         let factors = self.reduction_factor.with_leave_out(&self.leave_out, sites)?;
-        let config = |(factor, left): (f64, Vec<usize>)| self.config(factor, LeaveOut::from_numbers(&left, sites), sites);
+        let config =
+            |(factor, left): (f64, Vec<usize>)| self.config(factor, LeaveOut::from_numbers(&left, sites), sites);
         factors.into_iter().map(config).collect()
     }
 
@@ -94,7 +95,10 @@ impl BnFields {
             unsupported("residual_before_ln", reason)
         })?;
         let scaling = self.scaling.as_f64().ok_or_else(|| {
-            unsupported("scaling", format!("is {}: only a constant factor is supported, not a learned one", self.scaling))
+            unsupported(
+                "scaling",
+                format!("is {}: only a constant factor is supported, not a learned one", self.scaling),
+            )
         })?;
         Ok(BottleneckConfig {
             reduction_factor: factor,

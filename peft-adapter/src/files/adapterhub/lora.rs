@@ -59,7 +59,8 @@ impl LoraFields {
 pub(super) fn read(fields: &LoraFields, sites: &Sites) -> Result<LoraConfig> {
     let r = fields.r.get() as f64;
     if fields.use_dora && fields.alpha != r {
-        let reason = "comes with an alpha that is not r: AdapterHub then leaves the scale out of the norm it divides by";
+        let reason =
+            "comes with an alpha that is not r: AdapterHub then leaves the scale out of the norm it divides by";
         return Err(unsupported("use_dora", reason));
     }
     Ok(LoraConfig {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::fields::{non_linearity, unsupported};
 use super::prefix_parts::{Part, parts};
 use super::tensors::Tensors;
-use crate::prefix::Location;
 use crate::PrefixConfig;
+use crate::prefix::Location;
 
 /// The fields of AdapterHub's `PrefixTuningConfig` that say what is computed.
 #[derive(Debug, Deserialize)]

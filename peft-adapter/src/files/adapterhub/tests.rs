@@ -2,23 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use peft_core::toy::toy_sites;
 use peft_core::{AdapterCheckpoint, PeftConfig, Result, Sites, Stack, TargetModules, nonzero};
+use peft_lora::files::BaseModel;
 use peft_lora::{Ia3Config, LoraConfig};
 use serde_json::{Value, json};
 
-use super::{AdapterHubFolder, ModelInfo, read_adapterhub, write_adapterhub};
+use super::{AdapterHubFolder, AdapterHubOptions, read_adapterhub, write_adapterhub};
 use crate::{BottleneckConfig, LeaveOut};
 
-/// Three decoder layers of width 8 with `q`, `v` and what is behind feed-forward.
+/// Three decoder layers of width 8 with `q`, `v` and the output of feed-forward.
 fn sites() -> Sites {
     toy_sites(3, 8)
-}
-
-fn base() -> BTreeMap<String, Tensor> {
-    BTreeMap::new()
 }
 
 fn boxed(config: impl PeftConfig + 'static) -> Box<dyn PeftConfig> {
@@ -33,7 +31,7 @@ fn adapter(methods: Vec<Box<dyn PeftConfig>>) -> AdapterCheckpoint {
     for (target, param) in plan.targets().iter().flat_map(|e| e.params.iter().map(move |p| (e, p))) {
         let last = first + param.num_parameters() as f32;
         let values = Tensor::arange(first, last, &Device::Cpu).unwrap().reshape(param.dims.as_slice()).unwrap();
-        adapter.weights.insert(super::keys::name(target, param), values);
+        adapter.weights.insert(super::names::name(target, param), values);
         first = last;
     }
     adapter
@@ -41,13 +39,17 @@ fn adapter(methods: Vec<Box<dyn PeftConfig>>) -> AdapterCheckpoint {
 
 fn written(methods: Vec<Box<dyn PeftConfig>>) -> Result<(tempfile::TempDir, Value)> {
     let folder = tempfile::tempdir().unwrap();
-    write_adapterhub(folder.path(), &adapter(methods), &base(), &sites(), &ModelInfo::default())?;
+    write_adapterhub(folder.path(), &adapter(methods), &BaseModel::new(&sites()), &AdapterHubOptions::default())?;
     let config: Value = AdapterHubFolder::read(folder.path())?.parse()?;
     Ok((folder, config.get("config").unwrap().clone()))
 }
 
 fn refusal(methods: Vec<Box<dyn PeftConfig>>) -> String {
     written(methods).unwrap_err().to_string()
+}
+
+fn read_folder(path: &Path) -> Result<AdapterCheckpoint> {
+    read_adapterhub(path, &BaseModel::new(&sites()))
 }
 
 /// Reads a folder with this configuration and no weights.
@@ -59,7 +61,7 @@ fn read_with(config: Value, tensors: BTreeMap<String, Tensor>) -> Result<Adapter
     let folder = tempfile::tempdir().unwrap();
     let config = json!({"config": config, "name": "task", "version": "adapters.1.3.0"}).to_string();
     AdapterHubFolder { path: folder.path().to_path_buf(), config, tensors }.write()?;
-    read_adapterhub(folder.path(), &base(), &sites())
+    read_folder(folder.path())
 }
 
 fn seq_bn(more: Value) -> Value {
@@ -86,13 +88,13 @@ fn values_come_back_from_their_places() {
     let tensors = AdapterHubFolder::read(folder.path()).unwrap().tensors;
     let of = |name: &str| tensors.get(&format!("layers.1.{name}")).unwrap().dims().to_vec();
     assert_eq!(of("q.loras.task.lora_A"), [2, 8]);
-    // The norm before is the first of the sequence that ends with the down projection, and stands beside it.
+    // The norm before is in one sequence with the down projection, and registered alone too.
     assert_eq!(of("ffn.adapters.task.adapter_down.0.weight"), [8]);
     assert_eq!(of("ffn.adapters.task.adapter_norm_before.weight"), [8]);
     assert_eq!(of("ffn.adapters.task.adapter_down.1.weight"), [3, 8]);
     assert_eq!(of("ffn.adapters.task.adapter_norm_after.bias"), [8]);
 
-    let (before, after) = (adapter(methods()), read_adapterhub(folder.path(), &base(), &sites()).unwrap());
+    let (before, after) = (adapter(methods()), read_folder(folder.path()).unwrap());
     assert_eq!(before.weights.keys().collect::<Vec<_>>(), after.weights.keys().collect::<Vec<_>>());
     for (name, tensor) in &before.weights {
         let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -108,12 +110,12 @@ fn names_of_one_weight_must_agree() {
     let key = "layers.0.ffn.adapters.task.adapter_norm_before.bias";
     files.tensors.insert(key.to_owned(), Tensor::ones(8, DType::F32, &Device::Cpu).unwrap());
     files.write().unwrap();
-    let message = read_adapterhub(folder.path(), &base(), &sites()).unwrap_err().to_string();
+    let message = read_folder(folder.path()).unwrap_err().to_string();
     assert!(message.contains(key) && message.contains("one weight, but their values differ"), "{message}");
     // One of the names is enough.
     files.tensors.retain(|name, _| !name.contains("adapter_norm_before"));
     files.write().unwrap();
-    read_adapterhub(folder.path(), &base(), &sites()).unwrap();
+    read_folder(folder.path()).unwrap();
 }
 
 #[test]
@@ -122,13 +124,13 @@ fn a_factor_that_python_divides_otherwise_keeps_its_width() {
         let config = BottleneckConfig { bottleneck_size: Some(nonzero(width)), ..BottleneckConfig::seq_bn() };
         let (folder, config) = written(vec![boxed(config)]).unwrap();
         let factor = config["reduction_factor"].as_f64().unwrap();
-        assert_eq!(super::bottleneck::their_width(factor, 8), width, "{factor}");
-        read_adapterhub(folder.path(), &base(), &sites()).unwrap();
+        assert_eq!(super::width::their_width(factor, 8), width, "{factor}");
+        read_folder(folder.path()).unwrap();
     }
     // 768 // (768 / 13) is 12 in Python, since 768 / 13 is rounded up.
-    assert_eq!(super::bottleneck::their_width(768. / 13., 768), 12);
+    assert_eq!(super::width::their_width(768. / 13., 768), 12);
     // A bottleneck is never narrower than one.
-    assert_eq!(super::bottleneck::their_width(10., 8), 1);
+    assert_eq!(super::width::their_width(10., 8), 1);
 }
 
 #[test]
@@ -153,7 +155,7 @@ fn layers_may_have_factors_of_their_own() {
     assert_eq!(widths, [(0, vec![4, 8]), (2, vec![2, 8])]);
 
     let message = read(seq_bn(json!({"reduction_factor": {"0": 2}}))).unwrap_err().to_string();
-    assert!(message.ends_with("reduction_factor has neither an target for layer 1 nor a \"default\""), "{message}");
+    assert!(message.ends_with("reduction_factor has neither an entry for layer 1 nor a \"default\""), "{message}");
 }
 
 #[test]
@@ -199,10 +201,10 @@ fn ia3_scales_by_alpha_and_gates_take_the_place_of_loras_scale() {
     let gated = LoraConfig { r: nonzero(2), lora_alpha: 2., use_gating: true, ..LoraConfig::default() };
     let (folder, config) = written(vec![boxed(gated.clone())]).unwrap();
     assert_eq!((&config["use_gating"], &config["alpha"]), (&json!(true), &json!(2)));
-    let adapter = read_adapterhub(folder.path(), &base(), &sites()).unwrap();
+    let adapter = read_folder(folder.path()).unwrap();
     assert_eq!(serde_json::to_value(adapter.methods.first().unwrap()).unwrap()["lora_alpha"], json!(2.));
     let message = refusal(vec![boxed(LoraConfig { lora_alpha: 5., ..gated })]);
-    assert!(message.starts_with("LORA: use_gating goes with the scale 2.5 here"), "{message}");
+    assert!(message.starts_with("LORA: use_gating comes with the scale 2.5"), "{message}");
 }
 
 #[test]
@@ -230,7 +232,7 @@ fn what_would_compute_something_else_is_not_written() {
     written(vec![boxed(BottleneckConfig { layer_norm_eps: 1e-6, ln_after: false, ..small() })]).unwrap();
 
     let patterned: LoraConfig = serde_json::from_value(json!({"rank_pattern": {"v": 2}})).unwrap();
-    assert!(refusal(vec![boxed(patterned)]).starts_with("LORA: rank_pattern gives modules ranks"));
+    assert!(refusal(vec![boxed(patterned)]).starts_with("LORA: rank_pattern gives modules different ranks"));
     let saved = LoraConfig { modules_to_save: vec!["q".to_owned()], ..LoraConfig::default() };
     assert!(refusal(vec![boxed(saved)]).starts_with("LORA: modules_to_save asks for whole weights"));
     let inputs = Ia3Config {
@@ -240,11 +242,11 @@ fn what_would_compute_something_else_is_not_written() {
     };
     assert!(refusal(vec![boxed(inputs)]).starts_with("IA3: feedforward_modules rescales the input of layers.0.v"));
     let scale = peft_core::toy::Scale { target_modules: TargetModules::suffixes(["v"]) };
-    assert!(refusal(vec![boxed(scale)]).starts_with("TOY_SCALE: peft_type is not written"));
+    assert!(refusal(vec![boxed(scale)]).starts_with("TOY_SCALE: peft_type is not supported"));
 
-    let dotted = ModelInfo { name: "a.b".to_owned(), ..ModelInfo::default() };
+    let dotted = AdapterHubOptions::new("a.b");
     let folder = tempfile::tempdir().unwrap();
-    let message = write_adapterhub(folder.path(), &adapter(vec![boxed(small())]), &base(), &sites(), &dotted);
+    let message = write_adapterhub(folder.path(), &adapter(vec![boxed(small())]), &BaseModel::new(&sites()), &dotted);
     assert!(message.unwrap_err().to_string().contains("name is \"a.b\""));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -259,4 +261,19 @@ fn two_methods_of_a_family_must_keep_apart() {
         boxed(BottleneckConfig { leave_out, reduction_factor, ..BottleneckConfig::default() })
     };
     written(vec![layers([0, 1], 2.), layers([2, 2], 4.)]).unwrap();
+}
+
+#[test]
+fn only_dora_needs_the_backbones_tensors() {
+    let dora = || vec![boxed(LoraConfig::new(2).alpha(2.).use_dora(true))];
+    let message = refusal(dora());
+    assert!(message.contains("layers.0.q.weight"), "{message}");
+    let weight =
+        |site: &peft_core::Site| (format!("{}.weight", site.path), Tensor::ones((8, 8), DType::F32, &Device::Cpu));
+    let tensors = sites().iter().map(weight).map(|(name, tensor)| (name, tensor.unwrap())).collect();
+    let (sites, adapter, folder) = (sites(), adapter(dora()), tempfile::tempdir().unwrap());
+    let base = BaseModel::new(&sites).tensors(&tensors);
+    write_adapterhub(folder.path(), &adapter, &base, &AdapterHubOptions::default()).unwrap();
+    assert!(read_folder(folder.path()).unwrap_err().to_string().contains("layers.0.q.weight"));
+    read_adapterhub(folder.path(), &base).unwrap();
 }

@@ -56,11 +56,7 @@ fn features(targets: &[TargetedModule]) -> usize {
     targets.iter().find_map(of).unwrap_or_default()
 }
 
-pub(super) fn write(
-    config: &PrefixTuningConfig,
-    adapter: &AdapterCheckpoint,
-    sites: &Sites,
-) -> Result<Written> {
+pub(super) fn write(config: &PrefixTuningConfig, adapter: &AdapterCheckpoint, sites: &Sites) -> Result<Written> {
     let (plan, weights) = adapter.build(sites, &Device::Cpu)?;
     let (num_virtual_tokens, both) = (config.num_virtual_tokens.get(), features(plan.targets()));
     let layers = plan.targets().len() | 1;
