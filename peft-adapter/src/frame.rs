@@ -11,7 +11,7 @@ use crate::gate::gate;
 /// The standard deviation of weights at the start, static and (for the heads) generated.
 pub(crate) const INIT_STD: f64 = 0.01;
 
-/// The fields of an adapter that do not concern its projections; [`crate::BottleneckConfig`] says what each does.
+/// The fields of an adapter that do not concern its projections; [`crate::BottleneckConfig`] documents each of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Frame {
     pub(crate) is_parallel: bool,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::module::{Prefix, Projection, Source};
 use crate::NonLinearity;
 
-/// Where it acts: what stands before the first decoded token of self-attention.
+/// Where it acts: before the first decoded token of self-attention.
 const SELF_PAST: SiteRole = SiteRole::new("self.past");
 /// The same with the positions of `transformers`' `generate`.
 const UNCOUNTED_PAST: SiteRole = SiteRole::new("self.uncounted_past");
@@ -23,8 +23,8 @@ const UNCOUNTED_PAST: SiteRole = SiteRole::new("self.uncounted_past");
 /// empties the cache of cross-attention again.
 ///
 /// With `prefix_projection`, `P = tanh(E Wᵀ + b) Uᵀ + c` (section 4.3) with `E: [p, d]` and `W: [m, d]` shared by all
-/// layers, `U: [2 · dim, m]` and `c: [2 · dim]` of each: `peft`'s one large map, cut into the rows of each layer.
-/// `P` or `E` begins normal with deviation 1, the maps as PyTorch's do (uniform in ±1/√fan_in).
+/// layers, `U: [2 · dim, m]` and `c: [2 · dim]` of each. `peft` has one large map; `U` and `c` are its rows for one layer.
+/// At the start `P` or `E` is normal with deviation 1, and the maps are uniform in ±1/√fan_in (as in PyTorch).
 ///
 /// `peft`'s own table has an oddity that is not repeated here: with its default `num_transformer_submodules = 2` layer `i` of
 /// `L` reads the part `2i mod L` of the table, so that for even `L` two layers share a prefix and half of the table does
@@ -34,7 +34,7 @@ const UNCOUNTED_PAST: SiteRole = SiteRole::new("self.uncounted_past");
 pub struct PrefixTuningConfig {
     /// How many positions the prefix has. Default 20.
     pub num_virtual_tokens: NonZeroUsize,
-    /// Whether the prefix comes out of a two-layer network. Default: no.
+    /// Whether a two-layer network makes the prefix. Default: no.
     pub prefix_projection: bool,
     /// The width between the two layers. Default: the width of the model.
     pub encoder_hidden_size: Option<NonZeroUsize>,
@@ -98,7 +98,7 @@ impl PrefixTuningConfig {
         })
     }
 
-    /// The prefix at `site`, keys beside values, `[num_virtual_tokens, 2 · dim]`.
+    /// The prefix at `site`, keys joined with values, `[num_virtual_tokens, 2 · dim]`.
     pub(crate) fn rows(&self, site: &Site, weights: &[Tensor]) -> Result<Tensor> {
         let prefix = self.prefix(site).ok_or_else(|| Error::Mismatch(format!("no prefix at {}", site.path)))?;
         prefix.source.rows(weights, &Ctx::eval())

@@ -55,7 +55,7 @@ fn weights(plan: &Plan, seed: usize) -> AdapterWeights {
     AdapterWeights::new(plan.targets().iter().enumerate().map(target).collect())
 }
 
-/// Two rows: one key beside its value, and the streams of two queries.
+/// Two rows: one key joined with its value, and the streams of two queries.
 fn inputs() -> (Tensor, Tensor) {
     let key_values = Tensor::new(&[[[1f32, 2., 3., 4., 5., 6.]], [[-1., -2., -3., -4., -5., -6.]]], &Device::Cpu);
     let queries = Tensor::new(&[[[0.5f32, -1.], [2., 1.5]], [[-0.25, 3.], [1., 0.75]]], &Device::Cpu);
@@ -96,7 +96,7 @@ fn a_table_stands_in_front_of_keys_and_values() {
     }
 }
 
-/// The gates as they are defined, for row `row`: the mean over the queries of a sigmoid.
+/// The gate by its definition, for row `row`: the mean over the queries of a sigmoid.
 fn gate(weight: &[f32], bias: f32, row: usize) -> f32 {
     let queries = inputs().1.to_vec3::<f32>().unwrap();
     let one = |x: &Vec<f32>| 1. / (1. + (-(x[0] * weight[0] + x[1] * weight[1] + bias)).exp());

@@ -11,9 +11,8 @@ use peft_files::{save_tensors, write_atomic};
 pub const CONFIG_FILE: &str = "adapter_config.json";
 /// Its weights.
 pub const WEIGHTS_FILE: &str = "adapter.safetensors";
-/// The files that hold the weights, the first that exists. AdapterHub writes a pickle unless asked for safetensors, which
-/// it cannot write where two names share a tensor. The last is no name of its own: such a file was made by hand from the
-/// pickle.
+/// The files that may hold the weights; the first that exists is read. AdapterHub writes a pickle by default. It cannot write
+/// safetensors where two names share a tensor, so people convert the pickle: that is the last name.
 const WEIGHTS: [&str; 3] = [WEIGHTS_FILE, "pytorch_adapter.bin", "adapter_dedup.safetensors"];
 
 /// What an AdapterHub folder holds.
@@ -23,7 +22,7 @@ pub struct AdapterHubFolder {
     pub path: PathBuf,
     /// The text of the configuration.
     pub config: String,
-    /// The weights as they are named in the file.
+    /// The weights, by their names in the file.
     pub tensors: BTreeMap<String, Tensor>,
 }
 
@@ -37,7 +36,7 @@ impl AdapterHubFolder {
         let file = path.join(CONFIG_FILE);
         let config = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
         let Some(weights) = WEIGHTS.iter().map(|name| path.join(name)).find(|path| path.is_file()) else {
-            return Err(Error::file(path, format!("none of {} is there", WEIGHTS.join(", "))));
+            return Err(Error::file(path, format!("none of {} exists", WEIGHTS.join(", "))));
         };
         let pickled = weights.extension().is_some_and(|extension| extension == "bin");
         let tensors = match pickled {
@@ -48,7 +47,7 @@ impl AdapterHubFolder {
         Ok(Self { path: path.to_path_buf(), config, tensors })
     }
 
-    /// The configuration as `T`, which should let pass what it does not know.
+    /// The configuration as `T`, which should ignore fields that it does not know.
     ///
     /// # Errors
     /// [`Error::File`] with the line and the reason.
@@ -56,7 +55,7 @@ impl AdapterHubFolder {
         serde_json::from_str(&self.config).map_err(|e| Error::file(self.path.join(CONFIG_FILE), e))
     }
 
-    /// Writes both files into the folder, which is made if need be; each is replaced whole.
+    /// Writes both files into the folder, which is created if necessary. Each file is replaced atomically.
     ///
     /// # Errors
     /// [`Error::File`] naming the file that cannot be written.

@@ -1,11 +1,11 @@
-//! Configurations that older versions wrote, as the present one reads them.
+//! Configurations of older versions of `adapters`, brought to the current meaning.
 
 use serde_json::Value;
 
-/// The first version whose LoRA scales by `alpha / r`; those before did not, whatever they wrote.
+/// The first version whose LoRA scales by `alpha / r`. Earlier versions wrote `alpha` and did not use it.
 const SCALES_LORA: [u32; 2] = [1, 1];
 
-/// Changes `config` so that it says what was computed when `version` of the library wrote it.
+/// Changes `config` so that it describes what the library computed in the `version` that wrote it.
 pub(super) fn update(config: &mut Value, version: Option<&str>) {
     let Some(version) = version else {
         // Before versions were written, "gelu" meant the approximation.
