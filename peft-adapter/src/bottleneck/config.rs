@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole, nonzero, setters};
+use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole};
 use serde::{Deserialize, Serialize};
 
 use super::module::Bottleneck;
@@ -113,40 +113,7 @@ impl Default for BottleneckConfig {
     }
 }
 
-setters! {
-    BottleneckConfig {
-        reduction_factor => reduction_factor: f64,
-        non_linearity => non_linearity: NonLinearity,
-        mh_adapter => mh_adapter: bool,
-        output_adapter => output_adapter: bool,
-        cross_adapter => cross_adapter: bool,
-        ln_before => ln_before: bool,
-        ln_after => ln_after: bool,
-        layer_norm_eps => layer_norm_eps: f64,
-        is_parallel => is_parallel: bool,
-        scaling => scaling: f64,
-        use_gating => use_gating: bool,
-        original_ln_before => original_ln_before: bool,
-        original_ln_after => original_ln_after: bool,
-        residual_before_ln => residual_before_ln: bool,
-        adapter_residual_before_ln => adapter_residual_before_ln: bool,
-        leave_out => leave_out: LeaveOut,
-        dropout => dropout: f64,
-    }
-}
-
 impl BottleneckConfig {
-    /// Adapters whose bottleneck is `reduction_factor` times narrower than the hidden state, otherwise the default.
-    pub fn new(reduction_factor: f64) -> Self {
-        Self { reduction_factor, ..Self::default() }
-    }
-
-    /// Sets the field `bottleneck_size`. A size of 0 counts as 1.
-    #[must_use]
-    pub fn bottleneck_size(self, size: usize) -> Self {
-        Self { bottleneck_size: Some(nonzero(size)), ..self }
-    }
-
     /// Whether an adapter acts at `site`.
     pub(crate) fn wants(&self, site: &Site) -> bool {
         const ROLES: [SiteRole; 3] = [SiteRole::SELF_ATTENTION, SiteRole::CROSS_ATTENTION, SiteRole::FEED_FORWARD];

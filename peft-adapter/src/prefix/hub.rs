@@ -26,8 +26,8 @@ const CROSS: SiteRole = SiteRole::new("cross.kv");
 /// kind (encoder, decoder, cross), and `U: [2 · dim, m]`, `c: [2 · dim]` of each attention. AdapterHub has one large map for
 /// all attentions of a kind; `U` and `c` are its rows for one attention.
 ///
-/// Gates are 1, or with `use_gating` the mean over the queries `x` of `sigmoid(x Gᵀ + g)` with `G: [1 or 2, d]`; in decoding
-/// step by step each token has its own gate. Decoding therefore differs from a forward pass over the whole sentence, in
+/// Gates are 1. With `use_gating` a gate is the mean over the queries `x` of `sigmoid(x Gᵀ + g)` with `G: [1 or 2, d]`. In
+/// decoding step by step each token has its own gate, so decoding differs from a forward pass over the whole sentence, in
 /// AdapterHub and here.
 ///
 /// At the start `P` and `E` are normal with deviation 1, the maps uniform in ±1/√fan_in (as in PyTorch), and `G` normal with

@@ -19,16 +19,16 @@ const UNCOUNTED_PAST: SiteRole = SiteRole::new("self.uncounted_past");
 ///
 /// `K' = [P_k; K]`, `V' = [P_v; V]` in the decoder's self-attention of every layer, with `P = [P_k, P_v]: [p, 2 · dim]`,
 /// `dim` the features of all heads and `p = num_virtual_tokens`. The prefix is a past: relative position biases are those of
-/// tokens decoded before the first one. Encoder and cross-attention have none, because `peft` (0.21 with transformers 4.57)
-/// empties the cache of cross-attention again.
+/// tokens decoded before the first one. Encoder and cross-attention have no prefix, because `peft` (0.21 with transformers
+/// 4.57) empties the cache of cross-attention.
 ///
 /// With `prefix_projection`, `P = tanh(E Wᵀ + b) Uᵀ + c` (section 4.3) with `E: [p, d]` and `W: [m, d]` shared by all
 /// layers, `U: [2 · dim, m]` and `c: [2 · dim]` of each. `peft` has one large map; `U` and `c` are its rows for one layer.
 /// At the start `P` or `E` is normal with deviation 1, and the maps are uniform in ±1/√fan_in (as in PyTorch).
 ///
-/// `peft`'s own table has an oddity that is not repeated here: with its default `num_transformer_submodules = 2` layer `i` of
-/// `L` reads the part `2i mod L` of the table, so that for even `L` two layers share a prefix and half of the table does
-/// nothing. Here each layer has its own; reading a folder gives each layer what it read there.
+/// The table of `peft` has an oddity: with its default `num_transformer_submodules = 2`, layer `i` of `L` reads part
+/// `2i mod L` of the table. For even `L` two layers then share a prefix, and half of the table is not used. Here each layer
+/// has its own prefix. [`read_peft`](crate::files::read_peft) gives each layer the part that it reads in `peft`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PrefixTuningConfig {
