@@ -17,7 +17,7 @@
 //! let generator = HyperConfig::default().build(&plan, &tasks, store.var_builder())?;
 //! let weights = generator.generate(&Condition::Task(tasks.index("slots")?))?;
 //! // A scale begins at one, generated or not.
-//! assert_eq!(weights.entry(0)[0].to_vec1::<f32>()?, [1.; 8]);
+//! assert_eq!(weights.of_target(0)[0].to_vec1::<f32>()?, [1.; 8]);
 //! # Ok::<(), peft_core::Error>(())
 //! ```
 //!

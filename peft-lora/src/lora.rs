@@ -136,7 +136,7 @@ mod tests {
     fn each_row_may_have_its_own_weights() {
         let (plan, weights, sites) = setup();
         let q = sites.find("layers.0.q").unwrap();
-        let other = AdapterWeights::new(vec![weights.entry(0).iter().map(|w| (w * 3.).unwrap()).collect()]);
+        let other = AdapterWeights::new(vec![weights.of_target(0).iter().map(|w| (w * 3.).unwrap()).collect()]);
         let x = Tensor::new(&[[[1f32, 2., 3.]], [[0.5, -1., 2.]]], &Device::Cpu).unwrap();
         let run = |weights: &AdapterWeights, x: &Tensor| {
             let active = ActiveAdapters::new(&plan, weights).unwrap();

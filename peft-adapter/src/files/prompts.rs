@@ -184,7 +184,7 @@ type Written = (usize, Tensor, Value);
 
 fn prompt_table(adapter: &AdapterCheckpoint, sites: &Sites) -> Result<Written> {
     let (_, weights) = adapter.build(sites, &Device::Cpu)?;
-    let [table] = peft_core::take(weights.entry(0))?;
+    let [table] = peft_core::take(weights.of_target(0))?;
     let (tokens, width) = table.dims2()?;
     let more = json!({
         "num_attention_heads": heads(sites),
@@ -212,7 +212,7 @@ fn prefix_table(adapter: &AdapterCheckpoint, sites: &Sites) -> Result<Written> {
     let mut parts = vec![Tensor::zeros((tokens, both), DType::F32, &Device::Cpu)?; layers];
     for (layer, target) in plan.targets().iter().enumerate() {
         if let Some(part) = parts.get_mut(part_of(layer, SUBMODULES, layers)) {
-            *part = config.rows(&target.site, weights.entry(layer))?;
+            *part = config.rows(&target.site, weights.of_target(layer))?;
         }
     }
     let more = json!({
