@@ -38,6 +38,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`PeftModel`] puts a backbone, methods and a generator together, so that training takes a few lines. A model that implements
+//! [`Backbone`](model::Backbone) can be used with it.
+//!
 //! To write a method, implement [`PeftConfig`] and [`PeftModule`]; to write a source of weights, [`GeneratorConfig`] and
 //! [`WeightGenerator`]. The feature `conformance` has the checks that every method should pass.
 
@@ -49,6 +52,7 @@ pub mod adapters;
 pub mod conformance;
 pub mod generators;
 pub mod methods;
+pub mod model;
 pub mod near;
 pub mod plan;
 pub mod prelude;
@@ -68,6 +72,7 @@ pub use config::nonzero;
 pub use error::{Error, Result};
 pub use generators::{PEFT_PREFIX, generate_rows};
 pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};
+pub use model::{DEFAULT_ADAPTER, IntoCondition, PeftModelBuilder, PeftParts};
 pub use prelude::*;
 pub use sites::PrefixPlacement;
 pub use weights::initial;

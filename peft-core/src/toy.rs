@@ -1,6 +1,10 @@
 //! The sites of a toy backbone and a toy method, for examples and tests.
 
+mod backbone;
+
 use serde::{Deserialize, Serialize};
+
+pub use backbone::ToyBackbone;
 
 use crate::{
     Ctx, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, SiteRole, Sites, Stack, TargetModules,

@@ -4,11 +4,11 @@ use candle_core::Tensor;
 
 use crate::{ActiveAdapters, Ctx, Result, Sites};
 
-/// The number of rows in the batch of a [`Backbone`].
+/// The number of rows in the batch of a [`TestBackbone`].
 pub const ROWS: usize = 3;
 
 /// A backbone that runs on a fixed batch of [`ROWS`] rows.
-pub trait Backbone {
+pub trait TestBackbone {
     /// Where methods may act.
     fn sites(&self) -> &Sites;
 
@@ -23,5 +23,5 @@ pub trait Backbone {
     ///
     /// # Errors
     /// As the methods' own.
-    fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)>;
+    fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn TestBackbone>, usize)>;
 }

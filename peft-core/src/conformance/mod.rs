@@ -1,6 +1,6 @@
 //! Checks for authors of methods: gradients, merging, saving, mixed batches and more. Every method of this workspace passes them.
 //!
-//! [`check`] takes a configuration, a generator and a [`Backbone`]. The kit includes one: [`Toy`], with sites of every kind.
+//! [`check`] takes a configuration, a generator and a [`TestBackbone`]. The kit includes one: [`Toy`], with sites of every kind.
 //!
 //! ```
 //! use peft_core::conformance::{Toy, check};
@@ -24,7 +24,7 @@ mod subject;
 mod tests;
 mod toy;
 
-pub use backbone::{Backbone, ROWS};
+pub use backbone::{ROWS, TestBackbone};
 pub use report::{Outcome, Report};
 pub use toy::Toy;
 
@@ -35,7 +35,7 @@ use subject::Subject;
 ///
 /// # Errors
 /// If the method cannot be put on the backbone at all. What a check finds is in the report.
-pub fn check(method: &dyn PeftConfig, generator: &dyn GeneratorConfig, backbone: &dyn Backbone) -> Result<Report> {
+pub fn check(method: &dyn PeftConfig, generator: &dyn GeneratorConfig, backbone: &dyn TestBackbone) -> Result<Report> {
     let subject = Subject::new(method, generator, backbone)?;
     let outcomes = checks::ALL.iter().map(|(name, check)| {
         let outcome = check(&subject).unwrap_or_else(|error| Outcome::Failed(format!("stopped: {error}")));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use super::backbone::{Backbone, ROWS};
+use super::backbone::{ROWS, TestBackbone};
 use crate::rng::{Stream, stream_of};
 use crate::{
     ActiveAdapters, AdapterWeights, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, Result, Tasks,
@@ -22,7 +22,7 @@ const NOISE: f64 = 0.03;
 pub(super) struct Subject<'a> {
     pub(super) method: &'a dyn PeftConfig,
     pub(super) generator: &'a dyn GeneratorConfig,
-    pub(super) backbone: &'a dyn Backbone,
+    pub(super) backbone: &'a dyn TestBackbone,
     pub(super) plan: Plan,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Subject<'a> {
     pub(super) fn new(
         method: &'a dyn PeftConfig,
         generator: &'a dyn GeneratorConfig,
-        backbone: &'a dyn Backbone,
+        backbone: &'a dyn TestBackbone,
     ) -> Result<Self> {
         let plan = Plan::resolve(backbone.sites(), &[dyn_clone::clone_box(method)])?;
         let subject = Self { method, generator, backbone, plan };

@@ -2,7 +2,7 @@
 
 use candle_core::{D, DType, Device, Tensor};
 
-use super::backbone::{Backbone, ROWS};
+use super::backbone::{ROWS, TestBackbone};
 use crate::rng::{Stream, stream_of};
 use crate::{
     ActiveAdapters, Ctx, Error, PrefixPlacement, Residual, Result, Site, SiteId, SiteInput, SiteKind, SiteRole, Sites,
@@ -119,7 +119,7 @@ impl Toy {
     }
 }
 
-impl Backbone for Toy {
+impl TestBackbone for Toy {
     fn sites(&self) -> &Sites {
         &self.sites
     }
@@ -137,7 +137,7 @@ impl Backbone for Toy {
         Ok(h.narrow(1, length - LENGTH, LENGTH)?.contiguous()?)
     }
 
-    fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)> {
+    fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn TestBackbone>, usize)> {
         let mut merged = self.clone();
         let mut sites = 0;
         for weight in merged.weights_mut() {
