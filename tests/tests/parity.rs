@@ -202,7 +202,7 @@ fn generated_weights() {
                 Some((e, param))
             });
             let (target, param) = place.unwrap_or_else(|| panic!("{}: no {weight} at {site}", golden.name));
-            gap(&weights.entry(target)[param], &theirs)
+            gap(&weights.of_target(target)[param], &theirs)
         });
         Some(errors.fold(0., f64::max) / GENERATED_TOLERANCE)
     });

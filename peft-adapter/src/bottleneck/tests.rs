@@ -147,7 +147,7 @@ fn rows_may_have_different_weights() {
         let plan = plan.unwrap();
         let more: [&[f32]; 6] = [&[2., 4.], &[0.5, 1.], &[10., 20.], &[0.5, 0.25], &[0.3, -0.1], &[0.2]];
         let one = weights(&plan, &[&PROJECTIONS[..], &more].concat());
-        let other = AdapterWeights::new(vec![one.entry(0).iter().map(|w| (w * 0.7).unwrap()).collect()]);
+        let other = AdapterWeights::new(vec![one.of_target(0).iter().map(|w| (w * 0.7).unwrap()).collect()]);
         let tensor = |v: [[f32; 2]; 4]| Tensor::new(&v, &Device::Cpu).unwrap().reshape((2, 2, 2)).unwrap();
         let h = tensor([[1., 2.], [3., -4.], [0.5, 6.], [7., 8.]]);
         let y = tensor([[2., 1.], [-3., 4.], [5., 0.5], [1., 9.]]);

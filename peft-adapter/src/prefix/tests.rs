@@ -89,7 +89,7 @@ fn a_table_stands_in_front_of_keys_and_values() {
     let weights = weights(&plan, 1);
     let out = apply(&plan, &weights, "decoder.self.kv", 0..2);
     assert_eq!(out.dims(), [2, 3, 2 * KEYS]);
-    let table = weights.entry(1)[0].to_vec2::<f32>().unwrap();
+    let table = weights.of_target(1)[0].to_vec2::<f32>().unwrap();
     for (row, own) in out.to_vec3::<f32>().unwrap().iter().zip(inputs().0.to_vec3::<f32>().unwrap()) {
         assert_eq!(row[..2], table[..]);
         assert_eq!(row[2], own[0]);
@@ -108,7 +108,7 @@ fn gates_scale_keys_and_values_by_the_mean_over_the_queries() {
     for shared in [true, false] {
         let plan = resolve(flat(true, shared)).unwrap();
         let weights = weights(&plan, 2);
-        let [table, weight, bias] = peft_core::take(weights.entry(2)).unwrap();
+        let [table, weight, bias] = peft_core::take(weights.of_target(2)).unwrap();
         let (table, weight) = (table.to_vec2::<f32>().unwrap(), weight.to_vec2::<f32>().unwrap());
         let bias = bias.to_vec1::<f32>().unwrap();
         assert_eq!(weight.len(), if shared { 1 } else { 2 });
@@ -142,7 +142,7 @@ fn a_projection_is_one_network_with_rows_for_each_attention() {
     assert_eq!(keys, expected.map(|(name, dims)| (name.to_owned(), dims)));
 
     let weights = weights(&plan, 3);
-    let [e, w, b, u, c] = peft_core::take(weights.entry(1)).unwrap();
+    let [e, w, b, u, c] = peft_core::take(weights.of_target(1)).unwrap();
     let hidden = e.matmul(&w.t().unwrap()).unwrap().broadcast_add(b).unwrap().tanh().unwrap();
     let prefix = hidden.matmul(&u.t().unwrap()).unwrap().broadcast_add(c).unwrap();
     let out = apply(&plan, &weights, "decoder.self.kv", 1..2).narrow(1, 0, 2).unwrap().squeeze(0).unwrap();

@@ -4,17 +4,18 @@ use super::stack::ActiveAdapters;
 use crate::{Error, Result};
 
 impl<'a> ActiveAdapters<'a> {
-    /// One batch whose rows use different adapters: row `b` uses `adapters[rows[b]]`, and the bare backbone where that is
+    /// One batch whose rows use different adapters: row `b` uses `adapters[rows[b]]`, or the bare backbone if `rows[b]` is
     /// `None`.
     ///
-    /// At each site the rows of an adapter are gathered, its methods applied, and the results put back, so that each row
-    /// comes out as it would in a batch of its own. An adapter with weights by row must have them for all rows of the
-    /// batch; those of the rows that use it count. The same holds for an adapter that is itself made by `by_row`.
+    /// At each site the rows of an adapter are gathered, its methods are applied, and the results are put back. Each row
+    /// gives the same output as in a batch of its own. An adapter with different weights by row must have weights for all
+    /// rows of the batch, though only those of the rows that use it matter. The same is true of an adapter that was itself
+    /// made by `by_row`.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if a row names an adapter that is not there; if the rows do not all use the same adapter and one
-    /// of those in use puts positions in front of the input or of keys and values, since rows of one batch have one length;
-    /// if an adapter was made for another number of rows.
+    /// [`Error::Mismatch`] in three cases: a row names an adapter that does not exist; an adapter was made for another number
+    /// of rows; or the rows use different adapters and one of these puts positions in front of the input or of keys and
+    /// values (all rows of a batch must have one length).
     pub fn by_row(rows: &[Option<usize>], adapters: &[Self]) -> Result<Self> {
         let unknown = rows.iter().enumerate().find_map(|(b, a)| a.filter(|a| *a >= adapters.len()).map(|a| (b, a)));
         if let Some((row, adapter)) = unknown {
@@ -40,17 +41,17 @@ impl<'a> ActiveAdapters<'a> {
         Ok(Self(layers))
     }
 
-    /// Whether every row of a batch meets the same methods and weights, so that rows may be cut and joined at will.
+    /// Whether all rows of a batch use the same methods and weights. Then rows can be dropped and reordered freely.
     pub fn is_uniform(&self) -> bool {
         self.0.iter().all(|layer| layer.rows().is_none() && layer.batched().next().is_none())
     }
 
-    /// The same adapters for the batch whose row `i` is row `index[i]` of this one, such as the rows that decoding goes on
-    /// with: weights with a batch axis and the choice of [`by_row`](Self::by_row) follow their rows. A row may be named
-    /// more than once, as the beams of a sentence are.
+    /// The same adapters for the batch whose row `i` is row `index[i]` of this one. Weights with a batch axis and the choice
+    /// of [`by_row`](Self::by_row) follow their rows. A row may appear more than once. Decoding uses it when sentences
+    /// finish and when beams split.
     ///
     /// # Errors
-    /// If a row does not exist and something differs by row.
+    /// If a row does not exist, and the adapters or their weights differ by row.
     pub fn select_rows(&self, index: &[u32]) -> Result<Self> {
         let layers = self.0.iter().map(|layer| layer.select(index).transpose());
         layers.flatten().collect::<Result<_>>().map(Self)

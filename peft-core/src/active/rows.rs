@@ -27,14 +27,14 @@ impl Rows {
         self.at.is_empty()
     }
 
-    /// Fails if the batch has another number of rows than `batch`.
+    /// Fails if these rows belong to a batch whose number of rows is not `batch`.
     pub(super) fn check(&self, batch: usize) -> Result<()> {
         if self.batch == batch {
             return Ok(());
         }
         Err(Error::Mismatch(format!(
-            "the active adapters were chosen for {} rows, the batch has {batch}; use select_rows where rows leave or \
-             multiply",
+            "the active adapters were chosen for {} rows, the batch has {batch}; call select_rows when rows are dropped or \
+             repeated",
             self.batch
         )))
     }
@@ -45,8 +45,7 @@ impl Rows {
         Ok(x.contiguous()?.index_select(&Tensor::new(self.at.as_slice(), x.device())?, 0)?)
     }
 
-    /// `x [batch, ..]` with `mine` in these rows. Every row is copied as it is: nothing is added up, so that the others
-    /// stay equal to the bit.
+    /// `x [batch, ..]` with `mine` in these rows. Rows are copied, not added, so that the other rows stay equal to the bit.
     pub(super) fn scatter(&self, mine: &Tensor, x: &Tensor) -> Result<Tensor> {
         let mut index: Vec<u32> = Self::all(self.batch)?.at;
         for (place, &row) in (self.batch as u32..).zip(&self.at) {
@@ -58,14 +57,14 @@ impl Rows {
         Ok(both.index_select(&Tensor::new(index, x.device())?, 0)?)
     }
 
-    /// Those of these rows that are among `keep` (ascending), and their places among these.
+    /// Those of these rows that are in `keep` (ascending), and their indices among these rows.
     pub(super) fn keep(&self, keep: &[u32]) -> (Vec<u32>, Self) {
         let kept = (0..).zip(&self.at).filter(|(_, row)| keep.binary_search(row).is_ok());
         let (places, at) = kept.map(|(place, &row)| (place, row)).unzip();
         (places, Self { batch: self.batch, at })
     }
 
-    /// These rows in the batch whose row `i` is row `index[i]` of this one, and which of these each one was.
+    /// These rows in the batch whose row `i` is row `index[i]` of this one, and the index of each among these rows.
     pub(super) fn select(&self, index: &[u32]) -> Result<(Vec<u32>, Self)> {
         if let Some(row) = index.iter().find(|&&row| row as usize >= self.batch) {
             return Err(Error::Mismatch(format!("row {row} was selected from a batch of {} rows", self.batch)));

@@ -9,16 +9,16 @@ use super::input::{Residual, SiteInput};
 use super::layer::Layer;
 use crate::{AdapterWeights, Ctx, Fused, Plan, Result, SiteId};
 
-/// The methods that are active in one forward pass, with their weights: one adapter, a stack of several, one for each row
-/// of the batch, or none.
+/// The methods that act in one forward pass, with their weights: one adapter, several one after the other, one for each row of
+/// the batch, or none.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
 /// use peft_core::toy::{Scale, toy_sites};
-/// use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, SiteInput, TargetModules};
+/// use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, SiteInput};
 ///
 /// let sites = toy_sites(1, 2);
-/// let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale { target_modules: TargetModules::suffixes(["q"]) })];
+/// let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale::new(["q"]))];
 /// let plan = Plan::resolve(&sites, &methods)?;
 /// let by = |factor: f32| -> Result<ActiveAdapters<'_>, Box<dyn std::error::Error>> {
 ///     let weights = vec![vec![Tensor::new(&[factor, factor], &Device::Cpu)?]];
@@ -47,30 +47,30 @@ impl<'a> ActiveAdapters<'a> {
         Self::default()
     }
 
-    /// `plan` with the weights of `weights`.
+    /// One adapter: `plan` with `weights`.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Mismatch`](crate::Error::Mismatch) if the weights
-    /// was made for another plan.
+    /// were made for another plan.
     pub fn new(plan: &'a Plan, weights: impl Into<Cow<'a, AdapterWeights>>) -> Result<Self> {
         Ok(Self(vec![Layer::new(plan, weights.into())?]))
     }
 
-    /// `plan` with a weights that [`ActiveAdapters::new`] has accepted before.
+    /// The same with weights that [`ActiveAdapters::new`] has accepted before.
     pub(crate) fn trusted(plan: &'a Plan, weights: &'a AdapterWeights) -> Self {
         Self(vec![Layer::trusted(plan, Cow::Borrowed(weights))])
     }
 
-    /// Several adapters on all rows: at each site the first acts first, and the next one on its output.
+    /// Several adapters on all rows. At each site they act in order, each on the output of the one before.
     pub fn stack(adapters: impl IntoIterator<Item = Self>) -> Self {
         Self(adapters.into_iter().flat_map(|active| active.0).collect())
     }
 
-    /// The output of `site`, after every method that acts there; `output` itself where none does.
+    /// The output of `site` after all methods that act there; `here.output` itself if none does.
     ///
     /// # Errors
-    /// As the methods' own; [`Error::Mismatch`](crate::Error::Mismatch) if the batch has another number of rows than
-    /// [`by_row`](Self::by_row) was given.
+    /// As the methods' own; [`Error::Mismatch`](crate::Error::Mismatch) if the adapters were chosen [by row](Self::by_row) for
+    /// another number of rows.
     pub fn apply(&self, site: SiteId, mut here: SiteInput<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         for layer in &self.0 {
             here.output = layer.apply(site, &here, ctx)?;

@@ -12,7 +12,7 @@ use crate::{
 const CPU: &Device = &Device::Cpu;
 
 fn scale(targets: &[&str]) -> Box<dyn PeftConfig> {
-    Box::new(Scale { target_modules: TargetModules::suffixes(targets.iter().copied()) })
+    Box::new(Scale::new(targets))
 }
 
 fn plan(targets: &[&str]) -> (Sites, Plan) {
@@ -126,15 +126,15 @@ fn rows_that_do_not_exist_and_batches_of_another_size_are_refused() {
     let three_rows =
         ActiveAdapters::new(&plan, AdapterWeights::rows(&[weights(1, 2., 2.)], &[0, 0, 0]).unwrap()).unwrap();
     let error = ActiveAdapters::by_row(&[Some(0), None], &[three_rows]).unwrap_err().to_string();
-    assert_eq!(error, "layers.0.q.scale: the weights of 2 rows were expected, found shape [3, 2]");
+    assert_eq!(error, "layers.0.q.scale: expected weights for 2 rows, found shape [3, 2]");
 }
 
 #[test]
 fn an_adapter_that_makes_rows_longer_needs_all_rows() {
     let mut sites = Sites::default();
     let kind = SiteKind::Input { dim: 2 };
-    let position = SiteRole::new("input");
-    sites.add(Site { path: "embed".into(), stack: Stack::Decoder, layer: 0, role: position, kind });
+    let role = SiteRole::INPUT;
+    sites.add(Site { path: "embed".into(), stack: Stack::Decoder, layer: 0, role, kind });
     let plan = Plan::resolve(&sites, &[scale(&["embed"])]).unwrap();
     let adapter = [ActiveAdapters::new(&plan, weights(1, 2., 2.)).unwrap()];
     let error = ActiveAdapters::by_row(&[Some(0), None], &adapter).unwrap_err().to_string();

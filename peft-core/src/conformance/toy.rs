@@ -2,7 +2,7 @@
 
 use candle_core::{D, DType, Device, Tensor};
 
-use super::{Backbone, ROWS};
+use super::backbone::{ROWS, TestBackbone};
 use crate::rng::{Stream, stream_of};
 use crate::{
     ActiveAdapters, Ctx, Error, PrefixPlacement, Residual, Result, Site, SiteId, SiteInput, SiteKind, SiteRole, Sites,
@@ -18,8 +18,8 @@ const D_FF: usize = 12;
 /// Tokens of a row.
 const LENGTH: usize = 4;
 
-/// An encoder block and a decoder block, one behind the other, with random fixed weights: norm, attention, norm and
-/// feed-forward, with sites of every [`SiteKind`] under the names that T5's have.
+/// An encoder block and then a decoder block with fixed random weights: norm, attention, norm and feed-forward. It has sites of
+/// every [`SiteKind`], with the names that T5 uses.
 #[derive(Debug, Clone)]
 pub struct Toy {
     sites: Sites,
@@ -31,7 +31,7 @@ pub struct Toy {
 #[derive(Debug, Clone)]
 struct Weight {
     value: Tensor,
-    /// Taken away once something is merged.
+    /// `None` after a merge.
     site: Option<SiteId>,
 }
 
@@ -119,7 +119,7 @@ impl Toy {
     }
 }
 
-impl Backbone for Toy {
+impl TestBackbone for Toy {
     fn sites(&self) -> &Sites {
         &self.sites
     }
@@ -132,12 +132,12 @@ impl Backbone for Toy {
         for block in &self.blocks {
             h = block.forward(&h, active, ctx)?;
         }
-        // What methods put in front has been seen; it is no output.
+        // Positions that methods put in front are not part of the output.
         let length = h.dim(1)?;
         Ok(h.narrow(1, length - LENGTH, LENGTH)?.contiguous()?)
     }
 
-    fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)> {
+    fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn TestBackbone>, usize)> {
         let mut merged = self.clone();
         let mut sites = 0;
         for weight in merged.weights_mut() {
@@ -186,20 +186,20 @@ impl Block {
         active.residual(ffn, Residual { h: &h, y, dropout: 0. }, ctx)
     }
 
-    /// Single-headed, but for the name: sites only need to know how many heads share the features.
+    /// Attention with one head. Its sites still say that two heads share the features.
     fn attend(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let [q, k, v, o, ..] = &self.maps;
-        let beside = [k.linear(x, active, ctx)?, v.linear(x, active, ctx)?];
-        let mut beside = Tensor::cat(&beside, D::Minus1)?;
+        let key_values = [k.linear(x, active, ctx)?, v.linear(x, active, ctx)?];
+        let mut key_values = Tensor::cat(&key_values, D::Minus1)?;
         for site in self.front {
             if !active.is_idle(site) {
-                beside = active.apply(site, SiteInput::new(x, beside), ctx)?;
+                key_values = active.apply(site, SiteInput::new(x, key_values), ctx)?;
             }
         }
-        if beside.dim(D::Minus1)? != 2 * INNER {
+        if key_values.dim(D::Minus1)? != 2 * INNER {
             return Err(Error::Mismatch("keys and values have changed their features".into()));
         }
-        let (k, v) = (beside.narrow(2, 0, INNER)?.contiguous()?, beside.narrow(2, INNER, INNER)?.contiguous()?);
+        let (k, v) = (key_values.narrow(2, 0, INNER)?.contiguous()?, key_values.narrow(2, INNER, INNER)?.contiguous()?);
         let scores = q.linear(x, active, ctx)?.matmul(&k.transpose(1, 2)?.contiguous()?)?;
         let weights = ops::softmax(&scores, Kernels::Plain)?;
         o.linear(&weights.matmul(&v)?, active, ctx)

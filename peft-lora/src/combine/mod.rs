@@ -1,8 +1,8 @@
 //! One LoRA adapter from several: `add_weighted_adapter`.
 //!
-//! - `options`: how they are combined.
+//! - `options`: the options.
 //! - `source`: `A`, `B` and the scale of each adapter at each site.
-//! - `arithmetic`: weighted sums, with elements dropped or outvoted.
+//! - `arithmetic`: weighted sums, TIES, DARE and magnitude pruning.
 //! - `svd`: the best low-rank factors of a sum.
 
 mod arithmetic;
@@ -23,7 +23,8 @@ use crate::LoraConfig;
 use arithmetic::Arithmetic;
 use source::{At, Factors, Source};
 
-pub use options::{Combination, CombinationType, MajoritySignMethod};
+pub use arithmetic::MajoritySignMethod;
+pub use options::{Combination, CombinationType};
 
 /// Adds the adapter `name`, a combination of the LoRA adapters `parts`, each with its factor (a negative factor subtracts). The
 /// other adapters stay as they are. The rules are those of Hugging Face `peft`; see [`CombinationType`].
@@ -41,7 +42,7 @@ pub use options::{Combination, CombinationType, MajoritySignMethod};
 /// let sites = toy_sites(1, 2);
 /// let mut adapters = Adapters::new(&sites);
 /// for (name, value) in [("home", 1f32), ("media", 2.)] {
-///     let config = LoraConfig { r: 1.try_into()?, lora_alpha: 3., ..LoraConfig::default() };
+///     let config = LoraConfig::new(1).alpha(3.);
 ///     let mut weights = BTreeMap::new();
 ///     for site in ["q", "v"] {
 ///         let key = |part| format!("base_model.model.layers.0.{site}.lora_{part}.weight");
@@ -52,7 +53,7 @@ pub use options::{Combination, CombinationType, MajoritySignMethod};
 ///     adapters.load_adapter(name, &AdapterCheckpoint { methods, weights }, &Device::Cpu)?;
 /// }
 ///
-/// let options = Combination { combination_type: CombinationType::Cat, ..Combination::default() };
+/// let options = Combination::new(CombinationType::Cat);
 /// add_weighted_adapter(&mut adapters, "both", &[("home", 0.5), ("media", -1.)], &options)?;
 /// let (q, w) = (sites.find("layers.0.q").ok_or("no such site")?, Tensor::zeros((2, 2), DType::F32, &Device::Cpu)?);
 /// let delta = adapters.get("both")?.merge(q, &w)?.weight().ok_or("LoRA merges")?;
@@ -116,7 +117,7 @@ fn concatenated(at: &[At<'_>]) -> Result<Factors> {
     Ok(Factors { a: Tensor::cat(&a, 0)?, b: Tensor::cat(&b, 1)? })
 }
 
-/// `A` and `B` each by themselves, with the root of the factor: the sign goes to `A` alone, so that it counts once.
+/// `A` and `B` separately, each with the root of the factor. Only `A` gets the sign, so that it counts once.
 fn elementwise(path: &str, at: &[At<'_>], arithmetic: &Arithmetic) -> Result<Factors> {
     if let Some(other) = at.iter().find(|x| Some(x.rank()) != at.first().map(At::rank)) {
         let ranks: Vec<String> = at.iter().map(|x| format!("{} of {:?}", x.rank(), x.name)).collect();
@@ -138,10 +139,10 @@ fn elementwise(path: &str, at: &[At<'_>], arithmetic: &Arithmetic) -> Result<Fac
     })
 }
 
-/// The factors at all sites as one adapter of the largest rank; smaller ones are filled with zeros.
+/// The factors at all sites as one adapter of the largest rank. Smaller ones are padded with zeros.
 fn as_adapter(factors: &[(&str, Factors)]) -> Result<AdapterCheckpoint> {
     let rank = factors.iter().map(|(_, f)| f.rank()).max().and_then(NonZeroUsize::new);
-    let rank = rank.ok_or_else(|| Error::Mismatch("add_weighted_adapter: the adapters act nowhere".into()))?;
+    let rank = rank.ok_or_else(|| Error::Mismatch("add_weighted_adapter: the adapters act at no site".into()))?;
     let mut weights = BTreeMap::new();
     for (path, Factors { a, b }) in factors {
         let missing = |have: usize| rank.get() - have;
@@ -149,11 +150,7 @@ fn as_adapter(factors: &[(&str, Factors)]) -> Result<AdapterCheckpoint> {
         weights.insert(format!("{PEFT_PREFIX}.{path}.{}", source::A), a);
         weights.insert(format!("{PEFT_PREFIX}.{path}.{}", source::B), b);
     }
-    let config = LoraConfig {
-        r: rank,
-        lora_alpha: rank.get() as f64,
-        target_modules: TargetModules::suffixes(factors.iter().map(|(path, _)| *path)),
-        ..LoraConfig::default()
-    };
+    let targets = TargetModules::suffixes(factors.iter().map(|(path, _)| *path));
+    let config = LoraConfig::new(rank.get()).alpha(rank.get() as f64).target_modules(targets);
     Ok(AdapterCheckpoint { methods: vec![Box::new(config)], weights })
 }

@@ -42,7 +42,7 @@ fn delta(adapters: &Adapters, name: &str, site: &str, dim: usize) -> Tensor {
 /// `A` and `B` at the first site.
 fn factors(adapters: &Adapters, name: &str) -> [Vec<f32>; 2] {
     let (_, weights) = adapters.parts(name).unwrap();
-    [0, 1].map(|part| weights.entry(0)[part].flatten_all().unwrap().to_vec1().unwrap())
+    [0, 1].map(|part| weights.of_target(0)[part].flatten_all().unwrap().to_vec1().unwrap())
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f32 {

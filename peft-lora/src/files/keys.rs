@@ -1,4 +1,4 @@
-//! The keys and values of `peft`'s files in ours.
+//! Keys and values of `peft`'s files, converted to ours and back.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::base::BaseModel;
 use crate::dora::{MAGNITUDE_DELTA, row_norms};
 use crate::full::WEIGHT_DELTA;
 
-/// The name that old files still carry in their keys.
+/// The adapter's name, which is part of the keys in old files.
 const ADAPTER_NAME: &str = ".default";
 
-/// One weight: its key here and there.
+/// One weight: our key and `peft`'s.
 struct Key {
     ours: String,
     theirs: String,
@@ -21,7 +21,7 @@ struct Key {
     offset: Option<Tensor>,
 }
 
-/// The weights of a plan, here and there.
+/// The weights of a plan.
 pub(super) struct Keys(Vec<Key>);
 
 impl Keys {
@@ -32,7 +32,7 @@ impl Keys {
         weights.collect::<Result<_>>().map(Self)
     }
 
-    /// Their tensors as ours. All or nothing.
+    /// Their tensors as ours. Every key must be used, and none may be missing.
     pub(super) fn read(self, theirs: BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
         let mut theirs: BTreeMap<String, Tensor> =
             theirs.into_iter().map(|(name, tensor)| (name.replace(ADAPTER_NAME, ""), tensor)).collect();

@@ -63,7 +63,7 @@ pub(super) fn write(config: &PrefixTuningConfig, adapter: &AdapterCheckpoint, si
     let mut parts = vec![Tensor::zeros((num_virtual_tokens, both), DType::F32, &Device::Cpu)?; layers];
     for (layer, target) in plan.targets().iter().enumerate() {
         if let Some(part) = parts.get_mut(part_of(layer, SUBMODULES, layers)) {
-            *part = config.rows(&target.site, weights.entry(layer))?;
+            *part = config.rows(&target.site, weights.of_target(layer))?;
         }
     }
     let fields = json!({

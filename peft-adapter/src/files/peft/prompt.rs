@@ -28,7 +28,7 @@ pub(super) fn read(folder: &PeftFolder, fields: &Fields, sites: &Sites) -> Resul
 
 pub(super) fn write(adapter: &AdapterCheckpoint, sites: &Sites) -> Result<Written> {
     let (_, weights) = adapter.build(sites, &Device::Cpu)?;
-    let [table] = peft_core::take(weights.entry(0))?;
+    let [table] = peft_core::take(weights.of_target(0))?;
     let (num_virtual_tokens, width) = table.dims2()?;
     let encoder = sites.iter().filter(|site| site.stack == Stack::Encoder);
     let fields = json!({

@@ -1,4 +1,4 @@
-//! Which weights a method needs at a site, and how they begin.
+//! The weights that a method needs at a site, and their initial values.
 
 use std::borrow::Cow;
 
@@ -18,9 +18,9 @@ pub const fn normal(stdev: f64) -> Init {
     Init::Randn { mean: 0., stdev }
 }
 
-/// How a generator's output layer for one kind of weight begins.
+/// The initial values of a generator's output layer for one kind of weight.
 ///
-/// A generator computes `w = H c (+ b)` from a conditioning vector `c`; this says how `H` and `b` start.
+/// A generator computes `w = H c (+ b)` from a conditioning vector `c`. This struct has the initial values of `H` and `b`.
 #[derive(Debug, Clone, Copy)]
 pub struct HeadInit {
     /// The initial value of `H`, of shape `[elements of the weight, width of c]`.
@@ -30,8 +30,9 @@ pub struct HeadInit {
 }
 
 impl HeadInit {
-    /// The head that begins where the static weight would: a constant is generated exactly (`H` zero, `b` the
-    /// constant), a random weight with small noise around it, so that promises about initialization carry over.
+    /// A head whose first outputs look like the static weight's initial value `init`. A constant is generated exactly (`H` is
+    /// zero, `b` is the constant), a random weight with a little noise added. What a method promises about its initial
+    /// output therefore also holds with generated weights.
     pub fn from_static(init: Init) -> Self {
         let weight = match init {
             Init::Const(_) => candle_nn::init::ZERO,
@@ -41,12 +42,12 @@ impl HeadInit {
     }
 }
 
-/// Whose weight it is.
+/// Whether sites share a weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The site's own; its name is relative to the site's path.
+    /// Each site has its own. The name is relative to the site's path.
     Site,
-    /// One for all sites that ask for it, by its whole name. They must ask for the same shape.
+    /// All sites that ask for this name share one weight. They must ask for the same shape.
     Model,
 }
 
@@ -57,27 +58,27 @@ pub struct ParamSpec {
     pub name: Cow<'static, str>,
     /// Its shape.
     pub dims: Vec<usize>,
-    /// Its initial value where it is a variable of its own.
+    /// Its initial value as a plain variable.
     pub init: Init,
-    /// How a generator's head for it begins.
+    /// The initial value of a generator's head for it.
     pub head: HeadInit,
-    /// Whether it belongs to the site, or to all sites that name it.
+    /// Whether sites share it.
     pub scope: Scope,
 }
 
 impl ParamSpec {
-    /// A weight whose generated form begins where the static one does ([`HeadInit::from_static`]).
+    /// A weight of one site. Generated, it starts where the static one does ([`HeadInit::from_static`]).
     pub fn new(name: impl Into<Cow<'static, str>>, dims: impl Into<Vec<usize>>, init: Init) -> Self {
         Self { name: name.into(), dims: dims.into(), init, head: HeadInit::from_static(init), scope: Scope::Site }
     }
 
-    /// The same weight with another initial head.
+    /// Sets the initial value of a generator's head.
     pub fn with_head(mut self, weight: Init, bias: Option<Init>) -> Self {
         self.head = HeadInit { weight, bias };
         self
     }
 
-    /// The same weight, one for all sites that name it ([`Scope::Model`]).
+    /// Lets all sites that name it share the weight ([`Scope::Model`]).
     pub fn shared(mut self) -> Self {
         self.scope = Scope::Model;
         self

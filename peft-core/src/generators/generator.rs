@@ -1,4 +1,4 @@
-//! Whence the weights come: the traits that a weight generator implements.
+//! The traits that a weight generator implements.
 
 use std::fmt::Debug;
 
@@ -25,7 +25,7 @@ pub trait WeightGenerator: Debug + Send + Sync {
     fn generate(&self, condition: &Condition) -> Result<AdapterWeights>;
 }
 
-/// The tasks that a generator knows, by name; a task's number is its place in the list.
+/// The tasks that a generator knows, by name. The number of a task is its index in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tasks(Vec<String>);
 
@@ -48,7 +48,7 @@ impl Tasks {
         &self.0
     }
 
-    /// `tasks[index]`, for generators that keep one thing per task.
+    /// `things[index]`, for generators that keep one thing per task.
     ///
     /// # Errors
     /// [`Error::UnknownTask`] if there are fewer.
@@ -61,7 +61,7 @@ impl Tasks {
     }
 }
 
-/// A generator's configuration. Implement it with `#[typetag::serde(name = "my_generator")]`; the name then stands as
+/// The configuration of a generator. Implement it with `#[typetag::serde(name = "my_generator")]`. The name is then the
 /// `generator` in configuration files.
 #[typetag::serde(tag = "generator")]
 pub trait GeneratorConfig: Debug + DynClone + AsAny + Send + Sync {
@@ -74,7 +74,7 @@ pub trait GeneratorConfig: Debug + DynClone + AsAny + Send + Sync {
 
 dyn_clone::clone_trait_object!(GeneratorConfig);
 
-/// Generates for [`Condition::Rows`] by generating each distinct task once and stacking the rows.
+/// Generates weights for [`Condition::Rows`]: each distinct task once by `one`, then stacked row by row.
 ///
 /// # Errors
 /// As `one` does.
@@ -82,7 +82,7 @@ pub fn generate_rows(rows: &[usize], one: impl Fn(usize) -> Result<AdapterWeight
     let mut distinct = rows.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
-    let banks = distinct.iter().map(|&task| one(task)).collect::<Result<Vec<_>>>()?;
-    let places: Vec<usize> = rows.iter().filter_map(|r| distinct.binary_search(r).ok()).collect();
-    AdapterWeights::rows(&banks, &places)
+    let tasks = distinct.iter().map(|&task| one(task)).collect::<Result<Vec<_>>>()?;
+    let indices: Vec<usize> = rows.iter().filter_map(|r| distinct.binary_search(r).ok()).collect();
+    AdapterWeights::rows(&tasks, &indices)
 }

@@ -1,26 +1,28 @@
 //! The static generator: plain trainable variables, as in ordinary PEFT.
 
+use std::collections::BTreeMap;
+
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
-use crate::generator::generate_rows;
+use super::generator::generate_rows;
 use crate::{AdapterWeights, Condition, GeneratorConfig, Plan, Result, Scope, TargetedModule, Tasks, WeightGenerator};
 
 /// The prefix that Hugging Face `peft` puts before the path of a module.
 pub const PEFT_PREFIX: &str = "base_model.model";
 
-/// Weights that are variables of their own.
+/// Weights that are plain trainable variables.
 ///
 /// Their names are those of Hugging Face `peft`: `base_model.model.<site path>.<weight>`. With `per_task` each task owns
-/// a set, `base_model.model.<site path>.tasks.<task>.<weight>`, but for the weights of `shared`.
+/// a set, `base_model.model.<site path>.tasks.<task>.<weight>`, except for the weights named in `shared`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StaticConfig {
     /// Whether every task has weights of its own. Default: no, one set serves all.
     pub per_task: bool,
-    /// With `per_task`: the weights that the tasks share nevertheless, by a component of their name (`ln_after` shares
-    /// `adapter.ln_after.weight`). HyperFormer's static adapters share their layer norms. Default: none.
+    /// With `per_task`: the weights that all tasks share, by one component of their name. `ln_after` shares
+    /// `adapter.ln_after.weight`, as HyperFormer's static adapters share their layer norms. Default: none.
     pub shared: Vec<String>,
 }
 
@@ -69,27 +71,26 @@ impl StaticConfig {
 #[typetag::serde(name = "static")]
 impl GeneratorConfig for StaticConfig {
     fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>> {
-        let banks = if self.per_task {
+        let sets = if self.per_task {
             tasks.names().iter().map(|t| self.weights(plan, Some(t), &vb)).collect::<Result<_>>()?
         } else {
             vec![self.weights(plan, None, &vb)?]
         };
-        Ok(Box::new(StaticWeights { banks, tasks: tasks.clone(), per_task: self.per_task }))
+        Ok(Box::new(StaticWeights { sets, tasks: tasks.clone(), per_task: self.per_task }))
     }
 }
 
-/// What [`StaticConfig`] builds: one weights for all tasks, or one weights a task.
+/// What [`StaticConfig`] builds: one set of weights for all tasks, or one for each task.
 #[derive(Debug)]
 struct StaticWeights {
-    banks: Vec<AdapterWeights>,
+    sets: Vec<AdapterWeights>,
     tasks: Tasks,
     per_task: bool,
 }
 
 impl StaticWeights {
     fn weights(&self, task: usize) -> Result<&AdapterWeights> {
-        let weights = if self.per_task { task } else { 0 };
-        self.tasks.get(&self.banks, weights)
+        self.tasks.get(&self.sets, if self.per_task { task } else { 0 })
     }
 }
 
@@ -97,9 +98,21 @@ impl WeightGenerator for StaticWeights {
     fn generate(&self, condition: &Condition) -> Result<AdapterWeights> {
         match condition {
             Condition::Task(task) => self.weights(*task).cloned(),
-            // One set for all tasks needs no batch axis: every row uses the same weights.
+            // Every row uses the same weights, so no batch axis is needed.
             Condition::Rows(_) if !self.per_task => self.weights(0).cloned(),
             Condition::Rows(rows) => generate_rows(rows, |task| self.weights(task).cloned()),
         }
+    }
+}
+
+impl AdapterWeights {
+    /// The weights by the names that static ones have in files: `base_model.model.<site path>.<weight>`.
+    pub fn by_name(&self, plan: &Plan) -> BTreeMap<String, Tensor> {
+        let targets = plan.targets().iter().zip(self.iter());
+        let named = targets.flat_map(|(target, weights)| {
+            let names = target.params.iter().map(|param| format!("{PEFT_PREFIX}.{}", target.key(param)));
+            names.zip(weights.iter().cloned())
+        });
+        named.collect()
     }
 }

@@ -13,9 +13,12 @@ use crate::{Error, Result};
 
 /// A map of variables that hands out [`VarBuilder`]s.
 ///
-/// It differs from candle's `VarMap` in three ways: initial values depend on the seed and on the variable's *name* alone
-/// (not on the order of creation); the variables come out sorted by name; and values can be given beforehand, in which
-/// case every key must be used and none may be missing ([`ParamStore::from_tensors`], [`ParamStore::check_all_used`]).
+/// It differs from candle's `VarMap` in three ways:
+///
+/// - Initial values depend only on the seed and on the variable's *name*, not on the order of creation.
+/// - The variables are sorted by name.
+/// - Values can be given in advance. Then every key must be used and none may be missing ([`ParamStore::from_tensors`],
+///   [`ParamStore::check_all_used`]).
 ///
 /// ```
 /// use candle_core::Device;
@@ -41,12 +44,12 @@ struct Inner {
 }
 
 impl ParamStore {
-    /// An empty store whose variables begin at seeded random values.
+    /// An empty store. Its variables start at seeded random values.
     pub fn new(seed: u64, device: &Device) -> Self {
         Self::build(seed, device, None)
     }
 
-    /// A store whose variables begin at `given`; asking for another name or another shape is an error.
+    /// A store whose variables start at the values `given`. It is an error to ask for another name or shape.
     pub fn from_tensors(given: BTreeMap<String, Tensor>, device: &Device) -> Self {
         Self::build(0, device, Some(given))
     }
@@ -65,7 +68,7 @@ impl ParamStore {
         self.lock().iter().map(|(name, var)| (name.clone(), var.clone())).collect()
     }
 
-    /// The current values, by name, cut off from the graph.
+    /// The current values by name, detached from the gradient graph.
     pub fn tensors(&self) -> BTreeMap<String, Tensor> {
         self.lock().iter().map(|(name, var)| (name.clone(), var.as_tensor().detach())).collect()
     }
@@ -75,10 +78,10 @@ impl ParamStore {
         self.lock().values().map(|v| v.elem_count()).sum()
     }
 
-    /// After the model is built: every given tensor has found its place.
+    /// Checks that every given tensor was used. Call it after the model is built.
     ///
     /// # Errors
-    /// [`Error::UnknownKeys`] with those that have not.
+    /// [`Error::UnknownKeys`] with those that were not.
     pub fn check_all_used(&self) -> Result<()> {
         let vars = self.lock();
         let unused = |name: &&String| !vars.contains_key(*name);
@@ -89,7 +92,7 @@ impl ParamStore {
     /// Overwrites the values of all variables.
     ///
     /// # Errors
-    /// [`Error::MissingKeys`], [`Error::UnknownKeys`] or [`Error::ShapeMismatch`]; nothing is written then.
+    /// [`Error::MissingKeys`], [`Error::UnknownKeys`] or [`Error::ShapeMismatch`]. In that case nothing is written.
     pub fn load(&self, values: &BTreeMap<String, Tensor>) -> Result<()> {
         let vars = self.lock();
         let ours: BTreeSet<&String> = vars.keys().collect();
@@ -113,25 +116,25 @@ impl ParamStore {
         Ok(())
     }
 
-    /// A poisoned lock only means that another thread panicked between two whole insertions.
+    /// Ignores poisoning: a thread that panics holds the lock only around whole insertions, so the map stays valid.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Var>> {
         self.inner.vars.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The variable called `name`, made on first use with a seeded random value.
+    /// The variable called `name`. On first use it is created with a seeded random value.
     ///
     /// # Errors
-    /// If it exists, or is given, in another shape, or is not among the given ones.
+    /// If its shape is not `shape`, or it is not among the given values.
     pub fn get_or_init(&self, name: &str, shape: &Shape, init: Init) -> Result<Var> {
         let stream = Stream::new(self.inner.seed, stream_of(name));
         self.get_or_insert_with(name, shape, || initial(stream, shape, init, &self.inner.device))
     }
 
-    /// The variable called `name`, made on first use from `value` (such as a pretrained weight) where the store has no
-    /// values of its own; given ones come before `value`.
+    /// The variable called `name`. On first use it is created from `value` (such as a pretrained weight), unless the store was
+    /// made from given values; then the given value is used.
     ///
     /// # Errors
-    /// If it exists, or is given, in another shape, or is not among the given ones; or as `value` does.
+    /// If its shape is not `shape`, or it is not among the given values; or if `value` fails.
     pub fn get_or_insert_with(&self, name: &str, shape: &Shape, value: impl FnOnce() -> Result<Tensor>) -> Result<Var> {
         if let Some(var) = self.lock().get(name) {
             check_shape(name, shape.dims(), var)?;
@@ -161,7 +164,7 @@ fn check_shape(name: &str, expected: &[usize], value: &Tensor) -> Result<()> {
 impl SimpleBackend for ParamStore {
     fn get(&self, s: Shape, name: &str, h: Init, dtype: DType, _dev: &Device) -> candle_core::Result<Tensor> {
         let var = self.get_or_init(name, &s, h).map_err(candle_core::Error::wrap)?;
-        // A cast keeps the variable upstream in the graph; without one this is the variable itself.
+        // Gradients pass through a cast to the variable. Without a cast this is the variable itself.
         var.as_tensor().to_dtype(dtype)
     }
 
@@ -181,7 +184,7 @@ impl SimpleBackend for ParamStore {
     }
 }
 
-/// The initial value of a variable: element `i` is number `i` of the variable's own stream.
+/// The initial value of a variable: element `i` is number `i` of `stream`.
 ///
 /// # Errors
 /// If the tensor cannot be made.

@@ -1,4 +1,4 @@
-//! `target_modules`: which sites a method wants, by name.
+//! `target_modules`: the sites that a method asks for, by name.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use crate::{Error, Result, Site, SiteKind, SiteRole};
 /// The word for every linear map of the backbone.
 const ALL_LINEAR: &str = "all-linear";
 
-/// Which sites a method wants, with the meaning that Hugging Face `peft` gives the field:
-/// a list of suffixes of module paths, one regular expression that the whole path must match, or `"all-linear"`.
+/// The sites that a method asks for. The field has the meaning of Hugging Face `peft`: a list of suffixes of module paths, one
+/// regular expression that the whole path must match, or `"all-linear"`.
 ///
 /// ```
 /// # use peft_core::TargetModules;
@@ -65,7 +65,7 @@ impl TargetModules {
         Self::Suffixes(names.into_iter().map(Into::into).collect())
     }
 
-    /// Whether `path` is wanted, by its name alone ([`TargetModules::AllLinear`] wants any name).
+    /// Whether the name `path` matches. [`TargetModules::AllLinear`] matches any name.
     pub fn matches_path(&self, path: &str) -> bool {
         match self {
             Self::Suffixes(names) => names.iter().any(|name| is_suffix(path, name)),
@@ -74,7 +74,7 @@ impl TargetModules {
         }
     }
 
-    /// Whether `site` is wanted.
+    /// Whether `site` matches.
     pub fn matches(&self, site: &Site) -> bool {
         let linear = matches!(site.kind, SiteKind::Linear { .. }) && site.role != SiteRole::LM_HEAD;
         self.matches_path(&site.path) && (linear || !matches!(self, Self::AllLinear))

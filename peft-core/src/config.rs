@@ -1,4 +1,14 @@
-//! Chainable setters for configurations.
+//! Help for writing configurations.
+
+use std::num::NonZeroUsize;
+
+/// `n` as a [`NonZeroUsize`], for the defaults of configurations. A zero becomes 1.
+pub const fn nonzero(n: usize) -> NonZeroUsize {
+    match NonZeroUsize::new(n) {
+        Some(n) => n,
+        None => NonZeroUsize::MIN,
+    }
+}
 
 /// Gives a configuration chainable setters: `name => field: Type`.
 ///

@@ -1,4 +1,4 @@
-//! What happens at a site: the traits that a PEFT method implements.
+//! The traits that a PEFT method implements.
 
 use std::fmt::Debug;
 
@@ -8,18 +8,18 @@ use dyn_clone::DynClone;
 use crate::{AsAny, Ctx, ParamSpec, Result, Site, TargetModules};
 use peft_kernels::{Bottleneck, LowRank};
 
-/// Everything that a method sees when the forward pass reaches one of its sites.
+/// What a method receives when the forward pass reaches one of its sites.
 #[derive(Debug, Clone, Copy)]
 pub struct SiteCall<'a> {
-    /// Linear: the input `x`, `[batch, length, d_in]`. Hidden: the residual stream `h`, `[batch, length, dim]`.
+    /// At a linear map: its input `x`, `[batch, length, d_in]`. At a sub-layer: the residual stream `h`, `[batch, length, dim]`.
     pub input: &'a Tensor,
-    /// Linear: `x Wᵀ`, `[batch, length, d_out]`. Hidden: the sub-layer's output `y`, `[batch, length, dim]`.
-    /// Where several methods act on one site, the output of those before.
+    /// At a linear map: `x Wᵀ`, `[batch, length, d_out]`. At a sub-layer: its output `y`, `[batch, length, dim]`.
+    /// If several methods act at one site, this is the output of the method before.
     pub output: &'a Tensor,
-    /// Linear: the backbone's weight `W`, `[d_out, d_in]`. Hidden: none.
+    /// At a linear map: the backbone's weight `W`, `[d_out, d_in]`. At a norm: its weight. Elsewhere: none.
     pub base: Option<&'a Tensor>,
-    /// The method's weights, in the order of [`PeftModule::params`]. Each has the shape of its spec, or one
-    /// leading batch axis when the rows of the batch use different weights.
+    /// The method's weights, in the order of [`PeftModule::params`]. Each has the shape of its spec. It has an additional
+    /// leading batch axis if the rows of the batch use different weights.
     pub weights: &'a [Tensor],
 }
 
@@ -40,7 +40,7 @@ impl<'a> SiteCall<'a> {
 pub fn take<const N: usize>(weights: &[Tensor]) -> Result<&[Tensor; N]> {
     weights
         .try_into()
-        .map_err(|_| crate::Error::Mismatch(format!("a method with {N} weights was given {}", weights.len())))
+        .map_err(|_| crate::Error::Mismatch(format!("this method needs {N} weights, found {}", weights.len())))
 }
 
 /// A method's whole effect at a site, as plain data for one fused kernel.
@@ -54,12 +54,12 @@ pub enum Fused<'a> {
     Bottleneck(Bottleneck<'a>),
 }
 
-/// What a method does at ONE site. It knows shapes and an equation; it holds no tensors.
+/// What a method does at one site. It knows shapes and an equation, and holds no trainable tensors.
 pub trait PeftModule: Debug + Send + Sync {
-    /// The weights that it needs here.
+    /// The weights that the method needs at this site.
     fn params(&self) -> Vec<ParamSpec>;
 
-    /// The site's new output. Linear and hidden sites alike: what the next module of the backbone reads.
+    /// The site's new output, which the backbone reads instead of [`SiteCall::output`]. It has the same shape.
     ///
     /// # Errors
     /// If tensors of these shapes cannot be combined.
@@ -78,7 +78,8 @@ pub trait PeftModule: Debug + Send + Sync {
         Ok(None)
     }
 
-    /// `ΔW` such that `x (W + ΔW)ᵀ` equals [`apply`](Self::apply) outside training, if there is one.
+    /// `ΔW` such that `x (W + ΔW)ᵀ` equals [`apply`](Self::apply) outside training. `None` if there is none: the method then
+    /// cannot be merged.
     /// `base` is `W: [d_out, d_in]`; `weights` have no batch axis.
     ///
     /// # Errors
@@ -89,25 +90,25 @@ pub trait PeftModule: Debug + Send + Sync {
     }
 }
 
-/// A method's configuration: data that decides, site by site, what happens.
+/// The configuration of a method: data that decides, site by site, what happens.
 ///
-/// Implement it with `#[typetag::serde(name = "MY_METHOD")]`; the name then stands as `peft_type` in configuration
-/// files, and linking the crate is all that registers it.
+/// Implement it with `#[typetag::serde(name = "MY_METHOD")]`. The name is then the `peft_type` in configuration files. A
+/// program that links your crate can read it; there is no list to register it in.
 #[typetag::serde(tag = "peft_type")]
 pub trait PeftConfig: Debug + DynClone + AsAny + Send + Sync {
-    /// The module for `site`, or `None` where this site is not a target.
+    /// The module for `site`, or `None` if this site is not a target.
     ///
     /// # Errors
     /// [`crate::Error::InvalidConfig`] if a field's value cannot work at a site that is a target.
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>>;
 
-    /// Whether a model with this method begins as it was without it, whatever generates the weights. Say so where it is so:
-    /// the conformance kit holds a method to it. Default: no promise.
+    /// Whether a model with this method computes the same as the bare backbone before the first training step, for every
+    /// generator. The conformance kit checks a method that returns `true`. Default: `false`.
     fn identity_at_init(&self) -> bool {
         false
     }
 
-    /// What the configuration aims at, for the message when nothing matches.
+    /// The modules that the configuration asks for. The error message shows them if nothing matches.
     fn target_modules(&self) -> Option<&TargetModules> {
         None
     }

@@ -1,9 +1,10 @@
-//! Where something can be inserted: the sites that a backbone names.
+//! One site of a backbone, and all of them.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use super::role::SiteRole;
 
 /// The stack of layers that a site belongs to. A hypernetwork keeps one network per stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,48 +25,7 @@ impl fmt::Display for Stack {
     }
 }
 
-/// The place of a site within its layer, such as `self.q` or `ffn`.
-///
-/// The backbone chooses the names; generators use them as keys and nothing else. Sites of the same
-/// role in different layers share one position.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SiteRole(Cow<'static, str>);
-
-impl SiteRole {
-    /// The hidden site behind self-attention, in every backbone that has one.
-    pub const SELF_ATTENTION: Self = Self::new("self");
-    /// The hidden site behind cross-attention.
-    pub const CROSS_ATTENTION: Self = Self::new("cross");
-    /// The hidden site behind the feed-forward block.
-    pub const FEED_FORWARD: Self = Self::new("ffn");
-    /// The output projection, which `"all-linear"` leaves out.
-    pub const LM_HEAD: Self = Self::new("lm_head");
-
-    /// A position with a name known at compile time.
-    pub const fn new(name: &'static str) -> Self {
-        Self(Cow::Borrowed(name))
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for SiteRole {
-    fn from(name: String) -> Self {
-        Self(Cow::Owned(name))
-    }
-}
-
-impl fmt::Display for SiteRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What flows through a site, and therefore what a method can do there.
+/// What flows through a site. It decides what a method can do there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SiteKind {
@@ -82,19 +42,19 @@ pub enum SiteKind {
         /// Features.
         dim: usize,
     },
-    /// A norm with the weight `w: [dim]`: the call's input is the normalised stream `x̂`, its output `x̂ ⊙ w`, its base `w`.
+    /// A norm with the weight `w: [dim]`. The call's input is the normalized stream `x̂`, its output `x̂ ⊙ w`, its base `w`.
     Norm {
         /// Features.
         dim: usize,
     },
-    /// The embedded tokens `[batch, length, dim]`, as input and output both. A method may put positions in front: the
-    /// output may be longer, and what is in front is seen by everything.
+    /// The embedded tokens `[batch, length, dim]`, which are both input and output of the call. A method may put positions in
+    /// front: the output may be longer, and every later position sees what is in front.
     Input {
         /// Features.
         dim: usize,
     },
-    /// Keys beside values of an attention, `[batch, length, 2 · dim]`, with `dim` the features of all heads together. A
-    /// method may put positions in front: the output may be longer, and what is in front is seen by every query.
+    /// Keys and values of an attention, concatenated to `[batch, length, 2 · dim]`, where `dim` is the features of all heads
+    /// together. A method may put positions in front: the output may be longer, and every query sees what is in front.
     /// The call's input is the stream `[batch, queries, d_model]` that the queries come from.
     KeyValue {
         /// Features of the keys, and of the values.
@@ -134,7 +94,7 @@ pub struct Site {
     pub stack: Stack,
     /// The layer within the stack, from 0.
     pub layer: usize,
-    /// The place within the layer.
+    /// What it does within the layer.
     pub role: SiteRole,
     /// What flows through it.
     pub kind: SiteKind,
@@ -161,7 +121,7 @@ impl SiteId {
 ///     path: "decoder.block.0.layer.0.SelfAttention.q".into(),
 ///     stack: Stack::Decoder,
 ///     layer: 0,
-///     role: SiteRole::new("self.q"),
+///     role: SiteRole::SELF_Q,
 ///     kind: SiteKind::Linear { d_in: 512, d_out: 512 },
 /// });
 /// assert_eq!(q.index(), 0);

@@ -4,18 +4,18 @@ use candle_core::Tensor;
 
 use crate::{Error, Result};
 
-/// For each target of a plan its weights, in the order of the target's parameters.
+/// The weights of each target of a plan, in the order of the target's parameters.
 #[derive(Debug, Clone, Default)]
 pub struct AdapterWeights(Vec<Vec<Tensor>>);
 
 impl AdapterWeights {
-    /// A weights from the weights of each target.
-    pub fn new(entries: Vec<Vec<Tensor>>) -> Self {
-        Self(entries)
+    /// Weights from those of each target.
+    pub fn new(targets: Vec<Vec<Tensor>>) -> Self {
+        Self(targets)
     }
 
-    /// The weights of target number `entry`; none if the weights has no such target.
-    pub fn entry(&self, target: usize) -> &[Tensor] {
+    /// The weights of target number `target`; empty if there is no such target.
+    pub fn of_target(&self, target: usize) -> &[Tensor] {
         self.0.get(target).map_or(&[], Vec::as_slice)
     }
 
@@ -24,7 +24,7 @@ impl AdapterWeights {
         self.0.iter().map(Vec::as_slice)
     }
 
-    /// How many entries there are.
+    /// The number of targets.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -39,20 +39,19 @@ impl AdapterWeights {
         Self(self.0.iter().map(|w| w.iter().map(Tensor::detach).collect()).collect())
     }
 
-    /// One weights whose weights carry a leading batch axis: row `b` uses the weights of `banks[rows[b]]`.
+    /// Weights with a leading batch axis: row `b` uses those of `sets[rows[b]]`.
     ///
     /// # Errors
-    /// If a row names no weights, or the banks differ in their entries.
-    pub fn rows(banks: &[Self], rows: &[usize]) -> Result<Self> {
-        let (Some(first), false) = (banks.first(), rows.is_empty()) else {
-            return Err(Error::Mismatch("a batch needs at least one row and one weights".into()));
+    /// If `sets` or `rows` is empty, a row names no set, or the sets differ in their targets.
+    pub fn rows(sets: &[Self], rows: &[usize]) -> Result<Self> {
+        let (Some(first), false) = (sets.first(), rows.is_empty()) else {
+            return Err(Error::Mismatch("a batch needs at least one row and one set of weights".into()));
         };
         let pick = |target: usize, param: usize| -> Result<Tensor> {
             let row = |&r: &usize| {
-                banks
-                    .get(r)
-                    .and_then(|b| b.entry(target).get(param))
-                    .ok_or_else(|| Error::Mismatch(format!("row {r} has no weight {param} at target {target}")))
+                sets.get(r)
+                    .and_then(|set| set.of_target(target).get(param))
+                    .ok_or_else(|| Error::Mismatch(format!("set {r} has no weight {param} at target {target}")))
             };
             let tensors = rows.iter().map(row).collect::<Result<Vec<_>>>()?;
             Ok(Tensor::stack(&tensors, 0)?)

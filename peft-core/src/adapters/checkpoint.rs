@@ -1,4 +1,4 @@
-//! An adapter as files hold it: methods and static weights.
+//! Methods with their static weights, as files hold them.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::{
     AdapterWeights, Condition, GeneratorConfig, ParamStore, PeftConfig, Plan, Result, Sites, StaticConfig, Tasks,
 };
 
-/// Methods with one set of static weights, such as a folder of Hugging Face `peft` or of AdapterHub holds.
+/// Methods with one set of static weights: the contents of an adapter folder of Hugging Face `peft` or AdapterHub.
 ///
 /// Weights have the names that [`StaticConfig`] gives them: `base_model.model.<site path>.<weight>`.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub struct AdapterCheckpoint {
 }
 
 impl AdapterCheckpoint {
-    /// Which of the methods acts where, on a backbone with these sites.
+    /// Which method acts where on a backbone with these sites.
     ///
     /// # Errors
     /// As [`Plan::resolve`].
@@ -28,12 +28,12 @@ impl AdapterCheckpoint {
         Plan::resolve(sites, &self.methods)
     }
 
-    /// The adapter on a backbone with these sites. All or nothing: every weight finds its place, and every place a weight.
+    /// The adapter on a backbone with these sites. Every weight must be used, and none may be missing.
     ///
     /// # Errors
     /// As [`Plan::resolve`]; [`Error::MissingKeys`](crate::Error::MissingKeys),
-    /// [`Error::UnknownKeys`](crate::Error::UnknownKeys) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) where
-    /// methods and weights do not fit each other or the backbone.
+    /// [`Error::UnknownKeys`](crate::Error::UnknownKeys) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if
+    /// methods, weights and backbone do not fit each other.
     pub fn build(&self, sites: &Sites, device: &Device) -> Result<(Plan, AdapterWeights)> {
         let plan = self.plan(sites)?;
         let store = ParamStore::from_tensors(self.weights.clone(), device);
@@ -45,7 +45,7 @@ impl AdapterCheckpoint {
     }
 }
 
-/// The error of ours that a `VarBuilder` carried, so that it says what it said.
+/// The error that a `VarBuilder` wrapped, with its own message.
 fn unwrapped(error: crate::Error) -> crate::Error {
     match error {
         crate::Error::Candle(candle_core::Error::Wrapped(inner)) => crate::Error::Mismatch(inner.to_string()),
