@@ -16,8 +16,8 @@
 //!
 //! ```
 //! use peft_adapter::BottleneckConfig;
+//! use peft_core::prelude::*;
 //! use peft_core::toy::toy_sites;
-//! use peft_core::{PeftConfig, Plan};
 //!
 //! // The toy backbone has one place for an adapter in each layer: after the feed-forward block.
 //! let plan = Plan::resolve(&toy_sites(3, 16), &[Box::new(BottleneckConfig::new(4.)) as Box<dyn PeftConfig>])?;
