@@ -72,7 +72,7 @@ pub use config::nonzero;
 pub use error::{Error, Result};
 pub use generators::{PEFT_PREFIX, generate_rows};
 pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};
-pub use model::{DEFAULT_ADAPTER, IntoCondition, PeftModelBuilder, PeftParts};
+pub use model::{DEFAULT_ADAPTER, DEFAULT_TASK, IntoCondition, PeftModelBuilder, PeftParts};
 pub use prelude::*;
 pub use sites::PrefixPlacement;
 pub use weights::initial;

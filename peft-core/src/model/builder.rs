@@ -6,8 +6,11 @@ use std::fmt;
 use candle_core::Tensor;
 
 use super::backbone::Backbone;
-use super::peft_model::{DEFAULT_ADAPTER, PeftModel, PeftParts};
+use super::peft_model::{DEFAULT_TASK, PeftModel, PeftParts};
 use crate::{GeneratorConfig, ParamStore, PeftConfig, Result, StaticConfig, Tasks};
+
+/// Which parameters of the backbone train, by name.
+type Covers = Box<dyn Fn(&str) -> bool>;
 
 /// Builds a [`PeftModel`]. By default it has one task called `default` and static weights.
 #[must_use = "call `build` to get the model"]
@@ -16,7 +19,7 @@ pub struct PeftModelBuilder<B> {
     parts: PeftParts,
     seed: u64,
     weights: Option<BTreeMap<String, Tensor>>,
-    covers: Option<Box<dyn Fn(&str) -> bool>>,
+    covers: Option<Covers>,
 }
 
 impl<B: Backbone> PeftModel<B> {
@@ -31,7 +34,7 @@ impl<B: Backbone> PeftModelBuilder<B> {
         let parts = PeftParts {
             methods: Vec::new(),
             generator: Box::new(StaticConfig::default()),
-            tasks: Tasks::new([DEFAULT_ADAPTER]),
+            tasks: Tasks::new([DEFAULT_TASK]),
         };
         Self { backbone, parts, seed: 0, weights: None, covers: None }
     }

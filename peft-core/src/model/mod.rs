@@ -15,4 +15,4 @@ mod tests;
 pub use backbone::{Backbone, Merged, Refusal};
 pub use builder::PeftModelBuilder;
 pub use condition::IntoCondition;
-pub use peft_model::{DEFAULT_ADAPTER, PeftModel, PeftParts};
+pub use peft_model::{DEFAULT_ADAPTER, DEFAULT_TASK, PeftModel, PeftParts};

@@ -15,6 +15,9 @@ use crate::{
 /// The name of the adapter that a model is built with.
 pub const DEFAULT_ADAPTER: &str = "default";
 
+/// The name of the task of a model for which none was named.
+pub const DEFAULT_TASK: &str = "default";
+
 /// The methods of a model, the source of their weights, and the tasks.
 #[derive(Debug, Clone)]
 pub struct PeftParts {
