@@ -121,7 +121,10 @@ impl Frame {
 
     fn norm(&self, x: &Tensor, weights: Option<&[Tensor; 2]>, ctx: &Ctx) -> Result<Tensor> {
         match weights {
-            Some([gamma, beta]) => Ok(ops::layer_norm(x, gamma, beta, self.layer_norm_eps, ctx.kernels())?),
+            Some([gamma, beta]) => {
+                let norm = ops::LayerNorm { gamma, beta, eps: self.layer_norm_eps };
+                Ok(ops::layer_norm(x, &norm, ctx.kernels())?)
+            }
             None => Ok(x.clone()),
         }
     }

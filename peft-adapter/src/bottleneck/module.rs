@@ -50,6 +50,6 @@ impl PeftModule for Bottleneck {
             return Ok(None);
         };
         let norm = self.frame.norm_behind(frame)?;
-        Ok(Some(ops::Bottleneck { down, down_bias, activation, up, up_bias, norm }))
+        Ok(Some(ops::Bottleneck { down, down_bias, activation, up, up_bias, norm, dropout: None }))
     }
 }

@@ -2,34 +2,18 @@
 
 use candle_core::{DType, Result, Tensor, bail};
 
-use super::Kernels;
-
 /// `y[b, t] = table[ids[b, t]]`.
 ///
-/// `ids` (u32) `[b, t]` and `table [V, d]` give `[b, t, d]`. The gradient of a tracked table sums the result's
-/// gradient over the places of each id, in their order.
+/// `ids` (u32) `[b, t]` and `table [V, d]` give `[b, t, d]`; the rows of a `bf16` table are returned as `f32`. The gradient
+/// reaches the table if it is tracked: the sum of the result's gradient over the occurrences of each id, in their order.
 ///
-/// Both kernels are candle's `index_select`: its backward pass adds the few rows that occur to the table's
-/// gradient in place, whereas a custom operation must hand over a second tensor of the table's size, which
-/// costs more than a parallel sum of the rows gains.
-///
-/// Rows of a `bf16` table come out as `f32`.
+/// There is no fused version, because candle's `index_select` is faster: its backward pass adds the few rows that occur to the
+/// table's gradient in place, but a custom operation would have to return a second tensor of the table's size.
 ///
 /// # Errors
 ///
-/// If the shapes or types are others, or (on the CPU) an id is not below `V`.
-pub fn embedding(ids: &Tensor, table: &Tensor, kernels: Kernels) -> Result<Tensor> {
-    match kernels {
-        Kernels::Fused | Kernels::Plain => embedding_plain(ids, table),
-    }
-}
-
-/// [`embedding`] by candle's own operations.
-///
-/// # Errors
-///
-/// As [`embedding`].
-pub fn embedding_plain(ids: &Tensor, table: &Tensor) -> Result<Tensor> {
+/// If the shapes or types are different, or (on the CPU) an id is not below `V`.
+pub fn embedding(ids: &Tensor, table: &Tensor) -> Result<Tensor> {
     let ([batch, len], [_, width], DType::U32) = (ids.dims(), table.dims(), ids.dtype()) else {
         bail!(
             "embedding: expected ids u32 [batch, len] and table [V, d], got {:?} {:?} and {:?}",
@@ -55,12 +39,12 @@ mod tests {
     }
 
     fn case(ids: &Tensor, table: &[usize]) -> Case<'static> {
-        let (fused_ids, plain_ids) = (ids.clone(), ids.clone());
+        let (f32_ids, f64_ids) = (ids.clone(), ids.clone());
         Case::new(
             "embedding",
             &[table],
-            move |t, kernels| embedding(&fused_ids, &t[0], kernels),
-            move |t| embedding_plain(&plain_ids, &t[0]),
+            move |t, _| embedding(&f32_ids, &t[0]),
+            move |t| embedding(&f64_ids, &t[0]),
         )
     }
 
@@ -68,7 +52,7 @@ mod tests {
     fn rows_are_looked_up() {
         let table = Tensor::new(&[[1f32, 2.], [3., 4.], [5., 6.]], &Device::Cpu).unwrap();
         let ids = Tensor::new(&[[2u32, 0], [1, 2]], &Device::Cpu).unwrap();
-        let y = embedding(&ids, &table, Kernels::Fused).unwrap();
+        let y = embedding(&ids, &table).unwrap();
         let expected = [[[5f32, 6.], [1., 2.]], [[3., 4.], [5., 6.]]];
         assert_eq!(y.to_vec3::<f32>().unwrap(), expected);
     }
@@ -93,9 +77,9 @@ mod tests {
     fn an_id_outside_the_table_and_other_shapes_are_errors() {
         let table = Tensor::ones((3, 2), DType::F32, &Device::Cpu).unwrap();
         let ids = Tensor::new(&[[0u32, 7]], &Device::Cpu).unwrap();
-        assert!(embedding(&ids, &table, Kernels::Fused).is_err());
+        assert!(embedding(&ids, &table).is_err());
         let flat = ids.flatten_all().unwrap();
-        let error = embedding(&flat, &table, Kernels::Fused).unwrap_err();
+        let error = embedding(&flat, &table).unwrap_err();
         assert!(error.to_string().contains("[2]"), "{error}");
     }
 }

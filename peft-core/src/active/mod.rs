@@ -124,8 +124,8 @@ impl<'a> ActiveAdapters<'a> {
     pub fn residual(&self, site: SiteId, h: &Tensor, y: Tensor, dropout: f64, ctx: &mut Ctx) -> Result<Tensor> {
         let adapter = self.alone(site).map(|(target, weights)| target.module.bottleneck(weights)).transpose()?;
         if let Some(adapter) = adapter.flatten() {
-            let key = ctx.dropout_key(dropout);
-            return Ok(ops::bottleneck(h, &y, &adapter, key, ctx.kernels())?);
+            let adapter = ops::Bottleneck { dropout: ctx.dropout_key(dropout), ..adapter };
+            return Ok(ops::bottleneck(h, &y, &adapter, ctx.kernels())?);
         }
         let y = self.apply(site, h, None, y, ctx)?;
         let key = ctx.dropout_key(dropout);
