@@ -95,12 +95,12 @@ impl Frame {
     ///
     /// # Errors
     /// If these are not the two of that norm.
-    pub(crate) fn norm_behind<'a>(&self, weights: &'a [Tensor]) -> Result<Option<ops::BottleneckNorm<'a>>> {
+    pub(crate) fn norm_behind<'a>(&self, weights: &'a [Tensor]) -> Result<Option<ops::LayerNorm<'a>>> {
         if !self.ln_after {
             return Ok(None);
         }
         let [gamma, beta] = peft_core::take(weights)?;
-        Ok(Some(ops::BottleneckNorm { gamma, beta, eps: self.layer_norm_eps }))
+        Ok(Some(ops::LayerNorm { gamma, beta, eps: self.layer_norm_eps }))
     }
 
     /// What the down projection reads.

@@ -2,18 +2,20 @@
 
 use candle_core::{DType, Result, Tensor, bail};
 
+use crate::kernels::Kernels;
+
 /// `y[b, t] = table[ids[b, t]]`.
 ///
 /// `ids` (u32) `[b, t]` and `table [V, d]` give `[b, t, d]`; the rows of a `bf16` table are returned as `f32`. The gradient
 /// reaches the table if it is tracked: the sum of the result's gradient over the occurrences of each id, in their order.
 ///
-/// There is no fused version, because candle's `index_select` is faster: its backward pass adds the few rows that occur to the
-/// table's gradient in place, but a custom operation would have to return a second tensor of the table's size.
+/// Both kernels run candle's `index_select`, because no fused version was faster: the backward pass of `index_select` adds the few
+/// rows that occur to the table's gradient in place, but a custom operation must return a second tensor of the table's size.
 ///
 /// # Errors
 ///
 /// If the shapes or types are different, or (on the CPU) an id is not below `V`.
-pub fn embedding(ids: &Tensor, table: &Tensor) -> Result<Tensor> {
+pub fn embedding(ids: &Tensor, table: &Tensor, _kernels: Kernels) -> Result<Tensor> {
     let ([batch, len], [_, width], DType::U32) = (ids.dims(), table.dims(), ids.dtype()) else {
         bail!(
             "embedding: expected ids u32 [batch, len] and table [V, d], got {:?} {:?} and {:?}",
@@ -43,8 +45,8 @@ mod tests {
         Case::new(
             "embedding",
             &[table],
-            move |t, _| embedding(&f32_ids, &t[0]),
-            move |t| embedding(&f64_ids, &t[0]),
+            move |t, kernels| embedding(&f32_ids, &t[0], kernels),
+            move |t| embedding(&f64_ids, &t[0], Kernels::Plain),
         )
     }
 
@@ -52,7 +54,7 @@ mod tests {
     fn rows_are_looked_up() {
         let table = Tensor::new(&[[1f32, 2.], [3., 4.], [5., 6.]], &Device::Cpu).unwrap();
         let ids = Tensor::new(&[[2u32, 0], [1, 2]], &Device::Cpu).unwrap();
-        let y = embedding(&ids, &table).unwrap();
+        let y = embedding(&ids, &table, Kernels::Fused).unwrap();
         let expected = [[[5f32, 6.], [1., 2.]], [[3., 4.], [5., 6.]]];
         assert_eq!(y.to_vec3::<f32>().unwrap(), expected);
     }
@@ -77,9 +79,9 @@ mod tests {
     fn an_id_outside_the_table_and_other_shapes_are_errors() {
         let table = Tensor::ones((3, 2), DType::F32, &Device::Cpu).unwrap();
         let ids = Tensor::new(&[[0u32, 7]], &Device::Cpu).unwrap();
-        assert!(embedding(&ids, &table).is_err());
+        assert!(embedding(&ids, &table, Kernels::Fused).is_err());
         let flat = ids.flatten_all().unwrap();
-        let error = embedding(&flat, &table).unwrap_err();
+        let error = embedding(&flat, &table, Kernels::Fused).unwrap_err();
         assert!(error.to_string().contains("[2]"), "{error}");
     }
 }

@@ -21,18 +21,18 @@
 //!
 //! | operation | computes |
 //! |---|---|
-//! | [`linear`] | `x W^T`; the weight may be frozen, trained, one per example, `bf16`, or eight bits |
+//! | [`linear`](fn@linear) | `x W^T`; the weight may be frozen, trained, one per example, `bf16`, or eight bits |
 //! | [`linear_low_rank`] | `x W^T + s · Dropout(x) A^T B^T`: a linear map with LoRA |
 //! | [`feed_forward`](fn@feed_forward) | `Dropout(max(x W_in^T, 0)) W_out^T` |
 //! | [`attention`](fn@attention) | multi-head attention with an additive bias, a mask and dropout |
 //! | [`bottleneck`](fn@bottleneck) | a residual connection with a bottleneck adapter |
-//! | [`residual`] | `h + Dropout(y)` |
-//! | [`layer_norm`](fn@layer_norm), [`rms_norm`] | normalization over the last dimension |
-//! | [`softmax`], [`relu`], [`gelu_tanh`] | what their names say, with a backward pass |
-//! | [`dropout`] | dropout whose result depends on a key only |
-//! | [`embedding`] | row lookup |
+//! | [`residual`](fn@residual) | `h + Dropout(y)` |
+//! | [`layer_norm`](fn@layer_norm), [`rms_norm`](fn@rms_norm) | normalization over the last dimension |
+//! | [`softmax`](fn@softmax), [`relu`], [`gelu_tanh`] | what their names say, with a backward pass |
+//! | [`dropout`](fn@dropout) | dropout whose result depends on a key only |
+//! | [`embedding`](fn@embedding) | row lookup |
 //! | [`smoothed_cross_entropy`] | output projection and label-smoothed cross-entropy, without storing all logits |
-//! | [`quantize`], [`dequantize`] | a frozen weight in eight bits, for [`linear`] |
+//! | [`quantize`](fn@quantize), [`dequantize`] | a frozen weight in eight bits, for [`linear`](fn@linear) |
 //!
 //! # Fused and plain
 //!
@@ -90,7 +90,8 @@ pub use embedding::embedding;
 pub use kernels::Kernels;
 pub use layer_norm::{LayerNorm, layer_norm, layer_norm_plain};
 pub use linear::{
-    FeedForward, LowRank, feed_forward, feed_forward_plain, linear, linear_low_rank, linear_low_rank_plain, linear_plain,
+    FeedForward, LowRank, feed_forward, feed_forward_plain, linear, linear_low_rank, linear_low_rank_plain,
+    linear_plain,
 };
 pub use math::softmax_row;
 pub use quantize::{INT8_TRAILER, dequantize, quantize, quantize_row, quantized_dims};

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use crate::dropout::{Dropper, DropoutKey, dropout_plain};
+use crate::dropout::{DropoutKey, Dropper, dropout_plain};
 use crate::kernels::Kernels;
 use crate::math::add_to;
 use crate::parallel;

@@ -65,7 +65,7 @@ impl RelativeBias {
         let pairs = (first..first + queries).flat_map(|q| (0..keys).map(move |k| (q, k)));
         let buckets: Vec<u32> = pairs.map(|(q, k)| self.buckets.of(q, k)).collect();
         let ids = Tensor::from_vec(buckets, (queries, keys), self.table.value.device())?;
-        let bias = ops::embedding(&ids, &self.table.value)?;
+        let bias = ops::embedding(&ids, &self.table.value, ctx.kernels())?;
         Ok(bias.permute((2, 0, 1))?.unsqueeze(0)?.contiguous()?)
     }
 

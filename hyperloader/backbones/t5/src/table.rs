@@ -54,7 +54,7 @@ impl Table {
     /// The rows `ids [b, t]`, `[b, t, d]`, in `f32` if the table is `bf16`.
     pub(super) fn rows(&self, ids: &Tensor, ctx: &Ctx) -> Result<Tensor> {
         match self {
-            Self::Held(weight) => Ok(ops::embedding(ids, &weight.value)?),
+            Self::Held(weight) => Ok(ops::embedding(ids, &weight.value, ctx.kernels())?),
             Self::Left(left) => {
                 let (batch, length) = ids.dims2()?;
                 let rows = left.file.rows(&ids.flatten_all()?.to_vec1()?)?;

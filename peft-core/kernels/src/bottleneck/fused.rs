@@ -111,7 +111,12 @@ impl FusedBottleneck {
         }
         repeat(&mut scratch.high, w.up_bias);
         let up = Matrix::new(w.up, d, m);
-        multiply_add(MatrixMut::new(&mut scratch.high, rows, d), Matrix::new(&scratch.active, rows, m), up.t(), Threads::One)
+        multiply_add(
+            MatrixMut::new(&mut scratch.high, rows, d),
+            Matrix::new(&scratch.active, rows, m),
+            up.t(),
+            Threads::One,
+        )
     }
 
     /// Writes the rows `out`. Their first element has index `start`.

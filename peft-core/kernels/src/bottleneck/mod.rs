@@ -9,7 +9,7 @@ use candle_core::{D, Result, Tensor, bail};
 
 use self::fused::{FusedBottleneck, Sizes};
 use crate::activation::Activation;
-use crate::dropout::{Dropper, DropoutKey};
+use crate::dropout::{DropoutKey, Dropper};
 use crate::kernels::Kernels;
 use crate::layer_norm::{LayerNorm, RowNorm, layer_norm_plain};
 use crate::linear::linear_plain;

@@ -52,7 +52,10 @@ impl SmoothedCrossEntropy {
             bail!("smoothed_cross_entropy: label {label} of row {row} is not below V = {vocab}");
         }
         if tokens.is_empty() && self.reduction == Reduction::Mean {
-            bail!("smoothed_cross_entropy: there is no mean, because every label is ignore_index = {}", self.ignore_index);
+            bail!(
+                "smoothed_cross_entropy: there is no mean, because every label is ignore_index = {}",
+                self.ignore_index
+            );
         }
         Ok(tokens)
     }

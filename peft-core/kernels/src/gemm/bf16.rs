@@ -41,7 +41,12 @@ pub(crate) fn multiply_bf16(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_, bf1
 }
 
 /// `out = a b` for processors with neither products of `bf16` numbers nor vectors of 16 `f32`.
-pub(super) fn multiply_converted(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) -> Result<()> {
+pub(super) fn multiply_converted(
+    out: MatrixMut<'_>,
+    a: Matrix<'_>,
+    b: Matrix<'_, bf16>,
+    threads: Threads,
+) -> Result<()> {
     /// Columns of `b` that are converted at once: few enough to stay in the cache.
     const COLUMNS: usize = 256;
     let (rows, stride) = (a.rows, out.row_stride);

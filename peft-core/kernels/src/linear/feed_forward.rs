@@ -6,7 +6,7 @@ use super::dims::{Dims, weight_dims};
 use super::frozen::Frozen;
 use super::map::{linear, linear_plain};
 use crate::activation::{Activation, relu, relu_plain};
-use crate::dropout::{Dropper, DropoutKey, dropout_if_any};
+use crate::dropout::{DropoutKey, Dropper, dropout_if_any};
 use crate::kernels::Kernels;
 use crate::parallel::{TASK, for_each_chunk, tail};
 use crate::values::{argument, output, tensor, values};

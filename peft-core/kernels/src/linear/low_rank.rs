@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use super::dims::Dims;
 use super::frozen::Frozen;
 use super::map::{linear, linear_plain};
-use crate::dropout::{Dropper, DropoutKey, dropout_if_any};
+use crate::dropout::{DropoutKey, Dropper, dropout_if_any};
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply_add, product};
 use crate::kernels::Kernels;
 use crate::parallel::add;

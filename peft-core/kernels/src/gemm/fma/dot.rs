@@ -44,7 +44,12 @@ pub(super) unsafe fn product<T: ToF32>(out: Output, a: Matrix<'_>, b: Matrix<'_,
 /// # Safety
 /// As [`product`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn columns<T: ToF32, const M: usize, const R: usize>(out: Output, a: Matrix<'_>, b: Matrix<'_, T>, first: usize) {
+unsafe fn columns<T: ToF32, const M: usize, const R: usize>(
+    out: Output,
+    a: Matrix<'_>,
+    b: Matrix<'_, T>,
+    first: usize,
+) {
     let mut results = [[0.0; TILE]; M];
     for part in (0..TILE).step_by(R) {
         // SAFETY: by this function's contract.
