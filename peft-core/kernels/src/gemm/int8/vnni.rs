@@ -181,7 +181,7 @@ impl Panel<'_> {
     /// The sums of products of bytes for eight rows of the weight.
     ///
     /// # Safety
-    /// Eight rows, `stride` bytes apart, must lie at `data`, each with three bytes behind its own.
+    /// Eight rows, `stride` bytes apart, must lie at `data`, each with three bytes after its own.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     unsafe fn sums<const V: usize, const AHEAD: bool>(&self, data: *const u8, stride: usize) -> [[__m512i; V]; GROUP] {
