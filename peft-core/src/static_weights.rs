@@ -1,5 +1,7 @@
 //! The static generator: plain trainable variables, as in ordinary PEFT.
 
+use std::collections::BTreeMap;
+
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
@@ -84,5 +86,17 @@ impl WeightGenerator for StaticWeights {
             Condition::Rows(_) if !self.per_task => self.weights(0).cloned(),
             Condition::Rows(rows) => generate_rows(rows, |task| self.weights(task).cloned()),
         }
+    }
+}
+
+impl AdapterWeights {
+    /// The weights by the names that static ones have in files: `base_model.model.<site path>.<weight>`.
+    pub fn by_name(&self, plan: &Plan) -> BTreeMap<String, Tensor> {
+        let targets = plan.targets().iter().zip(self.iter());
+        let named = targets.flat_map(|(target, weights)| {
+            let names = target.params.iter().map(|param| format!("{PEFT_PREFIX}.{}", target.key(param)));
+            names.zip(weights.iter().cloned())
+        });
+        named.collect()
     }
 }

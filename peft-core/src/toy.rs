@@ -1,6 +1,10 @@
 //! A toy backbone's sites and a toy method, for doctests and for tests of generators.
 
+mod backbone;
+
 use serde::{Deserialize, Serialize};
+
+pub use backbone::ToyBackbone;
 
 use crate::{
     Ctx, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, SiteRole, Sites, Stack, TargetModules,
