@@ -140,7 +140,7 @@ impl PeftT5 {
         let hidden = hidden.flatten_to(1)?;
         let labels = batch.labels.flatten_all()?;
         let weight = self.t5.output_weight(&active)?;
-        let value = smoothed_cross_entropy(&hidden, &weight, &labels, loss, ctx.kernels())?;
+        let value = smoothed_cross_entropy([&hidden, &weight, &labels], loss, ctx.kernels())?;
         observe(Part::Loss);
         Ok(value)
     }

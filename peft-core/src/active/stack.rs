@@ -101,8 +101,8 @@ impl<'a> ActiveAdapters<'a> {
     pub fn residual(&self, site: SiteId, sum: Residual<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let Residual { h, y, dropout } = sum;
         if let Some(Fused::Bottleneck(adapter)) = self.fused(site, ctx)? {
-            let key = ctx.dropout_key(dropout);
-            return Ok(ops::bottleneck(h, &y, &adapter, key, ctx.kernels())?);
+            let adapter = ops::Bottleneck { dropout: ctx.dropout_key(dropout), ..adapter };
+            return Ok(ops::bottleneck(h, &y, &adapter, ctx.kernels())?);
         }
         let y = self.apply(site, SiteInput::new(h, y), ctx)?;
         let key = ctx.dropout_key(dropout);

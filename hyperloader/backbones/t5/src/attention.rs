@@ -199,16 +199,9 @@ impl Attention {
         let rows = memory.keys.dim(0)?;
         let beside = if rows == batch { q } else { q.reshape((rows, (), inner))? };
         let dropout = ctx.dropout_key(self.dropout);
-        let found = ops::attention(
-            &beside,
-            &memory.keys,
-            &memory.values,
-            self.heads,
-            terms.bias.as_ref(),
-            terms.mask.as_ref(),
-            dropout,
-            ctx.kernels(),
-        )?;
+        let options =
+            ops::Attention { heads: self.heads, bias: terms.bias.as_ref(), mask: terms.mask.as_ref(), dropout };
+        let found = ops::attention([&beside, &memory.keys, &memory.values], &options, ctx.kernels())?;
         let found = if rows == batch { found } else { found.reshape((batch, queries, inner))? };
         self.o.forward(&found, active, ctx)
     }

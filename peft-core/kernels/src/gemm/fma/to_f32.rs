@@ -8,18 +8,18 @@ use std::arch::x86_64::{
 use half::bf16;
 
 /// A number of a weight.
-pub(in crate::gemm) trait Wide: Copy + Sync {
+pub(in crate::gemm) trait ToF32: Copy + Sync {
     /// Whether the numbers are `f32` already.
     const IS_F32: bool;
 
-    /// The numbers at `at` of which `mask` has the bit, as `f32`; zeros elsewhere, where nothing is read.
+    /// The numbers at `at` whose bit is set in `mask`, as `f32`. The others are zero and are not read.
     ///
     /// # Safety
-    /// Those numbers must lie there; the processor must have AVX-512 with BW and VL.
+    /// The numbers whose bit is set must lie at `at`; the processor must have AVX-512 with BW and VL.
     unsafe fn load(at: *const Self, mask: u16) -> __m512;
 }
 
-impl Wide for f32 {
+impl ToF32 for f32 {
     const IS_F32: bool = true;
 
     #[inline]
@@ -30,7 +30,7 @@ impl Wide for f32 {
     }
 }
 
-impl Wide for bf16 {
+impl ToF32 for bf16 {
     const IS_F32: bool = false;
 
     #[inline]

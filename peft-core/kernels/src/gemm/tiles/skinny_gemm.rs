@@ -1,24 +1,25 @@
-//! Few rows by a large weight, as in decoding: such a product waits for the weight to come from memory, or to be packed.
-//! Tiles of `bf16` numbers are read where they lie. Those of `f32` numbers are split line by line, as the left operand's
-//! are, and used while they are in the cache. The result comes out transposed.
+//! Few rows by a large weight, as in decoding. Reading or packing the weight takes most of the time. A `bf16` weight is read in
+//! place, as tiles. An `f32` weight is split line by line, as a left operand is, and used while it is in the cache. The blocks
+//! of the result are transposed when they are written.
 
 use half::bf16;
 
-use super::pack::{Lines, buffer, panel};
-use super::{DEPTH, amx};
+use super::amx;
+use super::pack::{DEPTH, Lines, buffer, panel};
 use crate::gemm::block::{BLOCK, Block};
-use crate::gemm::output::{Output, for_each};
-use crate::gemm::{Isa, Matrix, Threads};
+use crate::gemm::isa::Isa;
+use crate::gemm::output::Output;
+use crate::gemm::threads::{Threads, for_each};
+use crate::gemm::view::Matrix;
 
-/// Beyond so many rows the weight is read so often that packing it pays.
+/// The most rows. With more, the weight is read so often that packing it is faster.
 const MOST_ROWS: usize = 128;
 /// The same for `f32`.
 const MOST_ROWS_F32: usize = 96;
-/// Blocks of the weight's rows in one task.
+/// Blocks of the weight's rows per task.
 const TASK: usize = 4;
 
-/// Whether `x wᵀ` of `f32` can be computed so, and faster than in blocks: whole blocks of a weight whose rows are
-/// contiguous.
+/// Whether [`product_f32`] applies and is faster than blocks. The weight must consist of whole blocks, with contiguous rows.
 pub(super) fn applies_to_f32(a: &Matrix<'_>, b: &Matrix<'_>) -> bool {
     a.rows <= MOST_ROWS_F32 && b.row_stride == 1 && b.cols.is_multiple_of(BLOCK) && b.rows > 0
 }
@@ -26,8 +27,8 @@ pub(super) fn applies_to_f32(a: &Matrix<'_>, b: &Matrix<'_>) -> bool {
 /// `out = a b` of `f32`.
 ///
 /// # Safety
-/// As [`call`](crate::gemm::call); [`applies_to_f32`] must hold and the processor have tile registers.
-pub(super) unsafe fn thin_f32(out: Output, a: Matrix<'_>, b: Matrix<'_>, threads: Threads) {
+/// As `call` in `product.rs`; [`applies_to_f32`] must hold and the processor have tile registers.
+pub(super) unsafe fn product_f32(out: Output, a: Matrix<'_>, b: Matrix<'_>, threads: Threads) {
     let (rows, weight) = (Lines::right(a.t()), Lines::left(b.t()));
     let steps = rows.depth().div_ceil(DEPTH);
     let count = rows.count();
@@ -59,7 +60,7 @@ pub(super) unsafe fn thin_f32(out: Output, a: Matrix<'_>, b: Matrix<'_>, threads
     });
 }
 
-/// Whether `x wᵀ` can be computed so: whole tiles of a weight whose rows are contiguous.
+/// Whether [`product_bf16`] applies. The weight must consist of whole tiles, with contiguous rows.
 pub(super) fn applies(isa: Isa, a: &Matrix<'_>, b: &Matrix<'_, bf16>) -> bool {
     let whole = b.cols.is_multiple_of(BLOCK) && b.rows.is_multiple_of(DEPTH) && b.rows > 0;
     isa == Isa::Amx && a.rows <= MOST_ROWS && b.row_stride == 1 && whole
@@ -68,8 +69,8 @@ pub(super) fn applies(isa: Isa, a: &Matrix<'_>, b: &Matrix<'_, bf16>) -> bool {
 /// `out = a b`.
 ///
 /// # Safety
-/// As [`call`](crate::gemm::call); [`applies`] must hold.
-pub(super) unsafe fn thin(out: Output, a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) {
+/// As `call` in `product.rs`; [`applies`] must hold.
+pub(super) unsafe fn product_bf16(out: Output, a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) {
     let rows = Lines::right(a.t());
     let steps = rows.depth() / DEPTH;
     let count = rows.count();

@@ -1,26 +1,26 @@
-//! Few rows by a large weight, as in decoding: such a product waits for the weight, which is read once, row by row, where
-//! it lies. The rows are packed, and the result comes out transposed.
+//! Few rows by a large weight, as in decoding. Reading the weight takes most of the time, so it is read once, row by row, in
+//! place. The rows are packed, and the blocks of the result are transposed when they are written.
 
 use std::arch::x86_64::{__m512, _mm512_mask_storeu_ps};
 
 use super::kernel::{prefetch, rows_by_panel};
 use super::panel::{pack, vectors};
-use super::wide::{Wide, lanes};
-use super::{BLOCK, TILE};
-use crate::gemm::block::Block;
-use crate::gemm::output::{Output, for_each};
-use crate::gemm::{Matrix, Threads};
+use super::to_f32::{ToF32, lanes};
+use crate::gemm::block::{BLOCK, Block, TILE};
+use crate::gemm::output::Output;
+use crate::gemm::threads::{Threads, for_each};
+use crate::gemm::view::Matrix;
 
-/// Rows of the weight that are summed at once: a part of a block.
-const ROWS: usize = BLOCK / 4;
-/// Blocks of the weight's rows in one task.
+/// The rows of the weight that are summed at once, a part of a block.
+const GROUP: usize = BLOCK / 4;
+/// Blocks of the weight's rows per task.
 const TASK: usize = 2;
 
 /// `out = a b`, where the columns of `b` are contiguous and whole blocks.
 ///
 /// # Safety
-/// As [`product`](super::product).
-pub(super) unsafe fn product<T: Wide>(out: Output, a: Matrix<'_>, b: Matrix<'_, T>, threads: Threads) {
+/// As `product` in `mod.rs`.
+pub(super) unsafe fn product<T: ToF32>(out: Output, a: Matrix<'_>, b: Matrix<'_, T>, threads: Threads) {
     let (rows, depth) = (a.rows, a.cols);
     let mut packed: Vec<f32> = Vec::with_capacity(rows.next_multiple_of(TILE) * depth);
     for first in (0..rows).step_by(BLOCK) {
@@ -34,12 +34,12 @@ pub(super) unsafe fn product<T: Wide>(out: Output, a: Matrix<'_>, b: Matrix<'_, 
     for_each(tasks, threads, |task| {
         let mut blocks = Vec::new();
         blocks.resize_with(rows.div_ceil(BLOCK), || Block::ZERO);
-        let mut room = Vec::with_capacity(if T::IS_F32 { 0 } else { ROWS * depth });
+        let mut converted = Vec::with_capacity(if T::IS_F32 { 0 } else { GROUP * depth });
         for column in task.step_by(BLOCK) {
-            for group in (0..BLOCK).step_by(ROWS) {
+            for group in (0..BLOCK).step_by(GROUP) {
                 // SAFETY: by this function's contract: eight rows of the weight lie from here.
                 unsafe {
-                    let weight = wide_rows(b, column + group, &mut room);
+                    let weight = rows_as_f32(b, column + group, &mut converted);
                     for (i, block) in blocks.iter_mut().enumerate() {
                         if T::IS_F32 {
                             group_by_panel::<true>(weight, i, &packed, rows, group, block);
@@ -57,7 +57,7 @@ pub(super) unsafe fn product<T: Wide>(out: Output, a: Matrix<'_>, b: Matrix<'_, 
     });
 }
 
-/// Rows of the weight: where they begin, how far apart they are, and how long.
+/// Rows of the weight: `depth` numbers each, `stride` numbers apart.
 #[derive(Clone, Copy)]
 struct WeightRows {
     data: *const f32,
@@ -65,12 +65,12 @@ struct WeightRows {
     depth: usize,
 }
 
-/// Eight columns of `b` from `first`, in place if they are `f32`, else widened into `room`.
+/// Eight columns of `b` from `first`: in place if they are `f32`, otherwise converted and written to `converted`.
 ///
 /// # Safety
-/// They must lie inside; `room` must have the capacity for what is widened.
+/// The columns must lie inside; `converted` must have the capacity for them.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn wide_rows<T: Wide>(b: Matrix<'_, T>, first: usize, room: &mut Vec<f32>) -> WeightRows {
+unsafe fn rows_as_f32<T: ToF32>(b: Matrix<'_, T>, first: usize, converted: &mut Vec<f32>) -> WeightRows {
     let depth = b.rows;
     // SAFETY: by this function's contract.
     unsafe {
@@ -78,20 +78,20 @@ unsafe fn wide_rows<T: Wide>(b: Matrix<'_, T>, first: usize, room: &mut Vec<f32>
         if T::IS_F32 {
             return WeightRows { data: data.cast(), stride: b.col_stride, depth };
         }
-        let room = room.as_mut_ptr();
-        for row in 0..ROWS {
+        let converted = converted.as_mut_ptr();
+        for row in 0..GROUP {
             for k in (0..depth).step_by(TILE) {
-                prefetch(data, (ROWS + row) * b.col_stride + k);
+                prefetch(data, (GROUP + row) * b.col_stride + k);
                 let mask = lanes(depth - k);
                 let numbers = T::load(data.add(row * b.col_stride + k), mask);
-                _mm512_mask_storeu_ps(room.add(row * depth + k), mask, numbers);
+                _mm512_mask_storeu_ps(converted.add(row * depth + k), mask, numbers);
             }
         }
-        WeightRows { data: room, stride: depth, depth }
+        WeightRows { data: converted, stride: depth, depth }
     }
 }
 
-/// Eight rows of the weight by panel `i` of the packed rows, into the rows from `group` of a block.
+/// Multiplies eight rows of the weight by panel `i` of the packed rows, and writes the rows from `group` of a block.
 ///
 /// # Safety
 /// The weight's rows must be there.
@@ -109,8 +109,8 @@ unsafe fn group_by_panel<const IN_PLACE: bool>(
     // SAFETY: by this function's contract; the panel has as many vectors as its rows take.
     unsafe {
         match vectors(rows - i * BLOCK) {
-            1 => put(block, group, rows_by_panel::<ROWS, 1, IN_PLACE>(data, stride, panel.as_ptr(), depth)),
-            _ => put(block, group, rows_by_panel::<ROWS, 2, IN_PLACE>(data, stride, panel.as_ptr(), depth)),
+            1 => put(block, group, rows_by_panel::<GROUP, 1, IN_PLACE>(data, stride, panel.as_ptr(), depth)),
+            _ => put(block, group, rows_by_panel::<GROUP, 2, IN_PLACE>(data, stride, panel.as_ptr(), depth)),
         }
     }
 }
@@ -118,7 +118,7 @@ unsafe fn group_by_panel<const IN_PLACE: bool>(
 /// Writes sums to the rows from `group` of a block.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn put<const V: usize>(block: &mut Block, group: usize, sums: [[__m512; V]; ROWS]) {
+fn put<const V: usize>(block: &mut Block, group: usize, sums: [[__m512; V]; GROUP]) {
     for (row, sums) in (group..).zip(sums) {
         for (v, sum) in sums.into_iter().enumerate() {
             block.put(row, v, sum);

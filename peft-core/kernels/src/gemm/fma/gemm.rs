@@ -1,29 +1,30 @@
-//! Many rows by a packed weight: every task packs its own columns and reads all rows of the other operand.
+//! Many rows by a packed weight. Every task packs its own columns of the weight and reads all rows of the other operand.
 
 use std::arch::x86_64::{_mm512_add_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
 use std::ops::Range;
 
-use super::kernel::{ROWS, rows_by_panel, with_sizes};
+use super::kernel::{MOST_ROWS, rows_by_panel, with_sizes};
 use super::panel::{pack, vectors};
-use super::wide::{Wide, lanes};
-use super::{BLOCK, TILE};
-use crate::gemm::output::{Output, for_each};
-use crate::gemm::{Matrix, Threads};
+use super::to_f32::{ToF32, lanes};
+use crate::gemm::block::{BLOCK, TILE};
+use crate::gemm::output::Output;
+use crate::gemm::threads::{Threads, for_each};
+use crate::gemm::view::Matrix;
 
-/// Inner numbers that are summed before the result is written: a panel of them stays in the first-level cache.
+/// The inner numbers that are summed before the result is written. A panel of them fits the first-level cache.
 const DEPTH: usize = 512;
-/// Rows that all panels of a task meet before the next: so many inner numbers of them stay in the second-level cache.
-const HEIGHT: usize = 20 * ROWS;
-/// Panels of a task at most; they stay in the second-level cache, too.
+/// The rows that are multiplied by all panels of a task before the next rows. Their inner numbers fit the second-level cache.
+const HEIGHT: usize = 20 * MOST_ROWS;
+/// The most panels per task. They fit the second-level cache too.
 const PANELS: usize = 8;
-/// Tasks that a product has at least, if it has so many panels.
+/// The fewest tasks of a product with enough panels.
 const TASKS: usize = 4;
 
 /// `out = a b`, or `out += a b`.
 ///
 /// # Safety
-/// As [`product`](super::product).
-pub(super) unsafe fn product<T: Wide>(
+/// As `product` in `mod.rs`.
+pub(super) unsafe fn product<T: ToF32>(
     out: Output,
     a: Matrix<'_>,
     b: Matrix<'_, T>,
@@ -43,7 +44,7 @@ pub(super) unsafe fn product<T: Wide>(
     });
 }
 
-/// Some inner numbers of a product.
+/// A part of the inner dimension of a product.
 struct Part<'a> {
     a: Matrix<'a>,
     k: Range<usize>,
@@ -55,7 +56,7 @@ impl Part<'_> {
     /// # Safety
     /// As [`product`]; `packed` must have room for the panels of `columns`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    unsafe fn run<T: Wide>(&self, b: Matrix<'_, T>, columns: Range<usize>, packed: *mut f32) {
+    unsafe fn run<T: ToF32>(&self, b: Matrix<'_, T>, columns: Range<usize>, packed: *mut f32) {
         let depth = self.k.len();
         let panels = || columns.clone().step_by(BLOCK).enumerate();
         for (i, column) in panels() {
@@ -66,7 +67,7 @@ impl Part<'_> {
             let last = self.a.rows.min(first + HEIGHT);
             for (i, column) in panels() {
                 let count = columns.end - column;
-                for row in (first..last).step_by(ROWS) {
+                for row in (first..last).step_by(MOST_ROWS) {
                     macro_rules! block {
                         ($R:literal, $V:literal) => {
                             self.block::<$R, $V>(row, column, count, packed.add(i * BLOCK * depth))
@@ -79,7 +80,7 @@ impl Part<'_> {
         }
     }
 
-    /// The block of `R` rows from `row` and `count` columns, 32 at most, from `column`.
+    /// Computes the block of `R` rows from `row` and `count` columns, 32 at most, from `column`.
     ///
     /// # Safety
     /// They must lie inside, and the packed panel of these columns at `panel`.

@@ -1,17 +1,17 @@
-//! Weights of eight bits: how a matrix becomes one, and what it stands for.
+//! Weights of eight bits: how a matrix becomes one, and how it comes back.
 
 use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, bail};
 use rayon::prelude::*;
 
-use super::gemm::Int8;
-pub use super::gemm::{INT8_TRAILER, quantize_row};
-use super::values::values;
+use crate::gemm::Int8;
+pub use crate::gemm::{INT8_TRAILER, quantize_row};
+use crate::values::values;
 
-/// A frozen weight `w [d_out, d_in]` in eight bits: for [`linear`](super::linear), which takes it in the place of `w`.
+/// A frozen weight `w [d_out, d_in]` in eight bits, which [`linear`](fn@crate::linear) takes instead of `w`.
 ///
-/// Row `i` is `W'_i = round(W_i / s_i)` with `s_i = max_j |W_ij| / 127`, an error of half a step, `s_i / 2`, at most. The
-/// result is a `u8` tensor `[d_out, d_in + 8]`: the signed bytes of each row, and behind them `s_i` (`f32`) and `Σ_j W'_ij`
-/// (`i32`), which the product needs. It takes a quarter of the memory of `f32`.
+/// Row `i` becomes `W'_i = round(W_i / s_i)` with `s_i = max_j |W_ij| / 127`, so an element is off by `s_i / 2` at most. The
+/// result is a `u8` tensor `[d_out, d_in + 8]`. Each of its rows holds the signed bytes `W'_i`, then `s_i` (`f32`) and
+/// `Σ_j W'_ij` (`i32`), which the product needs. It takes a quarter of the memory of `f32`. It has no gradient.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -29,14 +29,14 @@ use super::values::values;
 ///
 /// # Errors
 ///
-/// Unless `w` is a matrix of floats on the CPU that does not train.
+/// Unless `w` is a matrix of floats on the CPU and is not tracked.
 pub fn quantize(w: &Tensor) -> Result<Tensor> {
     let (rows, depth) = w.dims2()?;
     if !w.dtype().is_float() || !w.device().is_cpu() {
         bail!("quantize: expected floats on the CPU, got {:?} on {:?}", w.dtype(), w.device());
     }
     if w.track_op() {
-        bail!("quantize: no gradient passes a weight of eight bits; detach what trains");
+        bail!("quantize: a weight of eight bits has no gradient, but this one is tracked; detach it");
     }
     let w = w.to_dtype(DType::F32)?.contiguous()?;
     let (w, mut bytes) = (values(&w)?, Vec::with_capacity(rows * (depth + INT8_TRAILER)));
@@ -46,7 +46,7 @@ pub fn quantize(w: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(bytes, (rows, depth + INT8_TRAILER), &Device::Cpu)
 }
 
-/// The matrix that a weight of eight bits stands for, `[d_out, d_in]` in `f32`.
+/// The matrix `W_ij ≈ s_i W'_ij` of a weight of eight bits: `[d_out, d_in]` in `f32`. It has no gradient.
 ///
 /// # Errors
 ///
@@ -66,22 +66,22 @@ pub fn dequantize(w: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(values, shape, &Device::Cpu)
 }
 
-/// The shape `(d_out, d_in)` of the matrix that a weight of eight bits stands for.
+/// The shape `(d_out, d_in)` of the matrix of a weight of eight bits.
 ///
 /// # Errors
 ///
-/// Unless `w` has the type and the rank of what [`quantize`] makes.
+/// Unless `w` has the type and the rank of a result of [`quantize`].
 pub fn quantized_dims(w: &Tensor) -> Result<(usize, usize)> {
     match (w.dtype(), w.dims()) {
         (DType::U8, [rows, bytes]) if *bytes >= INT8_TRAILER => Ok((*rows, bytes - INT8_TRAILER)),
         (dtype, dims) => {
-            bail!("{dtype:?} {dims:?} is no weight of eight bits: expected u8 [d_out, d_in + {INT8_TRAILER}]")
+            bail!("{dtype:?} {dims:?} is not a weight of eight bits: expected u8 [d_out, d_in + {INT8_TRAILER}]")
         }
     }
 }
 
-/// What `f` makes of the bytes of a weight.
-pub(super) fn with_int8<T>(w: &Tensor, f: impl FnOnce(Int8<'_>) -> Result<T>) -> Result<T> {
+/// Calls `f` with the bytes of a weight.
+pub(crate) fn with_int8<T>(w: &Tensor, f: impl FnOnce(Int8<'_>) -> Result<T>) -> Result<T> {
     let (rows, depth) = quantized_dims(w)?;
     let w = w.contiguous()?;
     let (storage, layout) = w.storage_and_layout();
@@ -89,7 +89,7 @@ pub(super) fn with_int8<T>(w: &Tensor, f: impl FnOnce(Int8<'_>) -> Result<T>) ->
         (Storage::Cpu(CpuStorage::U8(data)), Some((start, end))) => {
             f(Int8 { data: data.get(start..end).unwrap_or_default(), rows, depth })
         }
-        _ => bail!("a weight of eight bits must lie on the CPU, not on {:?}", w.device()),
+        _ => bail!("a weight of eight bits must be on the CPU, not on {:?}", w.device()),
     }
 }
 
@@ -110,20 +110,20 @@ mod tests {
                 let step = w.iter().fold(0f32, |largest, w| largest.max(w.abs())) / 127.0;
                 assert!(w.iter().zip(back).all(|(w, back)| (w - back).abs() <= 0.5001 * step));
             }
-            // What it stands for is itself.
+            // Quantizing the dequantized matrix gives the same bytes.
             let again = quantize(&dequantize(&small).unwrap()).unwrap();
             let bytes = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<u8>().unwrap();
             let apart = bytes(&small).iter().zip(bytes(&again)).filter(|(a, b)| **a != *b).count();
-            assert!(apart <= 4 * dims[0], "scales alone may round: {apart}");
+            assert!(apart <= 4 * dims[0], "only scales may round: {apart}");
         }
     }
 
     #[test]
-    fn what_is_no_such_weight_is_refused() {
+    fn other_tensors_are_refused() {
         let whole = Tensor::ones((3, 12), DType::U32, &Device::Cpu).unwrap();
         assert!(quantize(&whole).unwrap_err().to_string().contains("expected floats"));
         let narrow = Tensor::ones((3, 7), DType::U8, &Device::Cpu).unwrap();
-        assert!(dequantize(&narrow).unwrap_err().to_string().contains("[3, 7] is no weight of eight bits"));
+        assert!(dequantize(&narrow).unwrap_err().to_string().contains("[3, 7] is not a weight of eight bits"));
         let trains = candle_core::Var::ones((3, 7), DType::F32, &Device::Cpu).unwrap();
         assert!(quantize(&trains).unwrap_err().to_string().contains("detach"));
     }
