@@ -46,7 +46,7 @@
 //!     let weights = generator.generate(&Condition::Task(0))?;
 //!     let (active, mut ctx) = (ActiveAdapters::new(&plan, &weights)?, Ctx::train(42, step));
 //!     let encoded = t5.encode(&ids, &mask, &active, &mut ctx)?;
-//!     let hidden = t5.decode(&shift_right(&labels, 0)?, &encoded, &mask, &active, &mut ctx)?;
+//!     let hidden = t5.decode(&shift_right(&labels, 0)?, &encoded, &active, &mut ctx)?;
 //!     let (hidden, output) = (hidden.flatten_to(1)?, t5.output_weight(&active)?);
 //!     let loss = smoothed_cross_entropy([&hidden, &output, &labels.flatten_all()?], &loss, ctx.kernels())?;
 //!     optimizer.step(&Gradients::from_store(&loss.backward()?, &store.vars()), 1e-3)?;

@@ -11,7 +11,7 @@ use peft_core::{
     WeightGenerator,
 };
 use peft_lora::{Combination, CombinationType, add_weighted_adapter};
-use peft_t5::decode::{GenerationConfig, generate};
+use peft_t5::decode::{GenerationConfig, Source, generate};
 use peft_t5::{T5, T5Config, Weights, preset, shift_right};
 
 const CPU: &Device = &Device::Cpu;
@@ -75,7 +75,7 @@ fn row(batch: &[Tensor; 3], n: usize) -> [Tensor; 3] {
 fn logits(t5: &T5, [source, mask, labels]: &[Tensor; 3], active: &ActiveAdapters<'_>) -> Tensor {
     let mut ctx = Ctx::eval();
     let encoded = t5.encode(source, mask, active, &mut ctx).unwrap();
-    let hidden = t5.decode(&shift_right(labels, 0).unwrap(), &encoded, mask, active, &mut ctx).unwrap();
+    let hidden = t5.decode(&shift_right(labels, 0).unwrap(), &encoded, active, &mut ctx).unwrap();
     t5.logits(&hidden, active, &mut ctx).unwrap()
 }
 
@@ -84,7 +84,7 @@ fn write(t5: &T5, [source, mask, _]: &[Tensor; 3], active: &ActiveAdapters<'_>, 
     // Without a reward for length sentences end at different times.
     let config = GenerationConfig { num_beams, max_length, length_penalty: 0., ..GenerationConfig::default() };
     let encoded = t5.encode(source, mask, active, &mut Ctx::eval()).unwrap();
-    generate(t5, &encoded, mask, active, &config).unwrap()
+    generate(&Source { t5, encoded: &encoded, active }, &config).unwrap()
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f32 {

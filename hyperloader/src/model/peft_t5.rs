@@ -58,19 +58,19 @@ impl PeftT5 {
         Ok(Self { t5, plan, generator, tasks: parts.tasks.clone(), int8: false })
     }
 
-    /// The same model, which holds its linear maps in `dtype` when it is [folded](Self::fold).
+    /// The same model, which holds its linear maps in `dtype` when it is [merged](Self::merge).
     pub(crate) fn decoding_in(self, dtype: WeightType) -> Self {
         Self { int8: dtype == WeightType::Int8, ..self }
     }
 
-    /// The backbone for decoding with fixed weights: [`T5::fold`] and, where the model is to be held in eight bits,
+    /// The backbone for decoding with fixed weights: [`T5::merge`] and, where the model is to be held in eight bits,
     /// [`T5::quantize`].
     ///
     /// # Errors
     /// As the methods' own.
-    pub fn fold(&self, active: &ActiveAdapters<'_>) -> Result<T5> {
-        let folded = self.t5.fold(active)?;
-        Ok(if self.int8 { folded.quantize(active)? } else { folded })
+    pub fn merge(&self, active: &ActiveAdapters<'_>) -> Result<T5> {
+        let merged = self.t5.merge(active)?;
+        Ok(if self.int8 { merged.quantize(active)? } else { merged })
     }
 
     /// The backbone.
@@ -135,7 +135,7 @@ impl PeftT5 {
         let encoded = self.t5.encode(&batch.source, &batch.mask, &active, ctx)?;
         observe(Part::Encoder);
         let inputs = shift_right(&batch.labels, self.t5.config().decoder_start_token_id)?;
-        let hidden = self.t5.decode(&inputs, &encoded, &batch.mask, &active, ctx)?;
+        let hidden = self.t5.decode(&inputs, &encoded, &active, ctx)?;
         observe(Part::Decoder);
         let hidden = hidden.flatten_to(1)?;
         let labels = batch.labels.flatten_all()?;

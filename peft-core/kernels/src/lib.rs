@@ -68,6 +68,7 @@ mod kernels;
 mod layer_norm;
 mod linear;
 mod math;
+mod packed_attention;
 mod parallel;
 mod precise;
 mod quantize;
@@ -94,6 +95,10 @@ pub use linear::{
     linear_plain,
 };
 pub use math::softmax_row;
+pub use packed_attention::{
+    OffsetBias, PackedAttention, PackedBias, PackedKeys, TokenPosition, TokenPositions, packed_attention,
+    packed_attention_plain,
+};
 pub use quantize::{INT8_TRAILER, dequantize, quantize, quantize_row, quantized_dims};
 pub use residual::{residual, residual_plain};
 pub use rms_norm::{rms_norm, rms_norm_plain};

@@ -5,8 +5,8 @@ use candle_core::{D, DType, Device, Tensor};
 use super::backbone::{ROWS, TestBackbone};
 use crate::rng::{Stream, stream_of};
 use crate::{
-    ActiveAdapters, Ctx, Error, PrefixPlacement, Residual, Result, Site, SiteId, SiteInput, SiteKind, SiteRole, Sites,
-    Stack, initial, normal,
+    ActiveAdapters, Ctx, Error, Residual, Result, Site, SiteId, SiteInput, SiteKind, SiteRole, Sites, Stack, initial,
+    normal,
 };
 use peft_kernels::{self as ops, Kernels};
 
@@ -40,8 +40,8 @@ struct Block {
     norms: [Weight; 2],
     /// q, k, v, o, wi, wo
     maps: [Weight; 6],
-    /// What stands in front of the keys, in each of its meanings: without positions they are the same here.
-    front: [SiteId; 3],
+    /// Where methods put positions in front of keys and values.
+    key_values: SiteId,
     hidden: [SiteId; 2],
 }
 
@@ -80,13 +80,8 @@ impl Maker {
         let q = self.linear(&format!("{attention}.q"), SiteRole::SELF_Q, D_MODEL, INNER)?;
         let k = self.linear(&format!("{attention}.k"), SiteRole::SELF_K, D_MODEL, INNER)?;
         let v = self.linear(&format!("{attention}.v"), SiteRole::SELF_V, D_MODEL, INNER)?;
-        let kind = |front| SiteKind::KeyValue { dim: INNER, queries: D_MODEL, heads: HEADS, front };
-        let front = [
-            (PrefixPlacement::Past, ".past", SiteRole::new("self.past")),
-            (PrefixPlacement::UncountedPast, ".uncounted_past", SiteRole::new("self.uncounted_past")),
-            (PrefixPlacement::Shifting, "", SiteRole::SELF_KEY_VALUES),
-        ];
-        let front = front.map(|(front, end, role)| self.site(format!("{attention}{end}"), role, kind(front)));
+        let kind = SiteKind::KeyValue { dim: INNER, queries: D_MODEL, heads: HEADS };
+        let key_values = self.site(attention.clone(), SiteRole::SELF_KEY_VALUES, kind);
         let o = self.linear(&format!("{attention}.o"), SiteRole::SELF_O, INNER, D_MODEL)?;
         let hidden = SiteKind::SubLayer { dim: D_MODEL };
         let own = self.site(format!("{root}.0"), SiteRole::SELF_ATTENTION, hidden);
@@ -94,7 +89,7 @@ impl Maker {
         let wi = self.linear(&format!("{ff}.wi"), SiteRole::FEED_FORWARD_WI, D_MODEL, D_FF)?;
         let wo = self.linear(&format!("{ff}.wo"), SiteRole::FEED_FORWARD_WO, D_FF, D_MODEL)?;
         let hidden = [own, self.site(format!("{root}.1"), SiteRole::FEED_FORWARD, hidden)];
-        Ok(Block { norms: [first, second], maps: [q, k, v, o, wi, wo], front, hidden })
+        Ok(Block { norms: [first, second], maps: [q, k, v, o, wi, wo], key_values, hidden })
     }
 }
 
@@ -189,17 +184,20 @@ impl Block {
     /// Attention with one head. Its sites still say that two heads share the features.
     fn attend(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let [q, k, v, o, ..] = &self.maps;
-        let key_values = [k.linear(x, active, ctx)?, v.linear(x, active, ctx)?];
-        let mut key_values = Tensor::cat(&key_values, D::Minus1)?;
-        for site in self.front {
-            if !active.is_idle(site) {
-                key_values = active.apply(site, SiteInput::new(x, key_values), ctx)?;
-            }
-        }
+        let key_values = Tensor::cat(&[k.linear(x, active, ctx)?, v.linear(x, active, ctx)?], D::Minus1)?;
+        let expected = key_values.dim(1)? + active.prefixes(self.key_values).map(|prefix| prefix.length).sum::<usize>();
+        let key_values = active.apply(self.key_values, SiteInput::new(x, key_values), ctx)?;
         if key_values.dim(D::Minus1)? != 2 * INNER {
             return Err(Error::Mismatch("keys and values have changed their features".into()));
         }
-        let (k, v) = (key_values.narrow(2, 0, INNER)?.contiguous()?, key_values.narrow(2, INNER, INNER)?.contiguous()?);
+        if key_values.dim(1)? != expected {
+            return Err(Error::Mismatch(format!(
+                "there are {} keys after the methods, and their `prefixes` declare {expected}",
+                key_values.dim(1)?
+            )));
+        }
+        let half = |first| key_values.narrow(D::Minus1, first, INNER)?.contiguous();
+        let (k, v) = (half(0)?, half(INNER)?);
         let scores = q.linear(x, active, ctx)?.matmul(&k.transpose(1, 2)?.contiguous()?)?;
         let weights = ops::softmax(&scores, Kernels::Plain)?;
         o.linear(&weights.matmul(&v)?, active, ctx)

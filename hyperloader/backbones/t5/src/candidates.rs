@@ -4,9 +4,9 @@ use candle_core::{DType, Tensor};
 use peft_core::{ActiveAdapters, Ctx};
 use peft_kernels as ops;
 
-use super::T5;
+use super::model::T5;
 use super::table::select;
-use crate::Result;
+use crate::error::Result;
 
 /// Some words of the vocabulary, with their rows of the output projection.
 #[derive(Debug, Clone)]

@@ -4,10 +4,10 @@ use candle_core::Tensor;
 use peft_core::{ActiveAdapters, Ctx};
 use peft_kernels as ops;
 
-use super::FeedForwardProj;
-use super::builder::{Builder, Features, Place, inverse_sqrt};
+use super::builder::{BlockPath, Builder, Features, inverse_sqrt};
+use super::config::FeedForwardProj;
 use super::layers::{Linear, Weight};
-use crate::Result;
+use crate::error::Result;
 
 /// `wo Dropout(act(x))`.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ enum Activation {
 }
 
 impl FeedForward {
-    pub(super) fn new(builder: &mut Builder<'_>, place: Place) -> Result<Self> {
+    pub(super) fn new(builder: &mut Builder<'_>, place: BlockPath) -> Result<Self> {
         let config = builder.config;
         let (d_model, d_ff) = (config.d_model, config.d_ff);
         let mut into = |module: &str, position| {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FeedForwardProj, T5Config};
+use super::config::{FeedForwardProj, T5Config};
 
 /// `config.json` as `transformers` writes it; keys that are not here are ignored.
 #[derive(Serialize, Deserialize)]

@@ -8,14 +8,14 @@
 //! | module | idea |
 //! |---|---|
 //! | `config`, `hf_config`, `presets` | the shape of a model |
-//! | `weights` | whence its parameters come, and which of them train |
+//! | `weights`, `open`, `train` | where its parameters come from, and which of them train |
 //! | `builder`, `layers` | parameters that know their names; linear maps and norms |
 //! | `bias`, `mask`, `terms`, `locality` | what is added to attention scores, and how it may begin |
-//! | `attention`, `feed_forward`, `block`, `stack` | the network |
+//! | `key_values`, `attention`, `feed_forward`, `block`, `stack` | the network |
 //! | `model` | [`T5`]: encode, decode, logits |
-//! | `fold` | fixed weights for decoding; merge and unmerge |
-//! | `incremental`, `cache` | decoding token by token, and its state |
-//! | `rows` | the same where each row goes on at its own pace; sentences without padding |
+//! | `merge` | fixed weights for decoding; merge and unmerge |
+//! | `packed`, `encode_packed`, `decode_packed` | sentences without padding; decoding in steps, each row at its own pace |
+//! | `decode` | greedy and beam search; structured decoding of tags |
 //! | `table` | the embedding table, in memory or in its file |
 //! | `candidates` | the scores of a few words instead of all |
 
@@ -23,37 +23,42 @@ mod attention;
 mod bias;
 mod block;
 mod builder;
-mod cache;
 mod candidates;
 mod config;
 pub mod decode;
+mod decode_packed;
+mod encode_packed;
 mod error;
 mod feed_forward;
-mod fold;
 mod hf_config;
-mod incremental;
 mod int8;
+mod key_values;
 mod layers;
 mod locality;
 mod mask;
+mod merge;
 mod model;
+mod open;
+mod packed;
 mod presets;
-mod rows;
+mod save;
 mod stack;
 mod table;
 mod terms;
+mod train;
 mod weights;
 
 #[cfg(test)]
 mod testing;
 
-pub use cache::Cache;
 pub use candidates::Candidates;
 pub use config::{FeedForwardProj, T5Config};
+pub use decode_packed::{CacheSize, PackedStep, PackedTokens};
 pub use error::{Error, Result};
-pub use fold::{Merged, Refusal};
 pub use locality::local_biases;
+pub use merge::{Merged, Refusal};
 pub use model::{T5, shift_right};
+pub use packed::{Encoded, PackedKvCache};
 pub use presets::{preset, preset_names};
-pub use rows::{Encoded, PackedKvCache, PackedTokens};
-pub use weights::{Loading, TableFile, Trainable, Weights, save_backbone};
+pub use save::save_backbone;
+pub use weights::{Loading, TableFile, Trainable, Weights};

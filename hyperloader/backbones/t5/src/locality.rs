@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use super::T5Config;
 use super::bias::Buckets;
-use crate::Result;
+use super::config::T5Config;
+use crate::error::Result;
 
 /// Initial relative position biases by which heads look near, by parameter name, `[buckets, heads]` each.
 ///

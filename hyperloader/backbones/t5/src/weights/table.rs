@@ -7,7 +7,7 @@ use candle_core::safetensors::{Load, MmapedSafetensors};
 use candle_core::{DType, Device, Tensor};
 
 use super::files::let_go;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A matrix in a mapped file. What is read of it does not stay in memory.
 ///

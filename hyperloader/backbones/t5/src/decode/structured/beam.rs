@@ -3,9 +3,11 @@
 use peft_core::Ctx;
 
 use super::path::Path;
-use super::{Source, TagDecoder, TagSequence};
-use crate::Result;
-use crate::{PackedKvCache, PackedTokens};
+use super::tags::{TagSequence, Tags, room};
+use crate::decode::source::Source;
+use crate::decode_packed::{CacheSize, PackedStep, PackedTokens};
+use crate::error::Result;
+use crate::packed::PackedKvCache;
 
 /// One way to go on with a hypothesis by one word: a tag, or the beginning of one.
 #[derive(Debug, Clone)]
@@ -65,7 +67,7 @@ impl Search {
 
 /// The `beams` best sequences of each sentence, best first.
 pub(super) fn decode(
-    decoder: &TagDecoder,
+    decoder: &Tags,
     source: &Source<'_>,
     words: &[usize],
     beams: usize,
@@ -75,7 +77,8 @@ pub(super) fn decode(
     let rows: Vec<u32> = (0..sentences).flat_map(|sentence| std::iter::repeat_n(sentence, beams)).collect();
     let active = source.active.select_rows(&rows)?;
     let mut ctx = Ctx::eval();
-    let mut cache = t5.start_packed(encoded, source.active, beams, TagDecoder::room(words), &mut ctx)?;
+    let size = CacheSize { rows: beams, capacity: room(words) };
+    let mut cache = t5.start_packed(encoded, source.active, size, &mut ctx)?;
     let start = t5.config().decoder_start_token_id;
     let search = |words: &usize| {
         let hypotheses = vec![Path::new(&decoder.grammar, start, *words)];
@@ -93,7 +96,7 @@ pub(super) fn decode(
 
 /// One round: reads behind the best unfinished branches and replaces each by what may follow; whether there was any.
 fn expand(
-    decoder: &TagDecoder,
+    decoder: &Tags,
     source: &Source<'_>,
     active: &peft_core::ActiveAdapters<'_>,
     searches: &mut [Search],
@@ -114,13 +117,14 @@ fn expand(
         return Ok(false);
     }
     let fed: Vec<(&Read, &Path)> = reads.iter().filter_map(|read| Some((read, path(searches, read)?))).collect();
-    let next: Vec<PackedTokens<'_>> =
+    let rows: Vec<PackedTokens<'_>> =
         fed.iter().map(|(read, path)| PackedTokens { row: read.row, tokens: &path.pending }).collect();
-    let lasts = next.iter().scan(0u32, |end, next| {
-        *end += next.tokens.len() as u32;
+    let last = rows.iter().scan(0u32, |end, row| {
+        *end += row.tokens.len() as u32;
         Some(end.saturating_sub(1))
     });
-    let hidden = source.t5.decode_packed(&next, &lasts.collect::<Vec<u32>>(), cache, active, ctx)?;
+    let step = PackedStep { rows: &rows, read: &last.collect::<Vec<u32>>() };
+    let hidden = source.t5.decode_packed(&step, cache, active, ctx)?;
     let logits = source.t5.candidate_logits(&hidden, &decoder.candidates, active, ctx)?;
     for (read, logits) in reads.iter().zip(&logits) {
         take(decoder, searches, read, logits, cache);
@@ -149,7 +153,7 @@ fn path<'a>(searches: &'a [Search], read: &Read) -> Option<&'a Path> {
 }
 
 /// Puts what may follow a branch in its place, and takes back what was fed of the branch alone.
-fn take(decoder: &TagDecoder, searches: &mut [Search], read: &Read, logits: &[f32], cache: &mut PackedKvCache) {
+fn take(decoder: &Tags, searches: &mut [Search], read: &Read, logits: &[f32], cache: &mut PackedKvCache) {
     let Some(search) = searches.get_mut(read.sentence) else { return };
     let Some(branch) = search.branches.get_mut(read.place) else { return };
     let (origin, mut path) = (std::mem::replace(&mut branch.origin, GONE), branch.path.clone());

@@ -1,7 +1,7 @@
 //! What may follow at each point of a target.
 
 use super::trie::{Node, TagTrie};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A point of a target: which word's tag is being written, and what of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) enum Move {
 
 /// The targets that a task allows.
 #[derive(Debug, Clone)]
-pub(super) struct Grammar {
+pub(super) struct TagGrammar {
     trie: TagTrie,
     sentinels: Vec<u32>,
     /// Every token that is ever chosen, ascending.
@@ -36,7 +36,7 @@ pub(super) struct Grammar {
     tags: Vec<Vec<u32>>,
 }
 
-impl Grammar {
+impl TagGrammar {
     pub(super) fn new<S: AsRef<str>>(tags: &[(S, Vec<u32>)], sentinels: &[u32]) -> Result<Self> {
         let trie = TagTrie::new(tags)?;
         let sentinel = |(_, tokens): &&(S, Vec<u32>)| tokens.iter().any(|token| sentinels.contains(token));
@@ -124,9 +124,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use super::*;
 
-    fn grammar() -> Grammar {
+    fn grammar() -> TagGrammar {
         let tags = [("a", vec![7]), ("b", vec![5, 6, 9]), ("c", vec![5, 6]), ("d", vec![5, 8])];
-        Grammar::new(&tags, &[20, 21, 19]).unwrap()
+        TagGrammar::new(&tags, &[20, 21, 19]).unwrap()
     }
 
     fn walk(tokens: &[u32]) -> State {
@@ -162,8 +162,8 @@ mod tests {
 
     #[test]
     fn sentinels_are_weighed_only_where_a_tag_begins_another_and_are_no_part_of_tags() {
-        let plain = Grammar::new(&[("a", vec![7]), ("b", vec![5, 6])], &[20, 21]).unwrap();
+        let plain = TagGrammar::new(&[("a", vec![7]), ("b", vec![5, 6])], &[20, 21]).unwrap();
         assert_eq!(plain.candidates(), [5, 6, 7]);
-        assert!(Grammar::new(&[("a", vec![7, 21])], &[20, 21]).unwrap_err().to_string().contains("sentinel"));
+        assert!(TagGrammar::new(&[("a", vec![7, 21])], &[20, 21]).unwrap_err().to_string().contains("sentinel"));
     }
 }

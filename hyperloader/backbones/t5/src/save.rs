@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::T5;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
+use crate::model::T5;
 use peft_files::{PYTORCH, save_tensors, write_atomic};
 
 /// Writes `model.safetensors` and `config.json` to `folder`, which is made if need be.

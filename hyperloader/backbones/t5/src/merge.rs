@@ -6,9 +6,9 @@ use std::fmt;
 use candle_core::{DType, Tensor};
 use peft_core::{ActiveAdapters, Merge, SiteId, SiteKind};
 
-use super::T5;
 use super::layers::Weight;
-use crate::Result;
+use super::model::T5;
+use crate::error::Result;
 
 /// A model with methods merged into its weights, or taken out of them.
 #[derive(Debug, Clone)]
@@ -36,22 +36,21 @@ impl fmt::Display for Refusal {
 }
 
 impl T5 {
-    /// The same model for decoding with fixed weights: cut off from the graph, and with `W + ΔW` in place of `W` in every
-    /// linear map whose methods fold, where they are not called again. Other methods still act: pass the same `active`.
+    /// The same model with fixed weights for decoding: cut off from the graph, and with `W + ΔW` in place of `W` in every
+    /// linear map and norm whose methods can be merged. These are not called again. Other methods still act: pass the same
+    /// `active`.
     ///
-    /// Weights that nothing was folded into share their storage with this model's.
+    /// Weights that nothing was merged into share their storage with this model's.
     ///
     /// # Errors
     /// As the methods' own.
-    pub fn fold(&self, active: &ActiveAdapters<'_>) -> Result<Self> {
-        let mut folded = self.clone();
-        folded.weights_mut().try_for_each(|weight| weight.fold(active))?;
-        Ok(folded)
+    pub fn merge(&self, active: &ActiveAdapters<'_>) -> Result<Self> {
+        Ok(self.merge_and_unload(active)?.t5)
     }
 
-    /// [`fold`](Self::fold), and what could not be folded, with the reason: methods behind sub-layers (bottlenecks), in front
-    /// of the input or of keys and values, methods without a `ΔW`, weights that differ by row. These still act if `active`
-    /// is passed to the new model; those that were merged are not called again.
+    /// [`merge`](Self::merge), with a list of what could not be merged and the reasons: methods after sub-layers
+    /// (bottlenecks), in front of the input or of keys and values, methods without a `ΔW`, weights that differ by row. These
+    /// still act if `active` is passed to the new model; those that were merged are not called again.
     ///
     /// ```
     /// use candle_core::{DType, Device};
@@ -66,7 +65,7 @@ impl T5 {
     /// let store = ParamStore::new(0, &Device::Cpu);
     /// let generator = StaticConfig::default().build(&plan, &Tasks::new(["ner"]), store.var_builder())?;
     /// let merged = t5.merge_and_unload(&ActiveAdapters::new(&plan, generator.generate(&Condition::Task(0))?)?)?;
-    /// assert_eq!(merged.refused.len(), 4); // behind self-attention and feed-forward of either stack
+    /// assert_eq!(merged.refused.len(), 4); // after self-attention and feed-forward of either stack
     /// assert_eq!(merged.refused[0].site, "encoder.block.0.layer.0");
     /// assert!(merged.refused[0].reason.starts_with("BOTTLENECK at encoder.block.0.layer.0 cannot be merged"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -100,7 +99,7 @@ impl T5 {
     }
 
     /// The way back: `W' - ΔW` in every linear map and norm of a merged model, where `active` holds what
-    /// [`merge_and_unload`](Self::merge_and_unload) or [`fold`](Self::fold) merged. Methods act there again.
+    /// [`merge_and_unload`](Self::merge_and_unload) or [`merge`](Self::merge) merged. Methods act there again.
     ///
     /// What cannot be taken out stays merged, with the reason: a `ΔW` that depends on `W`, which is gone, and weights at
     /// which nothing of `active` acts. Rounding leaves `W` within a few units in the last place; the model that was merged,
@@ -211,20 +210,20 @@ mod tests {
     }
 
     #[test]
-    fn folding_changes_no_output_and_leaves_only_hidden_sites_to_call() {
+    fn merging_changes_no_output_and_leaves_only_hidden_sites_to_call() {
         for config in configs() {
             let (t5, plan, weights) = exact(&config, everywhere());
             let active = ActiveAdapters::new(&plan, &weights).unwrap();
-            let folded = t5.fold(&active).unwrap();
+            let merged = t5.merge(&active).unwrap();
             let expected = hidden(&t5, &active, &mut Ctx::eval());
-            assert!(gap(&hidden(&folded, &active, &mut Ctx::eval()), &expected) < 1e-12);
+            assert!(gap(&hidden(&merged, &active, &mut Ctx::eval()), &expected) < 1e-12);
             assert!(gap(&hidden(&t5, &ActiveAdapters::none(), &mut Ctx::eval()), &expected) > 1e-2);
 
             let t5 = testing::build(&config);
             let (linear_plan, linear_bank) = scaled(&t5, TargetModules::AllLinear);
             let linear = ActiveAdapters::new(&linear_plan, &linear_bank).unwrap();
-            let folded = t5.fold(&linear).unwrap();
-            let without = hidden(&folded, &ActiveAdapters::none(), &mut Ctx::eval());
+            let merged = t5.merge(&linear).unwrap();
+            let without = hidden(&merged, &ActiveAdapters::none(), &mut Ctx::eval());
             assert!(largest_difference(&without, &hidden(&t5, &linear, &mut Ctx::eval())) < 1e-5);
         }
     }
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folded_model_is_cut_off_from_the_graph() {
+    fn a_merged_model_is_cut_off_from_the_graph() {
         let store = ParamStore::new(0, CPU);
         let vb = Weights::random(1).trainable(Trainable::All, &store).var_builder(DType::F32, CPU);
         let t5 = T5::new(&tiny(), vb).unwrap();
@@ -270,6 +269,6 @@ mod tests {
             store.vars().iter().filter(|(_, var)| grads.get(var).is_some()).count()
         };
         assert_eq!(reached(&t5), store.vars().len());
-        assert_eq!(reached(&t5.fold(&ActiveAdapters::none()).unwrap()), 0);
+        assert_eq!(reached(&t5.merge(&ActiveAdapters::none()).unwrap()), 0);
     }
 }

@@ -1,32 +1,28 @@
-//! Attention of tokens that belong to different rows and positions, straight on the buffers.
+//! The same attention straight on the buffers of keys and values.
 
 use std::ops::Range;
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result as CandleResult, Shape, Tensor, WithDType, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
 use half::bf16;
-use peft_kernels::softmax_row;
-use peft_kernels::vectorized;
 use rayon::prelude::*;
 
-use super::PackedTerms;
-use super::places::Place;
-use crate::Result;
-use crate::attention::KeyValues;
+use super::positions::TokenPosition;
+use super::scores::PackedAttention;
+use crate::math::softmax_row;
+use crate::vectors::vectorized;
 
-/// Successive tokens of one row that go over its keys and values together, so that these are fetched once for all.
+/// Successive tokens of one row that read its keys and values together, so that these are fetched once for all.
 const TOGETHER: usize = 4;
 /// Values that are added up before their sum is written.
 const AT_ONCE: usize = 4;
 
-pub(super) fn attention(q: &Tensor, memory: &KeyValues, heads: usize, terms: &PackedTerms<'_>) -> Result<Tensor> {
-    let op = RowAttention { heads, terms };
-    Ok(q.contiguous()?.apply_op3_no_bwd(&memory.keys.contiguous()?, &memory.values.contiguous()?, &op)?)
+pub(super) fn attention(q: &Tensor, (k, v): (&Tensor, &Tensor), options: &PackedAttention<'_>) -> Result<Tensor> {
+    q.contiguous()?.apply_op3_no_bwd(&k.contiguous()?, &v.contiguous()?, &Fused { options })
 }
 
 /// Over `(q [b, l, width], keys [rows, all, width], values)`.
-struct RowAttention<'a> {
-    heads: usize,
-    terms: &'a PackedTerms<'a>,
+struct Fused<'a> {
+    options: &'a PackedAttention<'a>,
 }
 
 /// Keys and values `[rows, all, width]`.
@@ -46,14 +42,14 @@ enum Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    fn argument(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<Self> {
+    fn argument(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
         match storage {
             CpuStorage::BF16(_) => Ok(Self::Bf16(argument(storage, layout)?)),
             _ => Ok(Self::F32(argument(storage, layout)?)),
         }
     }
 
-    /// Those of `range`, which are widened into `room` if need be.
+    /// Those of `range`; narrow ones are widened into `room`.
     #[inline(always)]
     fn get<'b>(self, range: Range<usize>, room: &'b mut [f32]) -> &'b [f32]
     where
@@ -72,11 +68,12 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// Successive tokens of a row: what they find, zeros before, and their queries, `[tokens, width]` each; the first one's place.
+/// Successive tokens of a row: room for what they find, filled with zeros, and their queries, `[tokens, width]` each; the
+/// position of the first.
 struct Run<'a> {
     y: &'a mut [f32],
     q: &'a [f32],
-    first: Place,
+    first: TokenPosition,
 }
 
 /// Memory that one run after the other uses.
@@ -91,17 +88,17 @@ struct Scratch {
 }
 
 vectorized! {
-    /// What the queries of a run find. Keys and values are read from the first to the last, all heads of each, as they lie in
-    /// memory: head by head, every piece of one would have to be fetched on its own.
-    fn find(attention: &RowAttention<'_>, run: Run<'_>, buffers: Buffers<'_>, scratch: &mut Scratch) {
+    /// What the queries of a run find. Keys and values are read in the order of memory, from the first to the last and all
+    /// heads of each: head by head, every piece of one would have to be fetched on its own.
+    fn find(options: &PackedAttention<'_>, run: Run<'_>, buffers: Buffers<'_>, scratch: &mut Scratch) {
         let Scratch { scores, sums, room } = scratch;
         let Run { y, q, first } = run;
         let Buffers { keys, values, all, width } = buffers;
-        let heads = attention.heads.max(1);
+        let heads = options.heads.max(1);
         let d = (width / heads).max(1);
-        let place = |token: usize| Place { position: first.position + token, ..first };
+        let at = |token: usize| TokenPosition { position: first.position + token, ..first };
         // The last token sees whatever those before it see.
-        let seen = attention.terms.seen(place((q.len() / width.max(1)).saturating_sub(1)), all);
+        let seen = options.seen(at((q.len() / width.max(1)).saturating_sub(1)), all);
         let count = seen.len();
         if count == 0 {
             return;
@@ -130,11 +127,11 @@ vectorized! {
             }
         }
         for (token, scores) in scores.chunks_exact_mut(heads * count).enumerate() {
-            let place = place(token);
-            let seen = attention.terms.seen(place, all).len().min(count);
+            let token = at(token);
+            let seen = options.seen(token, all).len().min(count);
             for (head, scores) in scores.chunks_exact_mut(count).enumerate() {
                 let (own, others) = scores.split_at_mut(seen);
-                attention.terms.add(own, place, head);
+                options.add(own, token, head);
                 softmax_row(own);
                 others.fill(0.);
             }
@@ -162,9 +159,9 @@ vectorized! {
     }
 }
 
-impl CustomOp3 for RowAttention<'_> {
+impl CustomOp3 for Fused<'_> {
     fn name(&self) -> &'static str {
-        "row attention"
+        "packed attention"
     }
 
     fn cpu_fwd(
@@ -175,38 +172,44 @@ impl CustomOp3 for RowAttention<'_> {
         l2: &Layout,
         s3: &CpuStorage,
         l3: &Layout,
-    ) -> CandleResult<(CpuStorage, Shape)> {
+    ) -> Result<(CpuStorage, Shape)> {
         let q: &[f32] = argument(s1, l1)?;
         let (keys, values) = (Numbers::argument(s2, l2)?, Numbers::argument(s3, l3)?);
         let (_, _, width) = l1.shape().dims3()?;
         let (_, all, key_width) = l2.shape().dims3()?;
-        let places = self.terms.places;
-        if key_width != width || l2.dims() != l3.dims() || q.len() != places.0.len() * width {
-            bail!("row attention: q {:?}, {} places, k {:?}, v {:?}", l1.dims(), places.0.len(), l2.dims(), l3.dims());
+        let tokens = self.options.tokens;
+        if key_width != width || l2.dims() != l3.dims() || q.len() != tokens.0.len() * width {
+            bail!(
+                "packed attention: q {:?}, {} tokens, k {:?}, v {:?}",
+                l1.dims(),
+                tokens.0.len(),
+                l2.dims(),
+                l3.dims()
+            );
         }
         let mut y = vec![0.; q.len()];
-        let (mut runs, mut behind, mut next) = (Vec::with_capacity(places.0.len()), y.as_mut_slice(), 0);
-        for (first, count, place) in places.runs() {
+        let (mut runs, mut rest_of_y, mut next) = (Vec::with_capacity(tokens.0.len()), y.as_mut_slice(), 0);
+        for (first, count, start) in tokens.runs() {
             for token in (0..count).step_by(TOGETHER) {
                 let (from, to) = (first + token, first + count.min(token + TOGETHER));
-                let rest = behind.split_off_mut((from - next) * width..).unwrap_or_default();
+                let rest = rest_of_y.split_off_mut((from - next) * width..).unwrap_or_default();
                 let (own, rest) = rest.split_at_mut_checked((to - from) * width).unwrap_or_default();
                 let q = q.get(from * width..to * width).unwrap_or_default();
-                runs.push(Run { y: own, q, first: Place { position: place.position + token, ..place } });
-                (behind, next) = (rest, to);
+                runs.push(Run { y: own, q, first: TokenPosition { position: start.position + token, ..start } });
+                (rest_of_y, next) = (rest, to);
             }
         }
         let buffers = Buffers { keys, values, all, width };
-        runs.into_par_iter().for_each_init(Scratch::default, |scratch, run| find(self, run, buffers, scratch));
+        runs.into_par_iter().for_each_init(Scratch::default, |scratch, run| find(self.options, run, buffers, scratch));
         Ok((CpuStorage::F32(y), l1.shape().clone()))
     }
 }
 
-fn argument<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<&'a [T]> {
+fn argument<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     let data = storage.as_slice::<T>()?;
     match layout.contiguous_offsets().and_then(|(start, end)| data.get(start..end)) {
         Some(values) => Ok(values),
-        None => bail!("row attention: expected a contiguous argument, got {layout:?}"),
+        None => bail!("packed attention: expected a contiguous argument, got {layout:?}"),
     }
 }
 

@@ -2,12 +2,12 @@
 
 /// How often each tag followed each other one.
 #[derive(Debug)]
-pub(super) struct Guess {
+pub(super) struct Draft {
     /// By the number of the tag before, shifted by one: 0 is the beginning of a sentence.
     counts: Vec<Vec<usize>>,
 }
 
-impl Guess {
+impl Draft {
     pub(super) fn new(tags: usize) -> Self {
         Self { counts: vec![vec![0; tags]; tags + 1] }
     }
@@ -37,11 +37,11 @@ mod tests {
 
     #[test]
     fn it_is_the_tag_that_followed_most_often_and_the_first_of_equals() {
-        let mut guess = Guess::new(3);
-        assert_eq!(guess.after(None), None);
+        let mut draft = Draft::new(3);
+        assert_eq!(draft.after(None), None);
         for (before, tag) in [(None, 2), (None, 1), (Some(2), 1), (Some(2), 0), (Some(2), 0)] {
-            guess.learn(before, tag);
+            draft.learn(before, tag);
         }
-        assert_eq!([guess.after(None), guess.after(Some(2)), guess.after(Some(1))], [Some(1), Some(0), None]);
+        assert_eq!([draft.after(None), draft.after(Some(2)), draft.after(Some(1))], [Some(1), Some(0), None]);
     }
 }
