@@ -30,7 +30,7 @@ pub struct StepRecord {
     pub tokens_per_second: f64,
     /// The task of the batch; `null` if it mixes tasks.
     pub task: Option<String>,
-    /// Wall-clock seconds since the run was started or resumed.
+    /// Wall-clock seconds since training started or resumed, without the loading of model and data.
     pub seconds: f64,
 }
 

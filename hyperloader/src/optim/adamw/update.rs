@@ -1,6 +1,6 @@
 //! One update of one parameter: a fused pass on the processor, candle's operations elsewhere.
 //!
-//! Both flavours are the same expression with different coefficients:
+//! Both flavors are the same expression with different coefficients:
 //!
 //! ```text
 //! m ← β₁ m + (1-β₁) g

@@ -3,12 +3,14 @@
 mod fused;
 
 use candle_core::{D, DType, Result, Tensor, bail};
+use serde::{Deserialize, Serialize};
 
 use self::fused::{Loss, Target};
 use super::Kernels;
 
 /// How token losses become one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reduction {
     /// The sum over the tokens that are not ignored.
     #[default]
