@@ -120,7 +120,7 @@ mod defaults {
     #[test]
     fn a_schedule_takes_its_numbers_from_the_section() {
         let config = with("[train]\nmax_steps = 10\nwarmup_steps = 2\nschedule = \"constant\"", &[]).unwrap();
-        let expected = Schedule { kind: ScheduleKind::Constant, warmup_steps: 2, ..train.schedule() };
+        let expected = Schedule { kind: ScheduleKind::Constant, peak: 3e-4, warmup_steps: 2, total_steps: 10 };
         assert_eq!(config.train.schedule(), expected);
     }
 }

@@ -67,12 +67,17 @@ pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptio
         set_local_biases(&store, &start.config, pretrain.local_bias, device)?;
     }
     let noise = Pretraining::new(&start.tokenizer, text.copy_words(), pretrain.into())?;
-    let objective = Denoising::new(&model, noise, &text.lines, DenoisingOptions {
-        batch_size: pretrain.batch_size.get(),
-        label_smoothing: pretrain.label_smoothing,
-        seed: config.seed,
-        device: device.clone(),
-    })?;
+    let objective = Denoising::new(
+        &model,
+        noise,
+        &text.lines,
+        DenoisingOptions {
+            batch_size: pretrain.batch_size.get(),
+            label_smoothing: pretrain.label_smoothing,
+            seed: config.seed,
+            device: device.clone(),
+        },
+    )?;
     let train_options = TrainOptions {
         seed: config.seed,
         kernels: config.train.kernels,

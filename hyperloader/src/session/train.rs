@@ -13,7 +13,7 @@ use tracing::warn;
 
 use super::Session;
 use crate::config::{Config, ScoringMode, TaskConfig};
-use crate::run::{ADAPTER_FILE, RunDir, TagSets};
+use crate::run::{RunDir, TagSets};
 use crate::tasks::{Cache, Corpus, Encoded, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
 use crate::train::{Interrupt, Labelling, LabellingOptions, TaskData, TrainOptions, TrainOutput, Trainer};

@@ -265,9 +265,11 @@ fn a_state_that_does_not_fit_is_refused_with_its_key_and_changes_nothing() {
 fn a_gradient_that_fits_no_variable_is_refused_before_anything_moves() {
     let (mut optimizer, variables) = trained();
     let before = values(&variables[0]);
-    let unknown = optimizer.apply_gradients(&gradients(&[("a", &[1.0; 3]), ("z", &[1.0])]), LR).unwrap_err().to_string();
+    let unknown =
+        optimizer.apply_gradients(&gradients(&[("a", &[1.0; 3]), ("z", &[1.0])]), LR).unwrap_err().to_string();
     assert!(unknown.contains('z'), "{unknown}");
-    let shape = optimizer.apply_gradients(&gradients(&[("a", &[1.0; 3]), ("b", &[1.0; 2])]), LR).unwrap_err().to_string();
+    let shape =
+        optimizer.apply_gradients(&gradients(&[("a", &[1.0; 3]), ("b", &[1.0; 2])]), LR).unwrap_err().to_string();
     assert!(shape.contains("of b") && shape.contains("[2]") && shape.contains("[1]"), "{shape}");
     assert_eq!(values(&variables[0]), before);
 }
