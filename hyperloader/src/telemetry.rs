@@ -195,7 +195,7 @@ mod tests {
         }
     }
 
-    /// The bytes of all event files of the run, as text with the odd character replaced.
+    /// The bytes of all event files of the run, as text with invalid characters replaced.
     fn events(folder: &tempfile::TempDir) -> String {
         let files = fs::read_dir(folder.path().join("run")).unwrap().map(|file| file.unwrap().path());
         let events = files.filter(|path| path.to_string_lossy().contains("tfevents"));

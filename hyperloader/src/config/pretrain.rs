@@ -1,4 +1,4 @@
-//! `[pretrain]`: a backbone of one's own.
+//! `[pretrain]`: your own backbone.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

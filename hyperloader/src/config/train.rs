@@ -40,7 +40,7 @@ pub struct TrainConfig {
     pub eval_steps: usize,
     /// Steps from one checkpoint to the next; 0: only at the end. Default 1000.
     pub save_steps: usize,
-    /// How many checkpoints are kept beside the best. Default 1.
+    /// How many checkpoints are kept in addition to the best. Default 1.
     pub save_total_limit: NonZeroUsize,
     /// Steps from one line of metrics to the next. Default 50.
     pub logging_steps: NonZeroUsize,
