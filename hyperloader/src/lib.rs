@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
-//! use hyperloader::optim::{AdamW, AdamWConfig, Gradients};
+//! use hyperloader::optim::{AdamW, AdamWConfig};
 //! use peft_t5::{T5, Weights, preset, shift_right};
 //! use peft_adapter::BottleneckConfig;
 //! use peft_adapter::files::{AdapterHubOptions, BaseModel, write_adapterhub};
@@ -49,7 +49,7 @@
 //!     let hidden = t5.decode(&shift_right(&labels, 0)?, &encoded, &active, &mut ctx)?;
 //!     let (hidden, output) = (hidden.flatten_to(1)?, t5.output_weight(&active)?);
 //!     let loss = smoothed_cross_entropy([&hidden, &output, &labels.flatten_all()?], &loss, ctx.kernels())?;
-//!     optimizer.step(&Gradients::from_store(&loss.backward()?, &store.vars()), 1e-3)?;
+//!     optimizer.backward_step(&loss, 1e-3)?;
 //! }
 //!
 //! let folder = std::env::temp_dir().join(format!("hyperloader-doc-{}", std::process::id()));

@@ -151,7 +151,7 @@ fn train(golden: &Golden, tasks: &[&str], unreached: Unreached, steps: usize, ke
         let n = step % tasks.len();
         let mut gradients = gradients(&model, &store, golden, n, tasks[n], kernels);
         gradients.clip_grad_norm(settings.max_grad_norm).unwrap();
-        optimizer.step(&gradients, settings.lr).unwrap();
+        optimizer.apply_gradients(&gradients, settings.lr).unwrap();
     }
     store
 }

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::export::{self, ExportFormat};
 use crate::run::RunDir;
 use crate::session::{self, RunOptions, open_device};
+use crate::telemetry::print_messages;
 use crate::train::Interrupt;
 use crate::{Error, Result, authors, quickstart};
 
@@ -62,6 +63,9 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
     if let Some(threads) = cli.global.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
         pool.map_err(|e| Error::Config(format!("--threads {threads}: {e}")))?;
+    }
+    if !cli.global.quiet {
+        print_messages();
     }
     let device = || open_device(cli.global.device.as_deref());
     match &cli.verb {

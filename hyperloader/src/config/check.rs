@@ -5,7 +5,7 @@ use std::fmt;
 
 use datasets::labels::TagWords;
 
-use super::{Config, DataConfig, EvalConfig, LossReduction, ModelConfig, PretrainConfig, TaskConfig, TrainConfig};
+use super::{Config, DataConfig, EvalConfig, ModelConfig, PretrainConfig, TaskConfig, TrainConfig};
 
 /// One thing that is wrong, with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,7 @@ fn data(data: &DataConfig) -> Check {
 }
 
 fn length_buckets(config: &Config) -> Check {
-    let weighed = config.train.loss_reduction == LossReduction::Mean;
+    let weighed = config.train.loss_reduction == peft_kernels::Reduction::Mean;
     expect(!weighed || config.data.length_buckets != Some(true), "data.length_buckets", || {
         "cannot be true with train.loss_reduction = \"mean\": each micro-batch counts the same there, so that sorting by \
          length would give words of short sentences more weight; leave it out or use \"sum\""

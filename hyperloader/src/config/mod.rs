@@ -46,7 +46,7 @@ pub use pretrain::PretrainConfig;
 pub use root::Config;
 pub use shape::{FeedForward, T5Shape};
 pub use task::TaskConfig;
-pub use train::{LossReduction, ScheduleKind, TrainConfig};
+pub use train::TrainConfig;
 
 use std::num::NonZeroUsize;
 

@@ -1,9 +1,11 @@
 //! The options of the loss, and the tokens that it counts.
 
 use candle_core::{DType, Result, Tensor, bail};
+use serde::{Deserialize, Serialize};
 
 /// How the losses of tokens become one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reduction {
     /// The sum over the tokens that are not ignored.
     #[default]

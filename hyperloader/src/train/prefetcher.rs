@@ -1,4 +1,4 @@
-//! The next step's batches, made while this one trains.
+//! Makes the next step's batches while the current step trains.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use datasets::sample::{SamplerState, TaskSampler};
 
 use crate::{Error, Result};
 
-/// Steps that are made beforehand.
+/// The number of steps made in advance.
 const AHEAD: usize = 1;
 
 /// How sentences are drawn and cut into batches.
@@ -30,18 +30,18 @@ pub(super) struct Drawing {
 
 /// The batches of one step.
 #[derive(Debug)]
-pub(super) struct Step {
-    /// The task that all of them are of.
+pub(super) struct Prefetched {
+    /// The task of all its batches.
     pub(super) task: usize,
     /// The micro-batches, in their order.
     pub(super) batches: Vec<Batch>,
-    /// The sampler's state behind this step: what a checkpoint keeps once it has been trained on.
+    /// The sampler's state after this step; a checkpoint keeps it once the step has been trained on.
     pub(super) state: SamplerState,
 }
 
 impl Drawing {
     /// Draws the next step: a task, and its sentences uniformly with replacement.
-    fn step(&self, sampler: &mut TaskSampler) -> Result<Step> {
+    fn step(&self, sampler: &mut TaskSampler) -> Result<Prefetched> {
         let task = sampler.next_task();
         let missing = || Error::Training(format!("the sampler drew task {task} of {}", self.tasks.len()));
         let pairs = self.tasks.get(task).ok_or_else(missing)?;
@@ -50,20 +50,22 @@ impl Drawing {
             drawn.extend(sampler.next_items(task, self.batch_size)?.into_iter().filter_map(|item| pairs.get(item)));
         }
         if self.by_length {
-            // Stable: sentences of one length stay as they were drawn.
+            // A stable sort: sentences of the same length keep the order in which they were drawn.
             drawn.sort_by_key(|pair| pair.source.len() + pair.target.len());
         }
         let batches = drawn.chunks(self.batch_size).map(|pairs: &[PairView<'_>]| collate(pairs, self.pad)).collect();
-        Ok(Step { task, batches, state: sampler.state() })
+        Ok(Prefetched { task, batches, state: sampler.state() })
     }
 }
 
-/// A thread that makes steps, one ahead of those that are asked for.
+/// A thread that makes one step ahead of the step that trains.
 ///
-/// It alone owns the sampler, so that the steps are those that would be drawn without it. It ends with this value.
+/// Only this thread owns the sampler, so it draws the same steps as a loop without prefetching. It ends when this value is
+/// dropped.
 #[derive(Debug)]
 pub(super) struct Prefetcher {
-    steps: Option<Receiver<Result<Step>>>,
+    micro_batches: NonZeroUsize,
+    steps: Option<Receiver<Result<Prefetched>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -71,14 +73,15 @@ impl Prefetcher {
     /// Starts to draw from `sampler`.
     ///
     /// # Errors
-    /// If the system has no thread to give.
+    /// If the system cannot start a thread.
     pub(super) fn start(drawing: Drawing, mut sampler: TaskSampler) -> Result<Self> {
         let (sender, steps) = sync_channel(AHEAD);
+        let micro_batches = drawing.micro_batches;
         let draw = move || {
             loop {
                 let step = drawing.step(&mut sampler);
                 let failed = step.is_err();
-                // An error of the channel says that nobody waits for steps any more.
+                // Sending fails once the receiver is gone: nobody waits for steps any more.
                 if sender.send(step).is_err() || failed {
                     return;
                 }
@@ -86,14 +89,19 @@ impl Prefetcher {
         };
         let thread = std::thread::Builder::new().name("batches".to_owned()).spawn(draw);
         let thread = thread.map_err(|e| Error::Training(format!("no thread to prepare batches: {e}")))?;
-        Ok(Self { steps: Some(steps), thread: Some(thread) })
+        Ok(Self { micro_batches, steps: Some(steps), thread: Some(thread) })
+    }
+
+    /// The number of micro-batches of its steps.
+    pub(super) fn micro_batches(&self) -> NonZeroUsize {
+        self.micro_batches
     }
 
     /// The next step.
     ///
     /// # Errors
     /// If it could not be drawn.
-    pub(super) fn next(&mut self) -> Result<Step> {
+    pub(super) fn next(&mut self) -> Result<Prefetched> {
         let step = self.steps.as_ref().and_then(|steps| steps.recv().ok());
         step.unwrap_or_else(|| Err(Error::Training("the thread that prepares batches ended early".to_owned())))
     }
@@ -101,10 +109,10 @@ impl Prefetcher {
 
 impl Drop for Prefetcher {
     fn drop(&mut self) {
-        // Without a receiver the thread's next send fails, and it ends.
+        // Without a receiver the thread's next send fails, and the thread ends.
         drop(self.steps.take());
         if let Some(thread) = self.thread.take() {
-            // It has panicked: `next` has said so, or nobody asked for its steps.
+            // An error means that the thread panicked; `next` has reported that.
             let _ = thread.join();
         }
     }
@@ -118,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Two tasks; each sentence begins with a number of its own and has some length.
+    /// Two tasks; each sentence starts with its own number and has some length.
     fn drawing(by_length: bool, micro_batches: usize) -> Drawing {
         let pair = |i: u32| Pair {
             source: vec![i + 1; 1 + (i as usize * 7) % 11],
@@ -134,7 +142,7 @@ mod tests {
     }
 
     /// The numbers of a step's sentences, in their order.
-    fn sentences(step: &Step) -> Vec<u32> {
+    fn sentences(step: &Prefetched) -> Vec<u32> {
         let rows = |batch: &Batch| {
             let length = batch.shape.source_length;
             batch.source.chunks(length).map(|row| row[0]).collect::<Vec<_>>()
@@ -143,9 +151,9 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_gives_the_steps_that_are_drawn_without_it() {
+    fn prefetching_gives_the_steps_that_are_drawn_without_it() {
         let drawing = drawing(false, 2);
-        let mut feed = Prefetcher::start(drawing.clone(), sampler(5)).unwrap();
+        let mut prefetcher = Prefetcher::start(drawing.clone(), sampler(5)).unwrap();
         let mut sampler = sampler(5);
         for _ in 0..40 {
             let task = sampler.next_task();
@@ -155,26 +163,26 @@ mod tests {
                 let pairs: Vec<_> = items.iter().map(|&item| drawing.tasks[task].get(item).unwrap()).collect();
                 expected.push(collate(&pairs, 0));
             }
-            let step = feed.next().unwrap();
+            let step = prefetcher.next().unwrap();
             assert_eq!((step.task, &step.batches, &step.state), (task, &expected, &sampler.state()));
         }
     }
 
     #[test]
-    fn from_the_state_behind_any_step_the_next_one_follows() {
+    fn from_the_state_after_any_step_the_next_one_follows() {
         let drawing = drawing(true, 3);
         let mut whole = Prefetcher::start(drawing.clone(), sampler(9)).unwrap();
-        let steps: Vec<Step> = (0..12).map(|_| whole.next().unwrap()).collect();
-        for (behind, next) in steps.iter().zip(&steps[1..]) {
+        let steps: Vec<Prefetched> = (0..12).map(|_| whole.next().unwrap()).collect();
+        for (before, next) in steps.iter().zip(&steps[1..]) {
             let mut again = sampler(1);
-            again.restore(behind.state.clone()).unwrap();
+            again.restore(before.state.clone()).unwrap();
             let step = Prefetcher::start(drawing.clone(), again).unwrap().next().unwrap();
             assert_eq!((step.task, &step.batches, &step.state), (next.task, &next.batches, &next.state));
         }
     }
 
     #[test]
-    fn buckets_leave_less_to_padding() {
+    fn length_buckets_need_less_padding() {
         let padded = |by_length| {
             let (drawing, mut sampler) = (drawing(by_length, 4), sampler(3));
             let steps = (0..50).map(|_| drawing.step(&mut sampler).unwrap());
@@ -184,13 +192,13 @@ mod tests {
     }
 
     #[test]
-    fn an_error_comes_through_and_a_feed_that_nobody_reads_ends() {
+    fn an_error_comes_through_and_a_prefetcher_that_nobody_reads_ends() {
         let mut broken = drawing(false, 1);
         broken.tasks.truncate(1);
-        let mut feed = Prefetcher::start(broken, sampler(0)).unwrap();
-        let error = std::iter::from_fn(|| Some(feed.next())).find_map(Result::err).unwrap();
+        let mut prefetcher = Prefetcher::start(broken, sampler(0)).unwrap();
+        let error = std::iter::from_fn(|| Some(prefetcher.next())).find_map(Result::err).unwrap();
         assert!(error.to_string().contains("task 1 of 1"), "{error}");
-        assert!(feed.next().unwrap_err().to_string().contains("ended early"));
+        assert!(prefetcher.next().unwrap_err().to_string().contains("ended early"));
         drop(Prefetcher::start(drawing(false, 1), sampler(0)).unwrap());
     }
 
@@ -205,7 +213,7 @@ mod tests {
             for _ in 0..5 {
                 let (drawn, sorted) = (drawn.step(&mut one).unwrap(), sorted.step(&mut other).unwrap());
                 prop_assert_eq!((drawn.task, &drawn.state), (sorted.task, &sorted.state));
-                let batches = |step: &Step| step.batches.iter().map(|b| b.shape.batch).collect::<Vec<_>>();
+                let batches = |step: &Prefetched| step.batches.iter().map(|b| b.shape.batch).collect::<Vec<_>>();
                 prop_assert_eq!(batches(&drawn), batches(&sorted));
                 let (mut expected, mut found) = (sentences(&drawn), sentences(&sorted));
                 expected.sort_unstable();

@@ -4,32 +4,35 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 use peft_core::{Ctx, ParamStore};
+use peft_files::write_atomic;
+use tracing::trace_span;
 
 use super::checkpoint::{Best, Checkpoint, State};
-use super::{Interrupt, Objective, Settings, check_gradients};
-use crate::optim::{AdamW, AdamWConfig, Gradients};
+use super::{Interrupt, Objective, Step, TrainOptions, check_gradients};
+use crate::optim::{AdamW, Gradients};
 use crate::run::RunDir;
 use crate::telemetry::{StepRecord, Telemetry};
 use crate::{Error, Result};
-use peft_files::write_atomic;
 
-/// What a finished run amounts to.
+/// The result of a finished run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
+pub struct TrainOutput {
     /// The step whose weights were selected.
     pub selected: usize,
-    /// The best validation score, where there was one.
+    /// The best validation score; `None` without validation data.
     pub best: Option<Best>,
-    /// Labels trained on.
+    /// The number of labels that were trained on.
     pub tokens: usize,
 }
 
 /// Trains the variables of a store for an objective.
+///
+/// Each step opens the [`tracing`] spans `step`, `backward` and `optimizer`, at level `TRACE`.
 #[derive(Debug)]
-pub struct Engine<'a, O> {
+pub struct Trainer<'a, O> {
     store: &'a ParamStore,
     objective: O,
-    settings: Settings,
+    options: TrainOptions,
     run: RunDir,
     optimizer: AdamW,
     interrupt: Interrupt,
@@ -38,23 +41,17 @@ pub struct Engine<'a, O> {
     best: Option<Best>,
 }
 
-impl<'a, O: Objective> Engine<'a, O> {
-    /// An engine before its first step.
+impl<'a, O: Objective> Trainer<'a, O> {
+    /// A trainer before its first step.
     ///
     /// # Errors
-    /// If the optimizer's configuration cannot work.
-    pub fn new(
-        store: &'a ParamStore,
-        objective: O,
-        optimizer: AdamWConfig,
-        settings: Settings,
-        run: RunDir,
-    ) -> Result<Self> {
+    /// If the optimizer's configuration is out of range, or a variable is not f32.
+    pub fn new(store: &'a ParamStore, objective: O, options: TrainOptions, run: RunDir) -> Result<Self> {
         Ok(Self {
             store,
             objective,
-            optimizer: AdamW::new(store.vars(), optimizer)?,
-            settings,
+            optimizer: AdamW::new(store.vars(), options.optimizer)?,
+            options,
             run,
             interrupt: Interrupt::default(),
             step: 0,
@@ -63,21 +60,22 @@ impl<'a, O: Objective> Engine<'a, O> {
         })
     }
 
-    /// Stops between two steps, with the state saved, once `interrupt` is requested.
+    /// The same trainer, which saves its state and stops between two steps once `interrupt` is requested.
+    #[must_use]
     pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
         self.interrupt = interrupt;
         self
     }
 
-    /// Goes on from the newest checkpoint of the run, if there is one; returns its step.
+    /// Continues from the newest checkpoint of the run, if there is one; returns its step.
     ///
     /// # Errors
-    /// If the checkpoint is damaged, or belongs to another model or other data.
+    /// If the checkpoint is damaged, or belongs to another model or to other data.
     pub fn resume(&mut self) -> Result<Option<usize>> {
         let Some(step) = self.run.last()? else {
             return Ok(None);
         };
-        let checkpoint = Checkpoint::load(&self.run.checkpoint(step), self.settings.weights_file)?;
+        let checkpoint = Checkpoint::load(&self.run.checkpoint(step), self.options.weights_file)?;
         self.store.load(&checkpoint.weights)?;
         self.optimizer.load_state(&checkpoint.optimizer)?;
         self.objective.restore(checkpoint.state.objective)?;
@@ -92,19 +90,19 @@ impl<'a, O: Objective> Engine<'a, O> {
     /// # Errors
     /// If a trainable variable receives no gradient, or a tensor of `frozen` receives one.
     pub fn check_gradients(&mut self, frozen: &[(String, Tensor)]) -> Result<()> {
-        let mut ctx = Ctx::eval().with_kernels(self.settings.kernels);
+        let mut ctx = Ctx::eval().with_kernels(self.options.kernels);
         check_gradients(self.store, &self.objective.probes(&mut ctx)?, frozen)
     }
 
-    /// Trains to the last step, leaves the selected weights in the store and in the run folder.
+    /// Trains to the last step, and leaves the selected weights in the store and in the run folder.
     ///
     /// # Errors
     /// [`Error::Interrupted`] once an interrupt is requested; [`Error::Training`] at a loss or gradient that is not
-    /// finite, naming the step and the tensor; anything that a file or tensor operation fails with.
-    pub fn run(&mut self, telemetry: &mut Telemetry) -> Result<Outcome> {
-        while self.step < self.settings.max_steps {
+    /// finite, naming the step and the tensor; the error of a file or tensor operation that fails.
+    pub fn run(&mut self, telemetry: &mut Telemetry) -> Result<TrainOutput> {
+        while self.step < self.options.max_steps {
             self.train_step(telemetry)?;
-            let last = self.step == self.settings.max_steps;
+            let last = self.step == self.options.max_steps;
             self.validate_and_save(last, telemetry)?;
             if self.interrupt.is_requested() && !last {
                 self.save()?;
@@ -115,43 +113,52 @@ impl<'a, O: Objective> Engine<'a, O> {
     }
 
     fn train_step(&mut self, telemetry: &mut Telemetry) -> Result<()> {
+        let _span = trace_span!("step").entered();
         let start = Instant::now();
-        let task = self.objective.begin_step()?;
-        let count = self.settings.gradient_accumulation_steps;
+        let count = self.options.gradient_accumulation_steps;
+        let Step { name, micro_batches } = self.objective.next_step(count)?;
+        if micro_batches.len() != count.get() {
+            let given = micro_batches.len();
+            return Err(Error::Training(format!("the objective gave {given} micro-batches for a step of {count}")));
+        }
         let mut gradients = Gradients::default();
         let (mut loss, mut tokens) = (0., 0);
-        for micro in 0..count.get() {
+        for (micro, batch) in micro_batches.into_iter().enumerate() {
             let pass = (self.step * count.get() + micro) as u64;
-            let mut ctx = Ctx::train(self.settings.seed, pass).with_kernels(self.settings.kernels);
-            let draw = self.objective.draw(&mut ctx)?;
-            loss += self.finite(&draw.loss)?;
-            tokens += draw.tokens;
-            // The graph and the store of intermediate gradients end here, before the next micro-batch needs memory.
-            gradients.add(&Gradients::from_store(&draw.loss.backward()?, &self.store.vars()))?;
+            let mut ctx = Ctx::train(self.options.seed, pass).with_kernels(self.options.kernels);
+            let micro_loss = self.objective.loss(batch, &mut ctx)?;
+            loss += self.finite(&micro_loss.value)?;
+            tokens += micro_loss.tokens;
+            let _span = trace_span!("backward").entered();
+            // Graph and intermediate gradients are freed here, before the next micro-batch needs memory.
+            gradients.add(&Gradients::from_store(&micro_loss.value.backward()?, &self.store.vars()))?;
         }
-        gradients.average(count)?;
-        let grad_norm = self.clip(&mut gradients)?;
-        let learning_rate = self.settings.schedule.lr(self.step);
-        self.optimizer.step(&gradients, learning_rate)?;
+        let learning_rate = self.options.schedule.lr(self.step);
+        let grad_norm = trace_span!("optimizer").in_scope(|| {
+            gradients.average(count)?;
+            let norm = self.clip(&mut gradients)?;
+            self.optimizer.apply_gradients(&gradients, learning_rate)?;
+            Ok::<_, Error>(norm)
+        })?;
         self.step += 1;
         self.tokens += tokens;
-        let loss_per_token = match self.settings.loss_is_mean {
+        let loss_per_token = match self.options.loss_is_mean {
             true => loss / count.get() as f64,
             false => loss / tokens as f64,
         };
         telemetry.step(self.step, loss_per_token, tokens);
-        if !self.step.is_multiple_of(self.settings.logging_steps.get()) {
+        if !self.step.is_multiple_of(self.options.logging_steps.get()) {
             return Ok(());
         }
         telemetry.record(&StepRecord {
             step: self.step,
-            epoch: self.step as f64 / self.settings.steps_per_epoch,
+            epoch: self.step as f64 / self.options.steps_per_epoch,
             loss: loss / count.get() as f64,
             loss_per_token,
             learning_rate,
             grad_norm,
             tokens_per_second: tokens as f64 / start.elapsed().as_secs_f64(),
-            task,
+            task: name,
             seconds: telemetry.seconds(),
         })
     }
@@ -165,7 +172,7 @@ impl<'a, O: Objective> Engine<'a, O> {
     }
 
     fn clip(&self, gradients: &mut Gradients) -> Result<f64> {
-        let norm = gradients.clip_grad_norm(self.settings.max_grad_norm)?;
+        let norm = gradients.clip_grad_norm(self.options.max_grad_norm)?;
         if norm.is_finite() {
             return Ok(norm);
         }
@@ -178,7 +185,7 @@ impl<'a, O: Objective> Engine<'a, O> {
 
     fn validate_and_save(&mut self, last: bool, telemetry: &mut Telemetry) -> Result<()> {
         let due = |every: usize| last || (every > 0 && self.step.is_multiple_of(every));
-        let (validate, save) = (due(self.settings.eval_steps), due(self.settings.save_steps));
+        let (validate, save) = (due(self.options.eval_steps), due(self.options.save_steps));
         let score = if validate { self.objective.validate()? } else { None };
         let mut improved = false;
         if let Some(score) = score {
@@ -189,16 +196,16 @@ impl<'a, O: Objective> Engine<'a, O> {
                 self.best = Some(Best { step: self.step, score: score.selection });
             }
         }
-        if save || (improved && self.settings.select_best) {
+        if save || (improved && self.options.select_best) {
             telemetry.flush()?;
             self.save()?;
         }
         Ok(())
     }
 
-    /// The step whose weights count: the best, or the newest.
+    /// The step whose weights are selected: the best, or the newest.
     fn selected(&self) -> usize {
-        let best = self.best.filter(|_| self.settings.select_best);
+        let best = self.best.filter(|_| self.options.select_best);
         best.map_or(self.step, |best| best.step)
     }
 
@@ -208,19 +215,19 @@ impl<'a, O: Objective> Engine<'a, O> {
             weights: self.store.tensors(),
             optimizer: self.optimizer.state()?,
         };
-        checkpoint.save(&self.run.checkpoint(self.step), self.settings.weights_file)?;
+        checkpoint.save(&self.run.checkpoint(self.step), self.options.weights_file)?;
         self.run.select(self.selected())?;
-        self.run.prune(self.settings.save_total_limit, Some(self.selected()))
+        self.run.prune(self.options.save_total_limit, Some(self.selected()))
     }
 
-    fn finish(&mut self) -> Result<Outcome> {
+    fn finish(&mut self) -> Result<TrainOutput> {
         let selected = self.selected();
         let folder = self.run.checkpoint(selected);
-        let checkpoint = Checkpoint::load(&folder, self.settings.weights_file)?;
+        let checkpoint = Checkpoint::load(&folder, self.options.weights_file)?;
         self.store.load(&checkpoint.weights)?;
-        let source = folder.join(self.settings.weights_file);
+        let source = folder.join(self.options.weights_file);
         let bytes = std::fs::read(&source).map_err(|e| Error::io(&source, e))?;
-        write_atomic(self.run.root().join(self.settings.weights_file), |file| std::io::Write::write_all(file, &bytes))?;
-        Ok(Outcome { selected, best: self.best, tokens: self.tokens })
+        write_atomic(self.run.root().join(self.options.weights_file), |file| std::io::Write::write_all(file, &bytes))?;
+        Ok(TrainOutput { selected, best: self.best, tokens: self.tokens })
     }
 }

@@ -1,4 +1,20 @@
-//! One object for everything that a run reports.
+//! What a run reports while it trains: numbers for programs, curves for TensorBoard, progress for people.
+//!
+//! - [`Telemetry`] holds all three; the training loop uses only it.
+//! - [`MetricsLog`]: `metrics.jsonl`, one object per line, continued cleanly after an interruption.
+//! - [`EventWriter`]: `events.out.tfevents.*`, scalars in TensorBoard's own format.
+//! - [`Progress`]: a bar on a terminal, plain lines elsewhere, nothing if quiet.
+//! - [`print_messages`]: warnings, which the library emits as [`tracing`] events, as plain lines on stderr.
+
+mod messages;
+mod metrics;
+mod progress;
+mod tensorboard;
+
+pub use messages::print_messages;
+pub use metrics::{MetricsLog, StepRecord};
+pub use progress::{Progress, ProgressOptions};
+pub use tensorboard::EventWriter;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,23 +23,20 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::metrics::{MetricsLog, StepRecord};
-use super::progress::{Progress, ProgressOptions};
-use super::tensorboard::EventWriter;
 use crate::{Error, Result};
 
 /// Where and how a run reports.
 #[derive(Debug, Clone)]
 pub struct TelemetryOptions {
-    /// The run folder, made if need be; `metrics.jsonl` and the event file go there.
+    /// The run folder, for `metrics.jsonl` and the event file. It is created if it does not exist.
     pub folder: PathBuf,
-    /// The step of the checkpoint that the run continues from; `None` starts afresh.
+    /// The step of the checkpoint that the run continues from; `None` starts a new run.
     pub resume_step: Option<usize>,
     /// Steps of the whole run.
     pub total_steps: usize,
-    /// Show nothing on stderr.
+    /// Show no progress.
     pub quiet: bool,
-    /// The least time between two lines where stderr is no terminal.
+    /// The least time between two lines if stderr is not a terminal.
     pub line_every: Duration,
     /// Write TensorBoard events.
     pub tensorboard: bool,
@@ -57,7 +70,7 @@ impl Telemetry {
         Ok(Self { metrics: Some(metrics), events, progress, started: Instant::now() })
     }
 
-    /// Reports nothing anywhere: for training inside a program or a test.
+    /// Reports nothing: for training inside a program or a test.
     #[must_use]
     pub fn silent() -> Self {
         let progress = Progress::new(ProgressOptions { quiet: true, ..ProgressOptions::default() });
@@ -103,7 +116,7 @@ impl Telemetry {
         }
     }
 
-    /// Logs one number under a name of one's own, such as `eval/conll2003/f1`.
+    /// Logs one number under any name, such as `eval/conll2003/f1`.
     ///
     /// # Errors
     /// As [`Self::scalars`].
@@ -127,12 +140,7 @@ impl Telemetry {
         values.iter().try_for_each(|(name, value)| events.scalar(step, name, *value as f32))
     }
 
-    /// Shows a line of text to the person at the terminal.
-    pub fn message(&mut self, text: &str) {
-        self.progress.message(text);
-    }
-
-    /// Hands everything written so far to the system: call it with every checkpoint.
+    /// Writes everything so far to the files: call it with every checkpoint.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -187,7 +195,7 @@ mod tests {
         }
     }
 
-    /// The bytes of all event files of the run, as text with the odd character replaced.
+    /// The bytes of all event files of the run, as text with invalid characters replaced.
     fn events(folder: &tempfile::TempDir) -> String {
         let files = fs::read_dir(folder.path().join("run")).unwrap().map(|file| file.unwrap().path());
         let events = files.filter(|path| path.to_string_lossy().contains("tfevents"));
