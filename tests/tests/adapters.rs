@@ -6,10 +6,12 @@ use std::num::NonZeroUsize;
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
+use peft_adapter as _;
 use peft_core::{
     ActiveAdapters, AdapterWeights, Adapters, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, Tasks,
     WeightGenerator,
 };
+use peft_hyper as _;
 use peft_lora::{Combination, CombinationType, add_weighted_adapter};
 use peft_t5::decode::{GenerationConfig, Source, generate};
 use peft_t5::{T5, T5Config, Weights, preset, shift_right};
