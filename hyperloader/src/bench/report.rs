@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::WeightType;
-use crate::model::ParamCount;
+use crate::model::{ParamCount, Precision};
 
 /// One part of a training step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -93,7 +92,7 @@ pub struct BenchReport {
     /// Threads that compute.
     pub threads: usize,
     /// The type of the frozen matrices.
-    pub dtype: WeightType,
+    pub dtype: Precision,
     /// How many parameters train, and how many there are.
     pub parameters: ParamCount,
     /// Sentences of a step.

@@ -7,7 +7,7 @@ use datasets::labels::{TagSet, simplify};
 use datasets::tokenizer::{T5Tokenizer, TrainOptions, train_unigram};
 
 use crate::config::{Config, PretrainConfig};
-use crate::tasks::{Corpus, SplitName};
+use crate::tasks::SplitName;
 use crate::{Error, Result};
 
 /// Plain sentences, and the words that stand for the tasks' tags.
@@ -32,10 +32,10 @@ impl PretrainText {
         }
         let tasks = if pretrain.text.is_empty() { config.require_tasks()? } else { &config.tasks };
         for task in tasks {
-            let corpus = Corpus::new(config, task)?;
+            let corpus = config.corpus(task)?;
             let (examples, _) = corpus.read(SplitName::Train)?;
             let tags = TagSet::of(&examples)?;
-            tag_words.extend(tags.simplified().map(|tag| corpus.words().word(tag).to_owned()));
+            tag_words.extend(tags.simplified().map(|tag| corpus.words.word(tag).to_owned()));
             if pretrain.text.is_empty() {
                 text.lines.extend(examples.iter().map(|example| example.tokens.join(" ")));
             }

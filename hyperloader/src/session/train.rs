@@ -7,12 +7,11 @@ use std::time::Duration;
 use candle_core::{Device, Tensor};
 use datasets::Example;
 use datasets::encode::TruncationCount;
-use datasets::metrics::Mode;
 
 use super::Session;
-use crate::config::{Config, LossReduction, ScoringMode, TaskConfig};
+use crate::config::{Config, LossReduction, TaskConfig};
 use crate::run::{ADAPTER_FILE, RunDir, TagSets};
-use crate::tasks::{Cache, Corpus, Encoded, SplitName};
+use crate::tasks::{Cache, Encoded, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
 use crate::train::{Engine, Interrupt, Labelling, LabellingOptions, Outcome, Settings, TaskData};
 use crate::{Error, Result};
@@ -102,25 +101,26 @@ pub(super) fn open_telemetry(
     })
 }
 
-fn tag_sets(tasks: &[TaskData<'_>]) -> TagSets {
-    tasks.iter().map(|task| (task.corpus.name().to_owned(), task.tags.clone())).collect()
+fn tag_sets(tasks: &[TaskData]) -> TagSets {
+    tasks.iter().map(|task| (task.corpus.name.clone(), task.tags.clone())).collect()
 }
 
 fn open_cache(session: &Session, telemetry: &mut Telemetry) -> Result<Option<Cache>> {
-    let cache = Cache::open(&session.config.data, &session.tokenizer)?;
-    if cache.is_none() && session.config.data.cache {
-        telemetry.message("cache: no place for encoded sentences; set data.cache_dir or HYPERLOADER_CACHE");
+    let data = &session.config.data;
+    let folder = data.encoded_folder();
+    if folder.is_none() && data.cache {
+        telemetry.message("cache: no folder for encoded sentences; set data.cache_dir or HYPERLOADER_CACHE");
     }
-    Ok(cache)
+    folder.map(|folder| Cache::open(folder, &session.tokenizer)).transpose()
 }
 
-fn load_task<'a>(
-    session: &'a Session,
-    task: &'a TaskConfig,
+fn load_task(
+    session: &Session,
+    task: &TaskConfig,
     cache: Option<&Cache>,
     telemetry: &mut Telemetry,
-) -> Result<TaskData<'a>> {
-    let corpus = Corpus::new(&session.config, task)?;
+) -> Result<TaskData> {
+    let corpus = session.config.corpus(task)?;
     let tokenizer = &session.tokenizer;
     let train = match cache {
         Some(cache) => corpus
@@ -159,13 +159,6 @@ fn frozen(session: &Session) -> Result<Vec<(String, Tensor)>> {
     Ok(session.model.t5().parameters()?.into_iter().filter(|(name, _)| !trainable.covers(name)).collect())
 }
 
-pub(super) fn mode(mode: ScoringMode) -> Mode {
-    match mode {
-        ScoringMode::Default => Mode::Default,
-        ScoringMode::Strict => Mode::Strict,
-    }
-}
-
 fn labelling_options(config: &Config) -> LabellingOptions {
     LabellingOptions {
         temperature: config.data.temperature,
@@ -174,12 +167,12 @@ fn labelling_options(config: &Config) -> LabellingOptions {
         micro_batches: config.train.gradient_accumulation_steps,
         length_buckets: config.data.length_buckets.unwrap_or(config.train.loss_reduction == LossReduction::Sum),
         loss: config.train.loss(),
-        eval: config.eval.clone(),
-        mode: mode(config.eval.mode),
+        decode: (&config.eval).into(),
+        mode: config.eval.mode,
     }
 }
 
-fn settings(config: &Config, tasks: &[TaskData<'_>]) -> Settings {
+fn settings(config: &Config, tasks: &[TaskData]) -> Settings {
     let train = &config.train;
     let sentences: usize = tasks.iter().map(|t| t.train.len()).sum();
     let per_step = train.batch_size.get() * train.gradient_accumulation_steps.get();

@@ -14,8 +14,8 @@ use peft_kernels::SmoothedCrossEntropy;
 
 use super::feed::{Drawing, Prefetcher};
 use super::{MicroBatch, Objective, Score};
-use crate::config::EvalConfig;
-use crate::eval::{Labeller, evaluate};
+use crate::eval::evaluate;
+use crate::label::{DecodeOptions, Labeller};
 use crate::model::{PeftT5, TensorBatch};
 use crate::tasks::Corpus;
 use crate::{Error, Result};
@@ -25,9 +25,9 @@ const PROBE_SENTENCES: usize = 2;
 
 /// The data of one task.
 #[derive(Debug)]
-pub struct TaskData<'a> {
+pub struct TaskData {
     /// How its sentences are read and written.
-    pub corpus: Corpus<'a>,
+    pub corpus: Corpus,
     /// The simplified tags of the training sentences, sorted.
     pub tags: Vec<String>,
     /// What is trained on.
@@ -52,7 +52,7 @@ pub struct LabellingOptions {
     /// The loss.
     pub loss: SmoothedCrossEntropy,
     /// Decoding in validation.
-    pub eval: EvalConfig,
+    pub decode: DecodeOptions,
     /// Spans in validation.
     pub mode: Mode,
 }
@@ -63,7 +63,7 @@ pub struct LabellingOptions {
 pub struct Labelling<'a> {
     model: &'a PeftT5,
     tokenizer: &'a T5Tokenizer,
-    tasks: &'a [TaskData<'a>],
+    tasks: &'a [TaskData],
     options: LabellingOptions,
     device: Device,
     /// Behind the steps that were begun, not behind those that the feed has drawn beforehand.
@@ -84,7 +84,7 @@ impl<'a> Labelling<'a> {
     pub fn new(
         model: &'a PeftT5,
         tokenizer: &'a T5Tokenizer,
-        tasks: &'a [TaskData<'a>],
+        tasks: &'a [TaskData],
         options: LabellingOptions,
         device: &Device,
     ) -> Result<Self> {
@@ -103,7 +103,7 @@ impl<'a> Labelling<'a> {
         })
     }
 
-    fn data(&self, task: usize) -> Result<&'a TaskData<'a>> {
+    fn data(&self, task: usize) -> Result<&'a TaskData> {
         self.tasks
             .get(task)
             .ok_or_else(|| Error::Training(format!("the sampler drew task {task} of {}", self.tasks.len())))
@@ -140,7 +140,7 @@ impl Objective for Labelling<'_> {
         self.task = step.task;
         self.batches = step.batches;
         self.batches.reverse();
-        Ok(Some(self.data(self.task)?.corpus.name().to_owned()))
+        Ok(Some(self.data(self.task)?.corpus.name.clone()))
     }
 
     fn draw(&mut self, ctx: &mut Ctx) -> Result<MicroBatch> {
@@ -150,7 +150,7 @@ impl Objective for Labelling<'_> {
     }
 
     fn probes(&mut self, ctx: &mut Ctx) -> Result<Vec<Tensor>> {
-        let probe = |(task, data): (usize, &TaskData<'_>)| {
+        let probe = |(task, data): (usize, &TaskData)| {
             let pairs: Vec<PairView<'_>> = data.train.iter().take(PROBE_SENTENCES).collect();
             Ok(self.loss(task, collate(&pairs, self.tokenizer.pad_id()), ctx)?.loss)
         };
@@ -161,9 +161,10 @@ impl Objective for Labelling<'_> {
         let mut scalars = Vec::new();
         for data in self.tasks {
             if let Some(validation) = &data.validation {
-                let labeller = Labeller::new(self.model, self.tokenizer, &data.corpus, &self.options.eval, &data.tags)?;
+                let task = data.corpus.label_task(data.tags.clone());
+                let labeller = Labeller::new(self.model, self.tokenizer, task, &self.options.decode)?;
                 let (report, _) = evaluate(&labeller, validation, self.options.mode)?;
-                scalars.push((format!("validation/{}/micro_f1", data.corpus.name()), report.scores.micro_f1));
+                scalars.push((format!("validation/{}/micro_f1", data.corpus.name), report.scores.micro_f1));
             }
         }
         if scalars.is_empty() {
