@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use datasets::tokenizer::{TrainOptions, train_unigram};
-use hyperloader::paper_checkpoint::{import, read_checkpoint};
 use hyperloader::config::{Config, ModelConfig, TaskConfig};
 use hyperloader::model::Precision;
+use hyperloader::paper_checkpoint::{import, read_checkpoint};
 use hyperloader::run::RunDir;
 use hyperloader::session::Session;
 use peft_core::{Condition, Ctx};

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use peft_kernels::{Kernels, Reduction, SmoothedCrossEntropy};
 use serde::{Deserialize, Serialize};
 
-use peft_core::nonzero;
 use crate::optim::{AdamWConfig, Schedule};
+use peft_core::nonzero;
 
 /// Steps, batches, optimizer, checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

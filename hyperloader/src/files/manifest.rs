@@ -142,7 +142,7 @@ fn entry(path: &Path) -> Result<FileEntry> {
     read().map_err(|source| Error::io(path, source))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing into a String does not fail.
         let _ = write!(text, "{byte:02x}");

@@ -214,7 +214,8 @@ impl<'a> Labeller<'a> {
 
 fn structured(sequences: Vec<TagSequence>, tags: &[String]) -> Result<Piece> {
     let name = |tag: &usize| {
-        let unknown = || Error::Internal(format!("the decoder returned tag {tag}, but the task has {} tags", tags.len()));
+        let unknown =
+            || Error::Internal(format!("the decoder returned tag {tag}, but the task has {} tags", tags.len()));
         tags.get(*tag).cloned().ok_or_else(unknown)
     };
     let confidences = sequences.first().map(|best| best.confidences.clone()).unwrap_or_default();

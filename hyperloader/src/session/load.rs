@@ -159,7 +159,9 @@ fn held_in(dtype: Precision, parts: Parts<'_>, device: &Device) -> Result<DType>
         return Ok(dtype.into());
     }
     if !device.is_cpu() {
-        return Err(Error::Config("model.dtype int8 runs on the CPU only: give --device cpu, or another --dtype".into()));
+        return Err(Error::Config(
+            "model.dtype int8 runs on the CPU only: give --device cpu, or another --dtype".into(),
+        ));
     }
     let outline = T5::new(parts.config, Weights::outline().var_builder(DType::F32, device))?;
     let plan = Plan::resolve(outline.sites(), parts.methods)?;

@@ -6,6 +6,7 @@ use datasets::encode::Pairs;
 use datasets::tokenizer::T5Tokenizer;
 use sha2::{Digest, Sha256};
 
+use crate::files::hexadecimal;
 use crate::{Error, Result};
 use peft_files::write_atomic;
 
@@ -38,7 +39,7 @@ impl Key {
     }
 
     fn text(self) -> String {
-        format!("{:x}", self.0.finalize())
+        hexadecimal(&self.0.finalize())
     }
 }
 
@@ -124,5 +125,5 @@ fn read(path: &Path, named: &str) -> Result<Pairs> {
 
 /// The SHA-256 of `bytes` in hexadecimal digits.
 fn sha256(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
+    hexadecimal(&Sha256::digest(bytes))
 }

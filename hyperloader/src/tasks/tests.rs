@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use datasets::encode::Pairs;
-use datasets::read::{Format, write};
+use datasets::read::{Format, OnBadLine, write};
 use datasets::tokenizer::{T5Tokenizer, TrainOptions, train_unigram};
 use datasets::{Dataset, Example};
 use proptest::prelude::*;
@@ -74,7 +74,7 @@ fn the_second_time_comes_from_the_file() {
     let bytes = other.to_parquet().unwrap();
     let key = files[0].file_name().unwrap().to_str().unwrap()[..64].to_owned();
     fs::remove_file(&files[0]).unwrap();
-    let digest = format!("{:x}", <sha2::Sha256 as sha2::Digest>::digest(&bytes));
+    let digest = crate::files::hexadecimal(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
     fs::write(home.folder().join(format!("{key}-{digest}.parquet")), bytes).unwrap();
     assert_eq!(load(&home.config(), &tokenizer), (other, Vec::new()));
 }
@@ -163,7 +163,7 @@ fn turned_off_there_is_none_and_bad_lines_are_counted_every_time() {
     config.data.cache = false;
     assert!(config.data.encoded_folder().is_none());
     config.data.cache = true;
-    config.data.on_bad_line = crate::config::OnBadLine::Skip;
+    config.data.on_bad_line = OnBadLine::Skip;
     fs::write(home.data(), "O\tto\nB-city\trome\n\nB-\tbad\n\n").unwrap();
     let corpus = config.corpus(&config.tasks[0]).unwrap();
     let cache = Cache::open(home.folder(), &tokenizer).unwrap();
