@@ -1,4 +1,4 @@
-//! `[pretrain.shape]`: the sizes of a T5 of one's own.
+//! `[pretrain.shape]`: the sizes of a T5 that is pretrained from random weights.
 
 use std::num::NonZeroUsize;
 
@@ -26,7 +26,7 @@ pub struct T5Shape {
     pub num_heads: NonZeroUsize,
     /// The feed-forward layers. Default `"relu"`.
     pub feed_forward_proj: FeedForward,
-    /// Whether the output projection is the embedding (v1.0) or a matrix of its own (v1.1). Default `true`.
+    /// Whether the output projection is the embedding (v1.0) or a separate matrix (v1.1). Default `true`.
     pub tie_word_embeddings: bool,
     /// Dropout, in `[0, 1)`. Default 0.1.
     pub dropout_rate: f64,

@@ -127,7 +127,7 @@ impl<'a> Labeller<'a> {
             let batch: Vec<&Window> = numbers.iter().filter_map(|&i| windows.get(i)).collect();
             self.write(&batch)
         };
-        // Each thread labels a batch of its own: threads that share a batch wait for each other at every operation. No more
+        // Each thread labels another batch: threads that share a batch wait for each other at every operation. No more
         // batches run at once than there are threads, because a waiting thread would start another and hold its memory.
         let mut written: Vec<Vec<Piece>> = Vec::with_capacity(batches.len());
         for at_once in batches.chunks(rayon::current_num_threads().max(1)) {
