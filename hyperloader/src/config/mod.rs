@@ -43,7 +43,7 @@ pub use model::ModelConfig;
 pub use near::nearest;
 pub use pretrain::PretrainConfig;
 pub use root::Config;
-pub use shape::{FeedForward, T5Shape};
+pub use shape::T5Shape;
 pub use task::TaskConfig;
 pub use train::{LossReduction, ScheduleKind, TrainConfig};
 

@@ -8,9 +8,11 @@ use super::hf_config::HfConfig;
 use crate::{Error, Result};
 
 /// The feed-forward sub-layer: `feed_forward_proj` in `config.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FeedForwardProj {
     /// `relu`: `wo relu(wi x)`, version 1.0.
+    #[default]
     Relu,
     /// `gated-gelu`: `wo (gelu_tanh(wi_0 x) ⊙ wi_1 x)`, version 1.1.
     GatedGelu,
