@@ -1,4 +1,4 @@
-//! `bench`: what a training step and labelling cost here.
+//! `bench`: the time of a training step and of labelling on this machine.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::config::Config;
 
 pub(super) fn bench(args: &BenchArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
     let mut config = Config::load(&args.config.config, &args.config.overrides)?;
-    config.model.dtype = global.dtype.map_or(config.model.dtype, Into::into);
+    config.model.dtype = global.dtype.unwrap_or(config.model.dtype);
     let options = BenchOptions {
         steps: args.steps,
         warmup: args.warmup,
