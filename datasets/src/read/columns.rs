@@ -1,27 +1,26 @@
-//! Which column holds the tokens and which the tags.
+//! Which column of a table (or key of a JSON object) holds the tokens, and which the tags.
 
-use super::super::ReadOptions;
-use crate::error::{nearest, quoted};
-use crate::{Error, Result};
+use super::options::ReadOptions;
+use crate::error::{Error, Result, nearest, quoted};
 
 const TOKENS: [&str; 3] = ["tokens", "words", "text"];
 const TAGS: [&str; 3] = ["tags", "labels", "ner_tags"];
 
 /// The names of the two columns.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::read) struct Columns {
-    pub(in crate::read) tokens: String,
-    pub(in crate::read) tags: String,
+pub(super) struct Columns {
+    pub(super) tokens: String,
+    pub(super) tags: String,
 }
 
-/// A column that is not there: what was wanted, and what may have been meant.
-pub(in crate::read) struct Missing {
+/// A column that the table lacks, with a suggestion.
+pub(super) struct Missing {
     wanted: String,
     nearest: Option<String>,
 }
 
 impl Missing {
-    pub(in crate::read) fn into_error(self, path: &std::path::Path, present: &[&str]) -> Error {
+    pub(super) fn into_error(self, path: &std::path::Path, present: &[&str]) -> Error {
         Error::UnknownColumn {
             path: path.to_owned(),
             wanted: self.wanted,
@@ -32,8 +31,8 @@ impl Missing {
 }
 
 impl Columns {
-    /// The columns that the options name, or the first of the usual names that is there.
-    pub(in crate::read) fn find(present: &[&str], options: &ReadOptions) -> Result<Self, Missing> {
+    /// The columns that the options name, or else the first usual name that the table has.
+    pub(super) fn find(present: &[&str], options: &ReadOptions) -> Result<Self, Missing> {
         Ok(Self {
             tokens: one(options.tokens_column.as_deref(), &TOKENS, present)?,
             tags: one(options.tags_column.as_deref(), &TAGS, present)?,
@@ -41,8 +40,8 @@ impl Columns {
     }
 }
 
-fn one(said: Option<&str>, usual: &[&str], present: &[&str]) -> Result<String, Missing> {
-    let wanted: Vec<&str> = said.map_or_else(|| usual.to_vec(), |name| vec![name]);
+fn one(given: Option<&str>, usual: &[&str], present: &[&str]) -> Result<String, Missing> {
+    let wanted: Vec<&str> = given.map_or_else(|| usual.to_vec(), |name| vec![name]);
     match wanted.iter().find(|&name| present.contains(name)) {
         Some(&name) => Ok(name.to_owned()),
         None => Err(Missing {
@@ -65,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn said_names_come_before_usual_ones() {
+    fn given_names_come_before_usual_names() {
         let present = ["tokens", "tags", "a", "b"];
         let found = |options| Columns::find(&present, &options).ok().map(|c| (c.tokens, c.tags));
         assert_eq!(found(options(None, None)), Some(("tokens".into(), "tags".into())));

@@ -1,4 +1,4 @@
-//! What makes a Unigram vocabulary T5's: its special tokens and the way text reaches the model.
+//! T5's conventions for a Unigram vocabulary: special tokens, and the normalization of text.
 
 use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::replace::ReplacePattern;
@@ -9,15 +9,15 @@ use tokenizers::{AddedToken, ModelWrapper, NormalizerWrapper, Tokenizer};
 
 use crate::error::{Error, Result};
 
-/// Padding, also the decoder's start token.
+/// Padding, and also the decoder's start token.
 pub(super) const PAD: &str = "<pad>";
 /// End of sequence.
 pub(super) const EOS: &str = "</s>";
 /// Unknown piece.
 pub(super) const UNK: &str = "<unk>";
-/// How many sentinels T5 has: `<extra_id_0>` to `<extra_id_99>`.
+/// The number of T5's sentinels, `<extra_id_0>` to `<extra_id_99>`.
 pub const SENTINELS: usize = 100;
-/// Sentencepiece's visible space; a piece that starts with it starts a word.
+/// Sentencepiece's visible space. A piece that starts with it starts a word.
 pub(super) const SPACE: char = '▁';
 
 /// A piece and its log probability.
@@ -28,19 +28,19 @@ pub(super) fn sentinel_text(index: usize) -> String {
     format!("<extra_id_{index}>")
 }
 
-/// The sentinels in the order of their ids: `<extra_id_0>` has the highest.
+/// The sentinels in the order of their ids. `<extra_id_0>` has the highest id.
 pub(super) fn sentinel_pieces() -> impl Iterator<Item = Piece> {
     (0..SENTINELS).rev().map(|index| (sentinel_text(index), 0.0))
 }
 
-/// A `tokenizers` error as this crate's.
+/// An error of `tokenizers` as an error of this crate.
 pub(super) fn foreign(error: impl std::fmt::Display) -> Error {
     Error::Tokenizer(error.to_string())
 }
 
-/// Builds the tokenizer around a vocabulary that already holds the special tokens.
+/// Builds the tokenizer of a vocabulary that already has the special tokens.
 ///
-/// `rewrite` are the character rewrites that come before the spaces are tidied.
+/// The character rewrites in `rewrite` come before repeated spaces are joined.
 pub(super) fn assemble(model: Unigram, rewrite: Vec<NormalizerWrapper>) -> Result<Tokenizer> {
     let mut steps = rewrite;
     let runs = ReplacePattern::Regex(" {2,}".to_owned());
@@ -55,8 +55,8 @@ pub(super) fn assemble(model: Unigram, rewrite: Vec<NormalizerWrapper>) -> Resul
     Ok(tokenizer)
 }
 
-/// Makes text between special tokens read as T5's own (slow) tokenizer reads it: stripped, every
-/// word after a space or a sentinel marked, `</s>` at the end, nothing cut or padded behind our back.
+/// Makes the tokenizer read text as T5's own (slow) tokenizer does. Text between special tokens is stripped, every word
+/// after a space or a sentinel is marked, `</s>` comes last, and nothing is cut off or padded.
 pub(super) fn follow_conventions(tokenizer: &mut Tokenizer) -> Result<()> {
     let metaspace = Metaspace::new(SPACE, PrependScheme::Always, true);
     let stripped = stripped(tokenizer.get_normalizer().cloned());
@@ -77,8 +77,8 @@ pub(super) fn follow_conventions(tokenizer: &mut Tokenizer) -> Result<()> {
     Ok(())
 }
 
-/// Appends the stripping of trailing spaces, unless the normalizer ends so already. Leading ones
-/// need none: they become the mark of the first word.
+/// Adds the removal of trailing spaces, unless the normalizer has it. Leading spaces stay, because they become the mark
+/// of the first word.
 fn stripped(normalizer: Option<NormalizerWrapper>) -> NormalizerWrapper {
     let mut steps = match normalizer {
         None => Vec::new(),

@@ -1,17 +1,17 @@
-//! Which column of a BIO file holds the tag, found by looking at all of them.
+//! Detects which column of a BIO file holds the tag.
 
 use std::collections::BTreeMap;
 
 use crate::labels::Tag;
 
-/// Number and order of the columns of a BIO file.
+/// The number and order of the columns of a BIO file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(super) struct BioLayout {
     pub(super) columns: usize,
     tag_first: bool,
 }
 
-/// The columns of a line: separated by tabs if there is one in it, else by blanks.
+/// The columns of a line, separated by tabs if the line has one and by blanks otherwise.
 pub(super) fn columns(line: &str) -> Vec<&str> {
     if line.contains('\t') {
         line.split('\t').map(str::trim).collect()
@@ -20,10 +20,10 @@ pub(super) fn columns(line: &str) -> Vec<&str> {
     }
 }
 
-impl Layout {
-    /// The layout that most rows have: their usual number of columns, and the tag in the first or the last
-    /// column, whichever holds a tag more often. A word may look like a tag (`O`); where the two come out
-    /// even, the tag is last, as everywhere but in the MIT corpora.
+impl BioLayout {
+    /// The layout of most rows: the most frequent number of columns, with the tag in the first or the last column,
+    /// depending on which of them looks like a tag more often. Words may look like tags too (`O`). If both columns
+    /// do so equally often, the tag is last, as in all corpora except those of MIT.
     pub(super) fn of<'a>(rows: impl Iterator<Item = &'a [&'a str]> + Clone) -> Option<Self> {
         let mut widths = BTreeMap::<usize, usize>::new();
         for row in rows.clone() {
@@ -43,13 +43,13 @@ impl Layout {
         let (&first, &last) = (row.first()?, row.last()?);
         match (row.len() == self.columns, self.tag_first) {
             (false, _) => None,
-            // The word stands beside the tag: `tag word …` here, `word … tag` below.
+            // The word comes next to a first tag (`tag word …`), and first otherwise (`word … tag`).
             (true, true) => Some((*row.get(1)?, first)),
             (true, false) => Some((first, last)),
         }
     }
 
-    /// Whether a row that could be a comment is a token after all: of the right width, with a tag in its place.
+    /// Whether a row that could be a comment is a token: it has the right width, and a tag in the tag column.
     pub(super) fn is_token(&self, row: &[&str]) -> bool {
         self.word_and_tag(row).is_some_and(|(_, tag)| is_tag(tag))
     }
@@ -63,13 +63,13 @@ fn is_tag(cell: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn layout(text: &str) -> Option<Layout> {
+    fn layout(text: &str) -> Option<BioLayout> {
         let rows: Vec<Vec<&str>> = text.lines().map(columns).collect();
-        Layout::of(rows.iter().map(Vec::as_slice))
+        BioLayout::of(rows.iter().map(Vec::as_slice))
     }
 
-    fn found(columns: usize, tag_first: bool) -> Option<Layout> {
-        Some(Layout { columns, tag_first })
+    fn found(columns: usize, tag_first: bool) -> Option<BioLayout> {
+        Some(BioLayout { columns, tag_first })
     }
 
     #[test]
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_row_does_not_turn_the_file_around() {
+    fn one_bad_row_does_not_change_the_layout() {
         assert_eq!(layout("O\tfly\nB-city\trome\nPER\tO\nO\tto"), found(2, true));
         assert_eq!(layout("a O\nb c O\nd O"), found(2, false));
     }
