@@ -3,9 +3,9 @@
 //!
 //! - [`t5`] is the backbone; it names its sites and knows no PEFT method. [`decode`] writes text with it.
 //! - [`model`] puts methods and a generator of weights on it: [`model::PeftT5`].
-//! - [`tasks`] reads corpora, [`train`] trains, [`eval`] labels and scores, [`pretrain`] makes a backbone from plain text.
+//! - [`tasks`] reads corpora, [`train`] trains, [`label`] labels, [`eval`] scores, [`pretrain`] makes a backbone from plain text.
 //! - [`compile`] makes one task of a trained model a model of its own, [`export`] files that Python loads.
-//! - [`authors`] reads the checkpoints of the paper's authors.
+//! - [`paper_checkpoint`] reads the checkpoints of the paper's authors.
 //! - [`session`] composes these into what the command's verbs do; [`config`] is the file that says what to do.
 //! - [`optim`], [`telemetry`], [`files`] and [`run`] serve them.
 //!
@@ -14,10 +14,10 @@
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
-//! use hyperloader::optim::{AdamW, AdamWConfig, Gradients};
+//! use hyperloader::optim::{AdamW, AdamWConfig};
 //! use peft_t5::{T5, Weights, preset, shift_right};
 //! use peft_adapter::BottleneckConfig;
-//! use peft_adapter::files::{ModelInfo, write_adapterhub};
+//! use peft_adapter::files::{AdapterHubOptions, BaseModel, write_adapterhub};
 //! use peft_kernels::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy};
 //! use peft_core::{
 //!     ActiveAdapters, AdapterCheckpoint, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks, nonzero,
@@ -48,13 +48,13 @@
 //!     let encoded = t5.encode(&ids, &mask, &active, &mut ctx)?;
 //!     let hidden = t5.decode(&shift_right(&labels, 0)?, &encoded, &active, &mut ctx)?;
 //!     let (hidden, output) = (hidden.flatten_to(1)?, t5.output_weight(&active)?);
-//!     let loss = smoothed_cross_entropy(&hidden, &output, &labels.flatten_all()?, &loss, ctx.kernels())?;
-//!     optimizer.step(&Gradients::from_store(&loss.backward()?, &store.vars()), 1e-3)?;
+//!     let loss = smoothed_cross_entropy([&hidden, &output, &labels.flatten_all()?], &loss, ctx.kernels())?;
+//!     optimizer.backward_step(&loss, 1e-3)?;
 //! }
 //!
 //! let folder = std::env::temp_dir().join(format!("hyperloader-doc-{}", std::process::id()));
 //! let adapter = AdapterCheckpoint { methods: methods(), weights: store.tensors() };
-//! write_adapterhub(&folder, &adapter, &t5.tensors()?, t5.sites(), &ModelInfo::default())?;
+//! write_adapterhub(&folder, &adapter, &BaseModel::new(t5.sites()), &AdapterHubOptions::default())?;
 //! assert!(folder.join("adapter.safetensors").is_file());
 //! # std::fs::remove_dir_all(&folder)?;
 //!
@@ -70,16 +70,18 @@ use peft_adapter as _;
 use peft_hyper as _;
 use peft_lora as _;
 
-pub mod authors;
 pub mod bench;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compile;
 pub mod config;
 pub mod eval;
 pub mod export;
 pub mod files;
+pub mod label;
 pub mod model;
 pub mod optim;
+pub mod paper_checkpoint;
 pub mod predict;
 pub mod pretrain;
 pub mod quickstart;

@@ -1,7 +1,7 @@
 //! A small T5 of random weights as the conformance kit runs backbones.
 
 use candle_core::{DType, Device, Tensor};
-use peft_core::conformance::{Backbone, ROWS};
+use peft_core::conformance::{ROWS, TestBackbone};
 use peft_core::{ActiveAdapters, Ctx, Result, Sites};
 use peft_t5::{T5, T5Config, Weights, preset};
 
@@ -54,7 +54,7 @@ fn ours(error: peft_t5::Error) -> peft_core::Error {
     }
 }
 
-impl Backbone for T5Backbone {
+impl TestBackbone for T5Backbone {
     fn sites(&self) -> &Sites {
         self.t5.sites()
     }
@@ -69,7 +69,7 @@ impl Backbone for T5Backbone {
         self.t5.logits(&hidden, active, ctx).map_err(ours)
     }
 
-    fn fold(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)> {
+    fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn TestBackbone>, usize)> {
         let t5 = self.t5.merge(active).map_err(ours)?;
         let (before, after) = (self.t5.tensors().unwrap(), t5.tensors().unwrap());
         let mut sites = 0;

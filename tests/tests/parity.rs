@@ -151,7 +151,7 @@ fn train(golden: &Golden, tasks: &[&str], unreached: Unreached, steps: usize, ke
         let n = step % tasks.len();
         let mut gradients = gradients(&model, &store, golden, n, tasks[n], kernels);
         gradients.clip_grad_norm(settings.max_grad_norm).unwrap();
-        optimizer.step(&gradients, settings.lr).unwrap();
+        optimizer.apply_gradients(&gradients, settings.lr).unwrap();
     }
     store
 }
@@ -202,7 +202,7 @@ fn generated_weights() {
                 Some((e, param))
             });
             let (target, param) = place.unwrap_or_else(|| panic!("{}: no {weight} at {site}", golden.name));
-            gap(&weights.entry(target)[param], &theirs)
+            gap(&weights.of_target(target)[param], &theirs)
         });
         Some(errors.fold(0., f64::max) / GENERATED_TOLERANCE)
     });

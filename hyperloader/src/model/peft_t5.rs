@@ -9,9 +9,9 @@ use peft_core::{
     ActiveAdapters, AdapterWeights, Condition, Ctx, GeneratorConfig, PeftConfig, Plan, Tasks, WeightGenerator,
 };
 use peft_kernels::{SmoothedCrossEntropy, smoothed_cross_entropy};
+use tracing::trace_span;
 
-use crate::bench::Part;
-use crate::config::WeightType;
+use super::Precision;
 use crate::{Error, Result};
 use peft_t5::{T5, T5Config, shift_right};
 
@@ -59,8 +59,8 @@ impl PeftT5 {
     }
 
     /// The same model, which holds its linear maps in `dtype` when it is [merged](Self::merge).
-    pub(crate) fn decoding_in(self, dtype: WeightType) -> Self {
-        Self { int8: dtype == WeightType::Int8, ..self }
+    pub(crate) fn decoding_in(self, dtype: Precision) -> Self {
+        Self { int8: dtype == Precision::Int8, ..self }
     }
 
     /// The backbone for decoding with fixed weights: [`T5::merge`] and, where the model is to be held in eight bits,
@@ -106,6 +106,8 @@ impl PeftT5 {
 
     /// The label-smoothed cross-entropy of one batch, a scalar.
     ///
+    /// Its parts are the [`tracing`] spans `generate`, `encoder`, `decoder` and `loss`, at level `TRACE`.
+    ///
     /// # Errors
     /// If the batch holds no label, or a tensor operation fails.
     pub fn loss(
@@ -115,34 +117,18 @@ impl PeftT5 {
         loss: &SmoothedCrossEntropy,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
-        self.loss_observed(batch, condition, loss, ctx, &mut |_| ())
-    }
-
-    /// [`loss`](Self::loss), with a word to `observe` as soon as a part is done.
-    ///
-    /// # Errors
-    /// As [`loss`](Self::loss).
-    pub fn loss_observed(
-        &self,
-        batch: &TensorBatch,
-        condition: &Condition,
-        loss: &SmoothedCrossEntropy,
-        ctx: &mut Ctx,
-        observe: &mut dyn FnMut(Part),
-    ) -> Result<Tensor> {
-        let active = self.active(self.weights(condition)?)?;
-        observe(Part::Generate);
-        let encoded = self.t5.encode(&batch.source, &batch.mask, &active, ctx)?;
-        observe(Part::Encoder);
-        let inputs = shift_right(&batch.labels, self.t5.config().decoder_start_token_id)?;
-        let hidden = self.t5.decode(&inputs, &encoded, &active, ctx)?;
-        observe(Part::Decoder);
-        let hidden = hidden.flatten_to(1)?;
-        let labels = batch.labels.flatten_all()?;
+        let active = trace_span!("generate").in_scope(|| self.active(self.weights(condition)?))?;
+        let encoder = || self.t5.encode(&batch.source, &batch.mask, &active, ctx);
+        let encoded = trace_span!("encoder").in_scope(encoder)?;
+        let decoder = || -> Result<Tensor> {
+            let inputs = shift_right(&batch.labels, self.t5.config().decoder_start_token_id)?;
+            Ok(self.t5.decode(&inputs, &encoded, &active, ctx)?)
+        };
+        let hidden = trace_span!("decoder").in_scope(decoder)?;
+        let _span = trace_span!("loss").entered();
+        let (hidden, labels) = (hidden.flatten_to(1)?, batch.labels.flatten_all()?);
         let weight = self.t5.output_weight(&active)?;
-        let value = smoothed_cross_entropy(&hidden, &weight, &labels, loss, ctx.kernels())?;
-        observe(Part::Loss);
-        Ok(value)
+        Ok(smoothed_cross_entropy([&hidden, &weight, &labels], loss, ctx.kernels())?)
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) enum Source {
 /// `P = f(E Wᵀ + b) Uᵀ + c`
 #[derive(Debug, Clone)]
 pub(super) struct Projection {
-    /// What the names of the shared weights begin with.
+    /// The prefix of the names of the shared weights.
     pub(super) shared: String,
     /// Features of the embedding `E`.
     pub(super) width: usize,
@@ -50,7 +50,7 @@ pub(super) struct Prefix {
     /// Features of the stream that the queries come from.
     pub(super) queries: usize,
     pub(super) source: Source,
-    /// How many gates: none, one for keys and values, or one for each.
+    /// The number of gates: none, one for keys and values together, or two.
     pub(super) gates: usize,
     pub(super) dropout: f64,
 }
@@ -77,7 +77,7 @@ impl Source {
         ]
     }
 
-    /// Keys beside values, `[length, 2 · dim]`, or behind a batch axis where the weights have one.
+    /// Keys joined with values, `[length, 2 · dim]`, with a leading batch axis if the weights have one.
     pub(super) fn rows(&self, weights: &[Tensor], ctx: &Ctx) -> Result<Tensor> {
         let Self::Projection(Projection { non_linearity, .. }) = self else {
             let [table] = peft_core::take(weights)?;
@@ -96,7 +96,7 @@ impl Source {
 }
 
 impl Prefix {
-    /// How much of each row's prefix goes in, `[batch, 1, 2 · dim]` or `[batch, 1, 1]`: the mean over the queries of
+    /// The factor of each row's prefix, `[batch, 1, 2 · dim]` or `[batch, 1, 1]`: the mean over the queries of
     /// `sigmoid(x Gᵀ + g)`.
     fn gate(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, ctx: &Ctx) -> Result<Tensor> {
         let scores = ops::linear(x, weight, ctx.kernels())?.broadcast_add(&rows::vector(bias)?)?;

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use candle_core::{D, Device, Tensor};
 use peft_core::{
-    ActiveAdapters, AdapterWeights, Ctx, KeyValuePrefix, PeftConfig, Plan, PrefixPlacement, Site, SiteKind, SiteRole,
-    Sites, Stack, nonzero,
+    ActiveAdapters, AdapterWeights, Ctx, KeyValuePrefix, PeftConfig, Plan, PrefixPlacement, Site, SiteInput, SiteKind,
+    SiteRole, Sites, Stack, nonzero,
 };
 
 use super::{PrefixConfig, PrefixTuningConfig};
@@ -48,7 +48,7 @@ fn weights(plan: &Plan, seed: usize) -> AdapterWeights {
     AdapterWeights::new(plan.targets().iter().enumerate().map(target).collect())
 }
 
-/// Two rows: one key beside its value, and the streams of two queries.
+/// Two rows: one key joined with its value, and the streams of two queries.
 fn inputs() -> (Tensor, Tensor) {
     let key_values = Tensor::new(&[[[1f32, 2., 3., 4., 5., 6.]], [[-1., -2., -3., -4., -5., -6.]]], &Device::Cpu);
     let queries = Tensor::new(&[[[0.5f32, -1.], [2., 1.5]], [[-0.25, 3.], [1., 0.75]]], &Device::Cpu);
@@ -59,7 +59,7 @@ fn apply(plan: &Plan, weights: &AdapterWeights, path: &str, rows: std::ops::Rang
     let (key_values, queries) = inputs();
     let of = |t: &Tensor| t.narrow(0, rows.start, rows.len()).unwrap().contiguous().unwrap();
     let active = ActiveAdapters::new(plan, weights).unwrap();
-    active.apply(sites().find(path).unwrap(), &of(&queries), None, of(&key_values), &mut Ctx::eval()).unwrap()
+    active.apply(sites().find(path).unwrap(), SiteInput::new(&of(&queries), of(&key_values)), &mut Ctx::eval()).unwrap()
 }
 
 fn flat(use_gating: bool, shared_gating: bool) -> PrefixConfig {
@@ -105,14 +105,14 @@ fn a_table_stands_in_front_of_keys_and_values() {
     let weights = weights(&plan, 1);
     let out = apply(&plan, &weights, "decoder.self.kv", 0..2);
     assert_eq!(out.dims(), [2, 3, 2 * KEYS]);
-    let table = weights.entry(1)[0].to_vec2::<f32>().unwrap();
+    let table = weights.of_target(1)[0].to_vec2::<f32>().unwrap();
     for (row, own) in out.to_vec3::<f32>().unwrap().iter().zip(inputs().0.to_vec3::<f32>().unwrap()) {
         assert_eq!(row[..2], table[..]);
         assert_eq!(row[2], own[0]);
     }
 }
 
-/// The gates as they are defined, for row `row`: the mean over the queries of a sigmoid.
+/// The gate by its definition, for row `row`: the mean over the queries of a sigmoid.
 fn gate(weight: &[f32], bias: f32, row: usize) -> f32 {
     let queries = inputs().1.to_vec3::<f32>().unwrap();
     let one = |x: &Vec<f32>| 1. / (1. + (-(x[0] * weight[0] + x[1] * weight[1] + bias)).exp());
@@ -124,7 +124,7 @@ fn gates_scale_keys_and_values_by_the_mean_over_the_queries() {
     for shared in [true, false] {
         let plan = resolve(flat(true, shared)).unwrap();
         let weights = weights(&plan, 2);
-        let [table, weight, bias] = peft_core::take(weights.entry(2)).unwrap();
+        let [table, weight, bias] = peft_core::take(weights.of_target(2)).unwrap();
         let (table, weight) = (table.to_vec2::<f32>().unwrap(), weight.to_vec2::<f32>().unwrap());
         let bias = bias.to_vec1::<f32>().unwrap();
         assert_eq!(weight.len(), if shared { 1 } else { 2 });
@@ -158,7 +158,7 @@ fn a_projection_is_one_network_with_rows_for_each_attention() {
     assert_eq!(keys, expected.map(|(name, dims)| (name.to_owned(), dims)));
 
     let weights = weights(&plan, 3);
-    let [e, w, b, u, c] = peft_core::take(weights.entry(1)).unwrap();
+    let [e, w, b, u, c] = peft_core::take(weights.of_target(1)).unwrap();
     let hidden = e.matmul(&w.t().unwrap()).unwrap().broadcast_add(b).unwrap().tanh().unwrap();
     let prefix = hidden.matmul(&u.t().unwrap()).unwrap().broadcast_add(c).unwrap();
     let out = apply(&plan, &weights, "decoder.self.kv", 1..2).narrow(1, 0, 2).unwrap().squeeze(0).unwrap();

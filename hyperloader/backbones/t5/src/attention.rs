@@ -123,16 +123,9 @@ impl Attention {
     ) -> Result<Tensor> {
         let q = self.q.forward(x, active, ctx)?;
         let dropout = ctx.dropout_key(self.dropout);
-        let found = ops::attention(
-            &q,
-            &memory.keys,
-            &memory.values,
-            self.heads,
-            terms.bias.as_ref(),
-            terms.mask.as_ref(),
-            dropout,
-            ctx.kernels(),
-        )?;
+        let options =
+            ops::Attention { heads: self.heads, bias: terms.bias.as_ref(), mask: terms.mask.as_ref(), dropout };
+        let found = ops::attention([&q, &memory.keys, &memory.values], &options, ctx.kernels())?;
         self.o.forward(&found, active, ctx)
     }
 

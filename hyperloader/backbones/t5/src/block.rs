@@ -1,7 +1,7 @@
 //! One block: self-attention, in a decoder cross-attention, and feed-forward, each after a norm and with a residual sum.
 
 use candle_core::Tensor;
-use peft_core::{ActiveAdapters, Ctx, SiteId, Stack};
+use peft_core::{ActiveAdapters, Ctx, Residual, SiteId, Stack};
 
 use super::attention::{Attention, Kind};
 use super::builder::{BlockPath, Builder};
@@ -43,7 +43,7 @@ impl<F> SubLayer<F> {
     ) -> Result<Tensor> {
         let normed = self.norm.forward(h, active, ctx)?;
         let y = inner(&self.inner, &normed, ctx)?;
-        Ok(active.residual(self.output, h, y, self.dropout, ctx)?)
+        Ok(active.residual(self.output, Residual { h, y, dropout: self.dropout }, ctx)?)
     }
 }
 
@@ -150,7 +150,7 @@ impl Block {
         let key_values = past.write(&new, own.tokens)?;
         let of = |x: &Tensor| read.map_or_else(|| Ok(x.clone()), |read| read.of(x));
         let y = attention.inner.forward_packed(&of(&normed)?, key_values, &own.of(read), active, ctx)?;
-        let mut h = active.residual(attention.output, &of(h)?, y, attention.dropout, ctx)?;
+        let mut h = active.residual(attention.output, Residual { h: &of(h)?, y, dropout: attention.dropout }, ctx)?;
         if let Some(attention) = &self.cross_attention {
             h = attention.forward(&h, active, ctx, |attention, x, ctx| {
                 attention.forward_packed(x, memory, &cross.of(read), active, ctx)

@@ -48,8 +48,9 @@ impl FeedForward {
     pub(super) fn forward(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let kept = match &self.activation {
             Activation::Relu { wi } if !wi.0.is_target(active) && !self.wo.0.is_target(active) => {
-                let key = ctx.dropout_key(self.dropout);
-                return Ok(ops::feed_forward(x, &wi.0.value, &self.wo.0.value, key, ctx.kernels())?);
+                let dropout = ctx.dropout_key(self.dropout);
+                let network = ops::FeedForward { w_in: &wi.0.value, w_out: &self.wo.0.value, dropout };
+                return Ok(ops::feed_forward(x, &network, ctx.kernels())?);
             }
             Activation::Relu { wi } => {
                 let activated = ops::relu(&wi.forward(x, active, ctx)?, ctx.kernels())?;

@@ -1,7 +1,7 @@
 //! Keys and values of an attention.
 
 use candle_core::{D, DType, Tensor};
-use peft_core::{ActiveAdapters, Ctx, SiteId};
+use peft_core::{ActiveAdapters, Ctx, SiteId, SiteInput};
 
 use crate::error::{Error, Result};
 
@@ -20,7 +20,7 @@ impl KeyValues {
     pub(crate) fn at(&self, site: SiteId, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Self> {
         let features = self.keys.dim(D::Minus1)?;
         let both = Tensor::cat(&[&self.keys, &self.values], D::Minus1)?;
-        let longer = active.apply(site, x, None, both, ctx)?;
+        let longer = active.apply(site, SiteInput::new(x, both), ctx)?;
         let half = |first| longer.narrow(D::Minus1, first, features)?.contiguous();
         let longer = Self { keys: half(0)?, values: half(features)? };
         let declared: usize = active.prefixes(site).map(|prefix| prefix.length).sum();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use candle_core::{DType, Tensor};
-use peft_core::{ActiveAdapters, Ctx, SiteId};
+use peft_core::{ActiveAdapters, Ctx, SiteId, SiteInput};
 use peft_kernels as ops;
 
 use crate::error::Result;
@@ -59,7 +59,7 @@ impl Weight {
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
         match self.site {
-            Some(site) => Ok(active.apply(site, input, Some(&self.value), output, ctx)?),
+            Some(site) => Ok(active.apply(site, SiteInput::new(input, output).base(&self.value), ctx)?),
             None => Ok(output),
         }
     }

@@ -92,7 +92,7 @@ impl T5 {
                      model from before that merge",
                     site.path
                 )),
-                (None, _) => active.refuse(id),
+                (None, _) => active.merge_refusal(id),
             };
             refused.extend(reason.map(|reason| Refusal { site: site.path.clone(), reason }));
         }

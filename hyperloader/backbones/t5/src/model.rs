@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use peft_core::{ActiveAdapters, Ctx, Merge, SiteId, SiteKind, Sites, Stack as Side, normal};
+use peft_core::{ActiveAdapters, Ctx, Merge, SiteId, SiteInput, SiteKind, Sites, Stack as Side, normal};
 use peft_kernels as ops;
 
 use super::attention::Kind;
@@ -117,7 +117,7 @@ impl T5 {
     /// If an id is outside the vocabulary or a shape does not fit; or as the active methods do.
     pub fn encode(&self, ids: &Tensor, mask: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Encoded> {
         let embedded = self.shared.rows(ids, ctx)?;
-        let embedded = active.apply(self.input, &embedded.clone(), None, embedded, ctx)?;
+        let embedded = active.apply(self.input, SiteInput::new(&embedded, embedded.clone()), ctx)?;
         let terms = self.encoder.padded_terms(&mask::with_front(mask, embedded.dim(1)?)?, ctx)?;
         let mut h = ctx.dropout(&embedded, self.config.dropout_rate)?;
         for block in &self.encoder.blocks {

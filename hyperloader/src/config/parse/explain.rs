@@ -1,87 +1,58 @@
-//! What serde said, said to a person: the place, the key, and the nearest right spelling.
+//! Errors of deserialization, with the place, the key, and the nearest known spelling.
+
+use serde::de::Unexpected;
+use serde_path_to_error::{Path, Segment};
+use serde_value::DeserializerError;
 
 use super::nodes::{Node, Nodes};
 use super::source::Source;
 use crate::Error;
-use crate::config::nearest;
-
-/// What a message of serde complains about.
-enum Complaint<'a> {
-    UnknownField { name: &'a str, known: Vec<&'a str> },
-    UnknownVariant { name: &'a str, known: Vec<&'a str> },
-    MissingField { name: &'a str },
-    Unexpected { found: &'a str, expected: &'a str },
-    Other,
-}
-
-impl<'a> Complaint<'a> {
-    fn of(message: &'a str) -> Self {
-        let mut quoted = message.split('`').skip(1).step_by(2);
-        let mut first = || quoted.next().unwrap_or_default();
-        if message.starts_with("unknown field `") {
-            let name = first();
-            Self::UnknownField { name, known: quoted.collect() }
-        } else if message.starts_with("unknown variant `") {
-            let name = first();
-            Self::UnknownVariant { name, known: quoted.collect() }
-        } else if message.starts_with("missing field `") {
-            Self::MissingField { name: first() }
-        } else if let Some((found, expected)) = mismatch(message) {
-            Self::Unexpected { found, expected }
-        } else {
-            Self::Other
-        }
-    }
-}
-
-fn mismatch(message: &str) -> Option<(&str, &str)> {
-    let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))?;
-    rest.rsplit_once(", expected ")
-}
+use crate::config::near::nearest;
 
 /// The error at its line or override.
 ///
-/// Where a table's type is found by a tag (`[[peft]]`, `[generator]`), serde knows the table only; the offender is then
-/// looked for inside it.
-pub(super) fn explain(error: &toml::de::Error, nodes: &Nodes, source: &Source<'_>) -> Error {
-    let message = body(error.message());
-    let Some(at) = nodes.at(error.span()) else {
-        let offset = error.span().map_or(0, |span| span.start);
-        return source.error(offset, message);
-    };
-    let complaint = Complaint::of(message);
-    let offender = match &complaint {
-        Complaint::UnknownField { name, .. } => nodes.named(at, name),
-        Complaint::UnknownVariant { name, .. } => nodes.holding(at, name),
-        Complaint::Unexpected { found, .. } => nodes.found(at, found),
-        Complaint::MissingField { .. } | Complaint::Other => None,
+/// `serde_path_to_error` says in which table or value deserialization failed. If a table's type depends on a tag (`[[peft]]`,
+/// `[generator]`), the path ends at the table, so the wrong key or value is looked up inside it.
+pub(super) fn explain(
+    error: &serde_path_to_error::Error<DeserializerError>,
+    nodes: &Nodes,
+    source: &Source<'_>,
+) -> Error {
+    let at = nodes.at(&keys(error.path()));
+    let offender = match error.inner() {
+        DeserializerError::UnknownField(name, _) => nodes.named(at, name),
+        DeserializerError::UnknownVariant(name, _) => nodes.holding(at, name),
+        DeserializerError::InvalidType(found, _) | DeserializerError::InvalidValue(found, _) => {
+            nodes.found(at, &found.to_unexpected().to_string())
+        }
+        _ => None,
     };
     let node = offender.unwrap_or(at);
-    source.error(node.offset(), &say(&complaint, node, message))
+    source.error(node.offset(), &say(error.inner(), node))
 }
 
-fn say(complaint: &Complaint<'_>, node: &Node, message: &str) -> String {
-    match complaint {
-        Complaint::UnknownField { name, known } => {
-            format!("unknown key {name:?} {}{}", place(parent(&node.path)), spelling(name, known))
+fn keys(path: &Path) -> Vec<String> {
+    let key = |segment: &Segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    };
+    path.iter().filter_map(key).collect()
+}
+
+fn say(error: &DeserializerError, node: &Node) -> String {
+    match error {
+        DeserializerError::UnknownField(name, known) => {
+            format!("unknown key {name:?} {}{}", table(parent(&node.path)), spelling(name, known))
         }
-        Complaint::UnknownVariant { name, known } => {
+        DeserializerError::UnknownVariant(name, known) => {
             format!("unknown {} {name:?}; known: {}", node.name(), known.join(", "))
         }
-        Complaint::MissingField { name } => format!("missing key {name:?} {}", place(&node.path)),
-        Complaint::Unexpected { found, expected } => {
-            format!("{}: expected {}, found {}", node.key(), wanted(expected), had(found))
+        DeserializerError::MissingField(name) => format!("missing key {name:?} {}", table(&node.path)),
+        DeserializerError::InvalidType(found, expected) | DeserializerError::InvalidValue(found, expected) => {
+            format!("{}: expected {}, found {}", node.key(), wanted(expected), had(&found.to_unexpected()))
         }
-        Complaint::Other => format!("{}: {message}", node.key()),
-    }
-}
-
-/// The message without the key that toml's own `Display` adds to nested errors.
-fn body(message: &str) -> &str {
-    let message = message.trim_end();
-    match message.rsplit_once('\n') {
-        Some((body, last)) if last.starts_with("in `") => body.trim_end(),
-        _ => message,
+        other => format!("{}: {other}", node.key()),
     }
 }
 
@@ -96,8 +67,8 @@ fn parent(path: &[String]) -> &[String] {
     path.split_last().map_or(&[], |(_, parent)| parent)
 }
 
-/// A table as its header stands in the file: `in [train]`, `in [[tasks]]`.
-fn place(path: &[String]) -> String {
+/// A table as its header in the file: `in [train]`, `in [[tasks]]`.
+fn table(path: &[String]) -> String {
     let is_index = |part: &String| part.bytes().all(|b| b.is_ascii_digit());
     let names: Vec<&str> = path.iter().filter(|part| !is_index(part)).map(String::as_str).collect();
     match path.last() {
@@ -107,7 +78,7 @@ fn place(path: &[String]) -> String {
     }
 }
 
-/// What serde expected, in the words of a configuration file.
+/// The type that was expected, in the words of a configuration file. A type that is not listed keeps serde's words.
 fn wanted(expected: &str) -> &str {
     match expected {
         "usize" | "u64" | "u32" => "a whole number, 0 or more",
@@ -123,16 +94,16 @@ fn wanted(expected: &str) -> &str {
     }
 }
 
-/// What serde found, in the words of a configuration file.
-fn had(found: &str) -> String {
-    let words = [("integer `", "the number "), ("floating point `", "the number ")];
-    let number = words.iter().find_map(|(serde, ours)| Some(format!("{ours}{}", found.strip_prefix(serde)?)));
-    match (number, found) {
-        (Some(number), _) => number.trim_end_matches('`').to_owned(),
-        (None, "boolean `true`") => "true".to_owned(),
-        (None, "boolean `false`") => "false".to_owned(),
-        (None, "sequence") => "a list".to_owned(),
-        (None, "map") => "a table".to_owned(),
-        (None, other) => other.strip_prefix("string ").map_or_else(|| other.to_owned(), |s| format!("the string {s}")),
+/// The value that was found, in the words of a configuration file.
+fn had(found: &Unexpected<'_>) -> String {
+    match found {
+        Unexpected::Bool(value) => value.to_string(),
+        Unexpected::Unsigned(number) => format!("the number {number}"),
+        Unexpected::Signed(number) => format!("the number {number}"),
+        Unexpected::Float(number) => format!("the number {number:?}"),
+        Unexpected::Str(text) => format!("the string {text:?}"),
+        Unexpected::Seq => "a list".to_owned(),
+        Unexpected::Map => "a table".to_owned(),
+        other => other.to_string(),
     }
 }
