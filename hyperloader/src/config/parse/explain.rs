@@ -1,34 +1,22 @@
-//! Errors of deserialization, with the place, the key, and the nearest known spelling.
+//! Errors of deserialization with their place: the line or the override, and the key.
 
-use serde::de::Unexpected;
 use serde_path_to_error::{Path, Segment};
-use serde_value::DeserializerError;
 
 use super::nodes::{Node, Nodes};
 use super::source::Source;
+use super::wrong::Wrong;
 use crate::Error;
-use crate::config::near::nearest;
 
 /// The error at its line or override.
 ///
-/// `serde_path_to_error` says in which table or value deserialization failed. If a table's type depends on a tag (`[[peft]]`,
-/// `[generator]`), the path ends at the table, so the wrong key or value is looked up inside it.
-pub(super) fn explain(
-    error: &serde_path_to_error::Error<DeserializerError>,
-    nodes: &Nodes,
-    source: &Source<'_>,
-) -> Error {
+/// `serde_path_to_error` says in which table or value deserialization failed. For a table whose type depends on a tag (`[[peft]]`,
+/// `[generator]`) the path may end at the table, so the key or value that the message names is looked up inside it.
+pub(super) fn explain(error: &serde_path_to_error::Error<Wrong>, nodes: &Nodes, source: &Source<'_>) -> Error {
     let at = nodes.at(&keys(error.path()));
-    let offender = match error.inner() {
-        DeserializerError::UnknownField(name, _) => nodes.named(at, name),
-        DeserializerError::UnknownVariant(name, _) => nodes.holding(at, name),
-        DeserializerError::InvalidType(found, _) | DeserializerError::InvalidValue(found, _) => {
-            nodes.found(at, &found.to_unexpected().to_string())
-        }
-        _ => None,
-    };
-    let node = offender.unwrap_or(at);
-    source.error(node.offset(), &say(error.inner(), node))
+    let message = error.inner().to_string();
+    let mut inside = nodes.within(at).filter_map(|node| Some((node, say(node, &message)?)));
+    let (node, message) = inside.next().unwrap_or_else(|| (at, format!("{}: {message}", at.key())));
+    source.error(node.offset(), &message)
 }
 
 fn keys(path: &Path) -> Vec<String> {
@@ -40,27 +28,21 @@ fn keys(path: &Path) -> Vec<String> {
     path.iter().filter_map(key).collect()
 }
 
-fn say(error: &DeserializerError, node: &Node) -> String {
-    match error {
-        DeserializerError::UnknownField(name, known) => {
-            format!("unknown key {name:?} {}{}", table(parent(&node.path)), spelling(name, known))
-        }
-        DeserializerError::UnknownVariant(name, known) => {
-            format!("unknown {} {name:?}; known: {}", node.name(), known.join(", "))
-        }
-        DeserializerError::MissingField(name) => format!("missing key {name:?} {}", table(&node.path)),
-        DeserializerError::InvalidType(found, expected) | DeserializerError::InvalidValue(found, expected) => {
-            format!("{}: expected {}, found {}", node.key(), wanted(expected), had(&found.to_unexpected()))
-        }
-        other => format!("{}: {other}", node.key()),
+/// The message with the place of `node`, if it is about that node.
+fn say(node: &Node, message: &str) -> Option<String> {
+    if message.starts_with(Wrong::MISSING) {
+        return Some(format!("{message} {}", table(&node.path)));
     }
-}
-
-fn spelling(name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("; did you mean {near:?}?"),
-        None => format!("; known: {}", known.join(", ")),
+    let unknown_key = Wrong::key(node.name());
+    if let Some(hint) = message.strip_prefix(&unknown_key) {
+        return Some(format!("{unknown_key} {}{hint}", table(parent(&node.path))));
     }
+    if let Some(text) = &node.text
+        && let Some(hint) = message.strip_prefix(&Wrong::word(text))
+    {
+        return Some(format!("unknown {} {text:?}{hint}", node.name()));
+    }
+    message.ends_with(&node.found).then(|| format!("{}: {message}", node.key()))
 }
 
 fn parent(path: &[String]) -> &[String] {
@@ -75,35 +57,5 @@ fn table(path: &[String]) -> String {
         None => "at the top of the file".to_owned(),
         Some(last) if is_index(last) => format!("in [[{}]]", names.join(".")),
         Some(_) => format!("in [{}]", names.join(".")),
-    }
-}
-
-/// The type that was expected, in the words of a configuration file. A type that is not listed keeps serde's words.
-fn wanted(expected: &str) -> &str {
-    match expected {
-        "usize" | "u64" | "u32" => "a whole number, 0 or more",
-        "a nonzero usize" | "a nonzero u64" | "a nonzero u32" => "a whole number, 1 or more",
-        "isize" | "i64" | "i32" => "a whole number",
-        "f64" | "f32" => "a number",
-        "a boolean" => "true or false",
-        "a string" | "path string" => "a string in quotes",
-        "a sequence" => "a list",
-        "a map" => "a table",
-        other if other.starts_with("struct ") || other.starts_with("dyn ") => "a table",
-        other => other,
-    }
-}
-
-/// The value that was found, in the words of a configuration file.
-fn had(found: &Unexpected<'_>) -> String {
-    match found {
-        Unexpected::Bool(value) => value.to_string(),
-        Unexpected::Unsigned(number) => format!("the number {number}"),
-        Unexpected::Signed(number) => format!("the number {number}"),
-        Unexpected::Float(number) => format!("the number {number:?}"),
-        Unexpected::Str(text) => format!("the string {text:?}"),
-        Unexpected::Seq => "a list".to_owned(),
-        Unexpected::Map => "a table".to_owned(),
-        other => other.to_string(),
     }
 }

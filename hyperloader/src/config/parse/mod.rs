@@ -9,6 +9,7 @@ mod nodes;
 mod set;
 mod source;
 mod spans;
+mod wrong;
 
 use std::path::Path;
 
@@ -56,8 +57,8 @@ pub(super) fn read(name: &Path, text: &str, overrides: &[String]) -> Result<Conf
     let nodes = Nodes::of(&root);
     let values = serde_value::Value::deserialize(ValueDeserializer::from(root))
         .map_err(|e| source.error(e.span().map_or(0, |span| span.start), e.message()))?;
-    let config: Config =
-        serde_path_to_error::deserialize(values).map_err(|error| explain::explain(&error, &nodes, &source))?;
+    let config: Config = serde_path_to_error::deserialize(serde_value::ValueDeserializer::new(values))
+        .map_err(|error| explain::explain(&error, &nodes, &source))?;
     match check::first_issue(&config) {
         None => Ok(config),
         Some(issue) => Err(source.error(nodes.offset_of(&issue.key), &issue.to_string())),

@@ -4,6 +4,8 @@ use serde::de::Unexpected;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::wrong::Wrong;
+
 /// One value of the tree.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -11,8 +13,8 @@ pub(super) struct Node {
     pub(super) path: Vec<String>,
     /// The offset of the key, or of the value in a list.
     offset: usize,
-    /// The value as serde displays it in an error: `integer `5``, `string "x"`.
-    found: String,
+    /// The value as the end of an error message: `, found the number 5`.
+    pub(super) found: String,
     /// A string's content.
     pub(super) text: Option<String>,
 }
@@ -81,23 +83,8 @@ impl Nodes {
     }
 
     /// `node` and everything in it.
-    fn within<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Node> {
+    pub(super) fn within<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Node> {
         self.all().filter(|n| n.path.starts_with(&node.path))
-    }
-
-    /// The node in `node` whose key is `name`.
-    pub(super) fn named<'a>(&'a self, node: &'a Node, name: &str) -> Option<&'a Node> {
-        self.within(node).find(|n| n.name() == name)
-    }
-
-    /// The node in `node` that holds the string `text`.
-    pub(super) fn holding<'a>(&'a self, node: &'a Node, text: &str) -> Option<&'a Node> {
-        self.within(node).find(|n| n.text.as_deref() == Some(text))
-    }
-
-    /// The node in `node` whose value serde displays as `found`.
-    pub(super) fn found<'a>(&'a self, node: &'a Node, found: &str) -> Option<&'a Node> {
-        self.within(node).find(|n| n.found == found)
     }
 
     /// The offset of the dotted `key`, or of the innermost table of it that exists.
@@ -113,18 +100,18 @@ impl Nodes {
 
 fn node(path: Vec<String>, offset: usize, value: &Spanned<DeValue<'_>>) -> Node {
     let value = value.get_ref();
-    Node { path, offset, found: unexpected(value), text: value.as_str().map(str::to_owned) }
+    Node { path, offset, found: found(value), text: value.as_str().map(str::to_owned) }
 }
 
-fn unexpected(value: &DeValue<'_>) -> String {
-    let whole = |text: &str| text.parse().map(|n: i64| Unexpected::Signed(n).to_string());
-    match value {
-        DeValue::String(text) => Unexpected::Str(text).to_string(),
-        DeValue::Integer(number) => whole(number.as_str()).unwrap_or_default(),
-        DeValue::Float(number) => number.as_str().parse().map(|n| Unexpected::Float(n).to_string()).unwrap_or_default(),
-        DeValue::Boolean(value) => Unexpected::Bool(*value).to_string(),
-        DeValue::Datetime(_) => "datetime".to_owned(),
-        DeValue::Array(_) => Unexpected::Seq.to_string(),
-        DeValue::Table(_) => Unexpected::Map.to_string(),
-    }
+fn found(value: &DeValue<'_>) -> String {
+    let value = match value {
+        DeValue::String(text) => Unexpected::Str(text),
+        DeValue::Integer(number) => Unexpected::Signed(number.as_str().parse().unwrap_or_default()),
+        DeValue::Float(number) => Unexpected::Float(number.as_str().parse().unwrap_or_default()),
+        DeValue::Boolean(value) => Unexpected::Bool(*value),
+        DeValue::Datetime(_) => Unexpected::Other("a date"),
+        DeValue::Array(_) => Unexpected::Seq,
+        DeValue::Table(_) => Unexpected::Map,
+    };
+    Wrong::found(&value)
 }

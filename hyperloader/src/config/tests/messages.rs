@@ -66,6 +66,15 @@ fn inside_a_method_the_offender_has_its_line() {
 }
 
 #[test]
+fn an_offender_before_the_tag_has_its_line_too() {
+    // Keys are sorted when they are read, so a key before the tag is buffered until the type is known.
+    assert_eq!(
+        message("[[peft]]\npeft_type = \"TOY_SCALE\"\ntarget_modules = \"q\"\n\nalpha = 1"),
+        r#"config.toml:5: unknown key "alpha" in [[peft]]; known: target_modules"#
+    );
+}
+
+#[test]
 fn an_unknown_word_lists_the_known_ones() {
     assert_eq!(
         message("[train]\n\nschedule = \"linar\""),
