@@ -271,8 +271,8 @@ fn a_merged_model_computes_the_same_and_names_what_it_could_not_merge() {
         let active = ActiveAdapters::new(&plan, &weights).unwrap();
         let merged = t5.merge_and_unload(&active).unwrap();
         let expected = logits(&t5, &batch(), &active);
-        assert!(gap(&logits(&merged.t5, &batch(), &active), &expected) < 1e-5);
-        assert!(gap(&logits(&merged.t5, &batch(), &ActiveAdapters::none()), &expected) > 1e-2, "bottlenecks still act");
+        assert!(gap(&logits(&merged.model, &batch(), &active), &expected) < 1e-5);
+        assert!(gap(&logits(&merged.model, &batch(), &ActiveAdapters::none()), &expected) > 1e-2, "bottlenecks still act");
 
         let refused: Vec<&str> = merged.refused.iter().map(|refusal| refusal.site.as_str()).collect();
         let hidden =
@@ -285,15 +285,15 @@ fn a_merged_model_computes_the_same_and_names_what_it_could_not_merge() {
              which is no linear map and has no weight"
         );
 
-        let unmerged = merged.t5.unmerge(&active).unwrap();
+        let unmerged = merged.model.unmerge(&active).unwrap();
         assert_eq!(unmerged.refused, []);
         let (base, restored, changed) =
-            (t5.tensors().unwrap(), unmerged.t5.tensors().unwrap(), merged.t5.tensors().unwrap());
+            (t5.tensors().unwrap(), unmerged.model.tensors().unwrap(), merged.model.tensors().unwrap());
         for (name, weight) in &base {
             assert!(gap(weight, &restored[name]) < 1e-5, "{name}");
         }
         assert_eq!(base.iter().filter(|(name, w)| gap(w, &changed[*name]) > 1e-2).count(), 2 * 6 + 2 * 10);
-        let again = logits(&unmerged.t5, &batch(), &active);
+        let again = logits(&unmerged.model, &batch(), &active);
         assert!(gap(&again, &logits(&t5, &batch(), &active)) < 1e-4, "methods act again");
     }
 }
@@ -310,11 +310,11 @@ fn a_stack_merges_as_one() {
     let merged = t5.merge_and_unload(&stack).unwrap();
     assert_eq!(merged.refused, []);
     let expected = logits(&t5, &batch(), &stack);
-    assert!(gap(&logits(&merged.t5, &batch(), &ActiveAdapters::none()), &expected) < 1e-5);
-    let back = merged.t5.unmerge(&stack).unwrap();
-    assert!(t5.tensors().unwrap().iter().all(|(name, weight)| gap(weight, &back.t5.tensors().unwrap()[name]) < 1e-5));
+    assert!(gap(&logits(&merged.model, &batch(), &ActiveAdapters::none()), &expected) < 1e-5);
+    let back = merged.model.unmerge(&stack).unwrap();
+    assert!(t5.tensors().unwrap().iter().all(|(name, weight)| gap(weight, &back.model.tensors().unwrap()[name]) < 1e-5));
     // With one of the two, the rest stays merged; the maps that it does not touch are named.
-    assert_eq!(merged.t5.unmerge(&ActiveAdapters::new(&first, &one).unwrap()).unwrap().refused.len(), 32 - 12);
+    assert_eq!(merged.model.unmerge(&ActiveAdapters::new(&first, &one).unwrap()).unwrap().refused.len(), 32 - 12);
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use candle_core::Tensor;
-use peft_core::{Condition, Ctx};
+use peft_core::{Ctx, PeftModel};
+use peft_t5::T5;
 use rayon::prelude::*;
 
 use super::{LabellingReport, Spread};
-use crate::model::PeftT5;
 use crate::{Error, Result};
 use peft_t5::decode::{Source, TagDecoder};
 
@@ -30,10 +30,9 @@ pub(super) struct Work<'a> {
 
 /// Measures structured decoding for the first task of `model`, as `predict` does it: its weights are generated and merged
 /// before. Tokenization is not measured.
-pub(super) fn measure(model: &PeftT5, work: &Work<'_>, first_word: u32) -> Result<LabellingReport> {
-    let weights = model.weights(&Condition::Task(0))?.detach();
-    let active = model.active(&weights)?;
-    let t5 = model.merge(&active)?;
+pub(super) fn measure(model: &PeftModel<T5>, work: &Work<'_>, first_word: u32) -> Result<LabellingReport> {
+    let active = model.active(0)?.detach();
+    let t5 = model.backbone().merge(&active)?;
     let vocabulary = t5.config().vocab_size as u32;
     let words = (work.target_length.saturating_sub(1) / TOKENS_OF_A_WORD).max(1);
     if vocabulary <= first_word + TAGS + words as u32 + 1 {

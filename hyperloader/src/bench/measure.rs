@@ -7,14 +7,15 @@ use std::ops::Range;
 use candle_core::{Device, Tensor};
 use datasets::encode::{Batch, BatchShape};
 use datasets::sample::Rng;
-use peft_core::{Condition, Ctx, ParamStore, Tasks};
+use peft_core::{Ctx, ParamStore, PeftModel};
+use peft_t5::{T5, T5Batch};
 use tracing::trace_span;
 
 use super::labelling::{self, Work};
 use super::spans::timed;
 use super::{BenchReport, PARTS, Spread, peak_memory};
 use crate::config::Config;
-use crate::model::{Backbone, Inventory, Parts, PeftT5, TensorBatch};
+use crate::model::{BackboneSource, Inventory, batch_of};
 use crate::optim::{AdamW, Gradients};
 use crate::{Error, Result};
 
@@ -39,17 +40,16 @@ pub struct BenchOptions {
 /// If the backbone cannot be opened, the configuration does not fit it or names no task, or a tensor operation fails.
 pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result<BenchReport> {
     config.model.check_trains()?;
-    let Backbone { config: shape, weights, .. } = Backbone::open(&config.model, config.seed)?;
-    let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
-    let parts = Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
-    let parameters = Inventory::of(parts, config.model.trainable)?.total();
+    let BackboneSource { config: shape, weights, .. } = BackboneSource::open(&config.model, config.seed)?;
+    let parameters = Inventory::of(&shape, config.parts()?, config.model.trainable)?.total();
     let store = ParamStore::new(config.seed, device);
     let weights = weights.trainable(config.model.trainable, &store);
-    let model = PeftT5::new(parts, weights.var_builder(config.model.dtype.into(), device), store.var_builder())?;
+    let t5 = T5::new(&shape, weights.var_builder(config.model.dtype.into(), device))?;
+    let model = PeftModel::new(t5, config.parts()?, &store, store.var_builder())?;
     let optimizer = AdamW::new(store.vars(), config.train.optimizer)?;
     let batch = random_batch(config, options, shape.vocab_size)?;
-    let batch = TensorBatch::new(batch, shape.pad_token_id, device)?;
-    let mut bench = Bench { config, model, store, optimizer, batch };
+    let batch = batch_of(batch, shape.pad_token_id, device)?;
+    let mut bench = Bench { config, model, optimizer, batch };
     let mut steps = |mut numbers: Range<usize>| numbers.try_for_each(|step| bench.step(step as u64));
     steps(0..options.warmup)?;
     let (done, times) = timed(|| steps(options.warmup..options.warmup + options.steps.get()));
@@ -127,10 +127,9 @@ fn random_batch(config: &Config, options: &BenchOptions, vocabulary: usize) -> R
 /// The parts of a training step.
 struct Bench<'a> {
     config: &'a Config,
-    model: PeftT5,
-    store: ParamStore,
+    model: PeftModel<T5>,
     optimizer: AdamW,
-    batch: TensorBatch,
+    batch: T5Batch,
 }
 
 impl Bench<'_> {
@@ -138,8 +137,9 @@ impl Bench<'_> {
         let _span = trace_span!("step").entered();
         let train = &self.config.train;
         let mut ctx = Ctx::train(self.config.seed, number).with_kernels(train.kernels);
-        let loss = self.model.loss(&self.batch, &Condition::Task(0), &train.loss(), &mut ctx)?;
-        let backward = || -> Result<_> { Ok(Gradients::from_store(&loss.backward()?, &self.store.vars())) };
+        let active = trace_span!("generate").in_scope(|| self.model.active(0))?;
+        let loss = self.model.backbone().smoothed_loss(&self.batch, &train.loss(), &active, &mut ctx)?;
+        let backward = || -> Result<_> { Ok(Gradients::from_store(&loss.backward()?, &self.model.vars())) };
         let mut gradients = trace_span!("backward").in_scope(backward)?;
         let _optimizer = trace_span!("optimizer").entered();
         gradients.clip_grad_norm(train.max_grad_norm)?;

@@ -38,5 +38,5 @@ pub(super) fn compile(args: &CompileArgs, global: &Global, device: &Device, out:
 
 fn parts(report: &CompileReport) -> String {
     let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-    format!("task {}; folded {}, static {}", report.task, list(&report.folded), list(&report.kept))
+    format!("task {}; merged {}, static {}", report.task, list(&report.merged), list(&report.kept))
 }

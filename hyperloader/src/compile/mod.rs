@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use candle_core::Device;
 use serde::Serialize;
 
-pub use task_model::{Folded, TaskModel};
+pub use task_model::{MergedTask, TaskModel};
 pub use trial::Trial;
 
 use crate::files::write_dir_atomic;
@@ -41,7 +41,8 @@ pub struct CompileReport {
     /// The task.
     pub task: String,
     /// The `peft_type` of the methods that were merged into the backbone's weights.
-    pub folded: Vec<String>,
+    #[serde(rename = "folded")]
+    pub merged: Vec<String>,
     /// The `peft_type` of the methods that were kept as static weights.
     pub kept: Vec<String>,
     /// Parameters of the trained model: the backbone's and the generator's.
@@ -72,14 +73,14 @@ pub fn compile(run: &RunDir, options: &CompileOptions, device: &Device) -> Resul
     let parameters_before = session.parameters()?;
 
     let Session { config, tokenizer, model, .. } = session;
-    let mut folded = TaskModel::new(&model, &task)?.fold(config.peft.clone())?;
-    let parameters_after = folded.num_parameters()?;
-    let mut config = task_model::static_config(config, &task, &mut folded);
+    let mut merged = TaskModel::new(&model, &task)?.merge(config.peft.clone())?;
+    let parameters_after = merged.num_parameters()?;
+    let mut config = task_model::static_config(config, &task, &mut merged);
     config.model.dtype = *dtype;
     write_dir_atomic(out, |folder| {
-        save_backbone(&folded.t5, folder)?;
+        save_backbone(&merged.t5, folder)?;
         tokenizer.save(folder.join("tokenizer.json"))?;
-        save_tensors(folder.join(ADAPTER_FILE), &folded.weights, peft_files::PYTORCH)?;
+        save_tensors(folder.join(ADAPTER_FILE), &merged.weights, peft_files::PYTORCH)?;
         let compiled = RunDir::new(folder);
         let text = config.to_toml()?;
         write_atomic(compiled.config(), |file| file.write_all(text.as_bytes()))?;
@@ -90,8 +91,8 @@ pub fn compile(run: &RunDir, options: &CompileOptions, device: &Device) -> Resul
         let after = trial::measure(&session, &task, &sentences)?;
         Ok(CompileReport {
             trial: trial::compare(&sentences, before, after)?,
-            folded: folded.folded.clone(),
-            kept: folded.kept.clone(),
+            merged: merged.merged.clone(),
+            kept: merged.kept.clone(),
             task: task.clone(),
             parameters_before,
             parameters_after,

@@ -9,7 +9,7 @@ use peft_core::{AdapterWeights, Plan, Result, Site};
 ///
 /// It can if it can be merged at each of its sites, and no method that cannot be merged acts at one of them: merging would change
 /// the order of the two. `weights` has one set of weights, without a batch axis; `base` are the backbone's parameters by name.
-pub(super) fn folding_methods(
+pub(super) fn mergeable_methods(
     plan: &Plan,
     weights: &AdapterWeights,
     base: &BTreeMap<String, Tensor>,

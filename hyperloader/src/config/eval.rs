@@ -35,6 +35,7 @@ impl From<&EvalConfig> for DecodeOptions {
             num_beams: eval.num_beams,
             max_length: eval.max_length,
             length_penalty: eval.length_penalty,
+            int8: false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! [`Config`]: the whole file.
 
-use peft_core::{GeneratorConfig, PeftConfig, StaticConfig};
+use peft_core::{GeneratorConfig, PeftConfig, PeftParts, StaticConfig, Tasks};
 use serde::{Deserialize, Serialize};
 
 use super::data::DataConfig;
@@ -56,6 +56,15 @@ impl Config {
             return Err(Error::Config(message.to_owned()));
         }
         Ok(&self.tasks)
+    }
+
+    /// The methods, their generator and the tasks, as a model is built of them.
+    ///
+    /// # Errors
+    /// As [`require_tasks`](Self::require_tasks).
+    pub fn parts(&self) -> Result<PeftParts> {
+        let tasks = Tasks::new(self.require_tasks()?.iter().map(|task| task.name.as_str()));
+        Ok(PeftParts { methods: self.peft.clone(), generator: self.generator.clone(), tasks })
     }
 
     /// The task called `name`.

@@ -66,12 +66,12 @@ pub fn export(run: &RunDir, options: &ExportOptions, device: &Device) -> Result<
     let methods = session.config.peft.clone();
     write_dir_atomic(out, |folder| {
         if *format == ExportFormat::Hf {
-            let folded = model.fold(methods)?;
-            folded.require_plain()?;
-            save_backbone(&folded.t5, folder)?;
+            let merged = model.merge(methods)?;
+            merged.require_plain()?;
+            save_backbone(&merged.t5, folder)?;
             return Ok(session.tokenizer.save(folder.join("tokenizer.json"))?);
         }
-        let t5 = session.model.t5();
+        let t5 = session.model.backbone();
         let tensors = t5.tensors()?;
         let base = BaseModel::new(t5.sites()).tensors(&tensors);
         let adapter = AdapterCheckpoint { methods, weights: model.static_weights(|_| true) };

@@ -5,7 +5,7 @@ use std::ops::Range;
 use datasets::encode::{Encoder, Pair, decode_tags};
 use datasets::labels::OUTSIDE;
 use datasets::tokenizer::{T5Tokenizer, WordEncoder};
-use peft_core::{AdapterWeights, Condition, Ctx};
+use peft_core::{ActiveAdapters, Ctx, PeftModel};
 use rayon::prelude::*;
 
 use super::batches::batches;
@@ -14,7 +14,6 @@ use super::sentence::{Piece, TaggedSentence, join};
 use super::task::LabelTask;
 use super::windows::{Limits, windows};
 use super::words::Words;
-use crate::model::PeftT5;
 use crate::{Error, Result};
 use peft_t5::T5;
 use peft_t5::decode::{GenerationConfig, Source, TagDecoder, TagSequence, generate};
@@ -24,11 +23,10 @@ use peft_t5::decode::{GenerationConfig, Source, TagDecoder, TagSequence, generat
 /// The task's weights are generated once, detached from the graph and merged into the backbone where that is possible.
 #[derive(Debug)]
 pub struct Labeller<'a> {
-    model: &'a PeftT5,
+    active: ActiveAdapters<'a>,
     tokenizer: &'a T5Tokenizer,
     task: LabelTask,
     t5: T5,
-    weights: AdapterWeights,
     method: Method,
     batch_size: usize,
 }
@@ -65,13 +63,14 @@ impl<'a> Labeller<'a> {
     /// If the model does not know the task, if structured decoding has no tags or cannot tell two tags apart, or if a tensor
     /// operation fails.
     pub fn new(
-        model: &'a PeftT5,
+        model: &'a PeftModel<T5>,
         tokenizer: &'a T5Tokenizer,
         task: LabelTask,
         options: &DecodeOptions,
     ) -> Result<Self> {
-        let weights = model.weights(&Condition::Task(model.tasks().index(&task.name)?))?.detach();
-        let t5 = model.merge(&model.active(&weights)?)?;
+        let active = model.active(task.name.as_str())?.detach();
+        let t5 = model.backbone().merge(&active)?;
+        let t5 = if options.int8 { t5.quantize(&active)? } else { t5 };
         let method = match options.decoding {
             Decoding::Structured => {
                 let words: Vec<&str> = task.tags.iter().map(|tag| task.words.word(tag)).collect();
@@ -86,7 +85,7 @@ impl<'a> Labeller<'a> {
                 ..GenerationConfig::default()
             }),
         };
-        Ok(Self { model, tokenizer, task, t5, weights, method, batch_size: options.batch_size.get() })
+        Ok(Self { active, tokenizer, task, t5, method, batch_size: options.batch_size.get() })
     }
 
     /// Labels sentences and returns them in their order. Each word gets exactly one tag, however long its sentence is.
@@ -178,11 +177,10 @@ impl<'a> Labeller<'a> {
     }
 
     fn write(&self, batch: &[&Window]) -> Result<Vec<Piece>> {
-        let active = self.model.active(&self.weights)?;
         let words: Vec<usize> = batch.iter().map(|window| window.words.len()).collect();
         let sources: Vec<&[u32]> = batch.iter().map(|window| window.pair.source.as_slice()).collect();
-        let encoded = self.t5.encode_packed(&sources, &active, &mut Ctx::eval())?;
-        let source = Source { t5: &self.t5, encoded: &encoded, active: &active };
+        let encoded = self.t5.encode_packed(&sources, &self.active, &mut Ctx::eval())?;
+        let source = Source { t5: &self.t5, encoded: &encoded, active: &self.active };
         match &self.method {
             Method::Structured { decoder, beams } => {
                 let found = decoder.decode(&source, &words, *beams)?;

@@ -6,6 +6,7 @@
 
 mod batches;
 mod labeller;
+mod model;
 mod options;
 mod sentence;
 mod spans;
@@ -17,6 +18,7 @@ mod words;
 mod tests;
 
 pub use labeller::Labeller;
+pub use model::LabelSentences;
 pub use options::{DecodeOptions, Decoding};
 pub use sentence::{Alternative, TaggedSentence};
 pub use spans::{TaggedSpan, tagged_spans};

@@ -39,6 +39,9 @@ pub struct DecodeOptions {
     pub num_beams: NonZeroUsize,
     /// With free decoding: the most tokens that are generated, the start token included. Default 128.
     pub max_length: NonZeroUsize,
+    /// Whether linear maps have eight bits, on the CPU: twice as fast and a quarter of the memory; rounding may change a tag whose
+    /// probability is close to another's. Default: no.
+    pub int8: bool,
     /// With free decoding and beams: a hypothesis of `n` tokens scores `log p / n^length_penalty`. Default 1.
     pub length_penalty: f64,
 }
@@ -50,6 +53,7 @@ impl Default for DecodeOptions {
             batch_size: nonzero(32),
             num_beams: nonzero(1),
             max_length: nonzero(128),
+            int8: false,
             length_penalty: 1.,
         }
     }
@@ -66,6 +70,12 @@ impl DecodeOptions {
     #[must_use]
     pub fn batch_size(self, batch_size: usize) -> Self {
         Self { batch_size: at_least_one(batch_size), ..self }
+    }
+
+    /// Sets whether linear maps have eight bits.
+    #[must_use]
+    pub fn int8(self, int8: bool) -> Self {
+        Self { int8, ..self }
     }
 
     /// Sets the number of beams; 0 counts as 1.

@@ -1,13 +1,11 @@
 //! Labelling without a configuration: from a model, a tokenizer, and a task's name and tags.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use candle_core::{DType, Device};
 use datasets::tokenizer::{T5Tokenizer, TrainOptions, train_unigram};
-use peft_core::{ParamStore, StaticConfig, Tasks};
-use peft_t5::{T5Config, Weights};
+use peft_core::PeftModel;
+use peft_t5::{T5, T5Config};
 
 use super::{DecodeOptions, Decoding, LabelTask, Labeller};
-use crate::model::{Parts, PeftT5};
 
 fn tokenizer() -> T5Tokenizer {
     let options = TrainOptions { vocab_size: 150, keep_words: ["O", "I", "city"].map(str::to_owned).to_vec() };
@@ -15,15 +13,12 @@ fn tokenizer() -> T5Tokenizer {
 }
 
 /// A random T5 with the task "ner" and no methods.
-fn model(vocab_size: usize) -> PeftT5 {
+fn model(vocab_size: usize) -> PeftModel<T5> {
     let json = format!(
         r#"{{"vocab_size": {vocab_size}, "d_model": 16, "d_kv": 4, "d_ff": 24, "num_layers": 1, "num_heads": 4}}"#
     );
     let config: T5Config = serde_json::from_str(&json).unwrap();
-    let (generator, tasks) = (StaticConfig::default(), Tasks::new(["ner"]));
-    let parts = Parts { config: &config, methods: &[], generator: &generator, tasks: &tasks };
-    let store = ParamStore::new(3, &Device::Cpu);
-    PeftT5::new(parts, Weights::random(3).var_builder(DType::F32, &Device::Cpu), store.var_builder()).unwrap()
+    PeftModel::builder(T5::random(&config, 3).unwrap()).tasks(["ner"]).build().unwrap()
 }
 
 #[test]

@@ -11,15 +11,15 @@ use std::io::Write;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use peft_core::{ParamStore, Tasks};
+use peft_core::{ParamStore, PeftModel};
 
 use crate::config::Config;
 use crate::files::write_dir_atomic;
-use crate::model::{Parts, PeftT5, check_vocabulary, open_tokenizer, shape_of};
+use crate::model::{check_vocabulary, open_tokenizer, shape_of};
 use crate::run::{ADAPTER_FILE, RunDir};
 use crate::{Error, Result};
 use peft_files::{load_tensors, save_tensors, write_atomic};
-use peft_t5::{Weights, save_backbone};
+use peft_t5::{T5, Weights, save_backbone};
 
 /// The tensors of a checkpoint under this crate's names, without the copies that PyTorch keeps of tied embeddings.
 ///
@@ -87,19 +87,18 @@ pub fn import(config: &Config, path: &Path, out: &Path, device: &Device) -> Resu
         tensors.into_iter().partition(|(name, _)| is_peft(name) || config.model.trainable.covers(name));
     let frozen_names: Vec<String> = frozen.keys().cloned().collect();
     let store = ParamStore::from_tensors(variables, device);
-    let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
-    let parts = Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
     let backbone =
         Weights::from_tensors(frozen).trainable(config.model.trainable, &store).var_builder(DType::F32, device);
-    let model = PeftT5::new(parts, backbone, store.var_builder())?;
+    let t5 = T5::new(&shape, backbone)?;
+    let model = PeftModel::new(t5, config.parts()?, &store, store.var_builder())?;
     store.check_all_used()?;
-    let used = model.t5().tensors()?;
+    let used = model.backbone().tensors()?;
     let unused: Vec<String> = frozen_names.into_iter().filter(|name| !used.contains_key(name)).collect();
     if !unused.is_empty() {
         return Err(peft_core::Error::UnknownKeys { keys: unused }.into());
     }
     write_dir_atomic(out, |folder| {
-        save_backbone(model.t5(), folder)?;
+        save_backbone(model.backbone(), folder)?;
         tokenizer.save(folder.join("tokenizer.json"))?;
         save_tensors(folder.join(ADAPTER_FILE), &store.tensors(), peft_files::PYTORCH)?;
         let text = config.to_toml()?;

@@ -6,11 +6,12 @@ use candle_core::{Device, Tensor};
 use datasets::encode::{Pair, collate};
 use datasets::noise::Pretraining;
 use datasets::sample::Rng;
-use peft_core::{Condition, Ctx};
+use peft_core::{Ctx, PeftModel};
 use peft_kernels::{Reduction, SmoothedCrossEntropy};
+use peft_t5::T5;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{PeftT5, TensorBatch};
+use crate::model::batch_of;
 use crate::train::{Loss, Objective, Score, Step};
 use crate::{Error, Result};
 
@@ -37,7 +38,7 @@ pub struct DenoisingOptions {
 /// T5's span corruption (Raffel et al. 2020, arXiv 1910.10683, section 3.1.4) on lines drawn uniformly with replacement.
 #[derive(Debug)]
 pub struct Denoising<'a> {
-    model: &'a PeftT5,
+    model: &'a PeftModel<T5>,
     noise: Pretraining<'a>,
     lines: &'a [String],
     batch_size: usize,
@@ -71,7 +72,7 @@ impl<'a> Denoising<'a> {
     /// # Errors
     /// If there is no line.
     pub fn new(
-        model: &'a PeftT5,
+        model: &'a PeftModel<T5>,
         noise: Pretraining<'a>,
         lines: &'a [String],
         options: DenoisingOptions,
@@ -128,8 +129,8 @@ impl Objective for Denoising<'_> {
     }
 
     fn loss(&self, pairs: Vec<Pair>, ctx: &mut Ctx) -> Result<Loss> {
-        let batch = TensorBatch::new(collate(&pairs, PAD), PAD, &self.device)?;
-        let value = self.model.loss(&batch, &Condition::Task(0), &self.loss, ctx)?;
+        let batch = batch_of(collate(&pairs, PAD), PAD, &self.device)?;
+        let value = self.model.backbone().smoothed_loss(&batch, &self.loss, &self.model.active(0)?, ctx)?;
         Ok(Loss { value, tokens: batch.label_tokens })
     }
 

@@ -2,17 +2,17 @@
 
 use candle_core::{DType, Device};
 use datasets::tokenizer::T5Tokenizer;
-use peft_core::{ParamStore, Plan, Site, SiteKind, Tasks};
+use peft_core::{ParamStore, PeftModel, PeftParts, Plan, Site, SiteKind};
 
 use crate::config::Config;
 use crate::files::resolve_link;
-use crate::label::{Decoding, Labeller};
-use crate::model::{Backbone, Parts, PeftT5, Precision, check_vocabulary, open_tokenizer};
+use crate::label::{DecodeOptions, Decoding, Labeller};
+use crate::model::{BackboneSource, Precision, check_vocabulary, open_tokenizer};
 use crate::run::{ADAPTER_FILE, RunDir, TagSets};
 use crate::tasks::Corpus;
 use crate::{Error, Result};
 use peft_files::load_tensors;
-use peft_t5::{T5, Trainable, Weights};
+use peft_t5::{T5, T5Config, Trainable, Weights};
 
 /// A model that is ready to train or to label, with everything that it was made from.
 #[derive(Debug)]
@@ -22,9 +22,7 @@ pub struct Session {
     /// The tokenizer.
     pub tokenizer: T5Tokenizer,
     /// The model.
-    pub model: PeftT5,
-    /// Its trainable variables.
-    pub store: ParamStore,
+    pub model: PeftModel<T5>,
     /// The tags of its tasks, if the run folder keeps them.
     pub tags: TagSets,
     /// The device of its tensors.
@@ -77,7 +75,7 @@ impl Session {
         })?;
         let store = ParamStore::from_tensors(load_tensors(weights)?, device);
         let session = Self { tags: run.load_tags()?, ..Self::build(config, store, device, true)? };
-        session.store.check_all_used()?;
+        session.model.store().check_all_used()?;
         Ok((session, selected_step(run)))
     }
 
@@ -91,7 +89,12 @@ impl Session {
             Decoding::Structured => self.tags_of(&corpus)?,
             Decoding::Free => Vec::new(),
         };
-        Labeller::new(&self.model, &self.tokenizer, corpus.label_task(tags), &(&self.config.eval).into())
+        Labeller::new(
+            &self.model,
+            &self.tokenizer,
+            corpus.label_task(tags),
+            &DecodeOptions::from(&self.config.eval).int8(self.config.model.dtype == Precision::Int8),
+        )
     }
 
     /// The simplified tags of a task: those that the run folder keeps or, if it keeps none, those of the training data.
@@ -117,23 +120,21 @@ impl Session {
     /// # Errors
     /// As [`T5::tensors`].
     pub fn parameters(&self) -> Result<usize> {
-        let backbone = self.model.t5().tensors()?;
-        let own = self.store.tensors().into_iter().filter(|(name, _)| !backbone.contains_key(name));
+        let backbone = self.model.backbone().tensors()?;
+        let own = self.model.store().tensors().into_iter().filter(|(name, _)| !backbone.contains_key(name));
         let own: usize = own.map(|(_, tensor)| tensor.elem_count()).sum();
         Ok(own + backbone.values().map(candle_core::Tensor::elem_count).sum::<usize>())
     }
 
     /// If `leaves_table` is set, a frozen embedding table stays in its file: training needs all of it, labelling a few rows.
     fn build(config: Config, store: ParamStore, device: &Device, leaves_table: bool) -> Result<Self> {
-        let Backbone { config: shape, mut weights, folder } = Backbone::open(&config.model, config.seed)?;
-        let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
-        let parts =
-            Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
+        let BackboneSource { config: shape, mut weights, folder } = BackboneSource::open(&config.model, config.seed)?;
+        let parts = config.parts()?;
         let mut table = None;
         if leaves_table && config.model.trainable != Trainable::All {
             (weights, table) = weights.leave_table(&shape, device)?;
         }
-        let held = held_in(config.model.dtype, parts, device)?;
+        let held = held_in(config.model.dtype, &shape, &parts, device)?;
         // Load weights and tokenizer concurrently. Allocate the weights and keep the tokenizer on this thread: glibc grows other
         // threads' arenas one page at a time. This thread helps with the weights once the tokenizer is loaded.
         let loading = weights.prefetch(held, device);
@@ -146,15 +147,15 @@ impl Session {
         check_vocabulary(&tokenizer, &shape)?;
         let weights = loading.finish()?.trainable(config.model.trainable, &store);
         let t5 = T5::with_table(&shape, table, weights.var_builder(held, device))?;
-        let model = PeftT5::on(t5, parts, store.var_builder())?.decoding_in(config.model.dtype);
-        Ok(Self { tokenizer, model, store, tags: TagSets::new(), device: device.clone(), config })
+        let model = PeftModel::new(t5, parts, &store, store.var_builder())?;
+        Ok(Self { tokenizer, model, tags: TagSets::new(), device: device.clone(), config })
     }
 }
 
 /// The type in which linear maps are loaded so that the model holds them in `dtype`.
 ///
 /// With eight bits, weights that methods act on are loaded in `f32` and quantized after merging, so that they are rounded once.
-fn held_in(dtype: Precision, parts: Parts<'_>, device: &Device) -> Result<DType> {
+fn held_in(dtype: Precision, shape: &T5Config, parts: &PeftParts, device: &Device) -> Result<DType> {
     if dtype != Precision::Int8 {
         return Ok(dtype.into());
     }
@@ -163,8 +164,8 @@ fn held_in(dtype: Precision, parts: Parts<'_>, device: &Device) -> Result<DType>
             "model.dtype int8 runs on the CPU only: give --device cpu, or another --dtype".into(),
         ));
     }
-    let outline = T5::new(parts.config, Weights::shapes_only().var_builder(DType::F32, device))?;
-    let plan = Plan::resolve(outline.sites(), parts.methods)?;
+    let outline = T5::new(shape, Weights::shapes_only().var_builder(DType::F32, device))?;
+    let plan = Plan::resolve(outline.sites(), &parts.methods)?;
     let is_linear = |site: &Site| matches!(site.kind, SiteKind::Linear { .. });
     let acts = |site: &Site| outline.sites().find(&site.path).is_some_and(|id| !plan.at(id).is_empty());
     let targets_one = outline.sites().iter().any(|site| is_linear(site) && acts(site));

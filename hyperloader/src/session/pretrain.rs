@@ -7,18 +7,18 @@ use std::path::Path;
 use candle_core::{DType, Device};
 use datasets::noise::Pretraining;
 use datasets::tokenizer::T5Tokenizer;
-use peft_core::{ParamStore, StaticConfig, Tasks};
+use peft_core::{ParamStore, PeftModel};
 
 use super::RunOptions;
 use super::train::{open_telemetry, prepare, write_config};
 use crate::config::{Config, PretrainConfig, T5Shape};
-use crate::model::{Backbone, Parts, PeftT5, built_in_or_file, open_tokenizer};
+use crate::model::{BackboneSource, built_in_or_file, open_tokenizer};
 use crate::pretrain::{Denoising, DenoisingOptions, PretrainText, train_tokenizer};
 use crate::run::RunDir;
 use crate::train::{TrainOptions, Trainer};
 use crate::{Error, Result};
 use peft_files::write_atomic;
-use peft_t5::{T5Config, Trainable, Weights, local_biases};
+use peft_t5::{T5, T5Config, Trainable, Weights, local_biases};
 
 /// The weights of a whole backbone, under Hugging Face's file name.
 const MODEL_FILE: &str = "model.safetensors";
@@ -54,14 +54,8 @@ pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptio
     write_json(&out.join("config.json"), &start.config)?;
 
     let store = ParamStore::new(config.seed, device);
-    let parts = Parts {
-        config: &start.config,
-        methods: &[],
-        generator: &StaticConfig::default(),
-        tasks: &Tasks::new(["pretrain"]),
-    };
     let weights = start.weights.trainable(Trainable::All, &store).var_builder(DType::F32, device);
-    let model = PeftT5::new(parts, weights, store.var_builder())?;
+    let model = PeftModel::builder(T5::new(&start.config, weights)?).build()?;
     if start.random && pretrain.local_bias > 0.0 {
         set_local_biases(&store, &start.config, pretrain.local_bias, device)?;
     }
@@ -153,7 +147,7 @@ fn start(config: &Config, pretrain: &PretrainConfig, text: &PretrainText) -> Res
 
 /// The backbone of `[model]`, which is trained further if there is no shape.
 fn continued(config: &Config, pretrain: &PretrainConfig) -> Result<Start> {
-    let backbone = Backbone::open(&config.model, config.seed)?;
+    let backbone = BackboneSource::open(&config.model, config.seed)?;
     let named = pretrain.tokenizer.as_deref().or(config.model.tokenizer.as_deref());
     let tokenizer = open_tokenizer(named, backbone.folder.as_deref())?;
     Ok(Start { config: backbone.config, weights: backbone.weights, tokenizer, random: false })

@@ -54,7 +54,7 @@ pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) 
     run.save_tags(&tag_sets(&tasks))?;
     let labelling_options = labelling_options(config, device);
     let labelling = Labelling::new(&session.model, &session.tokenizer, &tasks, labelling_options)?;
-    let trainer = Trainer::new(&session.store, labelling, train_options(config, &tasks), run.clone())?;
+    let trainer = Trainer::new(session.model.store(), labelling, train_options(config, &tasks), run.clone())?;
     let mut trainer = trainer.with_interrupt(options.interrupt.clone());
     match resuming {
         true => _ = trainer.resume()?,
@@ -152,7 +152,7 @@ fn report(task: &str, split: SplitName, encoded: &Encoded) {
 /// The backbone's tensors that do not train.
 fn frozen(session: &Session) -> Result<Vec<(String, Tensor)>> {
     let trainable = session.config.model.trainable;
-    Ok(session.model.t5().parameters()?.into_iter().filter(|(name, _)| !trainable.covers(name)).collect())
+    Ok(session.model.backbone().parameters()?.into_iter().filter(|(name, _)| !trainable.covers(name)).collect())
 }
 
 fn labelling_options(config: &Config, device: &Device) -> LabellingOptions {

@@ -9,14 +9,16 @@ use datasets::encode::{Batch, PairView, Pairs, collate};
 use datasets::metrics::Mode;
 use datasets::sample::TaskSampler;
 use datasets::tokenizer::T5Tokenizer;
-use peft_core::{Condition, Ctx};
+use peft_core::{Ctx, PeftModel};
 use peft_kernels::SmoothedCrossEntropy;
+use peft_t5::T5;
+use tracing::trace_span;
 
 use super::prefetcher::{Drawing, Prefetcher};
 use super::{Loss, Objective, Score, Step};
 use crate::eval::evaluate;
 use crate::label::{DecodeOptions, Labeller};
-use crate::model::{PeftT5, TensorBatch};
+use crate::model::batch_of;
 use crate::tasks::Corpus;
 use crate::{Error, Result};
 
@@ -70,7 +72,7 @@ pub struct TaskBatch {
 /// sentences uniformly with replacement. A thread makes the batches of the next step while the current step trains.
 #[derive(Debug)]
 pub struct Labelling<'a> {
-    model: &'a PeftT5,
+    model: &'a PeftModel<T5>,
     tokenizer: &'a T5Tokenizer,
     tasks: &'a [TaskData],
     options: LabellingOptions,
@@ -86,7 +88,7 @@ impl<'a> Labelling<'a> {
     /// # Errors
     /// If there is no task or one has no sentences.
     pub fn new(
-        model: &'a PeftT5,
+        model: &'a PeftModel<T5>,
         tokenizer: &'a T5Tokenizer,
         tasks: &'a [TaskData],
         options: LabellingOptions,
@@ -128,8 +130,9 @@ impl Objective for Labelling<'_> {
     }
 
     fn loss(&self, TaskBatch { task, batch }: TaskBatch, ctx: &mut Ctx) -> Result<Loss> {
-        let batch = TensorBatch::new(batch, self.tokenizer.pad_id(), &self.options.device)?;
-        let value = self.model.loss(&batch, &Condition::Task(task), &self.options.loss, ctx)?;
+        let batch = batch_of(batch, self.tokenizer.pad_id(), &self.options.device)?;
+        let active = trace_span!("generate").in_scope(|| self.model.active(task))?;
+        let value = self.model.backbone().smoothed_loss(&batch, &self.options.loss, &active, ctx)?;
         Ok(Loss { value, tokens: batch.label_tokens })
     }
 

@@ -124,6 +124,12 @@ impl<'a> ActiveAdapters<'a> {
         self.0.iter().flat_map(move |layer| layer.at(site)).flat_map(|(target, _)| target.module.prefixes())
     }
 
+    /// The same adapters, their weights cut off from the graph that generated them.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        Self(self.0.iter().map(Layer::detach).collect())
+    }
+
     /// Whether no method acts at `site`.
     pub fn is_idle(&self, site: SiteId) -> bool {
         self.0.iter().all(|layer| layer.at(site).next().is_none())

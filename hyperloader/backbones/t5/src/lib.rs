@@ -57,6 +57,8 @@
 //! | `candidates` | the scores of a few words instead of all |
 
 mod attention;
+mod backbone;
+mod batch;
 mod bias;
 mod block;
 mod builder;
@@ -92,14 +94,15 @@ mod testing;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use batch::T5Batch;
 pub use candidates::Candidates;
 pub use config::{FeedForwardProj, T5Config};
 pub use decode_packed::{CacheSize, PackedStep, PackedTokens};
 pub use error::{Error, Result};
 pub use locality::local_biases;
-pub use merge::{Merged, Refusal};
 pub use model::{T5, shift_right};
 pub use packed::{Encoded, PackedKvCache};
+pub use peft_core::{Merged, Refusal};
 pub use presets::{preset, preset_names};
 pub use save::save_backbone;
 pub use weights::{Loading, TableFile, Trainable, Weights};

@@ -1,39 +1,13 @@
 //! The model with fixed weights for decoding, and its parameters by name.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use candle_core::{DType, Tensor};
-use peft_core::{ActiveAdapters, Merge, SiteId, SiteKind};
+use peft_core::{ActiveAdapters, Merge, Merged, Refusal, SiteId, SiteKind};
 
 use super::layers::Weight;
 use super::model::T5;
 use crate::error::Result;
-
-/// A model with methods merged into its weights, or taken out of them.
-#[derive(Debug, Clone)]
-#[must_use = "the model that was merged stays as it is"]
-pub struct Merged {
-    /// The new model.
-    pub t5: T5,
-    /// The sites that were left as they were, in their order.
-    pub refused: Vec<Refusal>,
-}
-
-/// A site where methods could not be merged or unmerged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The path of the site.
-    pub site: String,
-    /// Which method, and why.
-    pub reason: String,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
 
 impl T5 {
     /// The same model with fixed weights for decoding: cut off from the graph, and with `W + ΔW` in place of `W` in every
@@ -45,7 +19,7 @@ impl T5 {
     /// # Errors
     /// As the methods' own.
     pub fn merge(&self, active: &ActiveAdapters<'_>) -> Result<Self> {
-        Ok(self.merge_and_unload(active)?.t5)
+        Ok(self.merge_and_unload(active)?.model)
     }
 
     /// [`merge`](Self::merge), with a list of what could not be merged and the reasons: methods after sub-layers
@@ -74,7 +48,7 @@ impl T5 {
     ///
     /// # Errors
     /// As the methods' own.
-    pub fn merge_and_unload(&self, active: &ActiveAdapters<'_>) -> Result<Merged> {
+    pub fn merge_and_unload(&self, active: &ActiveAdapters<'_>) -> Result<Merged<Self>> {
         let mut t5 = self.clone();
         let mut reasons = BTreeMap::new();
         for weight in t5.weights_mut() {
@@ -96,7 +70,7 @@ impl T5 {
             };
             refused.extend(reason.map(|reason| Refusal { site: site.path.clone(), reason }));
         }
-        Ok(Merged { t5, refused })
+        Ok(Merged { model: t5, refused })
     }
 
     /// Undoes a merge: `W' - ΔW` in every linear map and norm of a merged model, where `active` holds what
@@ -108,7 +82,7 @@ impl T5 {
     ///
     /// # Errors
     /// As the methods' own.
-    pub fn unmerge(&self, active: &ActiveAdapters<'_>) -> Result<Merged> {
+    pub fn unmerge(&self, active: &ActiveAdapters<'_>) -> Result<Merged<Self>> {
         let mut t5 = self.clone();
         let mut refused = BTreeMap::new();
         for weight in t5.weights_mut().filter(|weight| weight.site.is_none()) {
@@ -123,7 +97,7 @@ impl T5 {
                 refused.insert(site.index(), Refusal { site: path, reason });
             }
         }
-        Ok(Merged { t5, refused: refused.into_values().collect() })
+        Ok(Merged { model: t5, refused: refused.into_values().collect() })
     }
 
     fn sites_with_ids(&self) -> impl Iterator<Item = (&peft_core::Site, SiteId)> {
@@ -243,17 +217,17 @@ mod tests {
                 .collect();
             assert_eq!(merged.refused.iter().map(|r| r.site.as_str()).collect::<Vec<_>>(), expected);
             let expected = hidden(&t5, &active, &mut Ctx::eval());
-            assert!(gap(&hidden(&merged.t5, &active, &mut Ctx::eval()), &expected) < 1e-12);
+            assert!(gap(&hidden(&merged.model, &active, &mut Ctx::eval()), &expected) < 1e-12);
 
-            let again = merged.t5.merge_and_unload(&active).unwrap();
+            let again = merged.model.merge_and_unload(&active).unwrap();
             assert_eq!(again.refused.len(), t5.sites().len(), "nothing is merged twice");
             assert!(again.refused.iter().any(|r| r.reason.contains("holds what was merged before")));
 
             // Scaling multiplies: its ΔW depends on W.
-            let unmerged = merged.t5.unmerge(&active).unwrap();
+            let unmerged = merged.model.unmerge(&active).unwrap();
             assert_eq!(unmerged.refused.len(), t5.sites().len() - merged.refused.len());
             assert!(unmerged.refused.iter().all(|r| r.to_string().contains("depends on the weight")));
-            let others = merged.t5.unmerge(&ActiveAdapters::none()).unwrap().refused;
+            let others = merged.model.unmerge(&ActiveAdapters::none()).unwrap().refused;
             assert!(others.iter().all(|r| r.reason.ends_with("it was merged with methods that are not active")));
             assert_eq!(others.len(), unmerged.refused.len());
         }

@@ -44,6 +44,8 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Debug, Clone)]
 pub struct T5 {
+    /// The folder or the name that the model was opened by.
+    name: Option<String>,
     config: T5Config,
     sites: Sites,
     pub(super) shared: Table,
@@ -91,7 +93,18 @@ impl T5 {
             head.site = Some(builder.site("lm_head".to_owned(), last, "lm_head", kind));
         }
         let sites = builder.sites;
-        Ok(Self { config: config.clone(), sites, shared, lm_head, encoder, decoder, cross_bias, input })
+        Ok(Self { name: None, config: config.clone(), sites, shared, lm_head, encoder, decoder, cross_bias, input })
+    }
+
+    /// The same model, which says that it can be opened again by `name`: a folder, or a name of the hub.
+    #[must_use]
+    pub fn with_name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// The folder or the name of the hub that the model was opened by, if it was opened by one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The places where methods may act, in the order of the forward pass.

@@ -43,7 +43,16 @@ impl T5 {
             (1..rayon::current_num_threads()).for_each(|_| scope.spawn(|_| loading.work()));
             loading.work();
         });
-        Self::new(&config, loading.finish()?.var_builder(DType::F32, device))
+        let t5 = Self::new(&config, loading.finish()?.var_builder(DType::F32, device))?;
+        Ok(t5.with_name(folder.to_string_lossy()))
+    }
+
+    /// A model of shape `config` with T5's own random initial values on the CPU: the same for the same `seed`.
+    ///
+    /// # Errors
+    /// If the shape is impossible.
+    pub fn random(config: &T5Config, seed: u64) -> Result<Self> {
+        Self::new(config, Weights::random(seed).var_builder(DType::F32, &Device::Cpu))
     }
 }
 

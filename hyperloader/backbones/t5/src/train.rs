@@ -36,11 +36,16 @@ impl T5 {
     /// [`Error::Config`] if a parameter has eight bits, which cannot train; [`Error::Peft`] if the store holds one of the names
     /// in another shape, or was given values and lacks one; [`Error::File`] if an embedding table that trains cannot be read.
     pub fn train(&self, which: Trainable, store: &ParamStore) -> Result<Self> {
+        self.train_where(&|name| which.covers(name), store)
+    }
+
+    /// [`train`](Self::train) for the parameters whose names `covers` accepts.
+    pub(super) fn train_where(&self, covers: &dyn Fn(&str) -> bool, store: &ParamStore) -> Result<Self> {
         let mut t5 = self.clone();
-        if which.covers(self.shared.name()) {
+        if covers(self.shared.name()) {
             t5.shared = Table::Held(self.shared.whole()?.clone());
         }
-        t5.weights_mut().filter(|weight| which.covers(&weight.name)).try_for_each(|weight| weight.train(store))?;
+        t5.weights_mut().filter(|weight| covers(&weight.name)).try_for_each(|weight| weight.train(store))?;
         Ok(t5)
     }
 }

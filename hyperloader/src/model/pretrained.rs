@@ -1,0 +1,164 @@
+//! Models in folders: ours, those of Hugging Face `peft`, and those of AdapterHub.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use peft_adapter::files::{BaseModel, read_adapterhub, read_peft};
+use peft_core::{
+    AdapterCheckpoint, Backbone, DEFAULT_TASK, GeneratorConfig, PeftConfig, PeftModel, PeftParts, StaticConfig, Tasks,
+};
+use peft_t5::T5;
+use serde::{Deserialize, Serialize};
+
+use super::source::open_t5;
+use crate::{Error, Result};
+
+/// What a model's folder holds besides its weights.
+const CONFIG_FILE: &str = "adapter_config.json";
+/// The weights of a model's folder.
+const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+/// The layout of [`CONFIG_FILE`].
+const FORMAT: &str = "hyperloader-1";
+
+/// `adapter_config.json` as [`SavePretrained::save_pretrained`] writes it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    format: String,
+    base_model_name_or_path: Option<String>,
+    tasks: Vec<String>,
+    methods: Vec<Box<dyn PeftConfig>>,
+    generator: Box<dyn GeneratorConfig>,
+}
+
+/// Who wrote a folder, by the keys of its `adapter_config.json`.
+enum Writer {
+    HyperLoader(Description),
+    Peft(Option<String>),
+    AdapterHub(Option<String>),
+}
+
+/// Opens something by a folder, or by a name of the Hugging Face hub.
+pub trait FromPretrained: Sized {
+    /// A backbone: a folder with `config.json` and safetensors, a hub id such as `google/flan-t5-small` with an optional
+    /// `@revision`, or `config:t5-small` for a shape with random weights.
+    ///
+    /// A model: a folder that [`save_pretrained`](SavePretrained::save_pretrained), Hugging Face `peft` or AdapterHub wrote and
+    /// that names its backbone. The model of a folder from Python has one task, `default`.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged, or asks for what is not supported; if the hub cannot be reached.
+    fn from_pretrained(name: impl AsRef<Path>, device: &Device) -> Result<Self>;
+}
+
+impl FromPretrained for T5 {
+    fn from_pretrained(name: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        open_t5(&name.as_ref().to_string_lossy(), device)
+    }
+}
+
+impl FromPretrained for PeftModel<T5> {
+    fn from_pretrained(name: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        let folder = name.as_ref();
+        let writer = read_description(folder)?;
+        let base = match &writer {
+            Writer::HyperLoader(description) => &description.base_model_name_or_path,
+            Writer::Peft(base) | Writer::AdapterHub(base) => base,
+        };
+        let base = base.as_ref().ok_or_else(|| {
+            Error::Config(format!(
+                "{}: the file does not name its backbone; open the backbone and call load_pretrained with it",
+                folder.join(CONFIG_FILE).display()
+            ))
+        })?;
+        load(T5::from_pretrained(base, device)?, folder, writer)
+    }
+}
+
+/// Writes a model to a folder, and puts a folder's methods on a backbone that is open already.
+pub trait SavePretrained<B>: Sized {
+    /// Writes `adapter_config.json` (methods, generator, tasks, the backbone's name) and `adapter_model.safetensors` (everything
+    /// that trains, also of the backbone). The rest of the backbone is not written.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()>;
+
+    /// The model in a folder, as [`FromPretrained`] reads it, on `backbone` whatever the folder names.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged, or was made for another backbone.
+    fn load_pretrained(backbone: B, folder: impl AsRef<Path>) -> Result<Self>;
+}
+
+impl<B: Backbone> SavePretrained<B> for PeftModel<B> {
+    fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let (folder, parts) = (folder.as_ref(), self.parts());
+        let description = Description {
+            format: FORMAT.to_owned(),
+            base_model_name_or_path: self.backbone().name().map(str::to_owned),
+            tasks: parts.tasks.names().to_vec(),
+            methods: parts.methods.clone(),
+            generator: parts.generator.clone(),
+        };
+        let config = folder.join(CONFIG_FILE);
+        let text = serde_json::to_string_pretty(&description).map_err(|e| Error::malformed(&config, e.to_string()))?;
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+        peft_files::save_tensors(folder.join(WEIGHTS_FILE), &self.store().tensors(), peft_files::PYTORCH)?;
+        Ok(peft_files::write_atomic(config, |file| writeln!(file, "{text}"))?)
+    }
+
+    fn load_pretrained(backbone: B, folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        let writer = read_description(folder)?;
+        load(backbone, folder, writer)
+    }
+}
+
+fn read_description(folder: &Path) -> Result<Writer> {
+    #[derive(Deserialize)]
+    struct Foreign {
+        format: Option<String>,
+        peft_type: Option<String>,
+        base_model_name_or_path: Option<String>,
+        model_name: Option<String>,
+    }
+    let path = folder.join(CONFIG_FILE);
+    let malformed = |error: serde_json::Error| Error::malformed(&path, error.to_string());
+    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    let keys: Foreign = serde_json::from_str(&text).map_err(malformed)?;
+    Ok(match (keys.format.as_deref(), keys.peft_type) {
+        (Some(FORMAT), _) => Writer::HyperLoader(serde_json::from_str(&text).map_err(malformed)?),
+        (Some(other), _) => {
+            let reason =
+                format!("format is {other:?}; this version reads {FORMAT:?}, and folders of peft and AdapterHub");
+            return Err(Error::malformed(&path, reason));
+        }
+        (None, Some(_)) => Writer::Peft(keys.base_model_name_or_path),
+        (None, None) => Writer::AdapterHub(keys.model_name),
+    })
+}
+
+fn load<B: Backbone>(backbone: B, folder: &Path, writer: Writer) -> Result<PeftModel<B>> {
+    let own = backbone.parameters()?;
+    let base = BaseModel::new(backbone.sites()).tensors(&own);
+    let (parts, weights) = match writer {
+        Writer::HyperLoader(Description { tasks, methods, generator, .. }) => {
+            let parts = PeftParts { methods, generator, tasks: Tasks::new(tasks) };
+            (parts, peft_files::load_tensors(folder.join(WEIGHTS_FILE))?)
+        }
+        Writer::Peft(_) => one_task(read_peft(folder, &base)?),
+        Writer::AdapterHub(_) => one_task(read_adapterhub(folder, &base)?),
+    };
+    let trained: BTreeSet<String> = weights.keys().filter(|name| own.contains_key(*name)).cloned().collect();
+    let builder = PeftModel::builder(backbone).parts(parts).weights(weights);
+    Ok(builder.train_backbone(move |name| trained.contains(name)).build()?)
+}
+
+/// The adapter of a folder from Python as a model of one task.
+fn one_task(AdapterCheckpoint { methods, weights }: AdapterCheckpoint) -> (PeftParts, BTreeMap<String, Tensor>) {
+    let (generator, tasks) = (Box::new(StaticConfig::default()), Tasks::new([DEFAULT_TASK]));
+    (PeftParts { methods, generator, tasks }, weights)
+}
