@@ -2,6 +2,9 @@
 //! it, HyperLoader on top of that frozen backbone, and its scores.
 
 pub mod grammar;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;
 
 use std::path::Path;
 
