@@ -63,7 +63,7 @@ impl PackedKvCache {
             return Ok(());
         }
         let sentences = self.sentences.count();
-        if origins.len() % sentences.max(1) != 0 {
+        if !origins.len().is_multiple_of(sentences.max(1)) {
             return Err(Error::Mismatch(format!(
                 "{} rows are not equally many for {sentences} sentences",
                 origins.len()
