@@ -3,9 +3,9 @@
 //!
 //! - [`t5`] is the backbone; it names its sites and knows no PEFT method. [`decode`] writes text with it.
 //! - [`model`] puts methods and a generator of weights on it: [`model::PeftT5`].
-//! - [`tasks`] reads corpora, [`train`] trains, [`eval`] labels and scores, [`pretrain`] makes a backbone from plain text.
+//! - [`tasks`] reads corpora, [`train`] trains, [`label`] labels, [`eval`] scores, [`pretrain`] makes a backbone from plain text.
 //! - [`compile`] makes one task of a trained model a model of its own, [`export`] files that Python loads.
-//! - [`authors`] reads the checkpoints of the paper's authors.
+//! - [`paper_checkpoint`] reads the checkpoints of the paper's authors.
 //! - [`session`] composes these into what the command's verbs do; [`config`] is the file that says what to do.
 //! - [`optim`], [`telemetry`], [`files`] and [`run`] serve them.
 //!
@@ -70,16 +70,18 @@ use peft_adapter as _;
 use peft_hyper as _;
 use peft_lora as _;
 
-pub mod authors;
 pub mod bench;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compile;
 pub mod config;
 pub mod eval;
 pub mod export;
 pub mod files;
+pub mod label;
 pub mod model;
 pub mod optim;
+pub mod paper_checkpoint;
 pub mod predict;
 pub mod pretrain;
 pub mod quickstart;

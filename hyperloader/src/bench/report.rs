@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::WeightType;
-use crate::model::ParamCount;
+use crate::model::{ParamCount, Precision};
 
 /// The `tracing` spans of a training step that are reported, in their order: the methods' weights from their generator, the
 /// two forward passes, output projection and cross-entropy with their gradients, the backward pass, clipping and AdamW, and
@@ -59,7 +58,7 @@ pub struct BenchReport {
     /// The number of threads that compute.
     pub threads: usize,
     /// The type of the frozen matrices.
-    pub dtype: WeightType,
+    pub dtype: Precision,
     /// How many parameters train, and how many there are.
     pub parameters: ParamCount,
     /// Sentences of a step.

@@ -12,7 +12,7 @@ use crate::config::Config;
 
 pub(super) fn bench(args: &BenchArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
     let mut config = Config::load(&args.config.config, &args.config.overrides)?;
-    config.model.dtype = global.dtype.map_or(config.model.dtype, Into::into);
+    config.model.dtype = global.dtype.unwrap_or(config.model.dtype);
     let options = BenchOptions {
         steps: args.steps,
         warmup: args.warmup,

@@ -11,7 +11,7 @@ use crate::model::PeftT5;
 use crate::{Error, Result};
 use peft_t5::T5;
 
-/// The weights of one task, generated and cut off from the graph.
+/// The weights of one task, generated and detached from the graph.
 #[derive(Debug)]
 pub struct TaskModel<'a> {
     model: &'a PeftT5,
@@ -28,7 +28,7 @@ impl<'a> TaskModel<'a> {
         Ok(Self { model, weights: model.weights(&Condition::Task(task))?.detach() })
     }
 
-    /// The task's weights under the names that static ones have, all methods or those that `wanted` numbers.
+    /// The task's weights under the names of static weights, for the methods whose number is `wanted`.
     pub fn static_weights(&self, wanted: impl Fn(usize) -> bool) -> BTreeMap<String, Tensor> {
         let entries =
             self.model.plan().targets().iter().zip(self.weights.iter()).filter(|(target, _)| wanted(target.method));
@@ -39,7 +39,7 @@ impl<'a> TaskModel<'a> {
         named.collect()
     }
 
-    /// Folds what folds and keeps the rest static. `methods` are those that the model was built with.
+    /// Merges the methods that can be merged and keeps the others static. `methods` are those that the model was built with.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -67,23 +67,23 @@ fn names(methods: &[Box<dyn PeftConfig>]) -> Vec<String> {
     methods.iter().map(|method| method.typetag_name().to_owned()).collect()
 }
 
-/// One task with static weights alone.
+/// One task of a model, with static weights only.
 #[derive(Debug)]
 pub struct Folded {
-    /// The backbone with everything in it that folds.
+    /// The backbone, with the merged methods in its weights.
     pub t5: T5,
-    /// The `peft_type` of the methods that are in it.
+    /// The `peft_type` of the merged methods.
     pub folded: Vec<String>,
-    /// The `peft_type` of the methods that still act.
+    /// The `peft_type` of the other methods.
     pub kept: Vec<String>,
-    /// The methods that still act.
+    /// The other methods.
     pub methods: Vec<Box<dyn PeftConfig>>,
-    /// Their weights by static name.
+    /// Their weights by name.
     pub weights: BTreeMap<String, Tensor>,
 }
 
 impl Folded {
-    /// The elements of all weights.
+    /// The number of elements of all weights.
     ///
     /// # Errors
     /// As [`T5::tensors`].
@@ -92,17 +92,17 @@ impl Folded {
         Ok(own + self.weights.values().map(Tensor::elem_count).sum::<usize>())
     }
 
-    /// That nothing but the backbone is left.
+    /// Checks that all methods were merged, so that only the backbone is left.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the methods that still act.
+    /// [`Error::Config`] naming the methods that were not.
     pub fn require_plain(&self) -> Result<()> {
         if self.kept.is_empty() {
             return Ok(());
         }
         Err(Error::Config(format!(
-            "{} cannot be folded into the backbone's weights, and a plain T5 has no place for them; use compile, or \
-             --format adapterhub",
+            "{} cannot be merged into the backbone's weights, so a plain T5 cannot hold the result; use compile, or --format \
+             adapterhub",
             self.kept.join(", ")
         )))
     }

@@ -38,25 +38,14 @@ mod task;
 mod train;
 
 pub use data::DataConfig;
-pub use datasets::read::OnBadLine;
-pub use eval::{Decoding, EvalConfig, ScoringMode};
-pub use model::{ModelConfig, WeightType};
+pub use eval::EvalConfig;
+pub use model::ModelConfig;
 pub use near::nearest;
 pub use pretrain::PretrainConfig;
 pub use root::Config;
 pub use shape::{FeedForward, T5Shape};
 pub use task::TaskConfig;
 pub use train::TrainConfig;
-
-use std::num::NonZeroUsize;
-
-/// `n` as a count that cannot be zero, for the defaults in this module.
-const fn count(n: usize) -> NonZeroUsize {
-    match NonZeroUsize::new(n) {
-        Some(count) => count,
-        None => NonZeroUsize::MIN,
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use datasets::noise::NoiseOptions;
+use peft_core::nonzero;
 use serde::{Deserialize, Serialize};
 
-use super::{T5Shape, count};
+use super::T5Shape;
 use crate::optim::{AdamWConfig, Schedule, ScheduleKind};
 use crate::train::TrainOptions;
 
@@ -121,22 +122,22 @@ impl Default for PretrainConfig {
             config: None,
             text: Vec::new(),
             tokenizer: None,
-            vocab_size: count(4096),
+            vocab_size: nonzero(4096),
             keep_tags: true,
             noise_density: 0.15,
             mean_span_length: 3.0,
             copy_fraction: 0.0,
             word_noise: 0.3,
             copy_stretch: 0.0,
-            max_length: count(128),
-            max_steps: count(10_000),
-            batch_size: count(64),
+            max_length: nonzero(128),
+            max_steps: nonzero(10_000),
+            batch_size: nonzero(64),
             learning_rate: 1e-3,
             schedule: ScheduleKind::default(),
             warmup_steps: 500,
             label_smoothing: 0.0,
             max_grad_norm: 1.0,
-            logging_steps: count(50),
+            logging_steps: nonzero(50),
             save_steps: 1000,
             optimizer: AdamWConfig::default(),
             local_bias: 0.0,

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use super::count;
+use peft_core::nonzero;
 
 /// The sizes of a T5, under the names of Hugging Face's `config.json`. The defaults are t5-small's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,12 +47,12 @@ impl Default for T5Shape {
     fn default() -> Self {
         Self {
             vocab_size: None,
-            d_model: count(512),
-            d_kv: count(64),
-            d_ff: count(2048),
-            num_layers: count(6),
+            d_model: nonzero(512),
+            d_kv: nonzero(64),
+            d_ff: nonzero(2048),
+            num_layers: nonzero(6),
             num_decoder_layers: None,
-            num_heads: count(8),
+            num_heads: nonzero(8),
             feed_forward_proj: FeedForward::default(),
             tie_word_embeddings: true,
             dropout_rate: 0.1,

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::*;
 use crate::optim::{AdamWConfig, Schedule, ScheduleKind};
+use datasets::metrics::Mode as ScoringMode;
 use peft_t5::Trainable;
 
 /// `text` as the file `config.toml`, with overrides.

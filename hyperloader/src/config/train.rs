@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use peft_kernels::{Kernels, Reduction, SmoothedCrossEntropy};
 use serde::{Deserialize, Serialize};
 
-use super::count;
 use crate::optim::{AdamWConfig, Schedule, ScheduleKind};
 use crate::train::TrainOptions;
+use peft_core::nonzero;
 
 /// Steps, batches, optimizer, checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,9 +99,9 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             output_dir: None,
-            max_steps: count(65_536),
-            batch_size: count(32),
-            gradient_accumulation_steps: count(4),
+            max_steps: nonzero(65_536),
+            batch_size: nonzero(32),
+            gradient_accumulation_steps: nonzero(4),
             learning_rate: 3e-4,
             schedule: ScheduleKind::default(),
             warmup_steps: 500,
@@ -111,8 +111,8 @@ impl Default for TrainConfig {
             optimizer: AdamWConfig::default(),
             eval_steps: 1000,
             save_steps: 1000,
-            save_total_limit: count(1),
-            logging_steps: count(50),
+            save_total_limit: nonzero(1),
+            logging_steps: nonzero(50),
             select_best: true,
             eval_sentences: 0,
             kernels: Kernels::default(),

@@ -136,9 +136,14 @@ fn entry(path: &Path) -> Result<FileEntry> {
             hasher.update(read);
             bytes += count as u64;
         }
-        Ok(FileEntry { bytes, sha256: hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect() })
+        Ok(FileEntry { bytes, sha256: hexadecimal(&hasher.finalize()) })
     };
     read().map_err(|source| Error::io(path, source))
+}
+
+/// The lower-case hexadecimal digits of `bytes`.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

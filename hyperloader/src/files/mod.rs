@@ -11,4 +11,5 @@ mod manifest;
 
 pub use folder::{remove_leftovers, write_dir_atomic};
 pub use link::{resolve_link, update_link};
+pub(crate) use manifest::hexadecimal;
 pub use manifest::{FileEntry, MANIFEST, Manifest, verify_manifest};

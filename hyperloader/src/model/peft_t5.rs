@@ -11,7 +11,7 @@ use peft_core::{
 use peft_kernels::{SmoothedCrossEntropy, smoothed_cross_entropy};
 use tracing::trace_span;
 
-use crate::config::WeightType;
+use super::Precision;
 use crate::{Error, Result};
 use peft_t5::{T5, T5Config, shift_right};
 
@@ -59,8 +59,8 @@ impl PeftT5 {
     }
 
     /// The same model, which holds its linear maps in `dtype` when it is [folded](Self::fold).
-    pub(crate) fn decoding_in(self, dtype: WeightType) -> Self {
-        Self { int8: dtype == WeightType::Int8, ..self }
+    pub(crate) fn decoding_in(self, dtype: Precision) -> Self {
+        Self { int8: dtype == Precision::Int8, ..self }
     }
 
     /// The backbone for decoding with fixed weights: [`T5::fold`] and, where the model is to be held in eight bits,

@@ -24,7 +24,7 @@ impl PretrainText {
     ///
     /// # Errors
     /// If a file or a corpus cannot be read.
-    pub fn read(files: &[PathBuf], corpora: &[Corpus<'_>], keep_tags: bool) -> Result<Self> {
+    pub fn read(files: &[PathBuf], corpora: &[Corpus], keep_tags: bool) -> Result<Self> {
         let mut text = Self::default();
         let mut tag_words = BTreeSet::new();
         for file in files {
@@ -33,7 +33,7 @@ impl PretrainText {
         for corpus in corpora {
             let (examples, _) = corpus.read(SplitName::Train)?;
             let tags = TagSet::of(&examples)?;
-            tag_words.extend(tags.simplified().map(|tag| corpus.words().word(tag).to_owned()));
+            tag_words.extend(tags.simplified().map(|tag| corpus.words.word(tag).to_owned()));
             if files.is_empty() {
                 text.lines.extend(examples.iter().map(|example| example.tokens.join(" ")));
             }

@@ -11,7 +11,7 @@ use datasets::read::{Dataset, Format, write};
 use crate::config::{Config, TaskConfig};
 use crate::eval::EvalReport;
 use crate::run::RunDir;
-use crate::session::{RunOptions, Session, pretrain, score_run, select_tasks, train};
+use crate::session::{RunOptions, ScoreOptions, Session, pretrain, score_run, train};
 use crate::tasks::SplitName;
 use crate::{Error, Result};
 
@@ -36,7 +36,7 @@ pub fn quickstart(out: &Path, seed: u64, device: &Device, options: &RunOptions) 
     pretrain(&config, &backbone, device, options)?;
     train(config, run.root(), device, options)?;
     let (session, step) = Session::load(&run, device)?;
-    score_run(&run, &session, step, SplitName::Test, &select_tasks(&session, &[])?)
+    score_run(&run, &session, &ScoreOptions { split: SplitName::Test, tasks: Vec::new(), step })
 }
 
 /// What to try next, for the person who ran the quickstart in `out`.

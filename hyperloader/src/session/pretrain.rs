@@ -15,7 +15,6 @@ use crate::config::{Config, PretrainConfig, T5Shape};
 use crate::model::{Backbone, Parts, PeftT5, built_in_or_file, open_tokenizer};
 use crate::pretrain::{Denoising, DenoisingOptions, PretrainText, train_tokenizer};
 use crate::run::RunDir;
-use crate::tasks::Corpus;
 use crate::train::{TrainOptions, Trainer};
 use crate::{Error, Result};
 use peft_files::write_atomic;
@@ -104,7 +103,7 @@ pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptio
 
 fn read_text(config: &Config, pretrain: &PretrainConfig) -> Result<PretrainText> {
     let tasks = if pretrain.text.is_empty() { config.require_tasks()? } else { &config.tasks };
-    let corpora = tasks.iter().map(|task| Corpus::new(config, task)).collect::<Result<Vec<_>>>()?;
+    let corpora = tasks.iter().map(|task| config.corpus(task)).collect::<Result<Vec<_>>>()?;
     PretrainText::read(&pretrain.text, &corpora, pretrain.keep_tags)
 }
 

@@ -7,14 +7,13 @@ use std::time::Duration;
 use candle_core::{Device, Tensor};
 use datasets::Example;
 use datasets::encode::TruncationCount;
-use datasets::metrics::Mode;
 use peft_kernels::Reduction;
 use tracing::warn;
 
 use super::Session;
-use crate::config::{Config, ScoringMode, TaskConfig};
+use crate::config::{Config, TaskConfig};
 use crate::run::{RunDir, TagSets};
-use crate::tasks::{Cache, Corpus, Encoded, SplitName};
+use crate::tasks::{Cache, Encoded, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
 use crate::train::{Interrupt, Labelling, LabellingOptions, TaskData, TrainOptions, TrainOutput, Trainer};
 use crate::{Error, Result};
@@ -104,20 +103,21 @@ pub(super) fn open_telemetry(
     })
 }
 
-fn tag_sets(tasks: &[TaskData<'_>]) -> TagSets {
-    tasks.iter().map(|task| (task.corpus.name().to_owned(), task.tags.clone())).collect()
+fn tag_sets(tasks: &[TaskData]) -> TagSets {
+    tasks.iter().map(|task| (task.corpus.name.clone(), task.tags.clone())).collect()
 }
 
 fn open_cache(session: &Session) -> Result<Option<Cache>> {
-    let cache = Cache::open(&session.config.data, &session.tokenizer)?;
-    if cache.is_none() && session.config.data.cache {
-        warn!("cache: no place for encoded sentences; set data.cache_dir or HYPERLOADER_CACHE");
+    let data = &session.config.data;
+    let folder = data.encoded_folder();
+    if folder.is_none() && data.cache {
+        warn!("cache: no folder for encoded sentences; set data.cache_dir or HYPERLOADER_CACHE");
     }
-    Ok(cache)
+    folder.map(|folder| Cache::open(folder, &session.tokenizer)).transpose()
 }
 
-fn load_task<'a>(session: &'a Session, task: &'a TaskConfig, cache: Option<&Cache>) -> Result<TaskData<'a>> {
-    let corpus = Corpus::new(&session.config, task)?;
+fn load_task(session: &Session, task: &TaskConfig, cache: Option<&Cache>) -> Result<TaskData> {
+    let corpus = session.config.corpus(task)?;
     let tokenizer = &session.tokenizer;
     let train = match cache {
         Some(cache) => corpus.load_cached(SplitName::Train, tokenizer, cache, |note| warn!("cache: {note}"))?,
@@ -155,13 +155,6 @@ fn frozen(session: &Session) -> Result<Vec<(String, Tensor)>> {
     Ok(session.model.t5().parameters()?.into_iter().filter(|(name, _)| !trainable.covers(name)).collect())
 }
 
-pub(super) fn mode(mode: ScoringMode) -> Mode {
-    match mode {
-        ScoringMode::Default => Mode::Default,
-        ScoringMode::Strict => Mode::Strict,
-    }
-}
-
 fn labelling_options(config: &Config, device: &Device) -> LabellingOptions {
     LabellingOptions {
         temperature: config.data.temperature,
@@ -169,13 +162,13 @@ fn labelling_options(config: &Config, device: &Device) -> LabellingOptions {
         batch_size: config.train.batch_size.get(),
         length_buckets: config.data.length_buckets.unwrap_or(config.train.loss_reduction == Reduction::Sum),
         loss: config.train.loss(),
-        eval: config.eval.clone(),
-        mode: mode(config.eval.mode),
+        decode: (&config.eval).into(),
+        mode: config.eval.mode,
         device: device.clone(),
     }
 }
 
-fn train_options(config: &Config, tasks: &[TaskData<'_>]) -> TrainOptions {
+fn train_options(config: &Config, tasks: &[TaskData]) -> TrainOptions {
     let sentences: usize = tasks.iter().map(|t| t.train.len()).sum();
     let per_step = config.train.batch_size.get() * config.train.gradient_accumulation_steps.get();
     TrainOptions {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(feature = "cli")]
 use crate::{Error, Result};
 
 /// Whether the user has asked to stop.
@@ -14,6 +15,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// If the process already has a handler.
+    #[cfg(feature = "cli")]
     pub fn on_signal() -> Result<Self> {
         let interrupt = Self::default();
         let handle = interrupt.clone();

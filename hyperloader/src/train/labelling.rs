@@ -14,8 +14,8 @@ use peft_kernels::SmoothedCrossEntropy;
 
 use super::prefetcher::{Drawing, Prefetcher};
 use super::{Loss, Objective, Score, Step};
-use crate::config::EvalConfig;
-use crate::eval::{Labeller, evaluate};
+use crate::eval::evaluate;
+use crate::label::{DecodeOptions, Labeller};
 use crate::model::{PeftT5, TensorBatch};
 use crate::tasks::Corpus;
 use crate::{Error, Result};
@@ -25,9 +25,9 @@ const PROBE_SENTENCES: usize = 2;
 
 /// The data of one task.
 #[derive(Debug)]
-pub struct TaskData<'a> {
+pub struct TaskData {
     /// How its sentences are read and written.
-    pub corpus: Corpus<'a>,
+    pub corpus: Corpus,
     /// The simplified tags of the training sentences, sorted.
     pub tags: Vec<String>,
     /// The training sentences.
@@ -50,7 +50,7 @@ pub struct LabellingOptions {
     /// The loss.
     pub loss: SmoothedCrossEntropy,
     /// Decoding in validation.
-    pub eval: EvalConfig,
+    pub decode: DecodeOptions,
     /// How tags are read as spans in validation.
     pub mode: Mode,
     /// The device of the batches: the model's.
@@ -72,7 +72,7 @@ pub struct TaskBatch {
 pub struct Labelling<'a> {
     model: &'a PeftT5,
     tokenizer: &'a T5Tokenizer,
-    tasks: &'a [TaskData<'a>],
+    tasks: &'a [TaskData],
     options: LabellingOptions,
     /// Sampler state after the last started step; prefetched batches are not counted.
     sampler: TaskSampler,
@@ -88,7 +88,7 @@ impl<'a> Labelling<'a> {
     pub fn new(
         model: &'a PeftT5,
         tokenizer: &'a T5Tokenizer,
-        tasks: &'a [TaskData<'a>],
+        tasks: &'a [TaskData],
         options: LabellingOptions,
     ) -> Result<Self> {
         let sizes: Vec<usize> = tasks.iter().map(|t| t.train.len()).collect();
@@ -122,7 +122,7 @@ impl Objective for Labelling<'_> {
     fn next_step(&mut self, micro_batches: NonZeroUsize) -> Result<Step<TaskBatch>> {
         let step = self.prefetcher(micro_batches)?.next()?;
         self.sampler.restore(step.state)?;
-        let name = self.tasks.get(step.task).map(|data| data.corpus.name().to_owned());
+        let name = self.tasks.get(step.task).map(|data| data.corpus.name.clone());
         let batches = step.batches.into_iter().map(|batch| TaskBatch { task: step.task, batch });
         Ok(Step { name, micro_batches: batches.collect() })
     }
@@ -134,7 +134,7 @@ impl Objective for Labelling<'_> {
     }
 
     fn probes(&mut self, ctx: &mut Ctx) -> Result<Vec<Tensor>> {
-        let probe = |(task, data): (usize, &TaskData<'_>)| {
+        let probe = |(task, data): (usize, &TaskData)| {
             let pairs: Vec<PairView<'_>> = data.train.iter().take(PROBE_SENTENCES).collect();
             let batch = collate(&pairs, self.tokenizer.pad_id());
             Ok(self.loss(TaskBatch { task, batch }, ctx)?.value)
@@ -146,9 +146,10 @@ impl Objective for Labelling<'_> {
         let mut scalars = Vec::new();
         for data in self.tasks {
             if let Some(validation) = &data.validation {
-                let labeller = Labeller::new(self.model, self.tokenizer, &data.corpus, &self.options.eval, &data.tags)?;
+                let task = data.corpus.label_task(data.tags.clone());
+                let labeller = Labeller::new(self.model, self.tokenizer, task, &self.options.decode)?;
                 let (report, _) = evaluate(&labeller, validation, self.options.mode)?;
-                scalars.push((format!("validation/{}/micro_f1", data.corpus.name()), report.scores.micro_f1));
+                scalars.push((format!("validation/{}/micro_f1", data.corpus.name), report.scores.micro_f1));
             }
         }
         if scalars.is_empty() {

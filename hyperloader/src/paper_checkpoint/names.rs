@@ -1,8 +1,8 @@
-//! The names of the authors' checkpoints in ours.
+//! The parameter names of the authors' checkpoints and of this crate.
 
 use candle_core::Tensor;
 
-/// The sizes that our names of heads carry and the authors' do not.
+/// The sizes that are part of this crate's names of heads and not of the authors'.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     /// The hidden size.
@@ -16,7 +16,7 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// From the shapes of the tensors, by the authors' names.
+    /// The sizes, from the shapes of the tensors; `find` looks them up by the authors' names.
     pub(super) fn of<'t>(find: impl Fn(&str) -> Option<&'t Tensor>) -> Option<Self> {
         let rows = |name: &str| find(name).and_then(|tensor| tensor.dim(0).ok());
         let d_model = find("shared.weight")?.dim(1).ok()?;
@@ -34,8 +34,8 @@ impl Sizes {
 /// The module that holds one stack's hypernetwork.
 const HYPER: &str = "adapter_layers_hyper_net";
 
-/// Our name of the parameter that the authors call `theirs` (the backbone's names are the same), with the shape that a
-/// head's bias has in ours; `None` if the name is unknown.
+/// This crate's name of the parameter that the authors call `theirs` and, for a head's bias, its shape here; `None` if the name
+/// is unknown. The names of the backbone are the same.
 pub(super) fn ours(theirs: &str, sizes: Sizes) -> Option<(String, Option<Vec<usize>>)> {
     if let Some(task) = theirs.strip_prefix("task_embedding_controller.task_to_embeddings.") {
         return Some((format!("hyper.tasks.{task}"), None));
@@ -78,7 +78,7 @@ fn hyper(stack: &str, part: &str, sizes: Sizes) -> Option<(String, Option<Vec<us
     Some((name, (leaf == "bias").then_some(dims)))
 }
 
-/// What a generator of the authors makes, and its shape.
+/// The weight that a generator of the authors makes, and its shape.
 fn head(
     generator: &str,
     Sizes { d_model: d, bottleneck: m, rank: r, inner }: Sizes,

@@ -11,8 +11,10 @@ pub(super) struct Limits {
     pub(super) words: usize,
 }
 
-/// The windows of a sentence whose words have `lengths` tokens, sentinels included: each as long as the limits allow, and
-/// beginning in the middle of the one before. A word that is too long for any window has one of its own.
+/// The windows of a sentence whose words have `lengths` tokens, sentinels included.
+///
+/// Each window is as long as the limits allow and begins in the middle of the previous one. A word that is too long for any
+/// window gets a window of its own.
 pub(super) fn windows(lengths: &[usize], limits: Limits) -> Vec<Range<usize>> {
     let mut windows = Vec::new();
     let mut start = 0;
@@ -22,13 +24,13 @@ pub(super) fn windows(lengths: &[usize], limits: Limits) -> Vec<Range<usize>> {
         if end >= lengths.len() {
             return windows;
         }
-        // The next window must reach further than this one: a long word may leave no room for an overlap.
+        // The next window must end after this one: a long word may leave no room for an overlap.
         let middle = start + (end - start).div_ceil(2);
         start = (middle..end).find(|next| self::end(lengths, *next, limits) > end).unwrap_or(end);
     }
 }
 
-/// The end of the longest window from `start` on; at least one word.
+/// The end of the longest window that begins at `start`; it has at least one word.
 fn end(lengths: &[usize], start: usize, limits: Limits) -> usize {
     let mut tokens = 0;
     let fits = |length: &&usize| {
@@ -39,8 +41,9 @@ fn end(lengths: &[usize], start: usize, limits: Limits) -> usize {
     (start + words.max(1)).min(lengths.len())
 }
 
-/// For each word of a sentence the window in which it is farthest from an edge, the first of equals. The beginning and the
-/// end of the sentence are no edges.
+/// For each word of a sentence: the window in which the word is farthest from an edge, or the first of several such windows.
+///
+/// The beginning and the end of the sentence do not count as edges.
 pub(super) fn owners(windows: &[Range<usize>], words: usize) -> Vec<usize> {
     let margin = |window: &Range<usize>, word: usize| {
         let left = if window.start == 0 { usize::MAX } else { word - window.start };

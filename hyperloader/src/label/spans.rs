@@ -11,9 +11,9 @@ pub struct TaggedSpan {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its first word, from 0.
+    /// The index of its first word, counted from 0.
     pub start: usize,
-    /// The word after its last.
+    /// The index after its last word.
     pub end: usize,
     /// Its words.
     pub text: String,
@@ -22,14 +22,14 @@ pub struct TaggedSpan {
 /// The spans that `tags` mark in `tokens`, from left to right.
 ///
 /// ```
-/// # use hyperloader::predict::tagged_spans;
+/// # use hyperloader::label::tagged_spans;
 /// let spans = tagged_spans(&["fly", "to", "new", "york"], &["O", "O", "B-city", "I-city"])?;
 /// assert_eq!((spans[0].kind.as_str(), spans[0].text.as_str()), ("city", "new york"));
 /// # Ok::<(), hyperloader::Error>(())
 /// ```
 ///
 /// # Errors
-/// If a tag is not one.
+/// If a tag is not a BIO tag.
 pub fn tagged_spans<W: AsRef<str>, T: AsRef<str>>(tokens: &[W], tags: &[T]) -> Result<Vec<TaggedSpan>> {
     let span = |span: datasets::metrics::Span<'_>| {
         let words = tokens.get(span.start..span.end).unwrap_or_default();

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use datasets::tokenizer::{TrainOptions, train_unigram};
-use hyperloader::authors::{import, read_checkpoint};
-use hyperloader::config::{Config, ModelConfig, TaskConfig, WeightType};
+use hyperloader::config::{Config, ModelConfig, TaskConfig};
+use hyperloader::model::Precision;
+use hyperloader::paper_checkpoint::{import, read_checkpoint};
 use hyperloader::run::RunDir;
 use hyperloader::session::Session;
 use peft_core::{Condition, Ctx};
@@ -99,7 +100,7 @@ fn config(golden: &Golden, folder: &Path) -> Config {
             tokenizer: Some(folder.join("tokenizer.json")),
             trainable: peft.trainable(),
             cross_attention_bias: backbone.cross_bias,
-            dtype: WeightType::F32,
+            dtype: Precision::F32,
             dropout_rate: None,
         },
         peft: peft.methods(),

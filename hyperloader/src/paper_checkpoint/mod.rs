@@ -1,8 +1,8 @@
 //! Checkpoints of the paper's authors (arXiv 2407.01411; `pytorch_model.bin`, or the same as safetensors).
 //!
-//! Such a file holds everything: the T5, the task embeddings and both hypernetworks (or HyperFormer's static adapters), under
-//! the names of their PyTorch modules. [`read_checkpoint`] gives the same tensors under our names; [`import`] makes a run
-//! folder of them that `eval`, `predict` and `compile` take.
+//! Such a file contains the whole model: the T5, the task embeddings and both hypernetworks (or HyperFormer's static adapters),
+//! under the names of their PyTorch modules. [`read_checkpoint`] returns the same tensors under this crate's names. [`import`]
+//! makes a run folder of them, for `eval`, `predict` and `compile`.
 
 mod names;
 
@@ -21,17 +21,15 @@ use crate::{Error, Result};
 use peft_files::{load_tensors, save_tensors, write_atomic};
 use peft_t5::{Weights, save_backbone};
 
-/// The tensors of a checkpoint under our names.
-///
-/// The copies that PyTorch keeps of tied embeddings are left out.
+/// The tensors of a checkpoint under this crate's names, without the copies that PyTorch keeps of tied embeddings.
 ///
 /// # Errors
-/// If the file cannot be read, or holds a parameter that neither T5 nor the authors' modules have.
+/// If the file cannot be read, or contains a parameter that neither T5 nor the authors' modules have.
 pub fn read_checkpoint(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> {
     let path = path.as_ref();
     let theirs = read_tensors(path)?;
     let sizes = names::Sizes::of(|name| theirs.get(name))
-        .ok_or_else(|| Error::malformed(path, "no shared.weight [vocabulary, d_model]: this is no T5 checkpoint"))?;
+        .ok_or_else(|| Error::malformed(path, "no shared.weight [vocabulary, d_model]: this is not a T5 checkpoint"))?;
     let mut ours = BTreeMap::new();
     for (name, tensor) in &theirs {
         if is_copy(name) {
@@ -60,20 +58,20 @@ fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
         return Err(Error::io(path, std::io::ErrorKind::NotFound.into()));
     }
     let read = candle_core::pickle::read_all(path);
-    Ok(read.map_err(|e| Error::malformed(path, format!("no PyTorch checkpoint: {e}")))?.into_iter().collect())
+    Ok(read.map_err(|e| Error::malformed(path, format!("not a PyTorch checkpoint: {e}")))?.into_iter().collect())
 }
 
-/// Whether PyTorch only repeats `shared.weight` here.
+/// Whether PyTorch repeats `shared.weight` under this name.
 fn is_copy(name: &str) -> bool {
     matches!(name, "encoder.embed_tokens.weight" | "decoder.embed_tokens.weight")
 }
 
-/// Makes a run folder `out` of the checkpoint at `path`. `config` says what the checkpoint is: the shape of the backbone,
-/// methods, generator, tasks in the authors' order, and the tokenizer.
+/// Makes a run folder `out` of the checkpoint at `path`. `config` describes the checkpoint: the shape of the backbone, the
+/// methods, the generator, the tasks in the authors' order, and the tokenizer.
 ///
 /// # Errors
-/// If `out` exists, or checkpoint and configuration do not belong together: a parameter that one has and the other has not,
-/// or in another shape. Nothing is written then.
+/// If `out` exists, or if checkpoint and configuration do not belong together: one has a parameter that the other does not have,
+/// or that has another shape there. Nothing is written then.
 pub fn import(config: &Config, path: &Path, out: &Path, device: &Device) -> Result<()> {
     if out.exists() {
         return Err(Error::Config(format!("{} exists; name a folder that does not", out.display())));

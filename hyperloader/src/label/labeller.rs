@@ -1,4 +1,4 @@
-//! Tags for sentences: one task of a model, its weights generated and folded once.
+//! Tags for sentences: one task of a model, whose weights are generated and merged once.
 
 use std::ops::Range;
 
@@ -10,23 +10,24 @@ use peft_core::{AdapterWeights, Condition, Ctx};
 use rayon::prelude::*;
 
 use super::batches::batches;
-use super::labelled::{Labelled, Piece, join};
+use super::options::{DecodeOptions, Decoding};
+use super::sentence::{Piece, TaggedSentence, join};
+use super::task::LabelTask;
 use super::windows::{Limits, windows};
-use crate::config::{Decoding, EvalConfig};
+use super::words::Words;
 use crate::model::PeftT5;
-use crate::tasks::Corpus;
 use crate::{Error, Result};
 use peft_t5::T5;
 use peft_t5::decode::{GenerationConfig, Source, TagDecoder, TagSequence, generate};
 
 /// Labels sentences for one task.
 ///
-/// The task's weights are generated once, detached from the graph and folded into the backbone where they fold.
+/// The task's weights are generated once, detached from the graph and merged into the backbone where that is possible.
 #[derive(Debug)]
 pub struct Labeller<'a> {
     model: &'a PeftT5,
     tokenizer: &'a T5Tokenizer,
-    corpus: &'a Corpus<'a>,
+    task: LabelTask,
     t5: T5,
     weights: AdapterWeights,
     method: Method,
@@ -36,10 +37,9 @@ pub struct Labeller<'a> {
 /// How tags are decoded.
 #[derive(Debug)]
 enum Method {
-    /// The simplified tags by number, and how many sequences are kept.
+    /// Over the task's tags, with so many beams.
     Structured {
         decoder: TagDecoder,
-        tags: Vec<String>,
         beams: usize,
     },
     Free(GenerationConfig),
@@ -53,86 +53,93 @@ struct Window {
 }
 
 impl Window {
-    /// The tokens that it has about, of source and target.
+    /// Roughly how many tokens it has, of source and target.
     fn tokens(&self) -> usize {
         self.pair.source.len() + TagDecoder::room(&[self.words.len()])
     }
 }
 
 impl<'a> Labeller<'a> {
-    /// A labeller for the task of `corpus`, whose simplified tags are `tags`; free decoding needs none.
+    /// A labeller for `task`, which the model must know by its name.
     ///
     /// # Errors
-    /// If the model does not know the task, structured decoding has no tags or cannot tell two apart, or a tensor operation
-    /// fails.
+    /// If the model does not know the task, if structured decoding has no tags or cannot tell two tags apart, or if a tensor
+    /// operation fails.
     pub fn new(
         model: &'a PeftT5,
         tokenizer: &'a T5Tokenizer,
-        corpus: &'a Corpus<'a>,
-        eval: &EvalConfig,
-        tags: &[String],
+        task: LabelTask,
+        options: &DecodeOptions,
     ) -> Result<Self> {
-        let task = model.tasks().index(corpus.name())?;
-        let weights = model.weights(&Condition::Task(task))?.detach();
+        let weights = model.weights(&Condition::Task(model.tasks().index(&task.name)?))?.detach();
         let t5 = model.fold(&model.active(&weights)?)?;
-        let method = match eval.decoding {
+        let method = match options.decoding {
             Decoding::Structured => {
-                let words: Vec<&str> = tags.iter().map(|tag| corpus.words().word(tag)).collect();
+                let words: Vec<&str> = task.tags.iter().map(|tag| task.words.word(tag)).collect();
                 let named: Vec<(&str, Vec<u32>)> = words.iter().copied().zip(tokenizer.encode_words(&words)?).collect();
                 let decoder = TagDecoder::new(&t5, &named, tokenizer.sentinels())?;
-                Method::Structured { decoder, tags: tags.to_vec(), beams: eval.num_beams.get() }
+                Method::Structured { decoder, beams: options.num_beams.get() }
             }
             Decoding::Free => Method::Free(GenerationConfig {
-                max_length: eval.max_length,
-                num_beams: eval.num_beams,
-                length_penalty: eval.length_penalty,
+                max_length: options.max_length,
+                num_beams: options.num_beams,
+                length_penalty: options.length_penalty,
                 ..GenerationConfig::default()
             }),
         };
-        Ok(Self { model, tokenizer, corpus, t5, weights, method, batch_size: eval.batch_size.get() })
+        Ok(Self { model, tokenizer, task, t5, weights, method, batch_size: options.batch_size.get() })
     }
 
-    /// Labels sentences, in their order: exactly one tag for each word, however long a sentence is.
+    /// Labels sentences and returns them in their order. Each word gets exactly one tag, however long its sentence is.
+    ///
+    /// A sentence is raw text, which is split at white space, or a list of words: see [`Words`].
     ///
     /// # Errors
     /// If a word cannot be tokenized or a tensor operation fails.
-    pub fn label<S: AsRef<[String]>>(&self, sentences: &[S]) -> Result<Vec<Labelled>> {
+    pub fn label<S: Words>(&self, sentences: impl IntoIterator<Item = S>) -> Result<Vec<TaggedSentence>> {
+        let sentences: Vec<Vec<String>> = sentences.into_iter().map(|sentence| sentence.words()).collect();
         let mut cut = Vec::with_capacity(sentences.len());
-        let mut encoder = Encoder::new(self.tokenizer, &self.corpus.encode_options())?;
+        let mut encoder = Encoder::new(self.tokenizer, &self.task.encoding)?;
         let mut lengths = WordEncoder::new(self.tokenizer);
         for (number, sentence) in sentences.iter().enumerate() {
-            cut.extend(self.windows(number, sentence.as_ref(), &mut encoder, &mut lengths)?);
+            cut.extend(self.windows(number, sentence, &mut encoder, &mut lengths)?);
         }
-        // Sentences of like length share a batch, so that its rows are done together.
-        let mut order: Vec<usize> = (0..cut.len()).collect();
-        order.sort_by_key(|&i| cut.get(i).map_or((0, 0), |window| (window.words.len(), window.pair.source.len())));
-        // Batches side by side: threads that share one wait for each other at every operation. As many at once as there are
-        // threads, for a waiting thread would begin yet another and hold its memory; neighbours are of like length.
-        let batches = batches(&order, |&i| cut.get(i).map_or(0, Window::tokens), self.batch_size);
+        let pieces = self.write_all(&cut)?;
+        let mut windows = cut.into_iter().zip(pieces).peekable();
+        let joined = sentences.into_iter().enumerate().map(|(number, tokens)| {
+            let (mut ranges, mut pieces) = (Vec::new(), Vec::new());
+            while let Some((window, piece)) = windows.next_if(|(window, _)| window.sentence == number) {
+                ranges.push(window.words);
+                pieces.push(piece);
+            }
+            join(tokens, &ranges, &pieces)
+        });
+        Ok(joined.collect())
+    }
+
+    /// What the model writes for each window, in the order of the windows.
+    fn write_all(&self, windows: &[Window]) -> Result<Vec<Piece>> {
+        // Sentences of similar length share a batch, so that the rows of a batch end together.
+        let mut order: Vec<usize> = (0..windows.len()).collect();
+        order.sort_by_key(|&i| windows.get(i).map_or((0, 0), |window| (window.words.len(), window.pair.source.len())));
+        let batches = batches(&order, |&i| windows.get(i).map_or(0, Window::tokens), self.batch_size);
         let write = |numbers: &&[usize]| {
-            let batch: Vec<&Window> = numbers.iter().filter_map(|&i| cut.get(i)).collect();
+            let batch: Vec<&Window> = numbers.iter().filter_map(|&i| windows.get(i)).collect();
             self.write(&batch)
         };
+        // Each thread labels a batch of its own: threads that share a batch wait for each other at every operation. No more
+        // batches run at once than there are threads, because a waiting thread would start another and hold its memory.
         let mut written: Vec<Vec<Piece>> = Vec::with_capacity(batches.len());
         for at_once in batches.chunks(rayon::current_num_threads().max(1)) {
             written.extend(at_once.par_iter().with_max_len(1).map(write).collect::<Result<Vec<_>>>()?);
         }
-        let mut pieces = vec![Piece::default(); cut.len()];
+        let mut pieces = vec![Piece::default(); windows.len()];
         for (&number, piece) in batches.into_iter().flatten().zip(written.into_iter().flatten()) {
             if let Some(slot) = pieces.get_mut(number) {
                 *slot = piece;
             }
         }
-        let mut windows = cut.iter().map(|window| (window.sentence, window.words.clone())).zip(pieces).peekable();
-        let joined = sentences.iter().enumerate().map(|(number, sentence)| {
-            let (mut ranges, mut pieces) = (Vec::new(), Vec::new());
-            while let Some(((_, range), piece)) = windows.next_if(|((sentence, _), _)| *sentence == number) {
-                ranges.push(range);
-                pieces.push(piece);
-            }
-            join(&ranges, &pieces, sentence.as_ref().len())
-        });
-        Ok(joined.collect())
+        Ok(pieces)
     }
 
     /// The windows of one sentence: one, unless it is too long.
@@ -159,14 +166,15 @@ impl<'a> Labeller<'a> {
         windows(&lengths, limits).into_iter().map(|range| Ok(window(range)?.1)).collect()
     }
 
-    /// What one window holds: no more than the model was trained to read and to write, since nothing taught it what comes
-    /// behind. A source is closed by a sentinel and `</s>`; so is a target, where each tag has a sentinel and a token at
-    /// least; the last sentinel closes.
+    /// The most that one window holds: no more than the model was trained to read and to write.
+    ///
+    /// A source ends with a sentinel and `</s>`. So does a target, in which each tag takes a sentinel and at least one token.
+    /// The last sentinel of the vocabulary can only close a target.
     fn limits(&self) -> Result<Limits> {
-        let options = self.corpus.encode_options();
+        let options = &self.task.encoding;
         let tokens = options.max_source_length.saturating_sub(self.tokenizer.pieces(&options.prefix)?.len() + 2);
         let trained = options.max_target_length.saturating_sub(2) / 2;
-        let words = trained.min(self.tokenizer.sentinels().len() - 1).max(1);
+        let words = trained.min(self.tokenizer.sentinels().len().saturating_sub(1)).max(1);
         Ok(Limits { tokens, words })
     }
 
@@ -174,12 +182,12 @@ impl<'a> Labeller<'a> {
         let active = self.model.active(&self.weights)?;
         let words: Vec<usize> = batch.iter().map(|window| window.words.len()).collect();
         match &self.method {
-            Method::Structured { decoder, tags, beams } => {
+            Method::Structured { decoder, beams } => {
                 let sources: Vec<&[u32]> = batch.iter().map(|window| window.pair.source.as_slice()).collect();
                 let encoded = self.t5.encode_packed(&sources, &active, &mut Ctx::eval())?;
                 let source = Source { t5: &self.t5, encoded: &encoded, active: &active };
                 let found = decoder.decode(&source, &words, *beams)?;
-                found.into_iter().map(|sequences| structured(sequences, tags)).collect()
+                found.into_iter().map(|sequences| structured(sequences, &self.task.tags)).collect()
             }
             Method::Free(generation) => {
                 let pairs: Vec<&Pair> = batch.iter().map(|window| &window.pair).collect();
@@ -194,11 +202,11 @@ impl<'a> Labeller<'a> {
         }
     }
 
-    /// What was written freely, cut or filled with `O` to as many tags as words.
+    /// The tags of a free output: extra ones are dropped, missing ones become `O`.
     fn free(&self, ids: &[u32], words: usize) -> Result<Piece> {
         let written = decode_tags(self.tokenizer, ids)?;
         let malformed = written.len() != words;
-        let mut tags: Vec<String> = written.iter().map(|word| self.corpus.words().tag(word).to_owned()).collect();
+        let mut tags: Vec<String> = written.iter().map(|word| self.task.words.tag(word).to_owned()).collect();
         tags.resize_with(words, || OUTSIDE.to_owned());
         Ok(Piece { sequences: vec![(tags, 0.)], confidences: Vec::new(), malformed })
     }
@@ -206,7 +214,9 @@ impl<'a> Labeller<'a> {
 
 fn structured(sequences: Vec<TagSequence>, tags: &[String]) -> Result<Piece> {
     let name = |tag: &usize| {
-        tags.get(*tag).cloned().ok_or_else(|| Error::Config(format!("tag {tag} was written, of {}", tags.len())))
+        let unknown =
+            || Error::Internal(format!("the decoder returned tag {tag}, but the task has {} tags", tags.len()));
+        tags.get(*tag).cloned().ok_or_else(unknown)
     };
     let confidences = sequences.first().map(|best| best.confidences.clone()).unwrap_or_default();
     let named = |s: &TagSequence| Ok((s.tags.iter().map(name).collect::<Result<_>>()?, s.score));

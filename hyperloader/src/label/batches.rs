@@ -1,12 +1,13 @@
 //! Which windows are labelled together.
 
-/// Tokens of source and target that a window of a full batch has at most, on average.
+/// The most tokens, of source and target, that the windows of a full batch have on average.
 const TOKENS: usize = 160;
-/// Windows of a batch at least, however long they are: a pass over fewer would take as long.
+/// The fewest windows of a batch, however long they are: a pass over fewer windows takes the same time.
 const FEWEST: usize = 8;
 
-/// Cuts windows of so many `tokens` each, of source and target, into successive batches of up to `most`: fewer where they are
-/// long, since keys and values of all of a batch's tokens are in memory at once.
+/// Cuts windows into successive batches of up to `most` windows. `tokens` counts a window's tokens, of source and target.
+///
+/// The keys and values of all tokens of a batch are in memory at once, so a batch of long windows has fewer of them.
 pub(super) fn batches<T>(windows: &[T], tokens: impl Fn(&T) -> usize, most: usize) -> Vec<&[T]> {
     let mut batches = Vec::new();
     let mut rest = windows;
@@ -17,9 +18,9 @@ pub(super) fn batches<T>(windows: &[T], tokens: impl Fn(&T) -> usize, most: usiz
             *i < FEWEST || sum <= TOKENS * most
         };
         let size = rest.iter().enumerate().take(most.max(1)).take_while(fits).count();
-        let (batch, behind) = rest.split_at_checked(size).unwrap_or((rest, &[]));
+        let (batch, others) = rest.split_at_checked(size).unwrap_or((rest, &[]));
         batches.push(batch);
-        rest = behind;
+        rest = others;
     }
     batches
 }

@@ -1,43 +1,57 @@
-//! What comes out of labelling a sentence.
+//! A labelled sentence.
 
 use std::ops::Range;
 
 use datasets::labels::restore;
 use serde::Serialize;
 
+use super::spans::{TaggedSpan, tagged_spans};
 use super::windows::owners;
+use crate::Result;
 
-/// One labelled sentence.
+/// A labelled sentence.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Labelled {
-    /// One BIO tag for each word.
+pub struct TaggedSentence {
+    /// The words.
+    pub tokens: Vec<String>,
+    /// One BIO tag per word.
     pub tags: Vec<String>,
-    /// The probability of each word's tag among the task's tags, given the tags before it; empty with free decoding.
+    /// The probability of each word's tag among the task's tags, given the tags before it. Empty with free decoding.
     pub confidences: Vec<f32>,
-    /// The best sequences, best first, the first of them with the tags above; empty with free decoding.
+    /// The best sequences, best first; the first one has the tags above. Empty with free decoding.
     pub n_best: Vec<Alternative>,
     /// Whether the sentence was too long for the model and was labelled in overlapping windows.
     pub windowed: bool,
-    /// With free decoding, whether the model wrote another number of tags than there are words: missing ones are `O`,
-    /// others dropped.
+    /// With free decoding: whether the number of tags that the model wrote differs from the number of words. Missing tags
+    /// became `O`, extra tags were dropped.
     pub malformed: bool,
+}
+
+impl TaggedSentence {
+    /// The spans that the tags mark, from left to right.
+    ///
+    /// # Errors
+    /// If a tag is not a BIO tag; a labeller writes no such tag.
+    pub fn spans(&self) -> Result<Vec<TaggedSpan>> {
+        tagged_spans(&self.tokens, &self.tags)
+    }
 }
 
 /// One sequence of tags for a sentence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alternative {
-    /// One BIO tag for each word.
+    /// One BIO tag per word.
     pub tags: Vec<String>,
     /// The sum of the logarithms of the tags' probabilities.
     pub score: f64,
 }
 
-/// What was written for one window: simplified tags.
+/// The simplified tags that the model wrote for one window.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Piece {
-    /// The best sequence and others, each with its score.
+    /// The sequences with their scores, best first.
     pub(super) sequences: Vec<(Vec<String>, f64)>,
-    /// Of the best sequence; empty with free decoding.
+    /// Those of the best sequence; empty with free decoding.
     pub(super) confidences: Vec<f32>,
     pub(super) malformed: bool,
 }
@@ -48,18 +62,20 @@ impl Piece {
     }
 }
 
-/// The sentence of `words` words whose windows were labelled with `pieces`.
+/// The sentence of `tokens` whose windows were labelled with `pieces`.
 ///
-/// A sentence in one window keeps all its sequences. Of several windows each word takes its best tag from the one where it
-/// is farthest from an edge; that is the only sequence, and its score counts each word once.
-pub(super) fn join(windows: &[Range<usize>], pieces: &[Piece], words: usize) -> Labelled {
+/// A sentence in one window keeps all its sequences. With several windows, each word takes its best tag from the window in
+/// which it is farthest from an edge. That is the only sequence, and its score counts each word once.
+pub(super) fn join(tokens: Vec<String>, windows: &[Range<usize>], pieces: &[Piece]) -> TaggedSentence {
+    let words = tokens.len();
     let malformed = pieces.iter().any(|piece| piece.malformed);
     if let [piece] = pieces {
         let confidences = piece.confidences.clone();
         let all = |(tags, score): &(Vec<String>, f64)| Alternative { tags: restore(tags), score: *score };
         let n_best: Vec<Alternative> = piece.sequences.iter().map(all).collect();
         let tags = n_best.first().map(|best| best.tags.clone()).unwrap_or_default();
-        return Labelled { tags, n_best: keep(n_best, &confidences, words), confidences, windowed: false, malformed };
+        let n_best = keep(n_best, &confidences, words);
+        return TaggedSentence { tokens, tags, n_best, confidences, windowed: false, malformed };
     }
     let (mut tags, mut confidences) = (Vec::with_capacity(words), Vec::with_capacity(words));
     for (word, owner) in owners(windows, words).into_iter().enumerate() {
@@ -70,10 +86,10 @@ pub(super) fn join(windows: &[Range<usize>], pieces: &[Piece], words: usize) -> 
     let tags = restore(&tags);
     let score = confidences.iter().map(|p| f64::from(*p).ln()).sum();
     let n_best = keep(vec![Alternative { tags: tags.clone(), score }], &confidences, words);
-    Labelled { tags, confidences, n_best, windowed: true, malformed }
+    TaggedSentence { tokens, tags, confidences, n_best, windowed: true, malformed }
 }
 
-/// Free decoding has no scores that could be compared.
+/// Drops the sequences of free decoding, which has no scores to compare.
 fn keep(n_best: Vec<Alternative>, confidences: &[f32], words: usize) -> Vec<Alternative> {
     if confidences.len() == words { n_best } else { Vec::new() }
 }
@@ -90,7 +106,8 @@ mod tests {
     #[test]
     fn a_span_that_crosses_windows_goes_on() {
         let windows = [0..4, 2..6];
-        let joined = join(&windows, &[piece(&["O", "O", "city", "O"], 0.5), piece(&["date", "I", "I", "O"], 0.25)], 6);
+        let pieces = [piece(&["O", "O", "city", "O"], 0.5), piece(&["date", "I", "I", "O"], 0.25)];
+        let joined = join(vec!["word".to_owned(); 6], &windows, &pieces);
         assert_eq!(joined.tags, ["O", "O", "B-city", "I-city", "I-city", "O"]);
         assert_eq!(joined.confidences, [0.5, 0.5, 0.5, 0.25, 0.25, 0.25]);
         assert!(joined.windowed && joined.n_best.len() == 1);
