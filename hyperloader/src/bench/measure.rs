@@ -50,7 +50,7 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result
     let batch = random_batch(config, options, shape.vocab_size)?;
     let batch = TensorBatch::new(batch, shape.pad_token_id, device)?;
     let mut bench = Bench { config, model, store, optimizer, batch };
-    let mut steps = |numbers: Range<usize>| numbers.map(|step| bench.step(step as u64)).collect::<Result<()>>();
+    let mut steps = |mut numbers: Range<usize>| numbers.try_for_each(|step| bench.step(step as u64));
     steps(0..options.warmup)?;
     let (done, times) = timed(|| steps(options.warmup..options.warmup + options.steps.get()));
     done?;
