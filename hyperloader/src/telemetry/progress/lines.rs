@@ -13,51 +13,40 @@ pub(super) struct Lines {
     started: Instant,
     /// When the last line was written.
     written: Option<Instant>,
-    newest: Option<Newest>,
+    /// The line of the newest step, if it was not written.
+    pending: Option<String>,
+    step: usize,
     /// Tokens of this session.
     tokens: usize,
-}
-
-/// The newest step.
-#[derive(Clone, Copy)]
-struct Newest {
-    step: usize,
-    loss: f64,
-    /// Whether it is already on a line.
-    shown: bool,
 }
 
 impl Lines {
     /// The first step is written at once, later ones at least `options.line_every` apart.
     pub(super) fn new(output: Box<dyn Write + Send>, options: ProgressOptions) -> Self {
-        Self { output, options, started: Instant::now(), written: None, newest: None, tokens: 0 }
+        let step = options.done_steps;
+        Self { output, options, started: Instant::now(), written: None, pending: None, step, tokens: 0 }
     }
 
     pub(super) fn step(&mut self, step: usize, loss: f64, tokens: usize) {
+        self.step = step;
         self.tokens += tokens;
-        let shown = self.written.is_none_or(|written| written.elapsed() >= self.options.line_every);
-        let newest = Newest { step, loss, shown };
-        self.newest = Some(newest);
-        if shown {
+        self.pending = Some(self.line(loss, self.started.elapsed().as_secs_f64()));
+        if self.written.is_none_or(|written| written.elapsed() >= self.options.line_every) {
             self.written = Some(Instant::now());
-            self.write(&self.line(newest, self.started.elapsed().as_secs_f64()));
+            self.write_pending();
         }
     }
 
     /// Writes the last step, if it is on no line yet, and the time of the session.
     pub(super) fn finish(&mut self) {
-        let seconds = self.started.elapsed().as_secs_f64();
-        if let Some(newest) = self.newest.filter(|newest| !newest.shown) {
-            self.write(&self.line(newest, seconds));
-            self.newest = Some(Newest { shown: true, ..newest });
-        }
-        let step = self.newest.map_or(self.options.done_steps, |newest| newest.step);
-        self.write(&format_args!("finished at step {step} after {}", Span(seconds)));
+        self.write_pending();
+        let took = Span(self.started.elapsed().as_secs_f64());
+        self.write(&format!("finished at step {} after {took}", self.step));
     }
 
     /// `step 120/65536 (0.2 %)  loss 1.2340  5678 tokens/s  2h 13m left`.
-    fn line(&self, Newest { step, loss, .. }: Newest, seconds: f64) -> String {
-        let total = self.options.total_steps;
+    fn line(&self, loss: f64, seconds: f64) -> String {
+        let (step, total) = (self.step, self.options.total_steps);
         let percent = 100.0 * step as f64 / total.max(1) as f64;
         let line = format!("step {step}/{total} ({percent:.1} %)  loss {loss:.4}");
         let done = step.saturating_sub(self.options.done_steps) as f64;
@@ -68,7 +57,13 @@ impl Lines {
         format!("{line}  {:.0} tokens/s  {} left", self.tokens as f64 / seconds, Span(left))
     }
 
-    fn write(&mut self, line: &impl Display) {
+    fn write_pending(&mut self) {
+        if let Some(line) = self.pending.take() {
+            self.write(&line);
+        }
+    }
+
+    fn write(&mut self, line: &str) {
         // A closed stderr must not stop a training run: its results are in the files.
         let _ = writeln!(self.output, "{line}").and_then(|()| self.output.flush());
     }
@@ -153,7 +148,7 @@ mod tests {
     fn a_steady_run_shows_its_speed_and_what_is_left() {
         let mut steady = lines(100, 0);
         (1..=40).for_each(|step| steady.step(step, 1.5, 300));
-        let line = steady.line(steady.newest.unwrap(), 80.0);
+        let line = steady.line(1.5, 80.0);
         assert_eq!(line, "step 40/100 (40.0 %)  loss 1.5000  150 tokens/s  2m 00s left");
     }
 
@@ -161,7 +156,7 @@ mod tests {
     fn a_resumed_run_counts_only_its_own_steps() {
         let mut resumed = lines(1000, 900);
         resumed.step(901, 0.5, 10);
-        let line = resumed.line(resumed.newest.unwrap(), 1.0);
+        let line = resumed.line(0.5, 1.0);
         assert_eq!(line, "step 901/1000 (90.1 %)  loss 0.5000  10 tokens/s  1m 39s left");
     }
 
@@ -169,7 +164,7 @@ mod tests {
     fn no_speed_is_claimed_before_time_has_passed() {
         let mut fresh = lines(10, 0);
         fresh.step(1, 2.0, 5);
-        assert_eq!(fresh.line(fresh.newest.unwrap(), 0.0), "step 1/10 (10.0 %)  loss 2.0000");
+        assert_eq!(fresh.line(2.0, 0.0), "step 1/10 (10.0 %)  loss 2.0000");
     }
 
     #[test]
