@@ -17,7 +17,7 @@
 //! use hyperloader::optim::{AdamW, AdamWConfig};
 //! use peft_t5::{T5, Weights, preset, shift_right};
 //! use peft_adapter::BottleneckConfig;
-//! use peft_adapter::files::{ModelInfo, write_adapterhub};
+//! use peft_adapter::files::{AdapterHubOptions, BaseModel, write_adapterhub};
 //! use peft_kernels::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy};
 //! use peft_core::{
 //!     ActiveAdapters, AdapterCheckpoint, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks, nonzero,
@@ -46,15 +46,15 @@
 //!     let weights = generator.generate(&Condition::Task(0))?;
 //!     let (active, mut ctx) = (ActiveAdapters::new(&plan, &weights)?, Ctx::train(42, step));
 //!     let encoded = t5.encode(&ids, &mask, &active, &mut ctx)?;
-//!     let hidden = t5.decode(&shift_right(&labels, 0)?, &encoded, &mask, &active, &mut ctx)?;
+//!     let hidden = t5.decode(&shift_right(&labels, 0)?, &encoded, &active, &mut ctx)?;
 //!     let (hidden, output) = (hidden.flatten_to(1)?, t5.output_weight(&active)?);
-//!     let loss = smoothed_cross_entropy(&hidden, &output, &labels.flatten_all()?, &loss, ctx.kernels())?;
+//!     let loss = smoothed_cross_entropy([&hidden, &output, &labels.flatten_all()?], &loss, ctx.kernels())?;
 //!     optimizer.backward_step(&loss, 1e-3)?;
 //! }
 //!
 //! let folder = std::env::temp_dir().join(format!("hyperloader-doc-{}", std::process::id()));
 //! let adapter = AdapterCheckpoint { methods: methods(), weights: store.tensors() };
-//! write_adapterhub(&folder, &adapter, &t5.tensors()?, t5.sites(), &ModelInfo::default())?;
+//! write_adapterhub(&folder, &adapter, &BaseModel::new(t5.sites()), &AdapterHubOptions::default())?;
 //! assert!(folder.join("adapter.safetensors").is_file());
 //! # std::fs::remove_dir_all(&folder)?;
 //!

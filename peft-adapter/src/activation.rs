@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// A non-linearity between the two projections of an adapter.
 ///
-/// AdapterHub takes every name of `transformers`; not here are `prelu` and `xielu`, which have weights of their own.
+/// AdapterHub accepts every name of `transformers`. `prelu` and `xielu` are not supported, because they have weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NonLinearity {
@@ -75,7 +75,7 @@ impl NonLinearity {
 }
 
 impl NonLinearity {
-    /// The same as operations take it in; `None` where they know no such function.
+    /// The same function for fused operations; `None` where they do not have it.
     pub(crate) fn fused(self) -> Option<ops::Activation> {
         match self {
             Self::Relu => Some(ops::Activation::Relu),

@@ -1,4 +1,4 @@
-//! What surrounds the two projections of an adapter: what they read, layer norms, scale, gate and residual sums.
+//! Everything of an adapter except its two projections: their input, layer norms, scale, gate and residual sums.
 
 use candle_core::Tensor;
 use candle_nn::Init;
@@ -11,7 +11,7 @@ use crate::gate::gate;
 /// The standard deviation of weights at the start, static and (for the heads) generated.
 pub(crate) const INIT_STD: f64 = 0.01;
 
-/// The fields of an adapter that do not concern its projections; [`crate::BottleneckConfig`] says what each does.
+/// The fields of an adapter that do not concern its projections; [`crate::BottleneckConfig`] documents each of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Frame {
     pub(crate) is_parallel: bool,
@@ -27,13 +27,13 @@ pub(crate) struct Frame {
     pub(crate) dropout: f64,
 }
 
-/// A weight of an adapter, whose head (if it is generated) begins normal, without a bias at the start.
+/// A weight of an adapter, whose head (if it is generated) starts normal with a bias of zero.
 pub(crate) fn spec(name: &'static str, dims: &[usize], init: Init) -> ParamSpec {
     ParamSpec::new(name, dims, init).with_head(normal(INIT_STD), Some(ZERO))
 }
 
 impl Frame {
-    /// The weights of the frame, behind those of the projections; `dim` is the width of the hidden state.
+    /// The weights of the frame, which follow those of the projections; `dim` is the width of the hidden state.
     pub(crate) fn params(&self, dim: usize) -> Vec<ParamSpec> {
         let mut params = Vec::new();
         if self.ln_before {
@@ -51,7 +51,7 @@ impl Frame {
         params
     }
 
-    /// What the site hands on, given `weights` of the frame and the projections between its layer norms.
+    /// The output of the site, given the frame's `weights` and the projections between its layer norms.
     pub(crate) fn apply(
         &self,
         call: &SiteCall<'_>,
@@ -84,23 +84,23 @@ impl Frame {
         Ok(z?)
     }
 
-    /// Whether the adapter is `y + LN_after(P(y))` and no more, so that one operation computes it.
+    /// Whether the adapter is exactly `y + LN_after(P(y))`, so that one operation computes it.
     pub(crate) fn is_simple(&self) -> bool {
         let reads_output = !self.is_parallel && !self.original_ln_before && self.original_ln_after;
-        let norms_behind = !self.ln_before && !self.adapter_residual_before_ln;
-        reads_output && norms_behind && !self.use_gating && self.scaling == 1. && self.dropout == 0.
+        let one_norm = !self.ln_before && !self.adapter_residual_before_ln;
+        reads_output && one_norm && !self.use_gating && self.scaling == 1. && self.dropout == 0.
     }
 
-    /// The layer norm behind the projections of a simple adapter, from the frame's weights.
+    /// The layer norm after the projections of a simple adapter, from the frame's weights.
     ///
     /// # Errors
-    /// If these are not the two of that norm.
-    pub(crate) fn norm_behind<'a>(&self, weights: &'a [Tensor]) -> Result<Option<ops::BottleneckNorm<'a>>> {
+    /// If these are not the two weights of that norm.
+    pub(crate) fn norm_after<'a>(&self, weights: &'a [Tensor]) -> Result<Option<ops::LayerNorm<'a>>> {
         if !self.ln_after {
             return Ok(None);
         }
         let [gamma, beta] = peft_core::take(weights)?;
-        Ok(Some(ops::BottleneckNorm { gamma, beta, eps: self.layer_norm_eps }))
+        Ok(Some(ops::LayerNorm { gamma, beta, eps: self.layer_norm_eps }))
     }
 
     /// What the down projection reads.
@@ -113,7 +113,7 @@ impl Frame {
     }
 
     /// How many times the residual stream is part of the residual around the projections, and how many times it must be
-    /// added behind the adapter, where the backbone is going to add it once more.
+    /// added after the adapter, given that the backbone adds it once more.
     fn residual(&self) -> (i8, i8) {
         let around = !self.is_parallel && self.original_ln_before && !self.residual_before_ln;
         (i8::from(around), i8::from(self.original_ln_after) - 1)
@@ -121,13 +121,16 @@ impl Frame {
 
     fn norm(&self, x: &Tensor, weights: Option<&[Tensor; 2]>, ctx: &Ctx) -> Result<Tensor> {
         match weights {
-            Some([gamma, beta]) => Ok(ops::layer_norm(x, gamma, beta, self.layer_norm_eps, ctx.kernels())?),
+            Some([gamma, beta]) => {
+                let norm = ops::LayerNorm { gamma, beta, eps: self.layer_norm_eps };
+                Ok(ops::layer_norm(x, &norm, ctx.kernels())?)
+            }
             None => Ok(x.clone()),
         }
     }
 }
 
-/// Two weights from the front of `weights`, if the frame has them.
+/// Takes the first two of `weights`, if the frame has them.
 fn pair<'a>(weights: &mut &'a [Tensor], on: bool) -> Option<&'a [Tensor; 2]> {
     let (first, rest) = weights.split_first_chunk().filter(|_| on)?;
     *weights = rest;

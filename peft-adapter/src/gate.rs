@@ -1,11 +1,11 @@
-//! One number a sentence that opens or closes an adapter.
+//! A gate: one number for each sentence, which scales what an adapter adds.
 
 use candle_core::Tensor;
 use candle_nn::ops::sigmoid;
 use peft_core::{Ctx, Result, rows};
 use peft_kernels as ops;
 
-/// How far a gate is open for each row: `mean over positions of sigmoid(x wᵀ + b)`, `[batch, 1, 1]`, for
+/// The gate of each row: `mean over positions of sigmoid(x wᵀ + b)`, `[batch, 1, 1]`, for
 /// `x [batch, length, d]`, `w [1, d]` and `b [1]` (UniPELT: Mao et al. 2022, arXiv 2110.07577, section 3.2).
 ///
 /// # Errors

@@ -1,14 +1,14 @@
-//! `leave_out`: layers that a method leaves alone.
+//! `leave_out`: layers where a method does not act.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use peft_core::{Site, Sites, Stack};
 use serde::{Deserialize, Serialize};
 
-/// Layers that a method leaves alone, by stack: `{"encoder": [0], "decoder": [2, 3]}`.
+/// Layers where a method does not act, by stack: `{"encoder": [0], "decoder": [2, 3]}`.
 ///
-/// AdapterHub writes one list that counts through both stacks, the encoder's layers first; [`LeaveOut::from_numbers`] and
-/// [`LeaveOut::numbers`] translate, given how many layers the encoder has.
+/// AdapterHub writes one list of numbers for both stacks: the decoder's layers follow the encoder's.
+/// [`LeaveOut::from_numbers`] and [`LeaveOut::numbers`] convert.
 ///
 /// ```
 /// use peft_adapter::LeaveOut;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// // The toy backbone is a decoder of three layers.
 /// let sites = toy_sites(3, 4);
-/// let left = LeaveOut::new([(Stack::Decoder, 1)]);
+/// let left = LeaveOut::from([(Stack::Decoder, 1)]);
 /// assert_eq!(left.numbers(&sites), [1]);
 /// assert_eq!(LeaveOut::from_numbers(&[1], &sites), left);
 /// ```
@@ -35,7 +35,7 @@ impl LeaveOut {
         left
     }
 
-    /// The layers with these numbers, where the decoder's count on from the encoder's.
+    /// The layers with these numbers. The decoder's numbers follow the encoder's.
     pub fn from_numbers(numbers: &[usize], sites: &Sites) -> Self {
         let first = encoder_layers(sites);
         Self::new(numbers.iter().map(|&number| match number.checked_sub(first) {
@@ -44,21 +44,27 @@ impl LeaveOut {
         }))
     }
 
-    /// The layers' numbers, where the decoder's count on from the encoder's.
+    /// The layers' numbers. The decoder's follow the encoder's.
     pub fn numbers(&self, sites: &Sites) -> Vec<usize> {
         let first = encoder_layers(sites);
         let of = |stack: Stack| self.0.get(&stack).into_iter().flatten();
         of(Stack::Encoder).copied().chain(of(Stack::Decoder).map(|layer| first + layer)).collect()
     }
 
-    /// Whether the layer of `site` is left alone.
+    /// Whether the layer of `site` is left out.
     pub fn contains(&self, site: &Site) -> bool {
         self.0.get(&site.stack).is_some_and(|layers| layers.contains(&site.layer))
     }
 
-    /// Whether no layer is left alone.
+    /// Whether no layer is left out.
     pub fn is_empty(&self) -> bool {
         self.0.values().all(BTreeSet::is_empty)
+    }
+}
+
+impl<const N: usize> From<[(Stack, usize); N]> for LeaveOut {
+    fn from(layers: [(Stack, usize); N]) -> Self {
+        Self::new(layers)
     }
 }
 
@@ -79,9 +85,10 @@ fn layers_of(stack: Stack, sites: &Sites) -> usize {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use peft_core::SiteRole;
     use peft_core::toy::toy_sites;
 
-    /// Two layers of an encoder in front of three of a decoder.
+    /// Two layers of an encoder, then three of a decoder.
     fn sites() -> Sites {
         let mut sites = Sites::default();
         for site in &toy_sites(2, 4) {
@@ -99,7 +106,7 @@ mod tests {
         assert_eq!(left, LeaveOut::new([(Stack::Encoder, 1), (Stack::Decoder, 0), (Stack::Decoder, 2)]));
         assert_eq!(left.numbers(&sites()), [1, 2, 4]);
         let layers: Vec<_> =
-            sites().iter().filter(|s| s.role.as_str() == "ffn" && left.contains(s)).map(|s| s.layer).collect();
+            sites().iter().filter(|s| s.role == SiteRole::FEED_FORWARD && left.contains(s)).map(|s| s.layer).collect();
         assert_eq!(layers, [1, 0, 2]);
     }
 

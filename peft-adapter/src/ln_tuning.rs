@@ -1,31 +1,43 @@
-//! Layer-norm tuning: the scales of the backbone's norms, and nothing else.
+//! Layer-norm tuning: only the scales of the backbone's norms are trained.
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
 use peft_core::{
-    Ctx, Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules, rows, take,
+    Ctx, Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules, rows, setters, take,
 };
 use serde::{Deserialize, Serialize};
 
 /// Layer-norm tuning (Zhao et al. 2024, *Tuning LayerNorm in Attention*, arXiv 2312.11420).
 ///
-/// `x̂ ⊙ (w + δ)` at a norm `x̂ ⊙ w`, with `w, δ: [d]`. `δ` begins at zero: the model begins as it was. It folds into `w`.
-/// (Hugging Face `peft` keeps the whole of `w + δ` in its files.)
+/// `x̂ ⊙ (w + δ)` at a norm `x̂ ⊙ w`, with `w, δ: [d]`. `δ` is zero at the start, so the model computes what it did before. It can be merged into
+/// `w`. (The files of Hugging Face `peft` hold `w + δ`.)
 ///
 /// ```
 /// use peft_adapter::LnTuningConfig;
-/// use peft_core::TargetModules;
 ///
-/// // Only the norms behind the last layers.
-/// let config = LnTuningConfig { target_modules: Some(TargetModules::suffixes(["final_layer_norm"])) };
+/// // Only the norms after the last layers.
+/// let config = LnTuningConfig::new().target_modules(["final_layer_norm"]);
 /// ```
 ///
 /// The field's name is that of Hugging Face `peft`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LnTuningConfig {
-    /// The norms to change. Default: all.
+    /// The norms that are trained. Default: all.
     pub target_modules: Option<TargetModules>,
+}
+
+impl LnTuningConfig {
+    /// Trains all norms.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+setters! {
+    LnTuningConfig {
+        target_modules => target_modules: TargetModules,
+    }
 }
 
 #[typetag::serde(name = "LN_TUNING")]
@@ -37,7 +49,7 @@ impl PeftConfig for LnTuningConfig {
             (_, Some(true)) => Err(Error::InvalidConfig {
                 kind: "LN_TUNING".to_owned(),
                 field: "target_modules",
-                reason: format!("names {}, which is no norm", site.path),
+                reason: format!("names {}, which is not a norm", site.path),
             }),
             _ => Ok(None),
         }
@@ -79,7 +91,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use candle_core::Device;
-    use peft_core::{ActiveAdapters, AdapterWeights, Plan, SiteRole, Sites, Stack};
+    use peft_core::{ActiveAdapters, AdapterWeights, Plan, SiteInput, SiteRole, Sites, Stack};
 
     fn sites() -> Sites {
         let mut sites = Sites::default();
@@ -108,21 +120,22 @@ mod tests {
         assert_eq!(paths(&plan(None).unwrap()), ["decoder.block.0.layer_norm", "decoder.final_layer_norm"]);
         assert_eq!(paths(&plan(Some("final_layer_norm")).unwrap()), ["decoder.final_layer_norm"]);
         let message = plan(Some("q")).unwrap_err().to_string();
-        assert_eq!(message, "LN_TUNING: target_modules names decoder.block.0.q, which is no norm");
+        assert_eq!(message, "LN_TUNING: target_modules names decoder.block.0.q, which is not a norm");
     }
 
     #[test]
-    fn the_scale_grows_by_delta_for_each_row_and_folds() {
+    fn the_scale_grows_by_delta_for_each_row_and_merges() {
         let plan = plan(Some("final_layer_norm")).unwrap();
         let norm = sites().find("decoder.final_layer_norm").unwrap();
         let tensor = |v: &[f32], dims: &[usize]| Tensor::new(v, &Device::Cpu).unwrap().reshape(dims).unwrap();
-        let (normalised, w) = (tensor(&[1., -2., 0.5, 3.], &[2, 1, 2]), tensor(&[10., 20.], &[2]));
-        let output = normalised.broadcast_mul(&w).unwrap();
+        let (normalized, w) = (tensor(&[1., -2., 0.5, 3.], &[2, 1, 2]), tensor(&[10., 20.], &[2]));
+        let output = normalized.broadcast_mul(&w).unwrap();
         let run = |delta: Tensor| {
             let weights = AdapterWeights::new(vec![vec![delta]]);
             let active = ActiveAdapters::new(&plan, &weights).unwrap();
-            let out = active.apply(norm, &normalised, Some(&w), output.clone(), &mut Ctx::eval()).unwrap();
-            let folded = active.fold(norm, &w).unwrap().map(|w| w.to_vec1::<f32>().unwrap());
+            let out =
+                active.apply(norm, SiteInput::new(&normalized, output.clone()).base(&w), &mut Ctx::eval()).unwrap();
+            let folded = active.merge(norm, &w).unwrap().weight().map(|w| w.to_vec1::<f32>().unwrap());
             (out.flatten_all().unwrap().to_vec1::<f32>().unwrap(), folded)
         };
         assert_eq!(run(tensor(&[1., -4.], &[2])), (vec![11., -32., 5.5, 48.], Some(vec![11., 16.])));

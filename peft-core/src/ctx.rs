@@ -1,4 +1,4 @@
-//! What a forward pass carries beside its tensors: mode, random numbers, choice of kernels.
+//! The context of a forward pass: mode, random numbers, choice of kernels.
 
 use candle_core::Tensor;
 
@@ -12,10 +12,11 @@ enum Mode {
     Train { seed: u64 },
 }
 
-/// The context of one forward pass. It is an argument, never a global: two passes with equal contexts give equal bytes.
+/// The context of one forward pass. It is always an argument, never global state: two passes with equal contexts give equal
+/// bytes.
 ///
-/// Each call of [`dropout`](Self::dropout) takes the next stream of random numbers, so the masks depend on the seed and
-/// on the order of the calls alone.
+/// Each dropout in training takes the next stream of random numbers, so the masks depend only on the seed and on the order
+/// of the calls.
 #[derive(Debug, Clone)]
 pub struct Ctx {
     mode: Mode,
@@ -29,7 +30,7 @@ impl Ctx {
         Self { mode: Mode::Eval, kernels: Kernels::default(), next_stream: 0 }
     }
 
-    /// Training, with random numbers that depend on the run's `seed` and on the number of this forward pass.
+    /// Training. Random numbers depend on the run's `seed` and on `pass`, the number of this forward pass.
     pub fn train(seed: u64, pass: u64) -> Self {
         Self { mode: Mode::Train { seed: rng::Stream::new(seed, pass).bits(0) }, ..Self::eval() }
     }
@@ -50,7 +51,7 @@ impl Ctx {
         self.kernels
     }
 
-    /// The key of the next dropout of probability `p`, or `None` where nothing is dropped.
+    /// The key of the next dropout with probability `p`, or `None` if nothing is dropped.
     pub fn dropout_key(&mut self, p: f64) -> Option<DropoutKey> {
         let Mode::Train { seed } = self.mode else {
             return None;
@@ -66,7 +67,7 @@ impl Ctx {
     /// Inverted dropout: in training each element is zero with probability `p`, otherwise divided by `1 - p`.
     ///
     /// # Errors
-    /// If `p` lies outside `[0, 1)`.
+    /// If `p` is outside `[0, 1)`.
     pub fn dropout(&mut self, x: &Tensor, p: f64) -> Result<Tensor> {
         match self.dropout_key(p) {
             Some(key) => Ok(ops::dropout(x, key, self.kernels)?),

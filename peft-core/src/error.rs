@@ -1,9 +1,9 @@
-//! The one error type of this crate.
+//! The error type of this crate.
 
 /// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong between a configuration and a forward pass, with the offender in the message.
+/// What can go wrong between a configuration and a forward pass. Every message names what caused it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -49,13 +49,13 @@ pub enum Error {
         /// Their full names.
         keys: Vec<String>,
     },
-    /// Weights were given that the model has no place for.
+    /// Weights were given that the model does not use.
     #[error("unknown weights: {}; the model was built from another configuration", list(keys))]
     UnknownKeys {
         /// Their full names.
         keys: Vec<String>,
     },
-    /// A task that the generator was not built with.
+    /// A task that the generator does not know.
     #[error("unknown task {task:?}; known: {}", list(known))]
     UnknownTask {
         /// The name or the number that was asked for.
@@ -71,7 +71,7 @@ pub enum Error {
         /// What was expected, and what was found.
         reason: String,
     },
-    /// A plan, a weights and a backbone that do not belong together.
+    /// A plan, weights and a backbone that do not fit each other.
     #[error("{0}")]
     Mismatch(String),
     /// A tensor operation failed.

@@ -1,82 +1,83 @@
-//! The traits that keep three questions of parameter-efficient fine-tuning apart.
+//! Parameter-efficient fine-tuning (PEFT) on candle, with any method on any backbone.
+//!
+//! Fine-tuning trains all weights of a model (the *backbone*). A PEFT method, such as LoRA, freezes them and trains a few new
+//! weights that act at certain places. This crate holds the traits and types that methods, backbones and sources of weights
+//! share. The methods themselves are in `peft-lora` and `peft-adapter`.
+//!
+//! Three questions are kept apart:
 //!
 //! 1. **Where** can something be inserted? A backbone names its [`Sites`].
-//! 2. **What** happens there? A method, a [`PeftConfig`] and its [`PeftModule`]s, says which weights it needs at a site
-//!    and how they act. It holds no tensors.
-//! 3. **Whence** come the weights? A [`WeightGenerator`]: plain variables ([`StaticConfig`]), a hypernetwork, or a file.
+//! 2. **What** happens there? A method (a [`PeftConfig`] and its [`PeftModule`]s) says which weights it needs at a site and
+//!    how they act. It holds no tensors.
+//! 3. **Where do the weights come from?** A [`WeightGenerator`] makes them: plain variables ([`StaticConfig`]), a
+//!    hypernetwork (`peft-hyper`), or your own.
 //!
-//! A [`Plan`] resolves methods against sites once. A generator turns a [`Condition`] (a task) into a [`AdapterWeights`] in the
-//! order of the plan. The two together are [`ActiveAdapters`], which is what a forward pass receives. Because the three sides meet
-//! only in [`ParamSpec`]s, every method works with every generator on every backbone:
+//! The three sides only share [`ParamSpec`]s, the names and shapes of weights. Therefore every method works with every
+//! generator on every backbone. A [`Plan`] decides once which method acts at which site. A generator turns a [`Condition`]
+//! (a task) into [`AdapterWeights`] for the plan. Plan and weights together are [`ActiveAdapters`], which a forward pass takes:
 //!
 //! ```
-//! use candle_core::{Device, Tensor};
+//! use candle_core::{DType, Device, Tensor};
+//! use peft_core::prelude::*;
 //! use peft_core::toy::{Scale, toy_sites};
-//! use peft_core::{ActiveAdapters, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, TargetModules, Tasks};
 //!
-//! // Where: a backbone's sites. What: a method. Whence: plain variables.
+//! // Where: the sites of a backbone. What: a method. Where the weights come from: plain variables.
 //! let sites = toy_sites(1, 4);
-//! let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale { target_modules: TargetModules::AllLinear })];
+//! let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale::new(["q", "v"]))];
 //! let plan = Plan::resolve(&sites, &methods)?;
 //! let store = ParamStore::new(0, &Device::Cpu);
-//! let generator = StaticConfig::default().build(&plan, &Tasks::new(["ner"]), store.var_builder())?;
+//! let generator = StaticConfig::new().build(&plan, &Tasks::new(["ner"]), store.var_builder())?;
 //!
-//! // One forward pass at the first site, as a backbone makes it.
+//! // One forward pass at the first site, as a backbone does it.
 //! let weights = generator.generate(&Condition::Task(0))?;
 //! let active = ActiveAdapters::new(&plan, &weights)?;
-//! let q = sites.find("layers.0.q").ok_or_else(|| peft_core::Error::Mismatch("no such site".into()))?;
-//! let y = Tensor::ones((1, 2, 4), candle_core::DType::F32, &Device::Cpu)?;
-//! let out = active.apply(q, &y, None, y.clone(), &mut Ctx::eval())?;
+//! let q = sites.find("layers.0.q").ok_or("no such site")?;
+//! let y = Tensor::ones((1, 2, 4), DType::F32, &Device::Cpu)?;
+//! let out = active.apply(q, SiteInput::new(&y, y.clone()), &mut Ctx::eval())?;
 //! assert_eq!(out.to_vec3::<f32>()?, y.to_vec3::<f32>()?); // a scale of one changes nothing
-//! # Ok::<(), peft_core::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`PeftModel`] puts a backbone, methods and a generator together, so that training takes a few lines. A model that implements
+//! [`Backbone`](model::Backbone) can be used with it.
+//!
+//! To write a method, implement [`PeftConfig`] and [`PeftModule`]; to write a source of weights, [`GeneratorConfig`] and
+//! [`WeightGenerator`]. The feature `conformance` has the checks that every method should pass.
 
 #![forbid(unsafe_code)]
 
+pub mod active;
+pub mod adapters;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod generators;
+pub mod methods;
+pub mod model;
+pub mod near;
+pub mod plan;
+pub mod prelude;
 pub mod rng;
 pub mod rows;
+pub mod sites;
 #[cfg(feature = "toy")]
 pub mod toy;
+pub mod weights;
 
-mod active;
-mod adapter;
-mod adapters;
-mod as_any;
+mod config;
 mod ctx;
 mod error;
-mod generator;
-mod method;
-mod plan;
-mod site;
-mod spec;
-mod static_weights;
-mod store;
-mod target;
-mod weights;
 
-pub use active::{ActiveAdapters, Merge};
-pub use adapter::AdapterCheckpoint;
-pub use adapters::{Adapters, BASE, TrainableParameters};
-pub use as_any::AsAny;
-pub use ctx::Ctx;
+pub use adapters::{BASE, TrainableParameters};
+pub use config::nonzero;
 pub use error::{Error, Result};
-pub use generator::{Condition, GeneratorConfig, Tasks, WeightGenerator, generate_rows};
-pub use method::{LowRankBranch, PeftConfig, PeftModule, SiteCall, take};
-pub use plan::{Plan, TargetedModule};
-pub use site::{PrefixPlacement, Site, SiteId, SiteKind, SiteRole, Sites, Stack};
-pub use spec::{HeadInit, KAIMING_UNIFORM, ParamSpec, Scope, normal};
-pub use static_weights::{PEFT_PREFIX, StaticConfig};
-pub use store::{ParamStore, initial};
-pub use target::TargetModules;
-pub use weights::AdapterWeights;
+pub use generators::{PEFT_PREFIX, generate_rows};
+pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};
+pub use model::{DEFAULT_ADAPTER, DEFAULT_TASK, IntoCondition, PeftModelBuilder, PeftParts};
+pub use prelude::*;
+pub use sites::{KeyValuePrefix, PrefixPlacement};
+pub use weights::initial;
 
-/// `n` as a [`NonZeroUsize`](std::num::NonZeroUsize), for the defaults of configurations; 1 for 0.
-pub const fn nonzero(n: usize) -> std::num::NonZeroUsize {
-    match std::num::NonZeroUsize::new(n) {
-        Some(n) => n,
-        None => std::num::NonZeroUsize::MIN,
-    }
-}
+/// The programs of the README are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,7 +1,8 @@
-//! Sites × configurations, resolved once.
+//! Which method acts at which site.
 
 use std::collections::HashMap;
 
+use crate::near::likeness;
 use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteId, Sites};
 
 /// One method at one site.
@@ -9,7 +10,7 @@ use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteI
 pub struct TargetedModule {
     /// The site.
     pub site: Site,
-    /// The number of the configuration that wanted it.
+    /// The index of the configuration that asked for it.
     pub method: usize,
     /// The name of the method's configuration, for messages.
     pub peft_type: &'static str,
@@ -20,8 +21,8 @@ pub struct TargetedModule {
 }
 
 impl TargetedModule {
-    /// The full name of one of its weights: the site's path, a dot, the weight's name; the latter alone where sites share
-    /// the weight.
+    /// The full name of one of its weights: the site's path, a dot and the weight's name. If sites share the weight, its name
+    /// alone.
     pub fn key(&self, param: &ParamSpec) -> String {
         match param.scope {
             Scope::Site => format!("{}.{}", self.site.path, param.name),
@@ -34,42 +35,42 @@ impl TargetedModule {
 ///
 /// ```
 /// use peft_core::toy::{Scale, toy_sites};
-/// use peft_core::{PeftConfig, Plan, TargetModules};
+/// use peft_core::{PeftConfig, Plan};
 ///
-/// let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale { target_modules: TargetModules::suffixes(["v"]) })];
+/// let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(Scale::new(["v"]))];
 /// let plan = Plan::resolve(&toy_sites(2, 8), &methods)?;
 /// assert_eq!(plan.targets().len(), 2); // one `v` in each of two layers
 /// # Ok::<(), peft_core::Error>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Plan {
-    entries: Vec<TargetedModule>,
+    targets: Vec<TargetedModule>,
     by_site: Vec<Vec<usize>>,
     sites: Sites,
 }
 
 impl Plan {
-    /// Asks every configuration about every site.
+    /// Asks every configuration about every site, once.
     ///
     /// # Errors
-    /// [`Error::NoSiteMatched`] for a configuration without any site, [`Error::DuplicateKey`] where two methods claim one
-    /// weight, and whatever a configuration refuses.
+    /// [`Error::NoSiteMatched`] for a configuration that matches no site, [`Error::DuplicateKey`] if two methods claim one
+    /// weight, and the configurations' own errors.
     pub fn resolve(sites: &Sites, methods: &[Box<dyn PeftConfig>]) -> Result<Self> {
-        let mut plan = Self { entries: Vec::new(), by_site: vec![Vec::new(); sites.len()], sites: sites.clone() };
+        let mut plan = Self { targets: Vec::new(), by_site: vec![Vec::new(); sites.len()], sites: sites.clone() };
         let mut matched = vec![false; methods.len()];
-        for (site, entries_here) in sites.iter().zip(&mut plan.by_site) {
+        for (site, here) in sites.iter().zip(&mut plan.by_site) {
             for (number, (method, matched)) in methods.iter().zip(&mut matched).enumerate() {
                 if let Some(module) = method.module(site)? {
                     *matched = true;
-                    entries_here.push(plan.entries.len());
+                    here.push(plan.targets.len());
                     let params = module.params();
                     let peft_type = method.typetag_name();
-                    plan.entries.push(TargetedModule { site: site.clone(), method: number, peft_type, module, params });
+                    plan.targets.push(TargetedModule { site: site.clone(), method: number, peft_type, module, params });
                 }
             }
         }
         for (method, matched) in methods.iter().zip(matched) {
-            // A method may act at other sites too, such as modules to save; what it names must be there all the same.
+            // A method may act at other sites too, such as modules to save. The modules that it names must still exist.
             let named = method.target_modules().is_none_or(|targets| sites.iter().any(|site| targets.matches(site)));
             if matched && named {
                 continue;
@@ -80,12 +81,12 @@ impl Plan {
         Ok(plan)
     }
 
-    /// All entries.
+    /// All targets, in order.
     pub fn targets(&self) -> &[TargetedModule] {
-        &self.entries
+        &self.targets
     }
 
-    /// The numbers of the entries at `site`.
+    /// The indices of the targets at `site`.
     pub fn at(&self, site: SiteId) -> &[usize] {
         self.by_site.get(site.index()).map_or(&[], Vec::as_slice)
     }
@@ -97,13 +98,13 @@ impl Plan {
 
     /// The number of elements of all weights, each counted once.
     pub fn num_parameters(&self) -> usize {
-        let weights = self.entries.iter().flat_map(|e| e.params.iter().map(|p| (e.key(p), p.num_parameters())));
+        let weights = self.targets.iter().flat_map(|e| e.params.iter().map(|p| (e.key(p), p.num_parameters())));
         weights.collect::<HashMap<_, _>>().values().sum()
     }
 
     fn check_keys(&self) -> Result<()> {
         let mut seen: HashMap<String, &ParamSpec> = HashMap::new();
-        for target in &self.entries {
+        for target in &self.targets {
             for param in &target.params {
                 let key = target.key(param);
                 match seen.insert(key.clone(), param) {
@@ -123,17 +124,19 @@ impl Plan {
     }
 }
 
-/// The error for a method that found no site, with the module names that look most like its targets.
+/// The error for a method that found no site, with the module names that are most like its targets.
 fn no_site_matched(method: &dyn PeftConfig, sites: &Sites) -> Error {
     const NEAR: usize = 5;
     let targets = method.target_modules().map_or_else(|| "(its own rule)".to_owned(), ToString::to_string);
+    let wanted: Vec<&str> =
+        targets.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).collect();
     let mut names: Vec<&str> = sites.iter().filter_map(|s| s.path.rsplit('.').next()).collect();
-    // Hidden sites end in the number of their sub-layer, which is no name that anybody misspells.
+    // The path of a sub-layer ends in its number, which nobody misspells.
     names.retain(|name| name.parse::<usize>().is_err());
     names.sort_unstable();
     names.dedup();
     names.sort_by(|a, b| {
-        let score = |name| strsim::jaro_winkler(name, &targets);
+        let score = |name| wanted.iter().map(|word| likeness(word, name)).fold(0., f64::max);
         score(b).total_cmp(&score(a)).then(a.cmp(b))
     });
     Error::NoSiteMatched {
@@ -147,11 +150,10 @@ fn no_site_matched(method: &dyn PeftConfig, sites: &Sites) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::TargetModules;
     use crate::toy::{Scale, toy_sites};
 
     fn scale(targets: &[&str]) -> Box<dyn PeftConfig> {
-        Box::new(Scale { target_modules: TargetModules::suffixes(targets.iter().copied()) })
+        Box::new(Scale::new(targets))
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Counter-based random numbers: element `i` of stream `s` under seed `k` is a pure function of `(k, s, i)`.
 //!
-//! No state means no order: the same numbers come out for any number of threads, and a run that is resumed
-//! at step 1000 needs nothing from the 999 before. The mixing function is SplitMix64's finaliser
+//! There is no state, so the numbers do not depend on the number of threads, and a run that resumes at step 1000 needs
+//! nothing from the steps before. The mixing function is SplitMix64's finalizer
 //! (Steele, Lea and Flood, *Fast splittable pseudorandom number generators*, OOPSLA 2014).
 
 /// SplitMix64's increment, the golden ratio in 64 bits.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A bijection of 64 bits that scatters neighbouring numbers.
+/// A bijection of 64 bits that scatters neighboring numbers.
 #[inline]
 pub const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -15,7 +15,7 @@ pub const fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The number of `name`, for streams that are named and not counted (FNV-1a, then mixed).
+/// The stream number for `name`: FNV-1a, then mixed.
 pub fn stream_of(name: &str) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for byte in name.bytes() {
@@ -50,7 +50,7 @@ impl Stream {
     /// A number of the standard normal distribution (Box and Muller, of the uniform numbers `2 index` and `2 index + 1`).
     #[inline]
     pub fn normal(self, index: u64) -> f64 {
-        // 1 - u lies in (0, 1], so that the logarithm is finite.
+        // 1 - u is in (0, 1], so the logarithm is finite.
         let radius = (-2.0 * (1.0 - self.uniform(2 * index)).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform(2 * index + 1)).cos()
     }

@@ -4,8 +4,8 @@ use candle_core::Tensor;
 
 use crate::Result;
 
-/// A vector weight `[dim]`, or `[batch, dim]` with one vector a row, shaped so that it broadcasts against
-/// `[batch, length, dim]`.
+/// A vector weight, reshaped to broadcast against `[batch, length, dim]`. It is `[dim]`, or `[batch, dim]` with one vector per
+/// row of the batch.
 ///
 /// # Errors
 /// If `weight` is a scalar.

@@ -1,27 +1,30 @@
-//! A toy backbone's sites and a toy method, for doctests and for tests of generators.
+//! The sites of a toy backbone and a toy method, for examples and tests.
+
+mod backbone;
 
 use serde::{Deserialize, Serialize};
+
+pub use backbone::ToyBackbone;
 
 use crate::{
     Ctx, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, SiteRole, Sites, Stack, TargetModules,
 };
 use candle_core::Tensor;
 
-/// `layers` decoder layers, each with linear maps `q` and `v` of `dim` features and a hidden site `ffn`.
+/// `layers` decoder layers. Each has linear maps `q` and `v` with `dim` features and a sub-layer `ffn`.
 pub fn toy_sites(layers: usize, dim: usize) -> Sites {
-    const POSITIONS: [&str; 3] = ["q", "v", "ffn"];
     let mut sites = Sites::default();
     for layer in 0..layers {
-        for position in POSITIONS {
-            let kind = match position {
+        for name in ["q", "v", "ffn"] {
+            let kind = match name {
                 "ffn" => SiteKind::SubLayer { dim },
                 _ => SiteKind::Linear { d_in: dim, d_out: dim },
             };
             sites.add(Site {
-                path: format!("layers.{layer}.{position}"),
+                path: format!("layers.{layer}.{name}"),
                 stack: Stack::Decoder,
                 layer,
-                role: SiteRole::new(position),
+                role: SiteRole::new(name),
                 kind,
             });
         }
@@ -29,12 +32,19 @@ pub fn toy_sites(layers: usize, dim: usize) -> Sites {
     sites
 }
 
-/// The smallest method there is: `y ⊙ s` with one learned vector `s` that begins at one.
+/// A minimal method: `y ⊙ s` with one learned vector `s` that starts at one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
     /// Which modules are scaled.
     pub target_modules: TargetModules,
+}
+
+impl Scale {
+    /// The method at these modules.
+    pub fn new(target_modules: impl Into<TargetModules>) -> Self {
+        Self { target_modules: target_modules.into() }
+    }
 }
 
 #[typetag::serde(name = "TOY_SCALE")]
@@ -74,7 +84,7 @@ impl PeftModule for ScaleModule {
     }
 
     fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
-        let [scale] = crate::method::take(weights)?;
+        let [scale] = crate::take(weights)?;
         // Row by row of a linear map, element by element of a norm.
         let scale = if base.rank() == 1 { scale.clone() } else { scale.unsqueeze(1)? };
         let scaled = base.broadcast_mul(&scale)?;

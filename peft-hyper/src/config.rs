@@ -2,23 +2,20 @@
 
 use std::num::NonZeroUsize;
 
-use candle_nn::VarBuilder;
-use peft_core::{Error, GeneratorConfig, Plan, Result, SiteRole, Tasks, WeightGenerator, nonzero};
+use peft_core::{Error, Plan, Result, SiteRole, nonzero};
 use serde::{Deserialize, Serialize};
-
-use crate::network::HyperNetwork;
 
 /// The name in configuration files.
 const GENERATOR: &str = "hypernetwork";
 
 /// The conditional hypernetwork of HyperLoader (arXiv 2407.01411, section 3) and HyperFormer++ (arXiv 2106.04489).
 ///
-/// For task `t`, layer `i` and position `p` of one stack:
+/// For task `t`, layer `i` and role `p` (called *position* in the papers and in the names of the weights) of one stack:
 ///
 /// `c = LN(W₂ relu(W₁ [task_t ; layer_i ; position_p] + b₁) + b₂)`, and each weight is `head(c)`, reshaped row by row.
 ///
-/// A head belongs to a kind of weight, that is to its name and shape; it serves all layers, positions and tasks.
-/// Encoder and decoder have networks of their own and share the task embeddings alone. Defaults are the paper's.
+/// There is one head for each name and shape of weights. It serves all layers, roles and tasks. Encoder and decoder have
+/// separate networks and share only the task embeddings. Defaults are the paper's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HyperConfig {
@@ -30,8 +27,8 @@ pub struct HyperConfig {
     pub conditioning_dim: NonZeroUsize,
     /// The layer norm's epsilon. Default 1e-6.
     pub layer_norm_eps: f64,
-    /// The positions that have an embedding, in the order of its rows, the same in every stack. Default: those of the
-    /// plan, in the order of the backbone. The paper's order is
+    /// The roles that have an embedding, in the order of its rows, the same in every stack. Default: the roles in the plan,
+    /// in the order of the backbone. The paper's order is
     /// `["ffn", "self", "self.q", "self.v", "cross.q", "cross.v"]`.
     pub positions: Option<Vec<SiteRole>>,
 }
@@ -49,7 +46,42 @@ impl Default for HyperConfig {
 }
 
 impl HyperConfig {
-    /// The positions with a row, after checking that each position of the plan is among them.
+    /// The network of the paper.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the field `embedding_dim`. A width of 0 counts as 1.
+    #[must_use]
+    pub fn embedding_dim(self, width: usize) -> Self {
+        Self { embedding_dim: nonzero(width), ..self }
+    }
+
+    /// Sets the field `hidden_dim`. A width of 0 counts as 1.
+    #[must_use]
+    pub fn hidden_dim(self, width: usize) -> Self {
+        Self { hidden_dim: nonzero(width), ..self }
+    }
+
+    /// Sets the field `conditioning_dim`. A width of 0 counts as 1.
+    #[must_use]
+    pub fn conditioning_dim(self, width: usize) -> Self {
+        Self { conditioning_dim: nonzero(width), ..self }
+    }
+
+    /// Sets the field `layer_norm_eps`.
+    #[must_use]
+    pub fn layer_norm_eps(self, layer_norm_eps: f64) -> Self {
+        Self { layer_norm_eps, ..self }
+    }
+
+    /// Sets the field `positions`.
+    #[must_use]
+    pub fn positions(self, roles: impl IntoIterator<Item = SiteRole>) -> Self {
+        Self { positions: Some(roles.into_iter().collect()), ..self }
+    }
+
+    /// The roles with an embedding. Every role in the plan must be among them.
     pub(crate) fn rows(&self, plan: &Plan) -> Result<Vec<SiteRole>> {
         let mut used: Vec<SiteRole> = Vec::new();
         for target in plan.targets() {
@@ -60,7 +92,7 @@ impl HyperConfig {
         let Some(rows) = &self.positions else {
             return Ok(used);
         };
-        match used.iter().find(|position| !rows.contains(position)) {
+        match used.iter().find(|role| !rows.contains(role)) {
             None => Ok(rows.clone()),
             Some(missing) => Err(Error::InvalidConfig {
                 kind: GENERATOR.to_owned(),
@@ -68,12 +100,5 @@ impl HyperConfig {
                 reason: format!("lacks {missing:?}, where a method of this plan acts", missing = missing.as_str()),
             }),
         }
-    }
-}
-
-#[typetag::serde(name = "hypernetwork")]
-impl GeneratorConfig for HyperConfig {
-    fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>> {
-        Ok(Box::new(HyperNetwork::new(self, plan, tasks, vb.pp("hyper"))?))
     }
 }

@@ -1,11 +1,11 @@
-//! One output layer of the hypernetwork: conditioning vectors to weights of one name and shape.
+//! One output layer of the hypernetwork. It turns conditioning vectors into weights of one name and shape.
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
 use peft_core::{ParamSpec, Result};
 use peft_kernels::{self as ops, Kernels};
 
-/// Where a generated weight goes: the plan's target and the place among the target's weights.
+/// Where a generated weight goes: the target of the plan, and the index among the target's weights.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slot {
     pub(crate) target: usize,
@@ -24,7 +24,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The part of a head's name that tells heads of one stack apart: `lora_A.weight.8x768`.
+    /// The part of a head's name that identifies it within a stack: `lora_A.weight.8x768`.
     pub(crate) fn key(spec: &ParamSpec) -> String {
         let shape: Vec<String> = spec.dims.iter().map(ToString::to_string).collect();
         format!("{}.{}", spec.name, shape.join("x"))
@@ -34,7 +34,7 @@ impl Head {
     pub(crate) fn new(spec: &ParamSpec, width: usize, members: &[(u32, Slot)], vb: &VarBuilder<'_>) -> Result<Self> {
         let vb = vb.pp(Self::key(spec));
         let weight = vb.get_with_hints((spec.num_parameters(), width), "weight", spec.head.weight)?;
-        // Kept in the weight's own shape, on which its initial value may depend.
+        // The bias has the weight's own shape, because its initial value may depend on it.
         let bias = |init| vb.get_with_hints(spec.dims.as_slice(), "bias", init);
         Ok(Self {
             weight,
@@ -45,7 +45,7 @@ impl Head {
         })
     }
 
-    /// All weights of this head from the conditioning vectors `c: [rows, width]`, in one product.
+    /// All weights of this head from the conditioning vectors `c: [rows, width]`, in one matrix product.
     pub(crate) fn generate(&self, c: &Tensor) -> Result<Vec<(Slot, Tensor)>> {
         let flat = ops::linear(&c.index_select(&self.rows, 0)?, &self.weight, Kernels::default())?;
         let flat = match &self.bias {
@@ -57,8 +57,8 @@ impl Head {
     }
 }
 
-/// The rows of `x [n, d]`, `[1, d]` each, halved again and again: in the backward pass a piece is padded to what it was cut from,
-/// so that all padding together is `2 log2 n` times the matrix. Rows cut from the whole would be padded to it, `n` times.
+/// The rows of `x [n, d]`, `[1, d]` each. They are cut by repeated halving, because the backward pass pads each piece to the size
+/// of the tensor that it was cut from: halving pads `2 log2 n` matrices in all, cutting each row from the whole pads `n`.
 fn rows(x: &Tensor) -> Result<Vec<Tensor>> {
     let n = x.dim(0)?;
     if n < 2 {

@@ -2,10 +2,20 @@
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use peft_core::{AdapterWeights, Condition, Error, Plan, Result, Stack, Tasks, WeightGenerator, generate_rows, normal};
+use peft_core::{
+    AdapterWeights, Condition, Error, GeneratorConfig, Plan, Result, Stack, Tasks, WeightGenerator, generate_rows,
+    normal,
+};
 
 use crate::HyperConfig;
 use crate::stack::{StackNetwork, first_use};
+
+#[typetag::serde(name = "hypernetwork")]
+impl GeneratorConfig for HyperConfig {
+    fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>> {
+        Ok(Box::new(HyperNetwork::new(self, plan, tasks, vb.pp("hyper"))?))
+    }
+}
 
 /// What [`HyperConfig`] builds.
 #[derive(Debug)]
@@ -13,18 +23,18 @@ pub(crate) struct HyperNetwork {
     tasks: Tasks,
     embeddings: Vec<Tensor>,
     stacks: Vec<StackNetwork>,
-    /// For each weight of each target of the plan, the target and the place where it is generated: its own, unless sites share
-    /// the weight.
+    /// For each weight of each target: the target and the index of the weight that is generated for it. It is the weight itself,
+    /// unless sites share it.
     sources: Vec<Vec<(usize, usize)>>,
 }
 
 impl HyperNetwork {
     pub(crate) fn new(config: &HyperConfig, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Self> {
-        let positions = config.rows(plan)?;
+        let roles = config.rows(plan)?;
         let dim = config.embedding_dim.get();
         let embedding = |task: &String| Ok(vb.pp("tasks").get_with_hints(dim, task, normal(1.))?);
         let used = |stack: &Stack| plan.targets().iter().any(|e| e.site.stack == *stack);
-        let network = |stack: Stack| StackNetwork::new(config, plan, stack, &positions, &vb.pp(stack));
+        let network = |stack: Stack| StackNetwork::new(config, plan, stack, &roles, &vb.pp(stack));
         Ok(Self {
             embeddings: tasks.names().iter().map(embedding).collect::<Result<_>>()?,
             stacks: [Stack::Encoder, Stack::Decoder].into_iter().filter(used).map(network).collect::<Result<_>>()?,

@@ -23,9 +23,9 @@ pub(crate) struct StackNetwork {
     mlp2: (Tensor, Tensor),
     norm: (Tensor, Tensor),
     eps: f64,
-    /// The layer and the position of each row of the conditioning matrix.
+    /// The layer and the role of each row of the conditioning matrix.
     layers: Tensor,
-    positions: Tensor,
+    roles: Tensor,
     heads: Vec<Head>,
 }
 
@@ -34,40 +34,41 @@ impl StackNetwork {
         config: &HyperConfig,
         plan: &Plan,
         stack: Stack,
-        positions: &[SiteRole],
+        roles: &[SiteRole],
         vb: &VarBuilder<'_>,
     ) -> Result<Self> {
         let (e, h, c) = (config.embedding_dim.get(), config.hidden_dim.get(), config.conditioning_dim.get());
-        // Layers are counted on the backbone, not on the plan: a method on the upper half keeps its layers' numbers.
+        // The depth is the backbone's, not the plan's, so that a method on the upper layers keeps their numbers.
         let depth = plan.sites().iter().filter(|s| s.stack == stack).map(|s| s.layer + 1).max().unwrap_or(0);
-        let rows = Rows::of(plan, stack, positions);
+        let rows = Rows::of(plan, stack, roles);
         let linear = |name: &str, d_out: usize, d_in: usize| -> Result<(Tensor, Tensor)> {
             let vb = vb.pp(name);
             Ok((vb.get_with_hints((d_out, d_in), "weight", normal(INIT_STD))?, vb.get_with_hints(d_out, "bias", ZERO)?))
         };
         Ok(Self {
             layer_embed: vb.get_with_hints((depth, e), "layer_embed", normal(1.))?,
-            position_embed: vb.get_with_hints((positions.len(), e), "position_embed", normal(1.))?,
+            position_embed: vb.get_with_hints((roles.len(), e), "position_embed", normal(1.))?,
             mlp1: linear("mlp1", h, 3 * e)?,
             mlp2: linear("mlp2", c, h)?,
             norm: (vb.pp("norm").get_with_hints(c, "weight", ONE)?, vb.pp("norm").get_with_hints(c, "bias", ZERO)?),
             eps: config.layer_norm_eps,
             layers: index(rows.places.iter().map(|p| p.0), vb.device())?,
-            positions: index(rows.places.iter().map(|p| p.1), vb.device())?,
+            roles: index(rows.places.iter().map(|p| p.1), vb.device())?,
             heads: rows.heads(plan, c, &vb.pp("heads"))?,
         })
     }
 
-    /// The conditioning vectors of every (layer, position) that the plan uses, `[rows, conditioning_dim]`.
+    /// The conditioning vectors of every (layer, role) that the plan uses, `[rows, conditioning_dim]`.
     fn condition(&self, task: &Tensor) -> Result<Tensor> {
         let kernels = Kernels::default();
         let layer = self.layer_embed.index_select(&self.layers, 0)?;
-        let position = self.position_embed.index_select(&self.positions, 0)?;
+        let role = self.position_embed.index_select(&self.roles, 0)?;
         let task = task.unsqueeze(0)?.broadcast_as(layer.shape())?.contiguous()?;
-        let z = Tensor::cat(&[&task, &layer, &position], D::Minus1)?;
+        let z = Tensor::cat(&[&task, &layer, &role], D::Minus1)?;
         let z = ops::linear(&z, &self.mlp1.0, kernels)?.broadcast_add(&self.mlp1.1)?.relu()?;
         let z = ops::linear(&z, &self.mlp2.0, kernels)?.broadcast_add(&self.mlp2.1)?;
-        Ok(ops::layer_norm(&z, &self.norm.0, &self.norm.1, self.eps, kernels)?)
+        let norm = ops::LayerNorm { gamma: &self.norm.0, beta: &self.norm.1, eps: self.eps };
+        Ok(ops::layer_norm(&z, &norm, kernels)?)
     }
 
     /// Every weight of this stack for the task with the embedding `task: [embedding_dim]`.
@@ -81,26 +82,26 @@ impl StackNetwork {
     }
 }
 
-/// The rows of a stack's conditioning matrix, and which weights each of them feeds.
+/// The rows of a stack's conditioning matrix, and the weights that are generated from each.
 struct Rows {
-    /// (layer, position row) of each row.
+    /// (layer, row of the role's embedding) of each row.
     places: Vec<(u32, u32)>,
     /// (row, target) of each target of the plan in this stack.
-    entries: Vec<(u32, usize)>,
+    targets: Vec<(u32, usize)>,
 }
 
 impl Rows {
-    fn of(plan: &Plan, stack: Stack, positions: &[SiteRole]) -> Self {
+    fn of(plan: &Plan, stack: Stack, roles: &[SiteRole]) -> Self {
         let mut numbers: BTreeMap<(u32, u32), u32> = BTreeMap::new();
-        let mut rows = Self { places: Vec::new(), entries: Vec::new() };
+        let mut rows = Self { places: Vec::new(), targets: Vec::new() };
         for (e, target) in plan.targets().iter().enumerate().filter(|(_, e)| e.site.stack == stack) {
-            let position = positions.iter().position(|p| *p == target.site.role).unwrap_or(0);
-            let place = (target.site.layer as u32, position as u32);
+            let role = roles.iter().position(|role| *role == target.site.role).unwrap_or(0);
+            let place = (target.site.layer as u32, role as u32);
             let row = *numbers.entry(place).or_insert_with(|| {
                 rows.places.push(place);
                 rows.places.len() as u32 - 1
             });
-            rows.entries.push((row, e));
+            rows.targets.push((row, e));
         }
         rows
     }
@@ -108,7 +109,7 @@ impl Rows {
     fn heads(&self, plan: &Plan, width: usize, vb: &VarBuilder<'_>) -> Result<Vec<Head>> {
         let mut kinds: BTreeMap<String, Vec<(u32, Slot)>> = BTreeMap::new();
         let mut specs = BTreeMap::new();
-        for &(row, e) in &self.entries {
+        for &(row, e) in &self.targets {
             let params = plan.targets().get(e).into_iter().flat_map(|target| target.params.iter().enumerate());
             for (p, spec) in params.filter(|&(p, _)| first_use(plan, e, p) == (e, p)) {
                 kinds.entry(Head::key(spec)).or_default().push((row, Slot { target: e, param: p }));
@@ -120,7 +121,8 @@ impl Rows {
     }
 }
 
-/// The target and the place where the weight `p` of target `e` is first asked for: another one only where sites share it.
+/// The target and index where weight `p` of target `e` is first asked for. It differs from `(e, p)` only if sites share the
+/// weight.
 pub(crate) fn first_use(plan: &Plan, e: usize, p: usize) -> (usize, usize) {
     let Some(spec) = plan.targets().get(e).and_then(|target| target.params.get(p)) else {
         return (e, p);

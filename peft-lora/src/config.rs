@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, nonzero};
+use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, nonzero, setters};
 use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -17,20 +17,24 @@ const PEFT_TYPE: &str = "LORA";
 /// LoRA (Hu et al. 2021, *LoRA: Low-Rank Adaptation of Large Language Models*, arXiv 2106.09685, section 4.1).
 ///
 /// `y = x Wᵀ + s · dropout(x) Aᵀ Bᵀ` with `A: [r, d_in]`, `B: [d_out, r]` and `s = lora_alpha / r`.
-/// `A` begins Kaiming-uniform (±1/√d_in), `B` at zero: the model begins as it was. Generated weights come from heads
-/// without bias, that of `B` zero (arXiv 2407.01411, section 3; its code sets `r = lora_alpha = 8`).
+/// `A` starts Kaiming-uniform (±1/√d_in) and `B` at zero, so the model's output is unchanged before the first step. Generated
+/// weights come from heads without bias; the head of `B` starts at zero (arXiv 2407.01411, section 3; its code sets
+/// `r = lora_alpha = 8`).
 ///
 /// - **rsLoRA** (`use_rslora`; Kalajdzievski 2023, arXiv 2312.03732): `s = lora_alpha / √r`.
 /// - **DoRA** (`use_dora`; Liu et al. 2024, arXiv 2402.09353): `y = x (m ⊙ (W + s B A) / ‖W + s B A‖)ᵀ` row by row, with
-///   the magnitudes `m = ‖W‖ + δ`. What is learned is `δ: [d_out]`, which begins at zero: a generator need not know `W`.
-///   (`peft` files hold `m`.) Put DoRA before other methods at the same site: it rescales what the backbone computes.
-/// - **LoRA+** (Hayou et al. 2024, arXiv 2402.12354) is a matter of the optimizer: its `loraplus_lr_ratio`.
+///   the magnitudes `m = ‖W‖ + δ`. The learned weight is `δ: [d_out]`, which starts at zero, so that a generator need not
+///   know `W`. (`peft` files hold `m`.) Put DoRA before other methods at the same site: it rescales the backbone's output.
+/// - **LoRA+** (Hayou et al. 2024, arXiv 2402.12354) is an option of the optimizer: `loraplus_lr_ratio`.
 ///
 /// Field names and meanings are those of Hugging Face `peft`.
 ///
 /// ```
 /// use peft_core::PeftConfig;
+/// use peft_lora::LoraConfig;
 ///
+/// let config = LoraConfig::new(4).alpha(8.).target_modules(["q", "v"]).use_rslora(true);
+/// // The same from a file:
 /// let config: Box<dyn PeftConfig> = serde_json::from_str(
 ///     r#"{"peft_type": "LORA", "r": 4, "target_modules": "all-linear", "rank_pattern": {"wo": 8}, "use_rslora": true}"#,
 /// )?;
@@ -47,15 +51,14 @@ pub struct LoraConfig {
     pub lora_dropout: f64,
     /// The linear maps to change. Default `["q", "v"]`, which is `peft`'s for T5.
     pub target_modules: TargetModules,
-    /// Linear maps to leave alone although `target_modules` names them. Default: none.
+    /// Linear maps to leave unchanged although `target_modules` names them. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude_modules: Option<TargetModules>,
     /// The layers to change, by their number; an empty list means all. Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers_to_transform: Option<Vec<usize>>,
-    /// Where a path says the number of its layer: regular expressions for the component before it, of which the first place
-    /// in the path counts. Default: none; the backbone says itself which layer a site is in, which is the first number in the
-    /// path of a T5's module.
+    /// Where the number of the layer is in a path: regular expressions for the component before it. The first match in the
+    /// path counts. Default: none; the backbone gives the layer of a site. For T5 that is the first number in the path.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub layers_pattern: Vec<String>,
     /// Other ranks for some modules.
@@ -64,17 +67,17 @@ pub struct LoraConfig {
     /// Other numerators `α` for some modules.
     #[serde(skip_serializing_if = "Patterns::is_empty")]
     pub alpha_pattern: Patterns<f64>,
-    /// How `A` and `B` begin. Default `true`: `A` Kaiming-uniform, `B` zero.
+    /// The initial values of `A` and `B`. Default `true`: `A` Kaiming-uniform, `B` zero.
     pub init_lora_weights: LoraInit,
     /// rsLoRA's scale `α / √r`. Default: no.
     pub use_rslora: bool,
     /// DoRA. Default: no.
     pub use_dora: bool,
-    /// A learned gate on the low-rank branch: `mean over tokens of sigmoid(x w_gᵀ + b_g)`, one number a sentence (UniPELT, Mao
-    /// et al. 2022, arXiv 2110.07577; AdapterHub's field). Such a branch cannot be merged. Default: no.
+    /// A learned gate on the low-rank branch: the mean over tokens of `sigmoid(x w_gᵀ + b_g)`, one number per sentence (UniPELT,
+    /// Mao et al. 2022, arXiv 2110.07577; AdapterHub's field). A gated branch cannot be merged. Default: no.
     pub use_gating: bool,
-    /// Modules to train whole, by the end of their path (`lm_head`, `layer_norm`): `y = x (W + ΔW)ᵀ`, with `ΔW` zero at the
-    /// start. (`peft` files hold `W + ΔW`.) Default: none.
+    /// Modules to train completely, by the end of their path (`lm_head`, `layer_norm`): `y = x (W + ΔW)ᵀ`, where `ΔW` starts at
+    /// zero. (`peft` files hold `W + ΔW`.) Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules_to_save: Vec<String>,
 }
@@ -101,6 +104,23 @@ impl Default for LoraConfig {
 }
 
 impl LoraConfig {
+    /// LoRA of rank `r` with the defaults of the other fields. A rank of 0 counts as 1.
+    pub fn new(r: usize) -> Self {
+        Self { r: nonzero(r), ..Self::default() }
+    }
+
+    /// Sets the field `layers_to_transform`.
+    #[must_use]
+    pub fn layers_to_transform(self, layers: impl IntoIterator<Item = usize>) -> Self {
+        Self { layers_to_transform: Some(layers.into_iter().collect()), ..self }
+    }
+
+    /// Sets the field `modules_to_save`.
+    #[must_use]
+    pub fn modules_to_save<S: Into<String>>(self, modules: impl IntoIterator<Item = S>) -> Self {
+        Self { modules_to_save: modules.into_iter().map(Into::into).collect(), ..self }
+    }
+
     fn wants(&self, site: &Site) -> Result<bool> {
         let excluded = self.exclude_modules.as_ref().is_some_and(|modules| modules.matches_path(&site.path));
         Ok(!excluded && self.target_modules.matches(site) && self.wants_layer(site)?)
@@ -150,6 +170,21 @@ impl LoraConfig {
             init: self.init_lora_weights,
             gated: self.use_gating,
         }
+    }
+}
+
+setters! {
+    LoraConfig {
+        alpha => lora_alpha: f64,
+        dropout => lora_dropout: f64,
+        target_modules => target_modules: TargetModules,
+        exclude_modules => exclude_modules: TargetModules,
+        rank_pattern => rank_pattern: Patterns<NonZeroUsize>,
+        alpha_pattern => alpha_pattern: Patterns<f64>,
+        init_lora_weights => init_lora_weights: LoraInit,
+        use_rslora => use_rslora: bool,
+        use_dora => use_dora: bool,
+        use_gating => use_gating: bool,
     }
 }
 

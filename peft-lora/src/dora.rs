@@ -1,4 +1,4 @@
-//! DoRA: magnitude and direction apart.
+//! DoRA: magnitude and direction are learned separately.
 
 use candle_core::{D, Tensor};
 use candle_nn::init::ZERO;
@@ -20,7 +20,7 @@ pub(crate) fn row_norms(weight: &Tensor) -> Result<Tensor> {
 }
 
 impl Dora {
-    /// `m / ‖V‖`, `[d_out]` or `[batch, d_out]`. `‖V‖` counts as a constant in training, as the paper proposes (section 4.3).
+    /// `m / ‖V‖`, `[d_out]` or `[batch, d_out]`. No gradient flows through `‖V‖`, as the paper proposes (section 4.3).
     fn scale(&self, weights: &[Tensor; 3], base: &Tensor) -> Result<Tensor> {
         let [a, b, delta] = weights;
         let change = (b.detach().matmul(&a.detach())? * self.0.scaling)?;
@@ -40,12 +40,12 @@ impl PeftModule for Dora {
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let weights @ [a, b, _] = call.take()?;
         let base = call.base.ok_or_else(|| Error::Mismatch("DoRA needs the weight of its linear map".into()))?;
-        // A frozen weight may be narrower than what is computed with.
+        // A frozen weight may be bf16 while the computation is f32.
         let wide = base.to_dtype(call.output.dtype())?;
         let scale = rows::vector(&self.scale(weights, &wide)?)?;
         let x = ctx.dropout(call.input, self.0.dropout)?;
         let branch = self.0.branch(&x, a, b, ctx)?;
-        // Where the input is dropped, the branch's share of the backbone is computed from what is left, as in `peft`.
+        // With dropout, the backbone's part of the change is computed from the dropped input, as in `peft`.
         let own = match ctx.is_training() && self.0.dropout > 0. {
             true => ops::linear(&x, base, ctx.kernels())?,
             false => call.output.clone(),

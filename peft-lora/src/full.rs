@@ -1,4 +1,4 @@
-//! `modules_to_save`: a module that trains whole.
+//! `modules_to_save`: a module that trains completely.
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
@@ -8,7 +8,7 @@ use peft_kernels as ops;
 /// The name of the increment, relative to the site.
 pub(crate) const WEIGHT_DELTA: &str = "modules_to_save.weight_delta";
 
-/// `y = x (W + ΔW)ᵀ` at a linear map, `y = x̂ ⊙ (w + Δw)` at a norm; the increment begins at zero.
+/// `y = x (W + ΔW)ᵀ` at a linear map, `y = x̂ ⊙ (w + Δw)` at a norm. The increment starts at zero.
 #[derive(Debug)]
 pub(crate) struct Full {
     dims: Vec<usize>,

@@ -2,7 +2,9 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ONE;
-use peft_core::{Ctx, Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules};
+use peft_core::{
+    Ctx, Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules, setters,
+};
 use peft_kernels as ops;
 use serde::{Deserialize, Serialize};
 
@@ -12,16 +14,17 @@ const PEFT_TYPE: &str = "IA3";
 /// IA3 (Liu et al. 2022, *Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning*, arXiv
 /// 2205.05638, section 3.3).
 ///
-/// `y = l ⊙ (x Wᵀ)` with `l: [d_out, 1]`; in `feedforward_modules`, `y = (l ⊙ x) Wᵀ` with `l: [1, d_in]`. `l` begins at one:
-/// the model begins as it was. Both forms fold into `W`. Field names, meanings and defaults for T5 are Hugging Face `peft`'s.
+/// `y = l ⊙ (x Wᵀ)` with `l: [d_out, 1]`; in `feedforward_modules`, `y = (l ⊙ x) Wᵀ` with `l: [1, d_in]`. `l` starts at
+/// one, so the model's output is unchanged before the first step. Both forms can be merged into `W`. Field names, meanings and
+/// defaults for T5 are those of Hugging Face `peft`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ia3Config {
     /// The linear maps to rescale. Default `["k", "v", "wo"]`.
     pub target_modules: TargetModules,
-    /// Those of them whose input is rescaled, and not their output. Default `["wo"]`.
+    /// Those of them whose input is rescaled instead of their output. Default `["wo"]`.
     pub feedforward_modules: TargetModules,
-    /// Linear maps to leave alone although `target_modules` names them. Default: none.
+    /// Linear maps to leave unchanged although `target_modules` names them. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude_modules: Option<TargetModules>,
 }
@@ -33,6 +36,21 @@ impl Default for Ia3Config {
             feedforward_modules: TargetModules::suffixes(["wo"]),
             exclude_modules: None,
         }
+    }
+}
+
+impl Ia3Config {
+    /// IA3 with `peft`'s defaults for T5.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+setters! {
+    Ia3Config {
+        target_modules => target_modules: TargetModules,
+        feedforward_modules => feedforward_modules: TargetModules,
+        exclude_modules => exclude_modules: TargetModules,
     }
 }
 
@@ -102,7 +120,7 @@ impl PeftModule for ScaledInput {
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let [l] = call.take()?;
         let base = call.base.ok_or_else(|| Error::Mismatch("IA3 needs the weight of its linear map".into()))?;
-        // [1, d_in] or [batch, 1, d_in]; only what is more than 1 is added, so that methods before keep their share.
+        // [1, d_in] or [batch, 1, d_in]; only the part above 1 is added, so that the effect of earlier methods stays.
         let more = call.input.broadcast_mul(&(l - 1.)?)?;
         Ok((call.output + ops::linear(&more, base, ctx.kernels())?)?)
     }
@@ -112,7 +130,7 @@ impl PeftModule for ScaledInput {
     }
 }
 
-/// `W ⊙ (l - 1)`
+/// `W ⊙ (l - 1)`.
 fn scaled_by_more(weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
     let [l] = peft_core::take(weights)?;
     Ok(Some(base.broadcast_mul(&(l - 1.)?)?))

@@ -1,11 +1,11 @@
-//! `init_lora_weights`: how A and B begin.
+//! `init_lora_weights`: the initial values of A and B.
 
 use candle_nn::Init;
 use candle_nn::init::ZERO;
 use peft_core::{KAIMING_UNIFORM, normal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How `A` and `B` begin. In files as in `peft`: `true` or `"kaiming"`, `"gaussian"`, or `false`.
+/// The initial values of `A` and `B`. In files it is written as in `peft`: `true` or `"kaiming"`, `"gaussian"`, or `false`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LoraInit {
     /// `A` Kaiming-uniform (±1/√d_in), `B` zero: Microsoft's reference code, and `peft`'s default.
@@ -13,7 +13,7 @@ pub enum LoraInit {
     Kaiming,
     /// `A` normal with deviation `1/r`, `B` zero.
     Gaussian,
-    /// Both Kaiming-uniform: the model does not begin as it was. For tests.
+    /// Both Kaiming-uniform: the output changes before the first step. For tests.
     Random,
 }
 

@@ -1,30 +1,35 @@
-//! The LoRA family: low-rank changes of linear maps, and rescalings of them.
+//! LoRA, rsLoRA, DoRA and IA3 for candle, and Hugging Face `peft` folders that hold them.
 //!
-//! The main type is [`LoraConfig`], `peft_type = "LORA"`: LoRA, rsLoRA, DoRA. [`Ia3Config`] is IA3. Like every method it holds no weights; a generator of
-//! `peft-core` (variables) or `peft-hyper` (a hypernetwork) supplies them.
+//! LoRA freezes a weight `W` and learns a low-rank change of it, `s B A`. Fine-tuning then trains well under 1 % of the
+//! parameters, and the change can be merged into `W` afterwards. The main type is [`LoraConfig`]; [`Ia3Config`] rescales
+//! activations instead. Configurations hold no weights: a generator from `peft-core` (plain variables) or `peft-hyper` (a
+//! hypernetwork) makes them.
+//!
+//! - [`files`]: read and write `peft` folders.
+//! - [`add_weighted_adapter`]: combine several LoRA adapters into one.
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
+//! use peft_core::prelude::*;
 //! use peft_core::toy::toy_sites;
-//! use peft_core::{ActiveAdapters, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks};
 //! use peft_lora::LoraConfig;
 //!
-//! // LoRA on `q` and `v` of a toy backbone with two layers of 16 features.
+//! // LoRA of rank 4 on `q` and `v` of a toy backbone with two layers of 16 features.
 //! let sites = toy_sites(2, 16);
-//! let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(LoraConfig { r: 4.try_into()?, ..LoraConfig::default() })];
+//! let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(LoraConfig::new(4).alpha(8.).target_modules(["q", "v"]))];
 //! let plan = Plan::resolve(&sites, &methods)?;
 //! assert_eq!(plan.num_parameters(), 2 * 2 * (4 * 16 + 16 * 4));
 //!
 //! let store = ParamStore::new(42, &Device::Cpu);
-//! let generator = StaticConfig::default().build(&plan, &Tasks::new(["ner"]), store.var_builder())?;
+//! let generator = StaticConfig::new().build(&plan, &Tasks::new(["ner"]), store.var_builder())?;
 //! assert!(store.vars().iter().any(|(name, _)| name == "base_model.model.layers.0.q.lora_A.weight"));
 //!
-//! // B begins at zero, so that the model begins as it was.
+//! // `B` starts at zero, so merging changes nothing before the first training step.
 //! let weights = generator.generate(&Condition::Task(0))?;
 //! let weight = Tensor::ones((16, 16), DType::F32, &Device::Cpu)?;
 //! let q = sites.find("layers.0.q").ok_or("no such site")?;
-//! let folded = ActiveAdapters::new(&plan, &weights)?.fold(q, &weight)?.ok_or("LoRA folds")?;
-//! assert_eq!(folded.to_vec2::<f32>()?, weight.to_vec2::<f32>()?);
+//! let merged = ActiveAdapters::new(&plan, &weights)?.merge(q, &weight)?.weight().ok_or("LoRA can be merged")?;
+//! assert_eq!(merged.to_vec2::<f32>()?, weight.to_vec2::<f32>()?);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -47,3 +52,8 @@ pub use config::LoraConfig;
 pub use ia3::Ia3Config;
 pub use init::LoraInit;
 pub use patterns::Patterns;
+
+/// The program of the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
-use peft_core::{Ctx, LowRankBranch, ParamSpec, PeftModule, Result, SiteCall, normal};
+use peft_core::{Ctx, Fused, ParamSpec, PeftModule, Result, SiteCall, normal};
 use peft_kernels as ops;
 
 use crate::LoraInit;
@@ -32,7 +32,7 @@ impl Lora {
 
     /// `s · x Aᵀ Bᵀ`.
     pub(crate) fn branch(&self, x: &Tensor, a: &Tensor, b: &Tensor, ctx: &Ctx) -> Result<Tensor> {
-        // Scaling the narrow side costs r, not d_out, multiplications a token.
+        // Scaling here costs r multiplications per token instead of d_out.
         let low = (ops::linear(x, a, ctx.kernels())? * self.scaling)?;
         Ok(ops::linear(&low, b, ctx.kernels())?)
     }
@@ -61,12 +61,13 @@ impl PeftModule for Lora {
         Ok((call.output + branch.broadcast_mul(&open)?)?)
     }
 
-    fn low_rank<'a>(&self, weights: &'a [Tensor]) -> Result<Option<LowRankBranch<'a>>> {
+    fn fused<'a>(&self, weights: &'a [Tensor], ctx: &mut Ctx) -> Result<Option<Fused<'a>>> {
         if self.gated {
             return Ok(None);
         }
         let [a, b] = peft_core::take(weights)?;
-        Ok(Some(LowRankBranch { a, b, scaling: self.scaling, dropout: self.dropout }))
+        let dropout = ctx.dropout_key(self.dropout);
+        Ok(Some(Fused::LowRank(ops::LowRank { a, b, scaling: self.scaling, dropout })))
     }
 
     fn delta(&self, weights: &[Tensor], _base: &Tensor) -> Result<Option<Tensor>> {
@@ -81,11 +82,9 @@ impl PeftModule for Lora {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-    use std::num::NonZeroUsize;
-
     use candle_core::{Device, Tensor};
     use peft_core::toy::toy_sites;
-    use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, TargetModules};
+    use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, SiteInput};
     use peft_kernels as ops;
 
     use crate::LoraConfig;
@@ -93,12 +92,7 @@ mod tests {
     /// `α ≠ r`, `B ≠ 0` and an input that is not zero: values, not shapes.
     fn setup() -> (Plan, AdapterWeights, peft_core::Sites) {
         let sites = toy_sites(1, 3);
-        let config = LoraConfig {
-            r: NonZeroUsize::new(2).unwrap(),
-            lora_alpha: 5.,
-            target_modules: TargetModules::suffixes(["q"]),
-            ..LoraConfig::default()
-        };
+        let config = LoraConfig::new(2).alpha(5.).target_modules(["q"]);
         let plan = Plan::resolve(&sites, &[Box::new(config) as Box<dyn PeftConfig>]).unwrap();
         let a = Tensor::new(&[[1f32, 0., -1.], [0.5, 2., 1.]], &Device::Cpu).unwrap();
         let b = Tensor::new(&[[1f32, 0.], [0., 1.], [2., -1.]], &Device::Cpu).unwrap();
@@ -111,22 +105,22 @@ mod tests {
         let x = Tensor::new(&[[[1f32, 2., 3.]]], &Device::Cpu).unwrap();
         let y = Tensor::new(&[[[10f32, 20., 30.]]], &Device::Cpu).unwrap();
         let active = ActiveAdapters::new(&plan, &weights).unwrap();
-        let out = active.apply(sites.find("layers.0.q").unwrap(), &x, None, y, &mut Ctx::eval()).unwrap();
+        let out = active.apply(sites.find("layers.0.q").unwrap(), SiteInput::new(&x, y), &mut Ctx::eval()).unwrap();
         // A x = (-2, 7.5); B A x = (-2, 7.5, -11.5); scale 5 / 2.
         assert_eq!(out.to_vec3::<f32>().unwrap(), vec![vec![vec![5., 38.75, 1.25]]]);
     }
 
     #[test]
-    fn folded_equals_unfolded() {
+    fn merged_equals_unmerged() {
         let (plan, weights, sites) = setup();
         let q = sites.find("layers.0.q").unwrap();
         let w = Tensor::new(&[[1f32, 2., 3.], [4., 5., 6.], [7., 8., 10.]], &Device::Cpu).unwrap();
         let x = Tensor::new(&[[[1f32, -2., 0.5]]], &Device::Cpu).unwrap();
         let active = ActiveAdapters::new(&plan, &weights).unwrap();
         let y = ops::linear(&x, &w, ops::Kernels::Plain).unwrap();
-        let apart = active.apply(q, &x, Some(&w), y, &mut Ctx::eval()).unwrap();
-        let folded = active.fold(q, &w).unwrap().unwrap();
-        let together = ops::linear(&x, &folded, ops::Kernels::Plain).unwrap();
+        let apart = active.apply(q, SiteInput::new(&x, y).base(&w), &mut Ctx::eval()).unwrap();
+        let merged = active.merge(q, &w).unwrap().weight().unwrap();
+        let together = ops::linear(&x, &merged, ops::Kernels::Plain).unwrap();
         let gap = (apart - together).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
         assert!(gap < 1e-5, "{gap}");
     }
@@ -135,11 +129,11 @@ mod tests {
     fn each_row_may_have_its_own_weights() {
         let (plan, weights, sites) = setup();
         let q = sites.find("layers.0.q").unwrap();
-        let other = AdapterWeights::new(vec![weights.entry(0).iter().map(|w| (w * 3.).unwrap()).collect()]);
+        let other = AdapterWeights::new(vec![weights.of_target(0).iter().map(|w| (w * 3.).unwrap()).collect()]);
         let x = Tensor::new(&[[[1f32, 2., 3.]], [[0.5, -1., 2.]]], &Device::Cpu).unwrap();
         let run = |weights: &AdapterWeights, x: &Tensor| {
             let active = ActiveAdapters::new(&plan, weights).unwrap();
-            active.apply(q, x, None, x.zeros_like().unwrap(), &mut Ctx::eval()).unwrap()
+            active.apply(q, SiteInput::new(x, x.zeros_like().unwrap()), &mut Ctx::eval()).unwrap()
         };
         let mixed = run(&AdapterWeights::rows(&[weights.clone(), other.clone()], &[1, 0]).unwrap(), &x);
         let apart =
@@ -150,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_hidden_site_is_no_target() {
-        let config = LoraConfig { target_modules: TargetModules::suffixes(["ffn"]), ..LoraConfig::default() };
+        let config = LoraConfig::default().target_modules(["ffn"]);
         let error = Plan::resolve(&toy_sites(1, 3), &[Box::new(config) as Box<dyn PeftConfig>]).unwrap_err();
         assert_eq!(error.to_string(), "LORA: target_modules names layers.0.ffn, which is no linear map");
     }

@@ -2,21 +2,24 @@
 
 use std::fmt;
 
+use peft_core::{Error, Result};
 use regex_lite::Regex;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Values by regular expressions on module paths, with the meaning that Hugging Face `peft` gives `rank_pattern`: the first
-/// key, in the order of the file, that matches the whole path or its end from a dot on.
+/// Values by regular expressions on module paths, as in Hugging Face `peft`. A key matches the whole path, or the part after a
+/// dot. The first matching key, in the order of the file, counts.
 ///
 /// ```
 /// # use peft_lora::Patterns;
+/// let ranks = Patterns::new([("wo", 16), ("decoder.*q", 2)])?;
+/// assert_eq!(ranks.get("encoder.block.0.layer.1.DenseReluDense.wo"), Some(16));
 /// let ranks: Patterns<usize> = serde_json::from_str(r#"{"decoder.*q": 2, "wo": 16}"#)?;
 /// assert_eq!(ranks.get("decoder.block.0.layer.0.SelfAttention.q"), Some(2));
 /// assert_eq!(ranks.get("encoder.block.0.layer.1.DenseReluDense.wo"), Some(16));
 /// assert_eq!(ranks.get("encoder.block.0.layer.0.SelfAttention.q"), None);
-/// # Ok::<(), serde_json::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Patterns<T>(Vec<(String, Regex, T)>);
@@ -28,6 +31,23 @@ impl<T> Default for Patterns<T> {
 }
 
 impl<T> Patterns<T> {
+    /// Values by their keys, which are regular expressions. The order counts.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] naming the key that is no regular expression.
+    pub fn new<S: Into<String>>(entries: impl IntoIterator<Item = (S, T)>) -> Result<Self> {
+        let entry = |(key, value): (S, T)| {
+            let key = key.into();
+            let regex = Regex::new(&format!(r"^(.*\.)?({key})$")).map_err(|e| Error::InvalidConfig {
+                kind: "pattern".to_owned(),
+                field: "key",
+                reason: format!("{key:?} is no regular expression: {e}"),
+            })?;
+            Ok((key, regex, value))
+        };
+        entries.into_iter().map(entry).collect::<Result<_>>().map(Self)
+    }
+
     /// The value for the module at `path`, if a key matches.
     pub fn get(&self, path: &str) -> Option<T>
     where
@@ -64,13 +84,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patterns<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut all = Vec::new();
-                while let Some((key, value)) = map.next_entry::<String, T>()? {
-                    let regex = Regex::new(&format!(r"^(.*\.)?({key})$")).map_err(|e| {
-                        serde::de::Error::custom(format!("the pattern {key:?} is no regular expression: {e}"))
-                    })?;
-                    all.push((key, regex, value));
+                while let Some(entry) = map.next_entry::<String, T>()? {
+                    all.push(entry);
                 }
-                Ok(Patterns(all))
+                Patterns::new(all).map_err(serde::de::Error::custom)
             }
         }
         deserializer.deserialize_map(InOrder(std::marker::PhantomData))

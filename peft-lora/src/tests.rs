@@ -4,7 +4,7 @@
 
 use candle_core::{Device, Tensor};
 use peft_core::toy::toy_sites;
-use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, Sites, TargetModules, nonzero};
+use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, SiteInput, Sites, TargetModules, nonzero};
 use peft_kernels as ops;
 
 use crate::{Ia3Config, LoraConfig};
@@ -18,16 +18,16 @@ fn on_q(config: impl PeftConfig + 'static, weights: Vec<Tensor>) -> (Sites, Plan
     (sites, plan, AdapterWeights::new(vec![weights]))
 }
 
-/// `x = (1, 2)` through `W = ((3, 4), (0, 5))`, which gives (11, 10), and what acts at `q`: apart and folded.
+/// `x = (1, 2)` through `W = ((3, 4), (0, 5))`, which gives (11, 10), and what acts at `q`: apart and merged.
 fn run((sites, plan, weights): &(Sites, Plan, AdapterWeights)) -> [Vec<f32>; 2] {
     let q = sites.find("layers.0.q").unwrap();
     let base = Tensor::new(&[[3f32, 4.], [0., 5.]], CPU).unwrap();
     let x = Tensor::new(&[[[1f32, 2.]]], CPU).unwrap();
     let active = ActiveAdapters::new(plan, weights).unwrap();
     let y = ops::linear(&x, &base, ops::Kernels::Plain).unwrap();
-    let apart = active.apply(q, &x, Some(&base), y, &mut Ctx::eval()).unwrap();
-    let folded = active.fold(q, &base).unwrap().unwrap();
-    let together = ops::linear(&x, &folded, ops::Kernels::Plain).unwrap();
+    let apart = active.apply(q, SiteInput::new(&x, y).base(&base), &mut Ctx::eval()).unwrap();
+    let merged = active.merge(q, &base).unwrap().weight().unwrap();
+    let together = ops::linear(&x, &merged, ops::Kernels::Plain).unwrap();
     [apart, together].map(|y| y.flatten_all().unwrap().to_vec1().unwrap())
 }
 
@@ -96,7 +96,7 @@ fn a_module_to_save_has_a_whole_weight_of_its_own() {
 }
 
 #[test]
-fn a_gate_is_one_number_a_sentence_and_keeps_lora_from_folding() {
+fn a_gate_is_one_number_a_sentence_and_keeps_lora_from_merging() {
     let gate = vec![Tensor::new(&[[1f32, 0.]], CPU).unwrap(), Tensor::new(&[-1f32], CPU).unwrap()];
     let (sites, plan, weights) =
         on_q(LoraConfig { use_gating: true, ..rank_one(false, false) }, a_and_b().into_iter().chain(gate).collect());
@@ -104,14 +104,14 @@ fn a_gate_is_one_number_a_sentence_and_keeps_lora_from_folding() {
     let active = ActiveAdapters::new(&plan, &weights).unwrap();
     // sigmoid(x₁ - 1) of two tokens: (0.5 + sigmoid(2)) / 2.
     let x = Tensor::new(&[[[1f32, 2.], [3., 0.]]], CPU).unwrap();
-    let out = active.apply(q, &x, None, x.zeros_like().unwrap(), &mut Ctx::eval()).unwrap();
+    let out = active.apply(q, SiteInput::new(&x, x.zeros_like().unwrap()), &mut Ctx::eval()).unwrap();
     let open = (0.5 + 1. / (1. + (-2f32).exp())) / 2.;
     // s B A x = (-2, -4) and (6, 12).
     let expected = [-2. * open, -4. * open, 6. * open, 12. * open];
     for (y, expected) in out.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().zip(expected) {
         assert!((y - expected).abs() < 1e-5, "{y} against {expected}");
     }
-    assert!(active.fold(q, &Tensor::new(&[[3f32, 4.], [0., 5.]], CPU).unwrap()).unwrap().is_none());
+    assert!(active.merge(q, &Tensor::new(&[[3f32, 4.], [0., 5.]], CPU).unwrap()).unwrap().weight().is_none());
 }
 
 #[test]
@@ -134,9 +134,8 @@ fn a_layers_pattern_takes_the_first_number_as_peft_does() {
     };
     let wanted = |config: &LoraConfig, path: &str| {
         let kind = peft_core::SiteKind::Linear { d_in: 2, d_out: 2 };
-        let position = peft_core::SiteRole::new("self.q");
-        let site =
-            peft_core::Site { path: path.into(), stack: peft_core::Stack::Decoder, layer: 3, role: position, kind };
+        let role = peft_core::SiteRole::SELF_Q;
+        let site = peft_core::Site { path: path.into(), stack: peft_core::Stack::Decoder, layer: 3, role, kind };
         config.module(&site).unwrap().is_some()
     };
     let q = "decoder.block.3.layer.0.SelfAttention.q";
@@ -149,7 +148,7 @@ fn a_layers_pattern_takes_the_first_number_as_peft_does() {
 }
 
 #[test]
-fn an_unknown_initialisation_names_the_known_ones() {
+fn an_unknown_initialization_names_the_known_ones() {
     let error = serde_json::from_str::<LoraConfig>(r#"{"init_lora_weights": "pissa"}"#).unwrap_err().to_string();
     assert!(error.contains("pissa") && error.contains("gaussian"), "{error}");
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use peft_adapter::files::{ModelInfo, write_adapterhub, write_peft};
+use peft_adapter::files::{AdapterHubOptions, BaseModel, write_adapterhub, write_peft};
 use peft_core::rng::{Stream, stream_of};
 use peft_core::{
     ActiveAdapters, AdapterCheckpoint, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig,
@@ -98,9 +98,11 @@ fn write(t5: &T5, folder: &Path, library: &str, methods: &str) -> hyperloader::R
         var.set(&(var.as_tensor() + Tensor::from_vec(noise, var.shape(), var.device())?)?)?;
     }
     let adapter = AdapterCheckpoint { methods: read(), weights: store.tensors() };
+    let tensors = t5.tensors()?;
+    let base = BaseModel::new(t5.sites()).tensors(&tensors);
     match library {
-        "peft" => write_peft(folder, &adapter, &t5.tensors()?, t5.sites(), None)?,
-        _ => write_adapterhub(folder, &adapter, &t5.tensors()?, t5.sites(), &ModelInfo::default())?,
+        "peft" => write_peft(folder, &adapter, &base)?,
+        _ => write_adapterhub(folder, &adapter, &base, &AdapterHubOptions::default())?,
     }
     let ids = Tensor::new(&[[5u32, 9, 12, 7, 33, 1], [8, 20, 64, 1, 0, 0]], &Device::Cpu)?;
     let mask = Tensor::new(&[[1u32, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]], &Device::Cpu)?;
@@ -108,7 +110,7 @@ fn write(t5: &T5, folder: &Path, library: &str, methods: &str) -> hyperloader::R
     let weights = generator.generate(&Condition::Task(0))?;
     let (active, mut ctx) = (ActiveAdapters::new(&plan, &weights)?, Ctx::eval());
     let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
-    let hidden = t5.decode(&decoder_ids, &encoded, &mask, &active, &mut ctx).unwrap();
+    let hidden = t5.decode(&decoder_ids, &encoded, &active, &mut ctx).unwrap();
     let logits = t5.logits(&hidden, &active, &mut ctx).unwrap();
     let io = [("input_ids", ids), ("attention_mask", mask), ("decoder_input_ids", decoder_ids)];
     let mut io: HashMap<&str, Tensor> =

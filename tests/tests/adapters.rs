@@ -6,12 +6,14 @@ use std::num::NonZeroUsize;
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
+use peft_adapter as _;
 use peft_core::{
     ActiveAdapters, AdapterWeights, Adapters, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, Tasks,
     WeightGenerator,
 };
+use peft_hyper as _;
 use peft_lora::{Combination, CombinationType, add_weighted_adapter};
-use peft_t5::decode::{GenerationConfig, generate};
+use peft_t5::decode::{GenerationConfig, Source, generate};
 use peft_t5::{T5, T5Config, Weights, preset, shift_right};
 
 const CPU: &Device = &Device::Cpu;
@@ -75,7 +77,7 @@ fn row(batch: &[Tensor; 3], n: usize) -> [Tensor; 3] {
 fn logits(t5: &T5, [source, mask, labels]: &[Tensor; 3], active: &ActiveAdapters<'_>) -> Tensor {
     let mut ctx = Ctx::eval();
     let encoded = t5.encode(source, mask, active, &mut ctx).unwrap();
-    let hidden = t5.decode(&shift_right(labels, 0).unwrap(), &encoded, mask, active, &mut ctx).unwrap();
+    let hidden = t5.decode(&shift_right(labels, 0).unwrap(), &encoded, active, &mut ctx).unwrap();
     t5.logits(&hidden, active, &mut ctx).unwrap()
 }
 
@@ -84,7 +86,7 @@ fn write(t5: &T5, [source, mask, _]: &[Tensor; 3], active: &ActiveAdapters<'_>, 
     // Without a reward for length sentences end at different times.
     let config = GenerationConfig { num_beams, max_length, length_penalty: 0., ..GenerationConfig::default() };
     let encoded = t5.encode(source, mask, active, &mut Ctx::eval()).unwrap();
-    generate(t5, &encoded, mask, active, &config).unwrap()
+    generate(&Source { t5, encoded: &encoded, active }, &config).unwrap()
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f32 {
@@ -352,7 +354,7 @@ fn named_adapters_are_switched_combined_and_chosen_by_row() {
     // Two LoRA adapters with factors that make one of both: the exact sum of their changes.
     for combination_type in [CombinationType::Cat, CombinationType::Svd] {
         let options = Combination { combination_type, svd_rank: NonZeroUsize::new(6), ..Combination::default() };
-        add_weighted_adapter(&mut adapters, &["home", "media"], &[0.75, -0.5], "both", &options).unwrap();
+        add_weighted_adapter(&mut adapters, "both", &[("home", 0.75), ("media", -0.5)], &options).unwrap();
         let [home, media, both] = ["home", "media", "both"]
             .map(|name| t5.merge_and_unload(&adapters.get(name).unwrap()).unwrap().t5.tensors().unwrap());
         for (name, base) in &weights {

@@ -7,7 +7,7 @@ use hyperloader::model::{Parts, PeftT5, TensorBatch};
 use hyperloader::train::check_gradients;
 use peft_core::{Condition, Ctx, ParamStore, Tasks};
 use peft_kernels::SmoothedCrossEntropy;
-use peft_t5::decode::{GenerationConfig, generate};
+use peft_t5::decode::{GenerationConfig, Source, generate};
 use peft_t5::{T5Config, Weights, preset};
 
 const LORA: &str = "[[peft]]\npeft_type = \"LORA\"\nr = 3\nlora_alpha = 12\n";
@@ -75,7 +75,7 @@ fn row(batch: &TensorBatch, n: usize) -> TensorBatch {
 fn logits(model: &PeftT5, batch: &TensorBatch, condition: &Condition) -> Tensor {
     let active = model.active(model.weights(condition).unwrap()).unwrap();
     let encoded = model.t5().encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
-    let hidden = model.t5().decode(&batch.labels, &encoded, &batch.mask, &active, &mut Ctx::eval()).unwrap();
+    let hidden = model.t5().decode(&batch.labels, &encoded, &active, &mut Ctx::eval()).unwrap();
     model.t5().logits(&hidden, &active, &mut Ctx::eval()).unwrap()
 }
 
@@ -129,11 +129,11 @@ fn a_folded_model_writes_the_same_tokens() {
         let model = build(&text).model;
         let weights = model.weights(&Condition::Task(1)).unwrap().detach();
         let active = model.active(&weights).unwrap();
-        let folded = model.t5().fold(&active).unwrap();
+        let folded = model.t5().merge(&active).unwrap();
         let batch = batch();
         let write = |t5: &peft_t5::T5| {
             let encoded = t5.encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
-            generate(t5, &encoded, &batch.mask, &active, &GenerationConfig::default()).unwrap()
+            generate(&Source { t5, encoded: &encoded, active: &active }, &GenerationConfig::default()).unwrap()
         };
         assert_eq!(write(&folded), write(model.t5()), "{name}");
     }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use peft_core::conformance::{Backbone, Outcome, Report, Toy, check};
+use peft_core::conformance::{Outcome, Report, TestBackbone, Toy, check};
 use peft_core::{GeneratorConfig, PeftConfig};
 use peft_tests::t5_backbone::T5Backbone;
 
@@ -83,13 +83,13 @@ fn cell(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn run(method: &str, generator: &str, backbone: &dyn Backbone) -> Report {
+fn run(method: &str, generator: &str, backbone: &dyn TestBackbone) -> Report {
     let method: Box<dyn PeftConfig> = serde_json::from_str(method).unwrap_or_else(|e| panic!("{method}: {e}"));
     let generator: Box<dyn GeneratorConfig> = serde_json::from_str(generator).unwrap();
     check(method.as_ref(), generator.as_ref(), backbone).unwrap_or_else(|e| panic!("{method:?}: {e}"))
 }
 
-fn matrix(name: &str, backbone: &dyn Backbone) {
+fn matrix(name: &str, backbone: &dyn TestBackbone) {
     let mut table = String::new();
     let mut failures = String::new();
     let mut checks: Vec<&str> = Vec::new();

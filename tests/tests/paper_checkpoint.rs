@@ -52,7 +52,7 @@ fn an_imported_checkpoint_is_a_run_that_computes_what_the_checkpoint_does() {
         for task in 0..model.tasks().names().len() {
             let [theirs, ours] = [&model, &session.model].map(|model| {
                 let active = model.active(model.weights(&Condition::Task(task)).unwrap()).unwrap();
-                model.t5().encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap()
+                model.t5().encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap().hidden().clone()
             });
             assert!(equal(&ours, &theirs), "{}", golden.name);
         }

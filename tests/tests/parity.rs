@@ -6,7 +6,7 @@ use hyperloader::model::PeftT5;
 use hyperloader::optim::{AdamW, AdamWConfig, AdamWFlavor, Gradients, Unreached};
 use peft_core::{Ctx, ParamStore};
 use peft_kernels::{Kernels, Reduction, SmoothedCrossEntropy};
-use peft_t5::decode::{GenerationConfig, generate};
+use peft_t5::decode::{GenerationConfig, Source, generate};
 use peft_t5::shift_right;
 use peft_tests::golden::{Golden, folders};
 
@@ -58,8 +58,8 @@ fn encode(
     let active = model.active(weights).unwrap();
     let encoded = model.t5().encode(&batch.source, &batch.mask, &active, &mut eval(kernels)).unwrap();
     let inputs = shift_right(&batch.labels, golden.description.backbone.start).unwrap();
-    let hidden = model.t5().decode(&inputs, &encoded, &batch.mask, &active, &mut eval(kernels)).unwrap();
-    (encoded, model.t5().logits(&hidden, &active, &mut eval(kernels)).unwrap())
+    let hidden = model.t5().decode(&inputs, &encoded, &active, &mut eval(kernels)).unwrap();
+    (encoded.hidden().clone(), model.t5().logits(&hidden, &active, &mut eval(kernels)).unwrap())
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn generated_weights() {
                 Some((e, param))
             });
             let (target, param) = place.unwrap_or_else(|| panic!("{}: no {weight} at {site}", golden.name));
-            gap(&weights.entry(target)[param], &theirs)
+            gap(&weights.of_target(target)[param], &theirs)
         });
         Some(errors.fold(0., f64::max) / GENERATED_TOLERANCE)
     });
@@ -229,9 +229,10 @@ fn greedy_and_beam_tokens() {
                     early_stopping: settings.early_stopping,
                 };
                 let theirs: Vec<Vec<u32>> = serde_json::from_value(golden.value(task, key).clone()).unwrap();
-                for t5 in [model.t5().clone(), model.t5().fold(&active).unwrap()] {
+                for t5 in [model.t5().clone(), model.t5().merge(&active).unwrap()] {
                     let encoded = t5.encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
-                    let ours = generate(&t5, &encoded, &batch.mask, &active, &config).unwrap();
+                    let source = Source { t5: &t5, encoded: &encoded, active: &active };
+                    let ours = generate(&source, &config).unwrap();
                     assert_eq!(ours, theirs, "{} {task} {key}", golden.name);
                 }
             }

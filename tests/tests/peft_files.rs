@@ -3,7 +3,7 @@
 
 use candle_core::{Device, Tensor};
 use peft_core::ActiveAdapters;
-use peft_lora::files::{PeftFolder, read_peft, write_peft};
+use peft_lora::files::{BaseModel, PeftFolder, read_peft, write_peft};
 use peft_tests::compat::{CompatGolden, compat_goldens};
 
 fn goldens() -> Vec<CompatGolden> {
@@ -18,21 +18,22 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
 fn every_folder_computes_what_peft_does_apart_and_merged() {
     for golden in goldens() {
         let t5 = &golden.t5;
-        let adapter = read_peft(&golden.path, &golden.base(), t5.sites()).unwrap();
+        let adapter = read_peft(&golden.path, &BaseModel::new(t5.sites()).tensors(&golden.base())).unwrap();
         let (plan, weights) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
         let active = ActiveAdapters::new(&plan, &weights).unwrap();
         golden.check(t5, &active);
-        golden.check(&t5.fold(&active).unwrap(), &ActiveAdapters::none());
+        golden.check(&t5.merge(&active).unwrap(), &ActiveAdapters::none());
     }
 }
 
 #[test]
 fn what_is_written_is_what_was_read() {
     for golden in goldens() {
-        let (sites, base) = (golden.t5.sites(), golden.base());
-        let adapter = read_peft(&golden.path, &base, sites).unwrap();
+        let (sites, tensors) = (golden.t5.sites(), golden.base());
+        let base = BaseModel::new(sites).tensors(&tensors).name("t5-tiny");
+        let adapter = read_peft(&golden.path, &base).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        write_peft(folder.path(), &adapter, &base, sites, Some("t5-tiny")).unwrap();
+        write_peft(folder.path(), &adapter, &base).unwrap();
         let (theirs, ours) = (PeftFolder::read(&golden.path).unwrap(), PeftFolder::read(folder.path()).unwrap());
         assert_eq!(theirs.tensors.keys().collect::<Vec<_>>(), ours.tensors.keys().collect::<Vec<_>>());
         for (name, tensor) in &theirs.tensors {
@@ -41,7 +42,7 @@ fn what_is_written_is_what_was_read() {
             // Increments are added to what they were taken from: the last bit may differ.
             assert!(gap < 1e-6, "{}: {name} differs by {gap}", golden.name);
         }
-        let again = read_peft(folder.path(), &base, sites).unwrap();
+        let again = read_peft(folder.path(), &base).unwrap();
         let (plan, weights) = again.build(sites, &Device::Cpu).unwrap();
         golden.check(&golden.t5, &ActiveAdapters::new(&plan, &weights).unwrap());
         if !golden.config["use_dora"].as_bool().unwrap_or(false) && golden.config["modules_to_save"].is_null() {
@@ -53,14 +54,15 @@ fn what_is_written_is_what_was_read() {
 #[test]
 fn a_folder_that_does_not_fit_is_refused_by_key_and_shape() {
     for golden in goldens().iter().filter(|golden| golden.config["peft_type"] == "LORA") {
-        let (sites, base) = (golden.t5.sites(), golden.base());
+        let tensors = golden.base();
+        let base = BaseModel::new(golden.t5.sites()).tensors(&tensors);
         let folder = tempfile::tempdir().unwrap();
         let changed = |change: &dyn Fn(&mut PeftFolder)| {
             let mut copy = PeftFolder::read(&golden.path).unwrap();
             copy.path = folder.path().to_path_buf();
             change(&mut copy);
             copy.write().unwrap();
-            read_peft(folder.path(), &base, sites).unwrap_err().to_string()
+            read_peft(folder.path(), &base).unwrap_err().to_string()
         };
         let a = PeftFolder::read(&golden.path).unwrap().tensors.into_keys().find(|key| key.contains("lora_A")).unwrap();
 

@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use peft_adapter::files::{AdapterHubFolder, ModelInfo, read_adapterhub, read_peft, write_adapterhub, write_peft};
+use peft_adapter::files::{
+    AdapterHubFolder, AdapterHubOptions, BaseModel, read_adapterhub, read_peft, write_adapterhub, write_peft,
+};
 use peft_adapter::{MamConfig, PrefixConfig, PrefixTuningConfig, PromptTuningConfig, UniPeltConfig};
 use peft_core::{
     ActiveAdapters, AdapterCheckpoint, AdapterWeights, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig,
     StaticConfig, Tasks,
 };
 use peft_lora::files::PeftFolder;
-use peft_t5::{T5, Weights, preset};
+use peft_t5::{CacheSize, PackedStep, PackedTokens, T5, Weights, preset};
 use peft_tests::compat::{CompatGolden, compat_goldens};
 use serde_json::Value;
 
@@ -43,13 +45,14 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
 #[test]
 fn every_peft_folder_computes_what_peft_does_and_goes_round() {
     for golden in peft_goldens() {
-        let (sites, base) = (golden.t5.sites(), golden.base());
-        let adapter = read_peft(&golden.path, &base, sites).unwrap();
+        let (sites, tensors) = (golden.t5.sites(), golden.base());
+        let base = BaseModel::new(sites).tensors(&tensors).name("t5-tiny");
+        let adapter = read_peft(&golden.path, &base).unwrap();
         check(&golden, &adapter);
 
         let folder = tempfile::tempdir().unwrap();
-        write_peft(folder.path(), &adapter, &base, sites, Some("t5-tiny")).unwrap();
-        let again = read_peft(folder.path(), &base, sites).unwrap();
+        write_peft(folder.path(), &adapter, &base).unwrap();
+        let again = read_peft(folder.path(), &base).unwrap();
         check(&golden, &again);
         assert_eq!(adapter.weights.len(), again.weights.len());
         for (name, tensor) in &adapter.weights {
@@ -61,14 +64,15 @@ fn every_peft_folder_computes_what_peft_does_and_goes_round() {
 #[test]
 fn every_adapterhub_folder_computes_what_adapterhub_does_and_goes_round() {
     for golden in hub_goldens() {
-        let (sites, base) = (golden.t5.sites(), golden.base());
-        let adapter = read_adapterhub(&golden.path, &base, sites).unwrap();
+        let (sites, tensors) = (golden.t5.sites(), golden.base());
+        let base = BaseModel::new(sites).tensors(&tensors);
+        let adapter = read_adapterhub(&golden.path, &base).unwrap();
         check(&golden, &adapter);
 
         let folder = tempfile::tempdir().unwrap();
         let name = golden.config["name"].as_str().unwrap().to_owned();
-        write_adapterhub(folder.path(), &adapter, &base, sites, &ModelInfo { name, ..ModelInfo::default() }).unwrap();
-        check(&golden, &read_adapterhub(folder.path(), &base, sites).unwrap());
+        write_adapterhub(folder.path(), &adapter, &base, &AdapterHubOptions::new(name)).unwrap();
+        check(&golden, &read_adapterhub(folder.path(), &base).unwrap());
         let (theirs, ours) =
             (AdapterHubFolder::read(&golden.path).unwrap(), AdapterHubFolder::read(folder.path()).unwrap());
         for (name, tensor) in &ours.tensors {
@@ -89,7 +93,7 @@ fn copies_of_a_weight_that_differ_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         copy.path = folder.path().to_path_buf();
         copy.write().unwrap();
-        let error = read_adapterhub(folder.path(), &golden.base(), golden.t5.sites()).unwrap_err().to_string();
+        let error = read_adapterhub(folder.path(), &BaseModel::new(golden.t5.sites())).unwrap_err().to_string();
         assert!(error.contains(&key) && error.ends_with("are one weight, but their values differ"), "{error}");
     }
 }
@@ -97,14 +101,15 @@ fn copies_of_a_weight_that_differ_are_refused() {
 #[test]
 fn a_peft_folder_that_does_not_fit_is_refused_by_key_and_shape() {
     for golden in peft_goldens() {
-        let (sites, base) = (golden.t5.sites(), golden.base());
+        let tensors = golden.base();
+        let base = BaseModel::new(golden.t5.sites()).tensors(&tensors);
         let folder = tempfile::tempdir().unwrap();
         let changed = |change: &dyn Fn(&mut PeftFolder)| {
             let mut copy = PeftFolder::read(&golden.path).unwrap();
             copy.path = folder.path().to_path_buf();
             change(&mut copy);
             copy.write().unwrap();
-            read_peft(folder.path(), &base, sites).unwrap_err().to_string()
+            read_peft(folder.path(), &base).unwrap_err().to_string()
         };
         let key = "prompt_embeddings";
         let missing = changed(&|copy| drop(copy.tensors.remove(key)));
@@ -131,7 +136,8 @@ fn a_peft_folder_that_does_not_fit_is_refused_by_key_and_shape() {
 #[test]
 fn an_adapterhub_folder_that_does_not_fit_is_refused_by_key_and_shape() {
     for golden in hub_goldens() {
-        let (sites, base) = (golden.t5.sites(), golden.base());
+        let (sites, tensors) = (golden.t5.sites(), golden.base());
+        let base = BaseModel::new(sites).tensors(&tensors);
         let folder = tempfile::tempdir().unwrap();
         let changed = |change: &dyn Fn(&mut AdapterHubFolder)| {
             let mut copy = AdapterHubFolder::read(&golden.path).unwrap();
@@ -139,7 +145,7 @@ fn an_adapterhub_folder_that_does_not_fit_is_refused_by_key_and_shape() {
             copy.tensors.retain(|key, _| !is_copy(key));
             change(&mut copy);
             copy.write().unwrap();
-            read_adapterhub(folder.path(), &base, sites).unwrap_err().to_string()
+            read_adapterhub(folder.path(), &base).unwrap_err().to_string()
         };
         let tensors = AdapterHubFolder::read(&golden.path).unwrap().tensors;
         for (key, tensor) in tensors.iter().filter(|(key, _)| key.contains("prefix") && !is_copy(key)) {
@@ -185,7 +191,7 @@ fn output(t5: &T5, adapter: &AdapterCheckpoint) -> Tensor {
     let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
     let mut ctx = Ctx::eval();
     let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
-    t5.decode(&ids, &encoded, &mask, &active, &mut ctx).unwrap()
+    t5.decode(&ids, &encoded, &active, &mut ctx).unwrap()
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f32 {
@@ -211,8 +217,9 @@ fn prompts_and_prefixes_go_through_peft_folders_whatever_the_number_of_layers() 
             let name = method.typetag_name();
             let adapter = adapter(&t5, method);
             let folder = tempfile::tempdir().unwrap();
-            write_peft(folder.path(), &adapter, &t5.tensors().unwrap(), t5.sites(), None).unwrap();
-            let again = read_peft(folder.path(), &t5.tensors().unwrap(), t5.sites()).unwrap();
+            let base = BaseModel::new(t5.sites());
+            write_peft(folder.path(), &adapter, &base).unwrap();
+            let again = read_peft(folder.path(), &base).unwrap();
             let gap = gap(&output(&t5, &adapter), &output(&t5, &again));
             assert!(gap < 1e-6, "{name} with {layers} layers: {gap}");
         }
@@ -234,9 +241,10 @@ fn unions_go_through_adapterhub_folders() {
         let name = method.typetag_name();
         let adapter = adapter(&t5, method);
         let folder = tempfile::tempdir().unwrap();
-        let info = ModelInfo { name: "ner".to_owned(), ..ModelInfo::default() };
-        write_adapterhub(folder.path(), &adapter, &t5.tensors().unwrap(), t5.sites(), &info).unwrap();
-        let again = read_adapterhub(folder.path(), &t5.tensors().unwrap(), t5.sites()).unwrap();
+        let tensors = t5.tensors().unwrap();
+        let base = BaseModel::new(t5.sites()).tensors(&tensors);
+        write_adapterhub(folder.path(), &adapter, &base, &AdapterHubOptions::new("ner")).unwrap();
+        let again = read_adapterhub(folder.path(), &base).unwrap();
         assert_eq!(adapter.weights.keys().collect::<Vec<_>>(), again.weights.keys().collect::<Vec<_>>(), "{name}");
         assert!(gap(&output(&t5, &adapter), &output(&t5, &again)) < 1e-6, "{name}");
     }
@@ -249,9 +257,14 @@ fn at_once_and_in_steps(t5: &T5, adapter: &AdapterCheckpoint) -> (Tensor, Tensor
     let ids = Tensor::new(&[[3u32, 7, 4, 1], [9, 1, 0, 0]], &Device::Cpu).unwrap();
     let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
     let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
-    let whole = t5.decode(&ids, &encoded, &mask, &active, &mut ctx).unwrap();
-    let mut cache = t5.start_cache(&encoded, &mask, &active, 4, &mut ctx).unwrap();
-    let step = |n| t5.decode_step(&ids.narrow(1, n, 1).unwrap(), &mut cache, &active, &mut ctx).unwrap();
+    let whole = t5.decode(&ids, &encoded, &active, &mut ctx).unwrap();
+    let mut cache = t5.start_packed(&encoded, &active, CacheSize { rows: 1, capacity: 4 }, &mut ctx).unwrap();
+    let targets = ids.to_vec2::<u32>().unwrap();
+    let step = |n: usize| {
+        let row = |row: usize| PackedTokens { row, tokens: &targets[row][n..n + 1] };
+        let step = PackedStep { rows: &[row(0), row(1)], read: &[0, 1] };
+        t5.decode_packed(&step, &mut cache, &active, &mut ctx).unwrap().unsqueeze(1).unwrap()
+    };
     (whole, Tensor::cat(&(0..4).map(step).collect::<Vec<_>>(), 1).unwrap())
 }
 
@@ -291,7 +304,7 @@ fn rows_of_one_batch_may_have_different_prefixes() {
             let (active, mut ctx) = (ActiveAdapters::new(&plan, weights).unwrap(), Ctx::eval());
             let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
             let encoded = t5.encode(ids, &mask, &active, &mut ctx).unwrap();
-            t5.decode(ids, &encoded, &mask, &active, &mut ctx).unwrap()
+            t5.decode(ids, &encoded, &active, &mut ctx).unwrap()
         };
         let row = |n| ids.narrow(0, n, 1).unwrap().contiguous().unwrap();
         let mixed = run(&AdapterWeights::rows(&[one.clone(), other.clone()], &[1, 0]).unwrap(), &ids);

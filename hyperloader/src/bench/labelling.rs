@@ -33,7 +33,7 @@ pub(super) struct Work<'a> {
 pub(super) fn measure(model: &PeftT5, work: &Work<'_>, first_word: u32) -> Result<LabellingReport> {
     let weights = model.weights(&Condition::Task(0))?.detach();
     let active = model.active(&weights)?;
-    let t5 = model.fold(&active)?;
+    let t5 = model.merge(&active)?;
     let vocabulary = t5.config().vocab_size as u32;
     let words = (work.target_length.saturating_sub(1) / TOKENS_OF_A_WORD).max(1);
     if vocabulary <= first_word + TAGS + words as u32 + 1 {

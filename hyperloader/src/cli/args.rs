@@ -33,7 +33,7 @@ pub(super) struct Cli {
     pub(super) global: Global,
 }
 
-/// What every verb accepts.
+/// The options of every verb.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
     /// The device: cpu, cuda, cuda:N or metal [default: cuda if it was compiled in and exists, else cpu]
@@ -170,7 +170,7 @@ pub(super) struct PretrainArgs {
     /// The folder for the backbone [default: the configuration's pretrain.output_dir]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Go on from the newest checkpoint of the folder
+    /// Continue from the newest checkpoint of the folder
     #[arg(long)]
     pub(super) resume: bool,
 }
@@ -179,7 +179,7 @@ pub(super) struct PretrainArgs {
 pub(super) struct EvalArgs {
     /// The run folder
     pub(super) run: PathBuf,
-    /// What to score: train, validation or test
+    /// The split to score
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     pub(super) split: SplitName,
     /// A task to score; may be given several times [default: all]
@@ -203,7 +203,7 @@ pub(super) struct PredictArgs {
     /// The text, one sentence a line, words separated by spaces; - for standard input
     #[arg(default_value = "-")]
     pub(super) input: PathBuf,
-    /// How to write the tags
+    /// The format of the output
     #[arg(long, value_enum, default_value_t = PredictionFormat::Bio)]
     pub(super) format: PredictionFormat,
     /// How to decode tags [default: the run's eval.decoding]

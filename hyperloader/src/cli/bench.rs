@@ -1,4 +1,4 @@
-//! `bench`: what a training step and labelling cost here.
+//! `bench`: the time of a training step and of labelling on this machine.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! `params`: how many parameters a configuration has.
+//! `params`: the number of parameters of a configuration.
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! The verb `compile`: one task of a trained model as a model of its own.
+//! The verb `compile`: one task of a trained model as a separate model.
 //!
 //! The task's weights are generated once. Methods that can be merged become part of the backbone's weights; the others stay as
 //! static weights. The compiled model needs neither the hypernetwork nor the run, and writes the same tags.

@@ -58,7 +58,7 @@ impl<'a> TaskModel<'a> {
         let folding = Plan::resolve(t5.sites(), &gone)?;
         let entries = plan.targets().iter().zip(self.weights.iter()).filter(|(target, _)| is_folded(target.method));
         let foldable = AdapterWeights::new(entries.map(|(_, weights)| weights.to_vec()).collect());
-        let t5 = t5.fold(&ActiveAdapters::new(&folding, &foldable)?)?;
+        let t5 = t5.merge(&ActiveAdapters::new(&folding, &foldable)?)?;
         Ok(Folded { t5, folded: names(&gone), kept: names(&kept), methods: kept, weights })
     }
 }

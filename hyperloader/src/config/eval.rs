@@ -29,13 +29,13 @@ pub struct EvalConfig {
 
 impl From<&EvalConfig> for DecodeOptions {
     fn from(eval: &EvalConfig) -> Self {
-        let mut options = Self::default();
-        options.decoding = eval.decoding;
-        options.batch_size = eval.batch_size;
-        options.num_beams = eval.num_beams;
-        options.max_length = eval.max_length;
-        options.length_penalty = eval.length_penalty;
-        options
+        Self {
+            decoding: eval.decoding,
+            batch_size: eval.batch_size,
+            num_beams: eval.num_beams,
+            max_length: eval.max_length,
+            length_penalty: eval.length_penalty,
+        }
     }
 }
 

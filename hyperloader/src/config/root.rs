@@ -1,11 +1,15 @@
 //! [`Config`]: the whole file.
 
-use std::path::Path;
-
 use peft_core::{GeneratorConfig, PeftConfig, StaticConfig};
 use serde::{Deserialize, Serialize};
 
-use super::{DataConfig, EvalConfig, ModelConfig, PretrainConfig, TaskConfig, TrainConfig, check, nearest, parse};
+use super::data::DataConfig;
+use super::eval::EvalConfig;
+use super::model::ModelConfig;
+use super::near::nearest;
+use super::pretrain::PretrainConfig;
+use super::task::TaskConfig;
+use super::train::TrainConfig;
 use crate::{Error, Result};
 
 /// A run's configuration. Every key has a default; [`Config::default`] is the configuration of an empty file.
@@ -34,44 +38,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the file at `path` (JSON if its name ends in `.json`, otherwise TOML) and applies `overrides`.
-    ///
-    /// An override is `key=value`: a dotted key (`train.max_steps`, `tasks.0.train`, with the index of a table in a list)
-    /// and a value in TOML's syntax. A value that is not valid TOML is taken as a string.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Config`] with the file, the line (or the override) and the key.
-    pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self> {
-        let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        parse::read(path, &text, overrides)
-    }
-
-    /// A configuration from the text of a TOML file.
-    ///
-    /// # Errors
-    /// [`Error::Config`] with the line and the key; the file is called `config.toml`.
-    pub fn from_toml(text: &str) -> Result<Self> {
-        parse::read(Path::new("config.toml"), text, &[])
-    }
-
     /// The resolved configuration as TOML, with the value of every key. Loading it gives the same configuration.
     ///
     /// # Errors
     /// [`Error::Config`] if a value cannot be written as TOML (a seed above 2^63 - 1).
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|e| Error::Config(format!("configuration cannot be written as TOML: {e}")))
-    }
-
-    /// Checks that the values can work together; [`Config::load`] does so too.
-    ///
-    /// # Errors
-    /// [`Error::Config`] with the key.
-    pub fn validate(&self) -> Result<()> {
-        match check::first_issue(self) {
-            None => Ok(()),
-            Some(issue) => Err(Error::Config(issue.to_string())),
-        }
     }
 
     /// The tasks, of which there must be at least one.

@@ -12,7 +12,7 @@
 use std::path::PathBuf;
 
 use candle_core::Device;
-use peft_adapter::files::{ModelInfo, write_adapterhub, write_peft};
+use peft_adapter::files::{AdapterHubOptions, BaseModel, write_adapterhub, write_peft};
 use peft_core::AdapterCheckpoint;
 
 use crate::compile::TaskModel;
@@ -72,14 +72,15 @@ pub fn export(run: &RunDir, options: &ExportOptions, device: &Device) -> Result<
             return Ok(session.tokenizer.save(folder.join("tokenizer.json"))?);
         }
         let t5 = session.model.t5();
-        let (base, sites) = (t5.tensors()?, t5.sites());
+        let tensors = t5.tensors()?;
+        let base = BaseModel::new(t5.sites()).tensors(&tensors);
         let adapter = AdapterCheckpoint { methods, weights: model.static_weights(|_| true) };
         match format {
             ExportFormat::AdapterHub => {
-                let info = ModelInfo { name: task.replace('.', "_"), ..ModelInfo::default() };
-                write_adapterhub(folder, &adapter, &base, sites, &info)?;
+                let options = AdapterHubOptions::new(task.replace('.', "_"));
+                write_adapterhub(folder, &adapter, &base, &options)?;
             }
-            _ => write_peft(folder, &adapter, &base, sites, Some(BASE))?,
+            _ => write_peft(folder, &adapter, &base.name(BASE))?,
         }
         save_backbone(t5, folder.join(BASE))?;
         Ok(session.tokenizer.save(folder.join(BASE).join("tokenizer.json"))?)

@@ -141,7 +141,7 @@ fn entry(path: &Path) -> Result<FileEntry> {
     read().map_err(|source| Error::io(path, source))
 }
 
-/// The lower-case hexadecimal digits of `bytes`.
+/// `bytes` as lower-case hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

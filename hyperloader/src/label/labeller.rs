@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use candle_core::Tensor;
-use datasets::encode::{Encoder, Pair, collate, decode_tags};
+use datasets::encode::{Encoder, Pair, decode_tags};
 use datasets::labels::OUTSIDE;
 use datasets::tokenizer::{T5Tokenizer, WordEncoder};
 use peft_core::{AdapterWeights, Condition, Ctx};
@@ -72,7 +71,7 @@ impl<'a> Labeller<'a> {
         options: &DecodeOptions,
     ) -> Result<Self> {
         let weights = model.weights(&Condition::Task(model.tasks().index(&task.name)?))?.detach();
-        let t5 = model.fold(&model.active(&weights)?)?;
+        let t5 = model.merge(&model.active(&weights)?)?;
         let method = match options.decoding {
             Decoding::Structured => {
                 let words: Vec<&str> = task.tags.iter().map(|tag| task.words.word(tag)).collect();
@@ -127,7 +126,7 @@ impl<'a> Labeller<'a> {
             let batch: Vec<&Window> = numbers.iter().filter_map(|&i| windows.get(i)).collect();
             self.write(&batch)
         };
-        // Each thread labels a batch of its own: threads that share a batch wait for each other at every operation. No more
+        // Each thread labels another batch: threads that share a batch wait for each other at every operation. No more
         // batches run at once than there are threads, because a waiting thread would start another and hold its memory.
         let mut written: Vec<Vec<Piece>> = Vec::with_capacity(batches.len());
         for at_once in batches.chunks(rayon::current_num_threads().max(1)) {
@@ -181,22 +180,16 @@ impl<'a> Labeller<'a> {
     fn write(&self, batch: &[&Window]) -> Result<Vec<Piece>> {
         let active = self.model.active(&self.weights)?;
         let words: Vec<usize> = batch.iter().map(|window| window.words.len()).collect();
+        let sources: Vec<&[u32]> = batch.iter().map(|window| window.pair.source.as_slice()).collect();
+        let encoded = self.t5.encode_packed(&sources, &active, &mut Ctx::eval())?;
+        let source = Source { t5: &self.t5, encoded: &encoded, active: &active };
         match &self.method {
             Method::Structured { decoder, beams } => {
-                let sources: Vec<&[u32]> = batch.iter().map(|window| window.pair.source.as_slice()).collect();
-                let encoded = self.t5.encode_packed(&sources, &active, &mut Ctx::eval())?;
-                let source = Source { t5: &self.t5, encoded: &encoded, active: &active };
                 let found = decoder.decode(&source, &words, *beams)?;
                 found.into_iter().map(|sequences| structured(sequences, &self.task.tags)).collect()
             }
             Method::Free(generation) => {
-                let pairs: Vec<&Pair> = batch.iter().map(|window| &window.pair).collect();
-                let sources = collate(&pairs, self.tokenizer.pad_id());
-                let (shape, device) = ((sources.shape.batch, sources.shape.source_length), self.t5.device());
-                let source = Tensor::from_vec(sources.source, shape, device)?;
-                let mask = Tensor::from_vec(sources.source_mask, shape, device)?;
-                let encoded = self.t5.encode(&source, &mask, &active, &mut Ctx::eval())?;
-                let written = generate(&self.t5, &encoded, &mask, &active, generation)?;
+                let written = generate(&source, generation)?;
                 written.iter().zip(words).map(|(ids, words)| self.free(ids, words)).collect()
             }
         }

@@ -13,6 +13,9 @@ mod task;
 mod windows;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use labeller::Labeller;
 pub use options::{DecodeOptions, Decoding};
 pub use sentence::{Alternative, TaggedSentence};

@@ -14,7 +14,7 @@ pub(super) struct Limits {
 /// The windows of a sentence whose words have `lengths` tokens, sentinels included.
 ///
 /// Each window is as long as the limits allow and begins in the middle of the previous one. A word that is too long for any
-/// window gets a window of its own.
+/// window gets a separate window.
 pub(super) fn windows(lengths: &[usize], limits: Limits) -> Vec<Range<usize>> {
     let mut windows = Vec::new();
     let mut start = 0;

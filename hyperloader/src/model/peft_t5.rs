@@ -58,19 +58,19 @@ impl PeftT5 {
         Ok(Self { t5, plan, generator, tasks: parts.tasks.clone(), int8: false })
     }
 
-    /// The same model, which holds its linear maps in `dtype` when it is [folded](Self::fold).
+    /// The same model, which holds its linear maps in `dtype` when it is [merged](Self::merge).
     pub(crate) fn decoding_in(self, dtype: Precision) -> Self {
         Self { int8: dtype == Precision::Int8, ..self }
     }
 
-    /// The backbone for decoding with fixed weights: [`T5::fold`] and, where the model is to be held in eight bits,
+    /// The backbone for decoding with fixed weights: [`T5::merge`] and, where the model is to be held in eight bits,
     /// [`T5::quantize`].
     ///
     /// # Errors
     /// As the methods' own.
-    pub fn fold(&self, active: &ActiveAdapters<'_>) -> Result<T5> {
-        let folded = self.t5.fold(active)?;
-        Ok(if self.int8 { folded.quantize(active)? } else { folded })
+    pub fn merge(&self, active: &ActiveAdapters<'_>) -> Result<T5> {
+        let merged = self.t5.merge(active)?;
+        Ok(if self.int8 { merged.quantize(active)? } else { merged })
     }
 
     /// The backbone.
@@ -122,13 +122,13 @@ impl PeftT5 {
         let encoded = trace_span!("encoder").in_scope(encoder)?;
         let decoder = || -> Result<Tensor> {
             let inputs = shift_right(&batch.labels, self.t5.config().decoder_start_token_id)?;
-            Ok(self.t5.decode(&inputs, &encoded, &batch.mask, &active, ctx)?)
+            Ok(self.t5.decode(&inputs, &encoded, &active, ctx)?)
         };
         let hidden = trace_span!("decoder").in_scope(decoder)?;
         let _span = trace_span!("loss").entered();
         let (hidden, labels) = (hidden.flatten_to(1)?, batch.labels.flatten_all()?);
         let weight = self.t5.output_weight(&active)?;
-        Ok(smoothed_cross_entropy(&hidden, &weight, &labels, loss, ctx.kernels())?)
+        Ok(smoothed_cross_entropy([&hidden, &weight, &labels], loss, ctx.kernels())?)
     }
 }
 

@@ -89,7 +89,8 @@ pub fn import(config: &Config, path: &Path, out: &Path, device: &Device) -> Resu
     let store = ParamStore::from_tensors(variables, device);
     let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
     let parts = Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
-    let backbone = Weights::given(frozen).trainable(config.model.trainable, &store).var_builder(DType::F32, device);
+    let backbone =
+        Weights::from_tensors(frozen).trainable(config.model.trainable, &store).var_builder(DType::F32, device);
     let model = PeftT5::new(parts, backbone, store.var_builder())?;
     store.check_all_used()?;
     let used = model.t5().tensors()?;

@@ -163,7 +163,7 @@ fn held_in(dtype: Precision, parts: Parts<'_>, device: &Device) -> Result<DType>
             "model.dtype int8 runs on the CPU only: give --device cpu, or another --dtype".into(),
         ));
     }
-    let outline = T5::new(parts.config, Weights::outline().var_builder(DType::F32, device))?;
+    let outline = T5::new(parts.config, Weights::shapes_only().var_builder(DType::F32, device))?;
     let plan = Plan::resolve(outline.sites(), parts.methods)?;
     let is_linear = |site: &Site| matches!(site.kind, SiteKind::Linear { .. });
     let acts = |site: &Site| outline.sites().find(&site.path).is_some_and(|id| !plan.at(id).is_empty());

@@ -10,7 +10,7 @@ use crate::tasks::SplitName;
 use crate::{Error, Result};
 use peft_files::write_atomic;
 
-/// What of a run is scored.
+/// Which part of a run is scored.
 #[derive(Debug, Clone)]
 pub struct ScoreOptions {
     /// The split.

@@ -9,8 +9,8 @@ use datasets::read::{OnBadLine, ReadOptions, files_of, read};
 use datasets::sample::down_sample;
 use datasets::tokenizer::T5Tokenizer;
 
-use super::SplitName;
 use super::cache::{Cache, Key};
+use super::split::SplitName;
 use crate::label::LabelTask;
 use crate::{Error, Result};
 

@@ -1,4 +1,4 @@
-//! Sentences from the cache are those that encoding gives, and nothing else comes out of it.
+//! The cache returns exactly the sentences that encoding returns.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs;

@@ -12,52 +12,60 @@ use crate::{LeaveOut, NonLinearity};
 /// The name in configuration files.
 const PEFT_TYPE: &str = "BOTTLENECK";
 
-/// Bottleneck adapters beside or behind sub-layers (Houlsby et al. 2019, arXiv 1902.00751, section 2; Pfeiffer et al. 2021,
+/// Bottleneck adapters parallel to sub-layers or after them (Houlsby et al. 2019, arXiv 1902.00751, section 2; Pfeiffer et al. 2021,
 /// arXiv 2005.00247; He et al. 2022, arXiv 2110.04366), with the layer norm that HyperFormer and HyperLoader generate
 /// (Karimi Mahabadi et al. 2021, arXiv 2106.04489; arXiv 2407.01411).
 ///
-/// With `h` the residual stream and `y` the sub-layer's output, both `[batch, length, d]`, the model goes on with
+/// With `h` the residual stream and `y` the sub-layer's output, both `[batch, length, d]`, the new residual stream is
 ///
-/// | shape | fields | the stream becomes |
+/// | shape | fields | new stream |
 /// |---|---|---|
 /// | double sequential, sequential | (the default) | `h + y + LN_after(s · P(LN_before(y)))` |
-/// | sequential behind the residual sum | `original_ln_before` | `h + y + LN_after(s · P(LN_before(h + y)))` |
+/// | sequential after the residual sum | `original_ln_before` | `h + y + LN_after(s · P(LN_before(h + y)))` |
 /// | parallel | `is_parallel` | `h + y + LN_after(s · P(LN_before(h)))` |
 ///
 /// where `P(x) = W_up f(W_down x + b_down) + b_up`, `W_down: [m, d]`, `W_up: [d, m]`, `m = ⌊d / reduction_factor⌋`, and
 /// `s = scaling`. `LN` subtracts the mean. With `use_gating` (UniPELT: Mao et al. 2022, arXiv 2110.07577) `s · P` is
-/// multiplied, for each row of the batch, by `mean over positions of sigmoid(g x + c)`, `g: [1, d]`, `c: [1]`, of the same
-/// `x` that enters `LN_before`. That mean takes in every position of a call: padding too, and in decoding step by step the
-/// positions of that step alone, as in AdapterHub.
+/// multiplied, for each row of the batch, by `mean over positions of sigmoid(g x + c)`, `g: [1, d]`, `c: [1]`, where `x` is the
+/// input of `LN_before`. As in AdapterHub, the mean is over every position of a call, padding included; in decoding, over the
+/// positions of one step.
 ///
-/// The projections begin normal with deviation 0.01, biases at zero, layer norms at one and zero. Generated weights (gamma
-/// and beta too) come from heads that begin normal with deviation 0.01 and zero bias. The adapter stands before the
-/// backbone's own dropout of the sub-layer's output; AdapterHub's stands behind it, which differs in training alone.
+/// At the start the projections are normal with deviation 0.01, biases zero, and layer norms one and zero. Generated weights
+/// (gamma and beta too) come from heads that start normal with deviation 0.01 and zero bias. The adapter comes before the
+/// backbone's own dropout of the sub-layer's output, AdapterHub's after it; this makes a difference in training only.
 ///
 /// Field names and meanings are AdapterHub's; defaults are HyperLoader's. AdapterHub's named shapes are
 /// [`double_seq_bn`](Self::double_seq_bn), [`seq_bn`](Self::seq_bn) and [`par_bn`](Self::par_bn).
+///
+/// ```
+/// use peft_adapter::{BottleneckConfig, NonLinearity};
+///
+/// let config = BottleneckConfig::new(8.).non_linearity(NonLinearity::Relu).cross_adapter(true);
+/// let parallel = BottleneckConfig::par_bn().dropout(0.1);
+/// # assert!(config.cross_adapter && parallel.is_parallel);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BottleneckConfig {
     /// How many times narrower the bottleneck is than the hidden state. Default 32.
     pub reduction_factor: f64,
-    /// The bottleneck's width itself; where given, it counts and not `reduction_factor`. Default: none.
+    /// The width of the bottleneck; it takes precedence over `reduction_factor`. Default: none.
     pub bottleneck_size: Option<NonZeroUsize>,
     /// The function between the projections. Default `gelu_new`.
     pub non_linearity: NonLinearity,
-    /// An adapter behind self-attention. Default: yes.
+    /// An adapter after self-attention. Default: yes.
     pub mh_adapter: bool,
-    /// An adapter behind the feed-forward block. Default: yes.
+    /// An adapter after the feed-forward block. Default: yes.
     pub output_adapter: bool,
-    /// An adapter behind cross-attention. Default: no.
+    /// An adapter after cross-attention. Default: no.
     pub cross_adapter: bool,
     /// A layer norm before the down projection. Default: no.
     pub ln_before: bool,
-    /// A layer norm behind the up projection, before the residual sum. Default: yes.
+    /// A layer norm after the up projection, before the residual sum. Default: yes.
     pub ln_after: bool,
     /// The layer norms' epsilon. Default 1e-5.
     pub layer_norm_eps: f64,
-    /// Whether the adapter reads the residual stream, beside the sub-layer, and not the sub-layer's output. Default: no.
+    /// Whether the adapter is parallel to the sub-layer: it reads the residual stream, not the sub-layer's output. Default: no.
     pub is_parallel: bool,
     /// The factor of the up projection's output. Default 1.
     pub scaling: f64,
@@ -66,10 +74,10 @@ pub struct BottleneckConfig {
     /// Sequential only: the backbone's residual sum comes before the adapter, which then reads `h + y`. (AdapterHub applies
     /// the backbone's layer norm here too, where one follows the sum; in T5 none does.) Default: no.
     pub original_ln_before: bool,
-    /// Whether the backbone's residual sum comes behind the adapter. Default: yes. Where not, nothing but the adapter's
-    /// own residual carries the stream on.
+    /// Whether the backbone adds the residual stream after the adapter. Default: yes. If not, only the adapter's own residual
+    /// carries the stream.
     pub original_ln_after: bool,
-    /// With `original_ln_before`: whether the residual around the adapter is `y`, taken before that sum, and not `h + y`.
+    /// With `original_ln_before`: whether the residual around the adapter is `y`, from before that sum, not `h + y`.
     /// Default: yes.
     pub residual_before_ln: bool,
     /// Sequential with `ln_after` only: whether the residual around the adapter is added before that layer norm. Default: no.
@@ -106,9 +114,12 @@ impl Default for BottleneckConfig {
 }
 
 impl BottleneckConfig {
-    fn wants(&self, site: &Site) -> bool {
+    /// Whether an adapter acts at `site`.
+    pub(crate) fn wants(&self, site: &Site) -> bool {
+        const ROLES: [SiteRole; 3] = [SiteRole::SELF_ATTENTION, SiteRole::CROSS_ATTENTION, SiteRole::FEED_FORWARD];
         let on = [self.mh_adapter, self.cross_adapter, self.output_adapter];
-        is_behind(&site.role, on) && !self.leave_out.contains(site)
+        let wanted = ROLES.iter().zip(on).any(|(role, on)| on && *role == site.role);
+        wanted && !self.leave_out.contains(site)
     }
 
     fn width(&self, dim: usize) -> Result<usize> {
@@ -118,7 +129,7 @@ impl BottleneckConfig {
         }
     }
 
-    fn frame(&self) -> Frame {
+    pub(crate) fn frame(&self) -> Frame {
         Frame {
             is_parallel: self.is_parallel,
             original_ln_before: self.original_ln_before,
@@ -150,13 +161,7 @@ impl PeftConfig for BottleneckConfig {
     }
 }
 
-/// Whether `position` is behind self-attention, cross-attention or the feed-forward block, where these are `on`.
-pub(crate) fn is_behind(position: &SiteRole, on: [bool; 3]) -> bool {
-    const POSITIONS: [SiteRole; 3] = [SiteRole::SELF_ATTENTION, SiteRole::CROSS_ATTENTION, SiteRole::FEED_FORWARD];
-    POSITIONS.iter().zip(on).any(|(one, on)| on && one == position)
-}
-
-/// `⌊dim / factor⌋`, of which something must be left.
+/// `⌊dim / factor⌋`, which must be at least 1. `kind` is the name of the method.
 pub(crate) fn narrowed(kind: &str, dim: usize, factor: f64) -> Result<usize> {
     let width = dim as f64 / factor;
     if width >= 1. && width.is_finite() {
@@ -169,6 +174,7 @@ pub(crate) fn narrowed(kind: &str, dim: usize, factor: f64) -> Result<usize> {
     })
 }
 
+/// Refuses a dropout that is not a probability below 1. `kind` is the name of the method.
 pub(crate) fn check_dropout(kind: &str, dropout: f64) -> Result<()> {
     match (0. ..1.).contains(&dropout) {
         true => Ok(()),

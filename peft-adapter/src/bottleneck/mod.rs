@@ -3,9 +3,10 @@
 mod config;
 mod module;
 mod presets;
+mod setters;
 
 #[cfg(test)]
 mod tests;
 
 pub use config::BottleneckConfig;
-pub(crate) use config::{check_dropout, is_behind, narrowed};
+pub(crate) use config::{check_dropout, narrowed};

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
-use peft_core::{Ctx, ParamSpec, PeftModule, Result, SiteCall, normal, rows};
+use peft_core::{Ctx, Fused, ParamSpec, PeftModule, Result, SiteCall, normal, rows};
 use peft_kernels as ops;
 
 use crate::NonLinearity;
@@ -41,7 +41,7 @@ impl PeftModule for Bottleneck {
         })
     }
 
-    fn bottleneck<'a>(&self, weights: &'a [Tensor]) -> Result<Option<ops::Bottleneck<'a>>> {
+    fn fused<'a>(&self, weights: &'a [Tensor], _ctx: &mut Ctx) -> Result<Option<Fused<'a>>> {
         let (projections, frame) = weights.split_at_checked(4).unwrap_or_default();
         let [down, down_bias, up, up_bias] = peft_core::take(projections)?;
         let vectors = [down_bias, up_bias].into_iter().chain(frame).all(|weight| weight.rank() == 1);
@@ -49,7 +49,7 @@ impl PeftModule for Bottleneck {
         let Some(activation) = self.non_linearity.fused().filter(|_| shared && self.frame.is_simple()) else {
             return Ok(None);
         };
-        let norm = self.frame.norm_behind(frame)?;
-        Ok(Some(ops::Bottleneck { down, down_bias, activation, up, up_bias, norm }))
+        let norm = self.frame.norm_after(frame)?;
+        Ok(Some(Fused::Bottleneck(ops::Bottleneck { down, down_bias, activation, up, up_bias, norm, dropout: None })))
     }
 }

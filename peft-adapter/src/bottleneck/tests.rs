@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use candle_core::{Device, Tensor};
 use peft_core::toy::toy_sites;
-use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, Result, Sites, Stack};
+use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, Result, SiteInput, Sites, Stack};
 
 use super::BottleneckConfig;
 use crate::{LeaveOut, NonLinearity};
@@ -30,14 +30,16 @@ fn weights(plan: &Plan, weights: &[&[f32]]) -> AdapterWeights {
     AdapterWeights::new(vec![specs.iter().zip(weights).map(tensor).collect()])
 }
 
-/// What the site hands on; the backbone adds `H` to it.
+/// The output of the site; the backbone adds `H` to it.
 fn run(config: BottleneckConfig, more: &[&[f32]]) -> Vec<f32> {
     let (sites, plan) = plan(config);
     let plan = plan.unwrap();
     let weights = weights(&plan, &[&PROJECTIONS, more].concat());
     let tensor = |values| Tensor::new(&[[values]], &Device::Cpu).unwrap();
     let active = ActiveAdapters::new(&plan, &weights).unwrap();
-    let out = active.apply(sites.find("layers.0.ffn").unwrap(), &tensor(H), None, tensor(Y), &mut Ctx::eval()).unwrap();
+    let out = active
+        .apply(sites.find("layers.0.ffn").unwrap(), SiteInput::new(&tensor(H), tensor(Y)), &mut Ctx::eval())
+        .unwrap();
     out.flatten_all().unwrap().to_vec1().unwrap()
 }
 
@@ -69,40 +71,40 @@ fn parallel_reads_the_stream_and_scales() {
 }
 
 #[test]
-fn the_norm_behind_comes_before_the_residual_sum() {
+fn the_norm_after_comes_before_the_residual_sum() {
     let config = shape(BottleneckConfig::default());
-    // up gives (12, -5.5), normalised to (1, -1); gamma (10, 20), beta (0.5, 0.25).
+    // up gives (12, -5.5), normalized to (1, -1); gamma (10, 20), beta (0.5, 0.25).
     assert_eq!(run(config, &[&[10., 20.], &[0.5, 0.25]]), [1. + 10.5, 2. - 19.75]);
 }
 
 #[test]
 fn the_norm_before_comes_before_the_down_projection() {
     let config = shape(BottleneckConfig { ln_before: true, ..BottleneckConfig::double_seq_bn() });
-    // (1, 2) is normalised to (-1, 1); gamma (2, 4): (-2, 4); relu(-6 + 4 + 0.5) = 0; up gives its bias.
+    // (1, 2) is normalized to (-1, 1); gamma (2, 4): (-2, 4); relu(-6 + 4 + 0.5) = 0; up gives its bias.
     assert_eq!(run(config, &[&[2., 4.], &[0., 0.]]), [2., 2.]);
 }
 
 #[test]
-fn the_norm_behind_may_take_in_the_residual() {
+fn the_norm_after_may_include_the_residual() {
     let config = shape(BottleneckConfig { adapter_residual_before_ln: true, ..BottleneckConfig::default() });
-    // (1 + 12, 2 - 5.5) is normalised to (1, -1).
+    // (1 + 12, 2 - 5.5) is normalized to (1, -1).
     assert_eq!(run(config, &[&[10., 20.], &[0.5, 0.25]]), [10.5, -19.75]);
 }
 
 #[test]
-fn the_residual_may_be_taken_behind_the_sum_with_the_stream() {
+fn the_residual_may_include_the_stream() {
     let config = BottleneckConfig { residual_before_ln: false, ..BottleneckConfig::seq_bn() };
-    // The stream is then added twice: here, and by the backbone.
+    // The stream is added twice: here, and by the backbone.
     assert_eq!(run(shape(config.clone()), &[]), [10. + 1. + 112., 20. + 2. - 55.5]);
-    // ... unless the backbone is not to add it.
+    // ... unless the backbone is told not to add it.
     let config = BottleneckConfig { original_ln_after: false, ..config };
     assert_eq!(run(shape(config), &[]), [1. + 112., 2. - 55.5]);
 }
 
 #[test]
-fn without_the_sum_behind_the_stream_ends_here() {
+fn without_the_backbones_sum_the_stream_ends_here() {
     let config = BottleneckConfig { original_ln_after: false, ..BottleneckConfig::par_bn() };
-    // What the backbone adds is taken away beforehand.
+    // The adapter subtracts what the backbone adds.
     assert_eq!(run(shape(config), &[]), [1. + 4. * 102. - 10., 2. - 4. * 50.5 - 20.]);
 }
 
@@ -111,7 +113,7 @@ fn the_gate_reads_what_the_adapter_reads() {
     // Opened halfway by zero weights: what the sequential adapter adds is halved.
     let seq = shape(BottleneckConfig { use_gating: true, ..BottleneckConfig::seq_bn() });
     assert_eq!(run(seq.clone(), &[&[0., 0.], &[0.]]), [1. + 56., 2. - 27.75]);
-    // The gate reads h + y = (11, 22): sigmoid(11 + ln 3 - 11) = 3/4; beside the sub-layer h = (10, 20).
+    // The gate reads h + y = (11, 22): sigmoid(11 + ln 3 - 11) = 3/4; the parallel adapter reads h = (10, 20).
     let three_quarters = run(seq, &[&[1., 0.], &[3f32.ln() - 11.]]);
     assert!((three_quarters[0] - (1. + 84.)).abs() < 1e-4, "{three_quarters:?}");
     let par = shape(BottleneckConfig { use_gating: true, scaling: 1., ..BottleneckConfig::par_bn() });
@@ -120,7 +122,7 @@ fn the_gate_reads_what_the_adapter_reads() {
 }
 
 #[test]
-fn the_gate_is_one_number_a_sentence() {
+fn the_gate_is_one_number_for_each_sentence() {
     let (sites, plan) = plan(shape(BottleneckConfig { use_gating: true, ..BottleneckConfig::double_seq_bn() }));
     let plan = plan.unwrap();
     let gate: [&[f32]; 2] = [&[1., 0.], &[0.]];
@@ -130,7 +132,7 @@ fn the_gate_is_one_number_a_sentence() {
     let y = Tensor::new(&[[[a, 0.], [b, 4.]]], &Device::Cpu).unwrap();
     let active = ActiveAdapters::new(&plan, &weights).unwrap();
     let ffn = sites.find("layers.0.ffn").unwrap();
-    let out = active.apply(ffn, &y, None, y.clone(), &mut Ctx::eval()).unwrap().to_vec3::<f32>().unwrap();
+    let out = active.apply(ffn, SiteInput::new(&y, y.clone()), &mut Ctx::eval()).unwrap().to_vec3::<f32>().unwrap();
     let expected = |x: f32, z: f32| 0.5f32.mul_add(2. * (3. * x + z + 0.5).max(0.) + 1., x);
     for (found, expected) in [(out[0][0][0], expected(a, 0.)), (out[0][1][0], expected(b, 4.))] {
         assert!((found - expected).abs() < 1e-5, "{found}, expected {expected}");
@@ -138,14 +140,14 @@ fn the_gate_is_one_number_a_sentence() {
 }
 
 #[test]
-fn rows_may_have_weights_of_their_own() {
+fn rows_may_have_different_weights() {
     let every = BottleneckConfig { use_gating: true, ln_before: true, scaling: 3., ..BottleneckConfig::default() };
     for config in [every.clone(), BottleneckConfig { is_parallel: true, ..every }] {
         let (sites, plan) = plan(shape(BottleneckConfig { layer_norm_eps: 1e-5, ..config }));
         let plan = plan.unwrap();
         let more: [&[f32]; 6] = [&[2., 4.], &[0.5, 1.], &[10., 20.], &[0.5, 0.25], &[0.3, -0.1], &[0.2]];
         let one = weights(&plan, &[&PROJECTIONS[..], &more].concat());
-        let other = AdapterWeights::new(vec![one.entry(0).iter().map(|w| (w * 0.7).unwrap()).collect()]);
+        let other = AdapterWeights::new(vec![one.of_target(0).iter().map(|w| (w * 0.7).unwrap()).collect()]);
         let tensor = |v: [[f32; 2]; 4]| Tensor::new(&v, &Device::Cpu).unwrap().reshape((2, 2, 2)).unwrap();
         let h = tensor([[1., 2.], [3., -4.], [0.5, 6.], [7., 8.]]);
         let y = tensor([[2., 1.], [-3., 4.], [5., 0.5], [1., 9.]]);
@@ -153,7 +155,7 @@ fn rows_may_have_weights_of_their_own() {
         let run = |weights: &AdapterWeights, row: Option<usize>| {
             let part = |t: &Tensor| row.map_or(t.clone(), |row| t.narrow(0, row, 1).unwrap());
             let active = ActiveAdapters::new(&plan, weights).unwrap();
-            active.apply(ffn, &part(&h), None, part(&y), &mut Ctx::eval()).unwrap()
+            active.apply(ffn, SiteInput::new(&part(&h), part(&y)), &mut Ctx::eval()).unwrap()
         };
         let mixed = run(&AdapterWeights::rows(&[one.clone(), other.clone()], &[1, 0]).unwrap(), None);
         let apart = Tensor::cat(&[run(&other, Some(0)), run(&one, Some(1))], 0).unwrap();
@@ -163,7 +165,7 @@ fn rows_may_have_weights_of_their_own() {
 }
 
 #[test]
-fn dropout_acts_in_training_alone() {
+fn dropout_acts_only_in_training() {
     let (sites, plan) = plan(shape(BottleneckConfig { dropout: 0.5, ..BottleneckConfig::double_seq_bn() }));
     let plan = plan.unwrap();
     let weights = weights(&plan, &PROJECTIONS);
@@ -171,7 +173,7 @@ fn dropout_acts_in_training_alone() {
     let active = ActiveAdapters::new(&plan, &weights).unwrap();
     let ffn = sites.find("layers.0.ffn").unwrap();
     let firsts = |mut ctx: Ctx| -> Vec<f32> {
-        let out = active.apply(ffn, &y, None, y.clone(), &mut ctx).unwrap();
+        let out = active.apply(ffn, SiteInput::new(&y, y.clone()), &mut ctx).unwrap();
         out.to_vec3::<f32>().unwrap().iter().flatten().map(|position| position[0]).collect()
     };
     // up gives 2 · 4.5 + 1 = 10.

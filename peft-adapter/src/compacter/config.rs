@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::module::Compacter;
 use super::phm::Phm;
-use crate::bottleneck::{check_dropout, is_behind, narrowed};
-use crate::frame::Frame;
-use crate::{LeaveOut, NonLinearity};
+use crate::bottleneck::{check_dropout, narrowed};
+use crate::{BottleneckConfig, LeaveOut, NonLinearity};
 
 /// The name in configuration files.
 const PEFT_TYPE: &str = "COMPACTER";
@@ -24,10 +23,17 @@ const PEFT_TYPE: &str = "COMPACTER";
 /// `factorized_phm_W`. The stream `h` becomes `h + y + LN_after(s · P(LN_before(y)))` with `P(x) = f(x W_d + b_d) W_u + b_u`
 /// and `s = scaling`; with `original_ln_before` `P` reads `h + y`.
 ///
-/// The rules begin normal with deviation `phm_init_range`, the factors normal with Glorot's deviation `√(2 / (rows +
-/// columns))`, biases at zero: the adapter begins close to doing nothing. All of them can be generated.
+/// At the start the rules are normal with deviation `phm_init_range`, the factors normal with Glorot's deviation `√(2 / (rows
+/// + columns))`, and biases zero: the adapter changes almost nothing. All of these weights can be generated.
 ///
-/// Field names and defaults are AdapterHub's, whose `Compacter` this is; its `Compacter++` is [`plus_plus`](Self::plus_plus).
+/// Field names and defaults are those of AdapterHub's `Compacter`; its `Compacter++` is [`plus_plus`](Self::plus_plus).
+///
+/// ```
+/// use peft_adapter::CompacterConfig;
+///
+/// let config = CompacterConfig::new(16.).phm_dim(2).ln_after(true);
+/// # assert_eq!(config.phm_dim.get(), 2);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CompacterConfig {
@@ -46,17 +52,17 @@ pub struct CompacterConfig {
     pub phm_init_range: f64,
     /// The function between the projections. Default `gelu`.
     pub non_linearity: NonLinearity,
-    /// An adapter behind self-attention. Default: yes.
+    /// An adapter after self-attention. Default: yes.
     pub mh_adapter: bool,
-    /// An adapter behind the feed-forward block. Default: yes.
+    /// An adapter after the feed-forward block. Default: yes.
     pub output_adapter: bool,
-    /// An adapter behind cross-attention. Default: no.
+    /// An adapter after cross-attention. Default: no.
     pub cross_adapter: bool,
     /// Whether the adapter reads the sub-layer's output with the residual stream added. Default: no.
     pub original_ln_before: bool,
     /// A layer norm before the down projection. Default: no.
     pub ln_before: bool,
-    /// A layer norm behind the up projection, before the residual sum. Default: no.
+    /// A layer norm after the up projection, before the residual sum. Default: no.
     pub ln_after: bool,
     /// The layer norms' epsilon. Default 1e-5.
     pub layer_norm_eps: f64,
@@ -93,24 +99,22 @@ impl Default for CompacterConfig {
 }
 
 impl CompacterConfig {
-    /// AdapterHub's `Compacter++`: behind feed-forward alone, reading the sum with the residual stream.
-    pub fn plus_plus() -> Self {
-        Self { mh_adapter: false, original_ln_before: true, ..Self::default() }
-    }
-
-    fn frame(&self) -> Frame {
-        Frame {
-            is_parallel: false,
+    /// The bottleneck adapter that has everything but the projections in common with this one.
+    pub(crate) fn bottleneck(&self) -> BottleneckConfig {
+        BottleneckConfig {
+            reduction_factor: self.reduction_factor,
+            non_linearity: self.non_linearity,
+            mh_adapter: self.mh_adapter,
+            output_adapter: self.output_adapter,
+            cross_adapter: self.cross_adapter,
             original_ln_before: self.original_ln_before,
-            original_ln_after: true,
-            residual_before_ln: true,
-            adapter_residual_before_ln: false,
             ln_before: self.ln_before,
             ln_after: self.ln_after,
             layer_norm_eps: self.layer_norm_eps,
             scaling: self.scaling,
-            use_gating: false,
+            leave_out: self.leave_out.clone(),
             dropout: self.dropout,
+            ..BottleneckConfig::double_seq_bn()
         }
     }
 
@@ -134,8 +138,8 @@ impl PeftConfig for CompacterConfig {
         let SiteKind::SubLayer { dim } = site.kind else {
             return Ok(None);
         };
-        let on = [self.mh_adapter, self.cross_adapter, self.output_adapter];
-        if !is_behind(&site.role, on) || self.leave_out.contains(site) {
+        let plain = self.bottleneck();
+        if !plain.wants(site) {
             return Ok(None);
         }
         check_dropout(PEFT_TYPE, self.dropout)?;
@@ -148,7 +152,7 @@ impl PeftConfig for CompacterConfig {
             shared_rule: self.shared_phm_rule,
             rule_stdev: self.phm_init_range,
             non_linearity: self.non_linearity,
-            frame: self.frame(),
+            frame: plain.frame(),
         })))
     }
 }

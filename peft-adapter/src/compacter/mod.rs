@@ -3,6 +3,7 @@
 mod config;
 mod module;
 mod phm;
+mod setters;
 
 #[cfg(test)]
 mod tests;

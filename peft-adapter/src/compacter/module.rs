@@ -49,7 +49,7 @@ impl PeftModule for Compacter {
         let (down, rest) = rest.split_at_checked(self.down.count()).unwrap_or_default();
         let (up, frame) = rest.split_at_checked(self.up.count()).unwrap_or_default();
         let (Some(down_rule), Some(up_rule)) = (rules.first(), rules.last()) else {
-            return Err(Error::Mismatch("Compacter was given no weights".to_owned()));
+            return Err(Error::Mismatch("Compacter got no weights".to_owned()));
         };
         self.frame.apply(call, frame, ctx, |x, ctx| {
             let z = self.down.forward(x, down_rule, down, ctx)?;

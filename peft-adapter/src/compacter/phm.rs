@@ -1,4 +1,4 @@
-//! The parametrised hypercomplex multiplication layer: `x Σᵢ Aᵢ ⊗ Bᵢ + b`.
+//! The parameterized hypercomplex multiplication layer: `x Σᵢ Aᵢ ⊗ Bᵢ + b`.
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
@@ -13,7 +13,7 @@ pub(super) struct Phm {
     pub(super) n: usize,
     pub(super) d_in: usize,
     pub(super) d_out: usize,
-    /// The rank of `Bᵢ` where it is factorised.
+    /// The rank of `Bᵢ` where it is factorized.
     pub(super) rank: Option<usize>,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Names {
 }
 
 impl Phm {
-    /// `Bᵢ` or its two factors, and the bias; the rules `A: [n, n, n]` come from outside.
+    /// `Bᵢ` or its two factors, and the bias; the caller holds the rules `A: [n, n, n]`.
     pub(super) fn params(&self, names: Names) -> Vec<ParamSpec> {
         let n = self.n;
         let (rows, columns) = (self.d_in / n, self.d_out / n);
@@ -52,20 +52,20 @@ impl Phm {
         if self.rank.is_some() { 3 } else { 2 }
     }
 
-    /// `x [batch, length, d_in]` to `[batch, length, d_out]`; `rule` and each of `weights` may have a batch axis in
-    /// front.
+    /// `x [batch, length, d_in]` to `[batch, length, d_out]`; `rule` and each of `weights` may have a leading
+    /// batch axis.
     pub(super) fn forward(&self, x: &Tensor, rule: &Tensor, weights: &[Tensor], ctx: &Ctx) -> Result<Tensor> {
         let (b, bias) = match weights {
             [left, right, bias] => (left.broadcast_matmul(right)?, bias),
             [whole, bias] => (whole.clone(), bias),
-            _ => return Err(Error::Mismatch(format!("a projection of Compacter was given {} weights", weights.len()))),
+            _ => return Err(Error::Mismatch(format!("a projection of Compacter got {} weights", weights.len()))),
         };
         let y = ops::linear(x, &self.matrix(rule, &b)?, ctx.kernels())?;
         Ok(y.broadcast_add(&rows::vector(bias)?)?)
     }
 
-    /// `(Σᵢ Aᵢ ⊗ Bᵢ)ᵀ`, `[d_out, d_in]`, behind a batch axis if one of them has it: the sum over `i` is one product of
-    /// matrices, of `A [n², n]` and `B [n, rows · columns]`, whose axes `(a, c, row, column)` then change places.
+    /// `(Σᵢ Aᵢ ⊗ Bᵢ)ᵀ`, `[d_out, d_in]`, with a leading batch axis if `A` or `B` has one. The sum over `i` is one matrix
+    /// product of `A [n², n]` and `B [n, rows · columns]`; its axes `(a, c, row, column)` are then permuted.
     fn matrix(&self, rule: &Tensor, b: &Tensor) -> Result<Tensor> {
         let Self { n, d_in, d_out, .. } = *self;
         let (rows, columns) = (d_in / n, d_out / n);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use candle_core::{Device, Tensor};
 use peft_core::toy::toy_sites;
-use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, nonzero};
+use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, SiteInput, nonzero};
 
 use super::CompacterConfig;
 use crate::NonLinearity;
@@ -58,7 +58,7 @@ fn it_is_an_adapter_with_other_projections() {
         let sites = toy_sites(1, 4);
         let active = ActiveAdapters::new(&plan, &weights).unwrap();
         let (h, y) = (tensor([100., 190., 140., 150.]), tensor([10., 12., 7., 9.]));
-        let out = active.apply(sites.find("layers.0.ffn").unwrap(), &h, None, y, &mut Ctx::eval()).unwrap();
+        let out = active.apply(sites.find("layers.0.ffn").unwrap(), SiteInput::new(&h, y), &mut Ctx::eval()).unwrap();
         // y: halves 22 and 16 - 5 = 11, up (45, 44, 11, 11), of which half is added. h + y: 312 and 306 - 5 = 301.
         let expected: [f32; 4] = match plus_plus {
             false => [10. + 22.5, 12. + 22., 7. + 5.5, 9. + 5.5],

@@ -1,9 +1,9 @@
-//! What prompts and prefixes share: rows of their own in front of the rows of a batch.
+//! What prompts and prefixes share: rows that come before the rows of a batch.
 
 use candle_core::Tensor;
 use peft_core::Result;
 
-/// `weight [p, d]` for each of `batch` rows, `[batch, p, d]`; a weight that differs by row has that shape already.
+/// `weight [p, d]` for each of `batch` rows, `[batch, p, d]`; a weight with a batch axis already has that shape.
 pub(crate) fn each_row(weight: &Tensor, batch: usize) -> Result<Tensor> {
     if weight.rank() > 2 {
         return Ok(weight.clone());

@@ -1,8 +1,10 @@
-//! AdapterHub's prefix tuning, which UniPELT gates.
+//! AdapterHub's prefix tuning, with UniPELT's gate.
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, PrefixPlacement, Result, Site, SiteKind, SiteRole, Stack, nonzero};
+use peft_core::{
+    Error, PeftConfig, PeftModule, PrefixPlacement, Result, Site, SiteKind, SiteRole, Stack, nonzero, setters,
+};
 use serde::{Deserialize, Serialize};
 
 use super::module::{Prefix, Projection, Source};
@@ -11,7 +13,7 @@ use crate::NonLinearity;
 /// The name in configuration files.
 const PEFT_TYPE: &str = "PREFIX";
 
-const SELF: SiteRole = SiteRole::new("self.kv");
+pub(super) const SELF: SiteRole = SiteRole::new("self.kv");
 const CROSS: SiteRole = SiteRole::new("cross.kv");
 
 /// Prefix tuning as AdapterHub does it (Li and Liang 2021, arXiv 2101.00190, section 4), with the gate of UniPELT (Mao et al.
@@ -21,14 +23,15 @@ const CROSS: SiteRole = SiteRole::new("cross.kv");
 /// `P = [P_k, P_v]: [p, 2 · dim]`, `p = prefix_length` and `dim` the features of all heads. In self-attention the prefix takes
 /// the first positions of the keys ([`PrefixPlacement::Shifting`]). Either `P` is a weight of each
 /// attention (`flat`), or `P = f(E Wᵀ + b) Uᵀ + c` with `E: [p, d]`, `W: [m, d]` and `b: [m]` shared by all attentions of one
-/// kind (encoder, decoder, cross), and `U: [2 · dim, m]`, `c: [2 · dim]` of each attention: AdapterHub's one large map, cut
-/// into rows.
+/// kind (encoder, decoder, cross), and `U: [2 · dim, m]`, `c: [2 · dim]` of each attention. AdapterHub has one large map for
+/// all attentions of a kind; `U` and `c` are its rows for one attention.
 ///
-/// Gates are 1, or with `use_gating` the mean over the queries `x` of `sigmoid(x Gᵀ + g)` with `G: [1 or 2, d]`; in decoding
-/// step by step each token has its own, so that decoding differs from a forward pass over the whole sentence, there as here.
+/// Gates are 1. With `use_gating` a gate is the mean over the queries `x` of `sigmoid(x Gᵀ + g)` with `G: [1 or 2, d]`. In
+/// decoding step by step each token has its own gate, so decoding differs from a forward pass over the whole sentence, in
+/// AdapterHub and here.
 ///
-/// `P` and `E` begin normal with deviation 1, the maps as PyTorch's do (uniform in ±1/√fan_in), `G` normal with deviation
-/// 0.02. Field names and defaults are AdapterHub's.
+/// At the start `P` and `E` are normal with deviation 1, the maps uniform in ±1/√fan_in (as in PyTorch), and `G` normal with
+/// deviation 0.02. Field names and defaults are AdapterHub's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PrefixConfig {
@@ -36,7 +39,7 @@ pub struct PrefixConfig {
     pub prefix_length: NonZeroUsize,
     /// The width between the two layers of the network that makes the prefix. Default 512.
     pub bottleneck_size: NonZeroUsize,
-    /// Whether the prefix is a weight itself, without a network. Default: no.
+    /// Whether the prefix itself is a weight, without a network. Default: no.
     pub flat: bool,
     /// The function between the two layers. Default `tanh`.
     pub non_linearity: NonLinearity,
@@ -44,7 +47,7 @@ pub struct PrefixConfig {
     pub encoder_prefix: bool,
     /// A prefix in cross-attention. Default: yes.
     pub cross_prefix: bool,
-    /// Whether a gate decides how much of the prefix goes in. Default: no.
+    /// Whether a gate scales the prefix. Default: no.
     pub use_gating: bool,
     /// Whether keys and values share the gate. Default: yes.
     pub shared_gating: bool,
@@ -68,7 +71,32 @@ impl Default for PrefixConfig {
     }
 }
 
-/// The three kinds of attention, each with a network of its own.
+setters! {
+    PrefixConfig {
+        flat => flat: bool,
+        non_linearity => non_linearity: NonLinearity,
+        encoder_prefix => encoder_prefix: bool,
+        cross_prefix => cross_prefix: bool,
+        use_gating => use_gating: bool,
+        shared_gating => shared_gating: bool,
+        dropout => dropout: f64,
+    }
+}
+
+impl PrefixConfig {
+    /// Prefixes of this many positions, otherwise the default. 0 counts as 1.
+    pub fn new(prefix_length: usize) -> Self {
+        Self { prefix_length: nonzero(prefix_length), ..Self::default() }
+    }
+
+    /// Sets the field `bottleneck_size`. 0 counts as 1.
+    #[must_use]
+    pub fn bottleneck_size(self, size: usize) -> Self {
+        Self { bottleneck_size: nonzero(size), ..self }
+    }
+}
+
+/// The three kinds of attention, each with its own network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Location {
     Encoder,
@@ -122,7 +150,7 @@ impl PrefixConfig {
 #[typetag::serde(name = "PREFIX")]
 impl PeftConfig for PrefixConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
-        let SiteKind::KeyValue { dim, queries, front: PrefixPlacement::Shifting, .. } = site.kind else {
+        let SiteKind::KeyValue { dim, queries, .. } = site.kind else {
             return Ok(None);
         };
         let Some(location) = Location::of(site).filter(|location| self.wants(*location)) else {
@@ -137,6 +165,8 @@ impl PeftConfig for PrefixConfig {
         }
         Ok(Some(Box::new(Prefix {
             length: self.prefix_length.get(),
+            placement: PrefixPlacement::Shifting,
+            name: "prefix",
             dim,
             queries,
             source: self.source(location, queries),

@@ -1,4 +1,4 @@
-//! Prefixes of keys and values: `peft`'s, which are a past, and AdapterHub's, which may be gated.
+//! Prefixes of keys and values: those of `peft`, which act as a past, and those of AdapterHub, which may have gates.
 
 pub(crate) mod front;
 mod hub;

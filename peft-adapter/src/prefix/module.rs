@@ -3,7 +3,9 @@
 use candle_core::{D, Tensor};
 use candle_nn::Init;
 use candle_nn::ops::sigmoid;
-use peft_core::{Ctx, KAIMING_UNIFORM, ParamSpec, PeftModule, Result, SiteCall, normal, rows};
+use peft_core::{
+    Ctx, KAIMING_UNIFORM, KeyValuePrefix, ParamSpec, PeftModule, PrefixPlacement, Result, SiteCall, normal, rows,
+};
 use peft_kernels as ops;
 
 use super::front::{each_row, in_front};
@@ -24,7 +26,7 @@ pub(super) enum Source {
 /// `P = f(E Wᵀ + b) Uᵀ + c`
 #[derive(Debug, Clone)]
 pub(super) struct Projection {
-    /// What the names of the shared weights begin with.
+    /// The prefix of the names of the shared weights.
     pub(super) shared: String,
     /// Features of the embedding `E`.
     pub(super) width: usize,
@@ -39,12 +41,16 @@ pub(super) struct Projection {
 pub(super) struct Prefix {
     /// How many positions it has.
     pub(super) length: usize,
+    /// Where they count.
+    pub(super) placement: PrefixPlacement,
+    /// What the names of its own weights begin with.
+    pub(super) name: &'static str,
     /// Features of keys, and of values.
     pub(super) dim: usize,
     /// Features of the stream that the queries come from.
     pub(super) queries: usize,
     pub(super) source: Source,
-    /// How many gates: none, one for keys and values, or one for each.
+    /// The number of gates: none, one for keys and values together, or two.
     pub(super) gates: usize,
     pub(super) dropout: f64,
 }
@@ -56,9 +62,9 @@ fn uniform_bias(fan_in: usize) -> Init {
 }
 
 impl Source {
-    fn params(&self, length: usize, dim: usize) -> Vec<ParamSpec> {
+    fn params(&self, name: &str, length: usize, dim: usize) -> Vec<ParamSpec> {
         let Self::Projection(Projection { shared, width, hidden, .. }) = self else {
-            return vec![ParamSpec::new("prefix", [length, 2 * dim], normal(1.))];
+            return vec![ParamSpec::new(name.to_owned(), [length, 2 * dim], normal(1.))];
         };
         let of_all =
             |name: &str, dims: Vec<usize>, init| ParamSpec::new(format!("{shared}.{name}"), dims, init).shared();
@@ -66,12 +72,12 @@ impl Source {
             of_all("wte.weight", vec![length, *width], normal(1.)),
             of_all("down.weight", vec![*hidden, *width], KAIMING_UNIFORM),
             of_all("down.bias", vec![*hidden], uniform_bias(*width)),
-            ParamSpec::new("prefix.up.weight", [2 * dim, *hidden], KAIMING_UNIFORM),
-            ParamSpec::new("prefix.up.bias", [2 * dim], uniform_bias(*hidden)),
+            ParamSpec::new(format!("{name}.up.weight"), [2 * dim, *hidden], KAIMING_UNIFORM),
+            ParamSpec::new(format!("{name}.up.bias"), [2 * dim], uniform_bias(*hidden)),
         ]
     }
 
-    /// Keys beside values, `[length, 2 · dim]`, or behind a batch axis where the weights have one.
+    /// Keys joined with values, `[length, 2 · dim]`, with a leading batch axis if the weights have one.
     pub(super) fn rows(&self, weights: &[Tensor], ctx: &Ctx) -> Result<Tensor> {
         let Self::Projection(Projection { non_linearity, .. }) = self else {
             let [table] = peft_core::take(weights)?;
@@ -90,7 +96,7 @@ impl Source {
 }
 
 impl Prefix {
-    /// How much of each row's prefix goes in, `[batch, 1, 2 · dim]` or `[batch, 1, 1]`: the mean over the queries of
+    /// The factor of each row's prefix, `[batch, 1, 2 · dim]` or `[batch, 1, 1]`: the mean over the queries of
     /// `sigmoid(x Gᵀ + g)`.
     fn gate(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, ctx: &Ctx) -> Result<Tensor> {
         let scores = ops::linear(x, weight, ctx.kernels())?.broadcast_add(&rows::vector(bias)?)?;
@@ -105,12 +111,20 @@ impl Prefix {
 
 impl PeftModule for Prefix {
     fn params(&self) -> Vec<ParamSpec> {
-        let mut params = self.source.params(self.length, self.dim);
+        let mut params = self.source.params(self.name, self.length, self.dim);
         if self.gates > 0 {
-            params.push(ParamSpec::new("prefix.gate.weight", [self.gates, self.queries], normal(GATE_STD)));
-            params.push(ParamSpec::new("prefix.gate.bias", [self.gates], uniform_bias(self.queries)));
+            params.push(ParamSpec::new(
+                format!("{}.gate.weight", self.name),
+                [self.gates, self.queries],
+                normal(GATE_STD),
+            ));
+            params.push(ParamSpec::new(format!("{}.gate.bias", self.name), [self.gates], uniform_bias(self.queries)));
         }
         params
+    }
+
+    fn prefixes(&self) -> Vec<KeyValuePrefix> {
+        vec![KeyValuePrefix { length: self.length, placement: self.placement }]
     }
 
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {

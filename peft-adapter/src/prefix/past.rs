@@ -3,38 +3,34 @@
 use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
-use peft_core::{Ctx, Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole, Stack, nonzero};
+use peft_core::{Ctx, Error, PeftConfig, PeftModule, PrefixPlacement, Result, Site, SiteKind, Stack, nonzero, setters};
 use serde::{Deserialize, Serialize};
 
+use super::hub::SELF;
 use super::module::{Prefix, Projection, Source};
 use crate::NonLinearity;
-
-/// Where it acts: what stands before the first decoded token of self-attention.
-const SELF_PAST: SiteRole = SiteRole::new("self.past");
-/// The same with the positions of `transformers`' `generate`.
-const UNCOUNTED_PAST: SiteRole = SiteRole::new("self.uncounted_past");
 
 /// Prefix tuning as Hugging Face `peft` does it (Li and Liang 2021, *Prefix-Tuning: Optimizing Continuous Prompts for
 /// Generation*, arXiv 2101.00190, section 4).
 ///
 /// `K' = [P_k; K]`, `V' = [P_v; V]` in the decoder's self-attention of every layer, with `P = [P_k, P_v]: [p, 2 · dim]`,
 /// `dim` the features of all heads and `p = num_virtual_tokens`. The prefix is a past: relative position biases are those of
-/// tokens decoded before the first one. Encoder and cross-attention have none, because `peft` (0.21 with transformers 4.57)
-/// empties the cache of cross-attention again.
+/// tokens decoded before the first one. Encoder and cross-attention have no prefix, because `peft` (0.21 with transformers
+/// 4.57) empties the cache of cross-attention.
 ///
 /// With `prefix_projection`, `P = tanh(E Wᵀ + b) Uᵀ + c` (section 4.3) with `E: [p, d]` and `W: [m, d]` shared by all
-/// layers, `U: [2 · dim, m]` and `c: [2 · dim]` of each: `peft`'s one large map, cut into the rows of each layer.
-/// `P` or `E` begins normal with deviation 1, the maps as PyTorch's do (uniform in ±1/√fan_in).
+/// layers, `U: [2 · dim, m]` and `c: [2 · dim]` of each. `peft` has one large map; `U` and `c` are its rows for one layer.
+/// At the start `P` or `E` is normal with deviation 1, and the maps are uniform in ±1/√fan_in (as in PyTorch).
 ///
-/// `peft`'s own table has an oddity that is not repeated here: with its default `num_transformer_submodules = 2` layer `i` of
-/// `L` reads the part `2i mod L` of the table, so that for even `L` two layers share a prefix and half of the table does
-/// nothing. Here each layer has its own; reading a folder gives each layer what it read there.
+/// The table of `peft` has an oddity: with its default `num_transformer_submodules = 2`, layer `i` of `L` reads part
+/// `2i mod L` of the table. For even `L` two layers then share a prefix, and half of the table is not used. Here each layer
+/// has its own prefix. [`read_peft`](crate::files::read_peft) gives each layer the part that it reads in `peft`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PrefixTuningConfig {
     /// How many positions the prefix has. Default 20.
     pub num_virtual_tokens: NonZeroUsize,
-    /// Whether the prefix comes out of a two-layer network. Default: no.
+    /// Whether a two-layer network makes the prefix. Default: no.
     pub prefix_projection: bool,
     /// The width between the two layers. Default: the width of the model.
     pub encoder_hidden_size: Option<NonZeroUsize>,
@@ -56,15 +52,36 @@ impl Default for PrefixTuningConfig {
     }
 }
 
+setters! {
+    PrefixTuningConfig {
+        prefix_projection => prefix_projection: bool,
+    }
+}
+
 impl PrefixTuningConfig {
+    /// A prefix of this many positions, otherwise the default. 0 counts as 1.
+    pub fn new(num_virtual_tokens: usize) -> Self {
+        Self { num_virtual_tokens: nonzero(num_virtual_tokens), ..Self::default() }
+    }
+
+    /// Sets the field `encoder_hidden_size`. 0 counts as 1.
+    #[must_use]
+    pub fn encoder_hidden_size(self, size: usize) -> Self {
+        Self { encoder_hidden_size: Some(nonzero(size)), ..self }
+    }
+
     fn prefix(&self, site: &Site) -> Option<Prefix> {
         let SiteKind::KeyValue { dim, queries, .. } = site.kind else {
             return None;
         };
-        let position = if self.decode_as_transformers { UNCOUNTED_PAST } else { SELF_PAST };
-        if site.stack != Stack::Decoder || site.role != position {
+        if site.stack != Stack::Decoder || site.role != SELF {
             return None;
         }
+        // The names of weights are a contract: runs and adapters hold them under these.
+        let (placement, name) = match self.decode_as_transformers {
+            true => (PrefixPlacement::UncountedPast, "uncounted_past.prefix"),
+            false => (PrefixPlacement::Past, "past.prefix"),
+        };
         let projection = || Projection {
             shared: "prefix_encoder".to_owned(),
             width: queries,
@@ -73,6 +90,8 @@ impl PrefixTuningConfig {
         };
         Some(Prefix {
             length: self.num_virtual_tokens.get(),
+            placement,
+            name,
             dim,
             queries,
             source: if self.prefix_projection { Source::Projection(projection()) } else { Source::Table },
@@ -81,7 +100,7 @@ impl PrefixTuningConfig {
         })
     }
 
-    /// The prefix at `site`, keys beside values, `[num_virtual_tokens, 2 · dim]`.
+    /// The prefix at `site`, keys joined with values, `[num_virtual_tokens, 2 · dim]`.
     pub(crate) fn rows(&self, site: &Site, weights: &[Tensor]) -> Result<Tensor> {
         let prefix = self.prefix(site).ok_or_else(|| Error::Mismatch(format!("no prefix at {}", site.path)))?;
         prefix.source.rows(weights, &Ctx::eval())

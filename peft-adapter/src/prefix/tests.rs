@@ -1,35 +1,28 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use candle_core::{D, Device, Tensor};
 use peft_core::{
-    ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, PrefixPlacement, Site, SiteKind, SiteRole, Sites, Stack,
-    nonzero,
+    ActiveAdapters, AdapterWeights, Ctx, KeyValuePrefix, PeftConfig, Plan, PrefixPlacement, Site, SiteInput, SiteKind,
+    SiteRole, Sites, Stack, nonzero,
 };
 
 use super::{PrefixConfig, PrefixTuningConfig};
-use crate::NonLinearity;
+use crate::{NonLinearity, UnionConfig};
 
 const KEYS: usize = 3;
 const D_MODEL: usize = 2;
 
-/// The attentions of one layer: an encoder's, and a decoder's two, each with every kind of front. Keys have three features,
-/// the model two.
+/// The attentions of one layer: an encoder's, and a decoder's two. Keys have three features, the model two.
 fn sites() -> Sites {
     let mut sites = Sites::default();
     let attentions = [(Stack::Encoder, "self"), (Stack::Decoder, "self"), (Stack::Decoder, "cross")];
     for (stack, name) in attentions {
-        for (front, end) in [
-            (PrefixPlacement::Past, "past"),
-            (PrefixPlacement::UncountedPast, "uncounted_past"),
-            (PrefixPlacement::Shifting, "kv"),
-        ] {
-            sites.add(Site {
-                path: format!("{stack}.{name}.{end}"),
-                stack,
-                layer: 0,
-                role: SiteRole::from(format!("{name}.{end}")),
-                kind: SiteKind::KeyValue { dim: KEYS, queries: D_MODEL, heads: 1, front },
-            });
-        }
+        sites.add(Site {
+            path: format!("{stack}.{name}.kv"),
+            stack,
+            layer: 0,
+            role: SiteRole::from(format!("{name}.kv")),
+            kind: SiteKind::KeyValue { dim: KEYS, queries: D_MODEL, heads: 1 },
+        });
     }
     sites
 }
@@ -55,7 +48,7 @@ fn weights(plan: &Plan, seed: usize) -> AdapterWeights {
     AdapterWeights::new(plan.targets().iter().enumerate().map(target).collect())
 }
 
-/// Two rows: one key beside its value, and the streams of two queries.
+/// Two rows: one key joined with its value, and the streams of two queries.
 fn inputs() -> (Tensor, Tensor) {
     let key_values = Tensor::new(&[[[1f32, 2., 3., 4., 5., 6.]], [[-1., -2., -3., -4., -5., -6.]]], &Device::Cpu);
     let queries = Tensor::new(&[[[0.5f32, -1.], [2., 1.5]], [[-0.25, 3.], [1., 0.75]]], &Device::Cpu);
@@ -66,7 +59,7 @@ fn apply(plan: &Plan, weights: &AdapterWeights, path: &str, rows: std::ops::Rang
     let (key_values, queries) = inputs();
     let of = |t: &Tensor| t.narrow(0, rows.start, rows.len()).unwrap().contiguous().unwrap();
     let active = ActiveAdapters::new(plan, weights).unwrap();
-    active.apply(sites().find(path).unwrap(), &of(&queries), None, of(&key_values), &mut Ctx::eval()).unwrap()
+    active.apply(sites().find(path).unwrap(), SiteInput::new(&of(&queries), of(&key_values)), &mut Ctx::eval()).unwrap()
 }
 
 fn flat(use_gating: bool, shared_gating: bool) -> PrefixConfig {
@@ -78,9 +71,32 @@ fn adapterhub_acts_on_every_attention_and_peft_on_the_decoders_past() {
     assert_eq!(paths(&resolve(flat(false, true)).unwrap()), ["encoder.self.kv", "decoder.self.kv", "decoder.cross.kv"]);
     let decoder = PrefixConfig { encoder_prefix: false, cross_prefix: false, ..flat(false, true) };
     assert_eq!(paths(&resolve(decoder).unwrap()), ["decoder.self.kv"]);
-    assert_eq!(paths(&resolve(PrefixTuningConfig::default()).unwrap()), ["decoder.self.past"]);
+    assert_eq!(paths(&resolve(PrefixTuningConfig::default()).unwrap()), ["decoder.self.kv"]);
+}
+
+#[test]
+fn each_method_says_where_its_prefix_counts_and_keeps_the_name_of_its_weight() {
+    let past = PrefixTuningConfig::default();
     let as_python = PrefixTuningConfig { decode_as_transformers: true, ..PrefixTuningConfig::default() };
-    assert_eq!(paths(&resolve(as_python).unwrap()), ["decoder.self.uncounted_past"]);
+    let both = UnionConfig { configs: vec![Box::new(past.clone()), Box::new(flat(false, true))] };
+    let (past, as_python, hub, both) = (resolve(past), resolve(as_python), resolve(flat(false, true)), resolve(both));
+    let expected = [
+        (past, vec![(20, PrefixPlacement::Past)], "decoder.self.kv.past.prefix"),
+        (as_python, vec![(20, PrefixPlacement::UncountedPast)], "decoder.self.kv.uncounted_past.prefix"),
+        (hub, vec![(2, PrefixPlacement::Shifting)], "decoder.self.kv.prefix"),
+        (both, vec![(20, PrefixPlacement::Past), (2, PrefixPlacement::Shifting)], "decoder.self.kv.past.prefix"),
+    ];
+    for (plan, prefixes, key) in expected {
+        let plan = plan.unwrap();
+        let target = plan.targets().iter().find(|target| target.site.path == "decoder.self.kv").unwrap();
+        let expected: Vec<KeyValuePrefix> =
+            prefixes.into_iter().map(|(length, placement)| KeyValuePrefix { length, placement }).collect();
+        assert_eq!(target.module.prefixes(), expected);
+        assert_eq!(target.key(&target.params[0]), key);
+        let weights = weights(&plan, 1);
+        let active = ActiveAdapters::new(&plan, &weights).unwrap();
+        assert_eq!(active.prefixes(sites().find("decoder.self.kv").unwrap()).collect::<Vec<_>>(), expected);
+    }
 }
 
 #[test]
@@ -89,14 +105,14 @@ fn a_table_stands_in_front_of_keys_and_values() {
     let weights = weights(&plan, 1);
     let out = apply(&plan, &weights, "decoder.self.kv", 0..2);
     assert_eq!(out.dims(), [2, 3, 2 * KEYS]);
-    let table = weights.entry(1)[0].to_vec2::<f32>().unwrap();
+    let table = weights.of_target(1)[0].to_vec2::<f32>().unwrap();
     for (row, own) in out.to_vec3::<f32>().unwrap().iter().zip(inputs().0.to_vec3::<f32>().unwrap()) {
         assert_eq!(row[..2], table[..]);
         assert_eq!(row[2], own[0]);
     }
 }
 
-/// The gates as they are defined, for row `row`: the mean over the queries of a sigmoid.
+/// The gate by its definition, for row `row`: the mean over the queries of a sigmoid.
 fn gate(weight: &[f32], bias: f32, row: usize) -> f32 {
     let queries = inputs().1.to_vec3::<f32>().unwrap();
     let one = |x: &Vec<f32>| 1. / (1. + (-(x[0] * weight[0] + x[1] * weight[1] + bias)).exp());
@@ -108,7 +124,7 @@ fn gates_scale_keys_and_values_by_the_mean_over_the_queries() {
     for shared in [true, false] {
         let plan = resolve(flat(true, shared)).unwrap();
         let weights = weights(&plan, 2);
-        let [table, weight, bias] = peft_core::take(weights.entry(2)).unwrap();
+        let [table, weight, bias] = peft_core::take(weights.of_target(2)).unwrap();
         let (table, weight) = (table.to_vec2::<f32>().unwrap(), weight.to_vec2::<f32>().unwrap());
         let bias = bias.to_vec1::<f32>().unwrap();
         assert_eq!(weight.len(), if shared { 1 } else { 2 });
@@ -142,7 +158,7 @@ fn a_projection_is_one_network_with_rows_for_each_attention() {
     assert_eq!(keys, expected.map(|(name, dims)| (name.to_owned(), dims)));
 
     let weights = weights(&plan, 3);
-    let [e, w, b, u, c] = peft_core::take(weights.entry(1)).unwrap();
+    let [e, w, b, u, c] = peft_core::take(weights.of_target(1)).unwrap();
     let hidden = e.matmul(&w.t().unwrap()).unwrap().broadcast_add(b).unwrap().tanh().unwrap();
     let prefix = hidden.matmul(&u.t().unwrap()).unwrap().broadcast_add(c).unwrap();
     let out = apply(&plan, &weights, "decoder.self.kv", 1..2).narrow(1, 0, 2).unwrap().squeeze(0).unwrap();

@@ -1,14 +1,14 @@
 //! Several methods at one site.
 
 use candle_core::Tensor;
-use peft_core::{Ctx, ParamSpec, PeftModule, Result, SiteCall};
+use peft_core::{Ctx, KeyValuePrefix, ParamSpec, PeftModule, Result, SiteCall};
 
-/// Modules that act at one site, each on what the one before it gave; their weights stand one after the other.
+/// Modules that act at one site, each on the output of the one before. Their weights follow each other in the same order.
 #[derive(Debug)]
 pub(super) struct Chain(pub(super) Vec<Box<dyn PeftModule>>);
 
 impl Chain {
-    /// Each module with its own of `weights`.
+    /// Each module with its part of `weights`.
     fn with_weights<'a>(
         &'a self,
         mut weights: &'a [Tensor],
@@ -34,14 +34,18 @@ impl PeftModule for Chain {
         Ok(output)
     }
 
+    fn prefixes(&self) -> Vec<KeyValuePrefix> {
+        self.0.iter().flat_map(|module| module.prefixes()).collect()
+    }
+
     fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
-        let mut folded = base.clone();
+        let mut merged = base.clone();
         for (module, weights) in self.with_weights(weights) {
-            match module.delta(weights, &folded)? {
-                Some(delta) => folded = (folded + delta)?,
+            match module.delta(weights, &merged)? {
+                Some(delta) => merged = (merged + delta)?,
                 None => return Ok(None),
             }
         }
-        Ok(Some((folded - base)?))
+        Ok(Some((merged - base)?))
     }
 }

@@ -1,28 +1,29 @@
 //! A union of methods.
 
-use peft_core::{Error, PeftConfig, PeftModule, Result, Site};
-use serde::de::DeserializeOwned;
+use peft_core::{PeftConfig, PeftModule, Result, Site};
 use serde::{Deserialize, Serialize};
 
 use super::chain::Chain;
-use super::{MamConfig, UniPeltConfig};
 
 /// Several methods as one.
 ///
-/// Where two of them act at one site they act one after the other, in this order. What a union is for is to stand where one
-/// method is wanted; a list of methods computes the same, and notices a method that matches no site, which a union does not
-/// as long as another one matches.
+/// Methods that act at the same site act one after the other, in this order. Use a union where one method is expected. A
+/// list of methods computes the same, and is stricter: there every method must match a site, in a union only one of them.
 ///
 /// ```
+/// use peft_adapter::{PrefixConfig, UnionConfig};
 /// use peft_core::PeftConfig;
-/// # use peft_adapter as _;
+/// use peft_lora::LoraConfig;
 ///
-/// let config: Box<dyn PeftConfig> = serde_json::from_str(
+/// let config = UnionConfig::new().method(LoraConfig::default()).method(PrefixConfig::new(10).flat(true));
+/// // In a configuration file:
+/// let same: Box<dyn PeftConfig> = serde_json::from_str(
 ///     r#"{"peft_type": "UNION", "configs": [
-///         {"peft_type": "LORA", "r": 4},
+///         {"peft_type": "LORA"},
 ///         {"peft_type": "PREFIX", "prefix_length": 10, "flat": true}
 ///     ]}"#,
 /// )?;
+/// # assert_eq!(serde_json::to_value(Box::new(config) as Box<dyn PeftConfig>)?, serde_json::to_value(same)?);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -30,6 +31,21 @@ use super::{MamConfig, UniPeltConfig};
 pub struct UnionConfig {
     /// The methods. Default: none.
     pub configs: Vec<Box<dyn PeftConfig>>,
+}
+
+impl UnionConfig {
+    /// A union without members.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a method, which acts after those that are there.
+    #[must_use]
+    pub fn method(mut self, config: impl PeftConfig + 'static) -> Self {
+        self.configs.push(Box::new(config));
+        self
+    }
 }
 
 #[typetag::serde(name = "UNION")]
@@ -42,32 +58,4 @@ impl PeftConfig for UnionConfig {
             _ => Some(Box::new(Chain(modules))),
         })
     }
-}
-
-/// The members of `method` if it is a union, or a union with a name.
-///
-/// # Errors
-/// If the configuration does not survive a copy.
-pub(crate) fn members(method: &dyn PeftConfig) -> Result<Option<Vec<Box<dyn PeftConfig>>>> {
-    Ok(match method.typetag_name() {
-        "UNION" => Some(copied::<UnionConfig>(method)?.configs),
-        "MAM" => Some(copied::<MamConfig>(method)?.union().configs),
-        "UNIPELT" => Some(copied::<UniPeltConfig>(method)?.union().configs),
-        _ => None,
-    })
-}
-
-/// The configuration behind the trait object.
-///
-/// # Errors
-/// If it does not survive a copy.
-pub(crate) fn copied<T: DeserializeOwned>(method: &dyn PeftConfig) -> Result<T> {
-    let copy = || -> serde_json::Result<T> {
-        let mut value = serde_json::to_value(method)?;
-        if let Some(fields) = value.as_object_mut() {
-            fields.remove("peft_type");
-        }
-        serde_json::from_value(value)
-    };
-    copy().map_err(|e| Error::Mismatch(format!("{}: {e}", method.typetag_name())))
 }

@@ -1,7 +1,8 @@
-//! Several methods under one name: any of them, and the two unions that have a name in the literature.
+//! Several methods as one: unions of any methods, and the two unions that have a name in the literature.
 
 mod chain;
 mod config;
+mod members;
 mod preset;
 
 #[cfg(test)]
@@ -10,4 +11,4 @@ mod tests;
 pub use config::UnionConfig;
 pub use preset::{MamConfig, UniPeltConfig};
 
-pub(crate) use config::{copied, members};
+pub(crate) use members::members;

@@ -1,6 +1,6 @@
 //! Mix-and-match adapters and UniPELT.
 
-use peft_core::{PeftConfig, PeftModule, Result, Site, nonzero};
+use peft_core::{PeftConfig, PeftModule, Result, Site, nonzero, setters};
 use peft_lora::LoraConfig;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -10,9 +10,17 @@ use super::UnionConfig;
 use crate::{BottleneckConfig, PrefixConfig};
 
 /// Mix-and-match adapters (He et al. 2022, *Towards a Unified View of Parameter-Efficient Transfer Learning*,
-/// arXiv 2110.04366, section 4.6): a prefix in every attention and a scaled parallel adapter beside every feed-forward block.
+/// arXiv 2110.04366, section 4.6): a prefix in every attention and a scaled adapter parallel to every feed-forward block.
 ///
-/// Names and defaults are AdapterHub's. What a configuration file leaves out of a member is as it is in this preset.
+/// Names and defaults are AdapterHub's. A configuration file may give some fields of a member; the others keep the values of
+/// this preset.
+///
+/// ```
+/// use peft_adapter::{BottleneckConfig, MamConfig};
+///
+/// let config = MamConfig::new().adapter(BottleneckConfig::par_bn().reduction_factor(4.));
+/// # assert_eq!(config.adapter.scaling, 4.);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MamConfig {
@@ -33,10 +41,22 @@ impl Default for MamConfig {
     }
 }
 
+setters! {
+    MamConfig {
+        prefix_tuning => prefix_tuning: PrefixConfig,
+        adapter => adapter: BottleneckConfig,
+    }
+}
+
 impl MamConfig {
+    /// The preset.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The members as a union.
     pub fn union(&self) -> UnionConfig {
-        UnionConfig { configs: vec![Box::new(self.prefix_tuning.clone()), Box::new(self.adapter.clone())] }
+        UnionConfig::new().method(self.prefix_tuning.clone()).method(self.adapter.clone())
     }
 }
 
@@ -48,10 +68,18 @@ impl PeftConfig for MamConfig {
 }
 
 /// UniPELT (Mao et al. 2022, *UniPELT: A Unified Framework for Parameter-Efficient Language Model Tuning*, arXiv 2110.07577,
-/// section 3): prefixes, sequential adapters behind feed-forward blocks and LoRA on `q` and `v`, each behind a gate.
+/// section 3): prefixes, sequential adapters after feed-forward blocks and LoRA on `q` and `v`, each with a gate.
 ///
-/// Names and defaults are AdapterHub's. What a configuration file leaves out of a member is as it is in this preset, and
-/// `use_gating` is on, whatever the members say.
+/// Names and defaults are AdapterHub's. A configuration file may give some fields of a member; the others keep the values of
+/// this preset. `use_gating` is always on, whatever the members say.
+///
+/// ```
+/// use peft_adapter::UniPeltConfig;
+/// use peft_lora::LoraConfig;
+///
+/// let config = UniPeltConfig::new().lora(LoraConfig::new(4));
+/// # assert_eq!(config.lora.r.get(), 4);
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UniPeltConfig {
@@ -76,16 +104,26 @@ impl Default for UniPeltConfig {
     }
 }
 
+setters! {
+    UniPeltConfig {
+        prefix_tuning => prefix_tuning: PrefixConfig,
+        adapter => adapter: BottleneckConfig,
+        lora => lora: LoraConfig,
+    }
+}
+
 impl UniPeltConfig {
+    /// The preset.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The members as a union, with their gates.
     pub fn union(&self) -> UnionConfig {
-        UnionConfig {
-            configs: vec![
-                Box::new(PrefixConfig { use_gating: true, ..self.prefix_tuning.clone() }),
-                Box::new(BottleneckConfig { use_gating: true, ..self.adapter.clone() }),
-                Box::new(LoraConfig { use_gating: true, ..self.lora.clone() }),
-            ],
-        }
+        UnionConfig::new()
+            .method(self.prefix_tuning.clone().use_gating(true))
+            .method(self.adapter.clone().use_gating(true))
+            .method(self.lora.clone().use_gating(true))
     }
 }
 
@@ -96,7 +134,7 @@ impl PeftConfig for UniPeltConfig {
     }
 }
 
-/// `preset` with the fields that are given.
+/// `preset` with the fields that are given. Serde's own defaults are those of the member's type, not of the preset.
 fn over<'de, D: Deserializer<'de>, T: Serialize + DeserializeOwned>(given: D, preset: &T) -> Result<T, D::Error> {
     let given = Value::deserialize(given)?;
     let merged = match (serde_json::to_value(preset).map_err(D::Error::custom)?, given) {

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 use candle_core::{Device, Tensor};
 use peft_core::toy::{Scale, toy_sites};
-use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, TargetModules, nonzero};
+use peft_core::{ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, SiteInput, TargetModules, nonzero};
 use peft_lora::LoraConfig;
 use serde_json::json;
 
@@ -41,13 +41,13 @@ fn a_union_computes_what_its_members_do_one_after_the_other() {
     for path in ["layers.0.q", "layers.0.v"] {
         let site = sites.find(path).unwrap();
         let run = |active: &ActiveAdapters<'_>| {
-            let out = active.apply(site, &x, Some(&w), y.clone(), &mut Ctx::eval()).unwrap();
-            (out.to_vec3::<f32>().unwrap(), active.fold(site, &w).unwrap().unwrap().to_vec2::<f32>().unwrap())
+            let out = active.apply(site, SiteInput::new(&x, y.clone()).base(&w), &mut Ctx::eval()).unwrap();
+            (out.to_vec3::<f32>().unwrap(), active.merge(site, &w).unwrap().weight().unwrap().to_vec2::<f32>().unwrap())
         };
         assert_eq!(run(&union), run(&apart));
     }
     // A x = -0.5, 3 B A x = (-0.75, -6); (7 - 0.75, -3 - 6) ⊙ (10, -2).
-    let q = union.apply(sites.find("layers.0.q").unwrap(), &x, None, y, &mut Ctx::eval()).unwrap();
+    let q = union.apply(sites.find("layers.0.q").unwrap(), SiteInput::new(&x, y), &mut Ctx::eval()).unwrap();
     assert_eq!(q.to_vec3::<f32>().unwrap(), [[[62.5, 18.]]]);
 }
 
@@ -67,8 +67,7 @@ fn presets_are_those_of_the_papers_and_files_change_single_fields() {
 
     let given = json!({"peft_type": "UNIPELT", "lora": {"r": 4, "use_gating": false}});
     let unipelt: Box<dyn PeftConfig> = serde_json::from_value(given).unwrap();
-    let members = members(unipelt.as_ref()).unwrap().unwrap();
-    let members = serde_json::to_value(&members).unwrap();
+    let members = serde_json::to_value(members(&[unipelt])).unwrap();
     let expected = [
         ("PREFIX", "prefix_length", json!(10)),
         ("BOTTLENECK", "reduction_factor", json!(16.)),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use candle_core::Tensor;
 
+use super::input::SiteInput;
 use super::rows::Rows;
 use crate::{AdapterWeights, Ctx, Error, ParamSpec, Plan, Result, SiteCall, SiteId, SiteKind, TargetedModule};
 
@@ -12,7 +13,7 @@ use crate::{AdapterWeights, Ctx, Error, ParamSpec, Plan, Result, SiteCall, SiteI
 pub(super) struct Layer<'a> {
     plan: &'a Plan,
     weights: Cow<'a, AdapterWeights>,
-    /// The rows that use it; `None`: all of them. Weights with a batch axis have one row for each of these.
+    /// The rows that use it; `None` means all. Weights with a batch axis have one row for each of these rows.
     rows: Option<Rows>,
 }
 
@@ -21,7 +22,7 @@ impl<'a> Layer<'a> {
     pub(super) fn new(plan: &'a Plan, weights: Cow<'a, AdapterWeights>) -> Result<Self> {
         if weights.len() != plan.targets().len() {
             return Err(Error::Mismatch(format!(
-                "the plan has {} entries, the weights weights for {}",
+                "the plan has {} targets, the weights are for {}",
                 plan.targets().len(),
                 weights.len()
             )));
@@ -32,57 +33,45 @@ impl<'a> Layer<'a> {
         Ok(Self::trusted(plan, weights))
     }
 
-    /// The same for a weights that is known to fit.
+    /// The same for weights that are known to fit.
     pub(super) fn trusted(plan: &'a Plan, weights: Cow<'a, AdapterWeights>) -> Self {
         Self { plan, weights, rows: None }
     }
 
-    /// The entries at `site`, with their weights.
+    /// The modules at `site`, with their weights.
     pub(super) fn at(&self, site: SiteId) -> impl Iterator<Item = (&TargetedModule, &[Tensor])> {
         let here = self.plan.at(site).iter();
-        here.filter_map(|&e| self.plan.targets().get(e).map(|target| (target, self.weights.entry(e))))
+        here.filter_map(|&e| self.plan.targets().get(e).map(|target| (target, self.weights.of_target(e))))
     }
 
-    /// Which rows use it; `None`: all of them.
+    /// The rows that use it; `None` means all.
     pub(super) fn rows(&self) -> Option<&Rows> {
         self.rows.as_ref()
     }
 
-    /// What the methods at `site` make of `output`, in the rows that use them.
-    pub(super) fn apply(
-        &self,
-        site: SiteId,
-        input: &Tensor,
-        base: Option<&Tensor>,
-        output: Tensor,
-        ctx: &mut Ctx,
-    ) -> Result<Tensor> {
+    /// The output after the methods at `site`. Rows that do not use this adapter stay as they are.
+    pub(super) fn apply(&self, site: SiteId, here: &SiteInput<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         if self.at(site).next().is_none() {
-            return Ok(output);
+            return Ok(here.output.clone());
         }
         let Some(rows) = &self.rows else {
-            return self.apply_all(site, input, base, output, ctx);
+            return self.apply_all(site, here, ctx);
         };
-        let mine = self.apply_all(site, &rows.gather(input)?, base, rows.gather(&output)?, ctx)?;
-        rows.scatter(&mine, &output)
+        let input = rows.gather(here.input)?;
+        let gathered = SiteInput { input: &input, base: here.base, output: rows.gather(&here.output)? };
+        rows.scatter(&self.apply_all(site, &gathered, ctx)?, &here.output)
     }
 
-    fn apply_all(
-        &self,
-        site: SiteId,
-        input: &Tensor,
-        base: Option<&Tensor>,
-        mut output: Tensor,
-        ctx: &mut Ctx,
-    ) -> Result<Tensor> {
+    fn apply_all(&self, site: SiteId, here: &SiteInput<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        let mut output = here.output.clone();
         for (target, weights) in self.at(site) {
-            let call = SiteCall { input, output: &output, base, weights };
+            let call = SiteCall { input: here.input, output: &output, base: here.base, weights };
             output = target.module.apply(&call, ctx)?;
         }
         Ok(output)
     }
 
-    /// The same adapter in those of its rows that are among `keep`, rows of a batch of `batch`; `None` where none is left.
+    /// The same adapter for those of its rows that are in `keep`, of a batch of `batch` rows; `None` if no row is left.
     pub(super) fn restrict(&self, keep: &[u32], batch: usize) -> Result<Option<Self>> {
         let rows = match &self.rows {
             Some(rows) => rows.clone(),
@@ -94,7 +83,7 @@ impl<'a> Layer<'a> {
         self.with(rows, &places)
     }
 
-    /// The same adapter on the batch whose row `i` is row `index[i]` of this one; `None` where no row is left.
+    /// The same adapter for the batch whose row `i` is row `index[i]` of this one; `None` if no row is left.
     pub(super) fn select(&self, index: &[u32]) -> Result<Option<Self>> {
         match &self.rows {
             Some(rows) => {
@@ -112,21 +101,21 @@ impl<'a> Layer<'a> {
         Ok(Some(Self { plan: self.plan, weights: self.pick(places)?, rows: Some(rows) }))
     }
 
-    /// The weights with the rows `places` of those weights that have a batch axis.
-    fn pick(&self, places: &[u32]) -> Result<Cow<'a, AdapterWeights>> {
+    /// The weights, with only the rows `rows` of those weights that have a batch axis.
+    fn pick(&self, rows: &[u32]) -> Result<Cow<'a, AdapterWeights>> {
         let Some((_, first)) = self.batched().next() else {
             return Ok(self.weights.clone());
         };
-        let index = Tensor::new(places, first.device())?;
+        let index = Tensor::new(rows, first.device())?;
         let one = |(param, weight): (&ParamSpec, &Tensor)| -> Result<Tensor> {
             if weight.rank() == param.dims.len() {
                 return Ok(weight.clone());
             }
             Ok(weight.contiguous()?.index_select(&index, 0)?)
         };
-        let entries = self.plan.targets().iter().zip(self.weights.iter());
-        let entries = entries.map(|(target, weights)| target.params.iter().zip(weights).map(one).collect());
-        Ok(Cow::Owned(entries.collect::<Result<_>>().map(AdapterWeights::new)?))
+        let targets = self.plan.targets().iter().zip(self.weights.iter());
+        let targets = targets.map(|(target, weights)| target.params.iter().zip(weights).map(one).collect());
+        Ok(Cow::Owned(targets.collect::<Result<_>>().map(AdapterWeights::new)?))
     }
 
     /// Fails if a weight has a batch axis of another length than `rows`.
@@ -134,7 +123,7 @@ impl<'a> Layer<'a> {
         match self.batched().find(|(_, weight)| weight.dim(0).ok() != Some(rows)) {
             None => Ok(()),
             Some((key, weight)) => Err(Error::Mismatch(format!(
-                "{key}: the weights of {rows} rows were expected, found shape {:?}",
+                "{key}: expected weights for {rows} rows, found shape {:?}",
                 weight.dims()
             ))),
         }
@@ -142,25 +131,25 @@ impl<'a> Layer<'a> {
 
     /// The weights that differ by row, with their names.
     pub(super) fn batched(&self) -> impl Iterator<Item = (String, &Tensor)> {
-        let entries = self.plan.targets().iter().zip(self.weights.iter());
-        let weights = entries.flat_map(|(target, weights)| {
+        let targets = self.plan.targets().iter().zip(self.weights.iter());
+        let weights = targets.flat_map(|(target, weights)| {
             target.params.iter().zip(weights).map(move |(param, weight)| (target, param, weight))
         });
         weights.filter(|(_, p, w)| w.rank() > p.dims.len()).map(|(target, p, w)| (target.key(p), w))
     }
 
-    /// The first site at which the adapter may put positions in front.
+    /// The first site where the adapter may put positions in front.
     pub(super) fn longer_site(&self) -> Option<&str> {
         let longer = |e: &&TargetedModule| matches!(e.site.kind, SiteKind::Input { .. } | SiteKind::KeyValue { .. });
         self.plan.targets().iter().find(longer).map(|target| target.site.path.as_str())
     }
 }
 
-/// Each weight has the shape of its spec, or that shape behind one batch axis.
+/// Each weight has the shape of its spec, or that shape after one batch axis.
 fn check(target: &TargetedModule, weights: &[Tensor]) -> Result<()> {
     if weights.len() != target.params.len() {
         return Err(Error::Mismatch(format!(
-            "{}: the method needs {} weights, the weights has {}",
+            "{}: the method needs {} weights, found {}",
             target.site.path,
             target.params.len(),
             weights.len()

@@ -1,8 +1,8 @@
-//! What folds into the backbone's weights, why the rest does not, and the way back.
+//! Which methods become part of the backbone's weights, why others cannot, and the way back.
 
 use candle_core::{DType, Tensor};
 
-use super::ActiveAdapters;
+use super::stack::ActiveAdapters;
 use crate::{Result, SiteId, SiteKind, TargetedModule};
 
 /// Whether the methods at a site became part of its weight.
@@ -10,13 +10,23 @@ use crate::{Result, SiteId, SiteKind, TargetedModule};
 pub enum Merge {
     /// They did: the new weight.
     Weight(Tensor),
-    /// One of them cannot: which one, and why. None of them is merged then, since the order in which they act counts.
+    /// One of them cannot: which one, and why. None of them is merged then, since the order in which they act matters.
     Refused(String),
 }
 
+impl Merge {
+    /// The new weight, or `None` if a method cannot be merged.
+    pub fn weight(self) -> Option<Tensor> {
+        match self {
+            Self::Weight(weight) => Some(weight),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
 impl ActiveAdapters<'_> {
-    /// `W + ΔW` of a linear site (or of a norm) whose methods all fold into the weight (`base` itself where none acts),
-    /// or the reason of the first one that cannot.
+    /// The weight of a linear map or a norm with all methods at its `site` merged: `W + ΔW`. It is `base` itself where no
+    /// method acts. If a method cannot be merged, the result is the reason of the first such method.
     ///
     /// # Errors
     /// As the methods' own.
@@ -28,16 +38,16 @@ impl ActiveAdapters<'_> {
             }
             match target.module.delta(weights, &merged)? {
                 Some(delta) => merged = (merged + delta)?,
-                None => return Ok(Merge::Refused(refusal(target, "its effect is no change ΔW of the weight"))),
+                None => return Ok(Merge::Refused(refusal(target, "it has no weight delta"))),
             }
         }
         Ok(Merge::Weight(merged))
     }
 
-    /// `W` of a site whose weight is `merged`, `W + ΔW` as [`merge`](Self::merge) made it of the same methods.
+    /// Takes the same methods out again: `W` from `merged`, the `W + ΔW` that [`merge`](Self::merge) computed.
     ///
-    /// That takes a `ΔW` that can be computed without `W`. Whether it can is seen by asking for the `ΔW` of two different
-    /// weights, which must be the same to the bit.
+    /// This needs a `ΔW` that does not depend on `W`. To find out, each method is asked for the `ΔW` of two different weights;
+    /// the two must be equal to the bit.
     ///
     /// # Errors
     /// As the methods' own.
@@ -61,32 +71,21 @@ impl ActiveAdapters<'_> {
         Ok(Merge::Weight(base))
     }
 
-    /// [`merge`](Self::merge) without the reason: `None` where a method cannot be folded.
-    ///
-    /// # Errors
-    /// As [`merge`](Self::merge).
-    pub fn fold(&self, site: SiteId, base: &Tensor) -> Result<Option<Tensor>> {
-        Ok(match self.merge(site, base)? {
-            Merge::Weight(weight) => Some(weight),
-            Merge::Refused(_) => None,
-        })
-    }
-
-    /// Why the first method at `site` cannot be merged where the site has no weight; `None` where none acts.
-    pub fn refuse(&self, site: SiteId) -> Option<String> {
+    /// Why the first method at a `site` without a weight cannot be merged; `None` if no method acts there.
+    pub fn merge_refusal(&self, site: SiteId) -> Option<String> {
         let (target, weights, some_rows) = self.targets(site).next()?;
         let reason =
             obstacle(target, weights, some_rows).unwrap_or_else(|| "the backbone has no weight there".to_owned());
         Some(refusal(target, &reason))
     }
 
-    /// The entries at `site` in the order in which they act, with their weights and whether only some rows use them.
+    /// The modules at `site` in the order in which they act, each with its weights and whether only some rows use it.
     fn targets(&self, site: SiteId) -> impl Iterator<Item = (&TargetedModule, &[Tensor], bool)> {
         self.0.iter().flat_map(move |layer| layer.at(site).map(|(e, w)| (e, w, layer.rows().is_some())))
     }
 }
 
-/// What keeps a method out of the weight, whatever its `ΔW`.
+/// Why a method cannot be merged, whatever its `ΔW` is.
 fn obstacle(target: &TargetedModule, weights: &[Tensor], some_rows: bool) -> Option<String> {
     let reason = match target.site.kind {
         SiteKind::SubLayer { .. } => "it acts on the output of a sub-layer, which is no linear map and has no weight",

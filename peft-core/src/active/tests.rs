@@ -4,12 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 use crate::toy::{Scale, toy_sites};
-use crate::{ParamSpec, PeftConfig, PeftModule, Site, SiteCall, SiteKind, SiteRole, Sites, Stack, TargetModules};
+use crate::{
+    AdapterWeights, Ctx, ParamSpec, PeftConfig, PeftModule, Plan, Result, Site, SiteCall, SiteKind, SiteRole, Sites,
+    Stack, TargetModules,
+};
 
 const CPU: &Device = &Device::Cpu;
 
 fn scale(targets: &[&str]) -> Box<dyn PeftConfig> {
-    Box::new(Scale { target_modules: TargetModules::suffixes(targets.iter().copied()) })
+    Box::new(Scale::new(targets))
 }
 
 fn plan(targets: &[&str]) -> (Sites, Plan) {
@@ -29,7 +32,7 @@ fn batch(rows: usize) -> Tensor {
 }
 
 fn at(active: &ActiveAdapters<'_>, sites: &Sites, x: &Tensor) -> Tensor {
-    active.apply(sites.find("layers.0.q").unwrap(), x, None, x.clone(), &mut Ctx::eval()).unwrap()
+    active.apply(sites.find("layers.0.q").unwrap(), SiteInput::new(x, x.clone()), &mut Ctx::eval()).unwrap()
 }
 
 fn values(x: &Tensor) -> Vec<f32> {
@@ -117,21 +120,21 @@ fn rows_that_do_not_exist_and_batches_of_another_size_are_refused() {
     let mixed = ActiveAdapters::by_row(&[Some(0), None], std::slice::from_ref(&one)).unwrap();
     assert_eq!(mixed.select_rows(&[0, 2]).unwrap_err().to_string(), "row 2 was selected from a batch of 2 rows");
     let (q, x) = (sites.find("layers.0.q").unwrap(), batch(3));
-    let error = mixed.apply(q, &x, None, x.clone(), &mut Ctx::eval()).unwrap_err().to_string();
+    let error = mixed.apply(q, SiteInput::new(&x, x.clone()), &mut Ctx::eval()).unwrap_err().to_string();
     assert!(error.starts_with("the active adapters were chosen for 2 rows, the batch has 3"), "{error}");
 
     let three_rows =
         ActiveAdapters::new(&plan, AdapterWeights::rows(&[weights(1, 2., 2.)], &[0, 0, 0]).unwrap()).unwrap();
     let error = ActiveAdapters::by_row(&[Some(0), None], &[three_rows]).unwrap_err().to_string();
-    assert_eq!(error, "layers.0.q.scale: the weights of 2 rows were expected, found shape [3, 2]");
+    assert_eq!(error, "layers.0.q.scale: expected weights for 2 rows, found shape [3, 2]");
 }
 
 #[test]
 fn an_adapter_that_makes_rows_longer_needs_all_rows() {
     let mut sites = Sites::default();
     let kind = SiteKind::Input { dim: 2 };
-    let position = SiteRole::new("input");
-    sites.add(Site { path: "embed".into(), stack: Stack::Decoder, layer: 0, role: position, kind });
+    let role = SiteRole::INPUT;
+    sites.add(Site { path: "embed".into(), stack: Stack::Decoder, layer: 0, role, kind });
     let plan = Plan::resolve(&sites, &[scale(&["embed"])]).unwrap();
     let adapter = [ActiveAdapters::new(&plan, weights(1, 2., 2.)).unwrap()];
     let error = ActiveAdapters::by_row(&[Some(0), None], &adapter).unwrap_err().to_string();
@@ -190,7 +193,7 @@ fn unmerging_gives_the_weight_back_where_the_change_does_not_depend_on_it() {
     ]);
     let q = sites.find("layers.0.q").unwrap();
     let base = Tensor::new(&[[1f32, 2.], [3., 4.]], CPU).unwrap();
-    let merged = active.fold(q, &base).unwrap().unwrap();
+    let merged = active.merge(q, &base).unwrap().weight().unwrap();
     assert_eq!(values(&merged), [2., -2., 9., 4.5]);
     let Merge::Weight(back) = active.unmerge(q, &merged).unwrap() else { unreachable!("the change does not depend") };
     assert_eq!(values(&back), values(&base));
@@ -203,13 +206,13 @@ fn what_cannot_be_merged_or_unmerged_says_why() {
     let active = ActiveAdapters::new(&plan, weights(2, 2., 3.)).unwrap();
     let base = Tensor::new(&[[1f32, 2.], [3., 4.]], CPU).unwrap();
 
-    assert_eq!(values(&active.fold(q, &base).unwrap().unwrap()), [2., 4., 9., 12.]);
+    assert_eq!(values(&active.merge(q, &base).unwrap().weight().unwrap()), [2., 4., 9., 12.]);
     assert_eq!(
-        active.refuse(ffn).unwrap(),
+        active.merge_refusal(ffn).unwrap(),
         "TOY_SCALE at layers.0.ffn cannot be merged into a weight: it acts on the output of a sub-layer, which is no \
          linear map and has no weight"
     );
-    assert_eq!(ActiveAdapters::none().refuse(ffn), None);
+    assert_eq!(ActiveAdapters::none().merge_refusal(ffn), None);
 
     let reason = refused(active.unmerge(q, &base).unwrap());
     assert!(reason.ends_with("its ΔW depends on the weight that it was merged into; keep that weight"), "{reason}");

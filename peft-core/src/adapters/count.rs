@@ -7,7 +7,7 @@ use candle_core::Tensor;
 
 use crate::{AdapterWeights, Plan};
 
-/// How many parameters train, of how many there are. Displayed as Hugging Face `peft` prints it:
+/// How many parameters train, and how many there are. It is displayed as Hugging Face `peft` prints it:
 ///
 /// ```
 /// let count = peft_core::TrainableParameters { trainable: 1_234, all: 5_678_901 };
@@ -15,9 +15,9 @@ use crate::{AdapterWeights, Plan};
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TrainableParameters {
-    /// Elements of variables.
+    /// The number of elements of trainable variables.
     pub trainable: usize,
-    /// Elements of all parameters.
+    /// The number of elements of all parameters.
     pub all: usize,
 }
 
@@ -29,8 +29,8 @@ impl TrainableParameters {
         self.trainable += if active && tensor.is_variable() { elements } else { 0 };
     }
 
-    /// Counts the weights of an adapter; those that its sites share, once.
-    pub(super) fn add_bank(&mut self, plan: &Plan, weights: &AdapterWeights, active: bool) {
+    /// Counts the weights of an adapter. A weight that sites share counts once.
+    pub(super) fn add_adapter(&mut self, plan: &Plan, weights: &AdapterWeights, active: bool) {
         let mut seen = HashSet::new();
         for (target, weights) in plan.targets().iter().zip(weights.iter()) {
             for (param, weight) in target.params.iter().zip(weights) {
@@ -41,7 +41,7 @@ impl TrainableParameters {
         }
     }
 
-    /// The share that trains, in percent; 0 where there are no parameters.
+    /// The share that trains, in percent; 0 if there are no parameters.
     pub fn percent(&self) -> f64 {
         100. * self.trainable as f64 / self.all.max(1) as f64
     }

@@ -1,13 +1,8 @@
-//! Which adapter a name means, and what was probably meant.
+//! Look-ups by name and their errors.
 
-use super::{Adapters, Named};
+use super::named::{Adapters, BASE, Named};
+use crate::near::did_you_mean;
 use crate::{Error, Result};
-
-/// The name that stands for the bare backbone where rows of a batch are given adapters, as in Hugging Face `peft`.
-pub const BASE: &str = "__base__";
-
-/// How alike two names must be (0 to 1) for one to be worth suggesting.
-const ALIKE: f64 = 0.6;
 
 impl Adapters {
     /// The names, in the order in which the adapters were added.
@@ -29,10 +24,7 @@ impl Adapters {
     }
 
     pub(super) fn unknown(&self, name: &str) -> Error {
-        let score = |known: &str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
-        let near = self.names().map(|known| (known, score(known))).filter(|(_, score)| *score >= ALIKE);
-        let near = near.max_by(|a, b| a.1.total_cmp(&b.1));
-        let meant = near.map_or_else(String::new, |(known, _)| format!(" did you mean {known:?}?"));
+        let meant = did_you_mean(name, self.names());
         let known: Vec<&str> = self.names().collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         Error::Mismatch(format!("unknown adapter {name:?};{meant} known: {known}"))
@@ -40,7 +32,7 @@ impl Adapters {
 
     pub(super) fn check_free(&self, name: &str) -> Result<()> {
         if name == BASE {
-            return Err(Error::Mismatch(format!("adapter {name:?}: the name stands for the bare backbone")));
+            return Err(Error::Mismatch(format!("adapter {name:?}: this name means the bare backbone")));
         }
         if self.find(name).is_some() {
             let reason = "there is one of that name already; delete_adapter first, or choose another name";

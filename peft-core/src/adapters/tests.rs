@@ -3,7 +3,10 @@ use candle_core::{DType, Device, Tensor};
 
 use super::*;
 use crate::toy::{Scale, toy_sites};
-use crate::{Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, StaticConfig, TargetModules, Tasks};
+use crate::{
+    ActiveAdapters, AdapterWeights, Condition, Ctx, Error, GeneratorConfig, ParamStore, PeftConfig, Plan, SiteInput,
+    Sites, StaticConfig, TargetModules, Tasks,
+};
 
 const CPU: &Device = &Device::Cpu;
 
@@ -26,7 +29,7 @@ fn two() -> Adapters {
 fn run(active: &ActiveAdapters<'_>, rows: usize) -> Vec<f32> {
     let q = toy_sites(1, 2).find("layers.0.q").unwrap();
     let y = Tensor::ones((rows, 1, 2), DType::F32, CPU).unwrap();
-    let out = active.apply(q, &y, None, y.clone(), &mut Ctx::eval()).unwrap();
+    let out = active.apply(q, SiteInput::new(&y, y.clone()), &mut Ctx::eval()).unwrap();
     out.max(2).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
@@ -79,9 +82,9 @@ fn errors_name_the_adapter_and_those_that_are_known() {
     let foreign = message(adapters.add_adapter("new", plan(&toy_sites(2, 2)), AdapterWeights::default()).unwrap_err());
     assert!(foreign.contains("a backbone with other sites"), "{foreign}");
     let twice = message(adapters.set_adapter(&["home", "home"]).unwrap_err());
-    assert_eq!(twice, "adapter \"home\" stands twice in the stack [\"home\", \"home\"]");
+    assert_eq!(twice, "adapter \"home\" appears twice in the stack [\"home\", \"home\"]");
     let empty = message(adapters.set_weights("home", AdapterWeights::default()).unwrap_err());
-    assert_eq!(empty, "the plan has 1 entries, the weights weights for 0");
+    assert_eq!(empty, "the plan has 1 targets, the weights are for 0");
 }
 
 #[test]

@@ -1,22 +1,22 @@
-//! What the checks found.
+//! The results of the checks.
 
 use std::fmt;
 
 use crate::{Error, Result};
 
-/// What one check found.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is so.
+    /// The check passed.
     Held,
-    /// The method promises nothing of the kind; the reason.
+    /// The check does not apply to this method; the reason.
     NotApplicable(String),
-    /// It is not so; what was seen.
+    /// The check failed; what was observed.
     Failed(String),
 }
 
 impl Outcome {
-    /// Held, if `holds`; otherwise failed with what was seen.
+    /// Held if `holds`, otherwise failed with `seen`.
     pub(super) fn of(holds: bool, seen: impl FnOnce() -> String) -> Self {
         if holds { Self::Held } else { Self::Failed(seen()) }
     }
@@ -32,7 +32,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What every check found about one method.
+/// The results of all checks for one method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Its `peft_type`.
@@ -42,15 +42,15 @@ pub struct Report {
 }
 
 impl Report {
-    /// What the check called `name` found.
+    /// The result of the check called `name`.
     pub fn outcome(&self, name: &str) -> Option<&Outcome> {
         self.outcomes.iter().find(|(check, _)| *check == name).map(|(_, outcome)| outcome)
     }
 
-    /// That no check failed.
+    /// An error if a check failed.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] with the checks that did.
+    /// [`Error::Mismatch`] with the failed checks.
     pub fn into_result(self) -> Result<()> {
         let failed: Vec<String> = self
             .outcomes

@@ -4,27 +4,29 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use super::{Backbone, ROWS};
+use super::backbone::{ROWS, TestBackbone};
 use crate::rng::{Stream, stream_of};
 use crate::{
     ActiveAdapters, AdapterWeights, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, Result, Tasks,
     WeightGenerator,
 };
 
+/// The largest difference of outputs that should be equal except for rounding.
+pub(super) const TOLERANCE: f64 = 1e-5;
 /// The seed of everything random here.
 const SEED: u64 = 20;
-/// The size of the noise that takes variables away from where they begin.
+/// The size of the noise that moves variables away from their initial values.
 const NOISE: f64 = 0.03;
 
 /// What is checked.
 pub(super) struct Subject<'a> {
     pub(super) method: &'a dyn PeftConfig,
     pub(super) generator: &'a dyn GeneratorConfig,
-    pub(super) backbone: &'a dyn Backbone,
+    pub(super) backbone: &'a dyn TestBackbone,
     pub(super) plan: Plan,
 }
 
-/// Variables with the generator that they belong to.
+/// Variables, and the generator that uses them.
 pub(super) struct Built {
     pub(super) store: ParamStore,
     pub(super) generator: Box<dyn WeightGenerator>,
@@ -45,15 +47,15 @@ impl<'a> Subject<'a> {
     pub(super) fn new(
         method: &'a dyn PeftConfig,
         generator: &'a dyn GeneratorConfig,
-        backbone: &'a dyn Backbone,
+        backbone: &'a dyn TestBackbone,
     ) -> Result<Self> {
-        let plan = Plan::resolve(backbone.sites(), &[copy(method)?])?;
+        let plan = Plan::resolve(backbone.sites(), &[dyn_clone::clone_box(method)])?;
         let subject = Self { method, generator, backbone, plan };
         subject.at_init()?;
         Ok(subject)
     }
 
-    /// As training begins.
+    /// Before the first training step.
     pub(super) fn at_init(&self) -> Result<Built> {
         self.build(ParamStore::new(SEED, &Device::Cpu))
     }
@@ -92,11 +94,6 @@ impl<'a> Subject<'a> {
     pub(super) fn bare(&self) -> Result<Tensor> {
         self.backbone.run(&ALL_ROWS, &ActiveAdapters::none(), &mut Ctx::eval())
     }
-}
-
-/// The same configuration as a value of its own.
-pub(super) fn copy(method: &dyn PeftConfig) -> Result<Box<dyn PeftConfig>> {
-    changed(method, |_| ())
 }
 
 /// The configuration with its data changed.

@@ -1,4 +1,4 @@
-//! The kit holds a good method to be good, and finds what is wrong with bad ones.
+//! A good method passes the checks. Each flaw of a bad one is found.
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::{
 use peft_kernels as ops;
 
 fn report(method: &dyn PeftConfig) -> Report {
-    let generator = StaticConfig { per_task: true, ..StaticConfig::default() };
+    let generator = StaticConfig::new().per_task(true);
     check(method, &generator, &Toy::new(3).unwrap()).unwrap()
 }
 
@@ -89,7 +89,7 @@ impl PeftModule for FlawedModule {
     }
 
     fn delta(&self, weights: &[Tensor], _: &Tensor) -> Result<Option<Tensor>> {
-        // The bias has no place in a weight, so that only a wrong method claims to fold.
+        // A weight cannot hold the bias, so only a wrong method claims to have a ΔW.
         Ok((self.flaw == Flaw::WrongDelta).then(|| weights[0].clone()))
     }
 }

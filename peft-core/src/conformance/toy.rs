@@ -2,10 +2,10 @@
 
 use candle_core::{D, DType, Device, Tensor};
 
-use super::{Backbone, ROWS};
+use super::backbone::{ROWS, TestBackbone};
 use crate::rng::{Stream, stream_of};
 use crate::{
-    ActiveAdapters, Ctx, Error, PrefixPlacement, Result, Site, SiteId, SiteKind, SiteRole, Sites, Stack, initial,
+    ActiveAdapters, Ctx, Error, Residual, Result, Site, SiteId, SiteInput, SiteKind, SiteRole, Sites, Stack, initial,
     normal,
 };
 use peft_kernels::{self as ops, Kernels};
@@ -18,8 +18,8 @@ const D_FF: usize = 12;
 /// Tokens of a row.
 const LENGTH: usize = 4;
 
-/// An encoder block and a decoder block, one behind the other, with random fixed weights: norm, attention, norm and
-/// feed-forward, with sites of every [`SiteKind`] under the names that T5's have.
+/// An encoder block and then a decoder block with fixed random weights: norm, attention, norm and feed-forward. It has sites of
+/// every [`SiteKind`], with the names that T5 uses.
 #[derive(Debug, Clone)]
 pub struct Toy {
     sites: Sites,
@@ -31,7 +31,7 @@ pub struct Toy {
 #[derive(Debug, Clone)]
 struct Weight {
     value: Tensor,
-    /// Taken away once something is merged.
+    /// `None` after a merge.
     site: Option<SiteId>,
 }
 
@@ -40,8 +40,8 @@ struct Block {
     norms: [Weight; 2],
     /// q, k, v, o, wi, wo
     maps: [Weight; 6],
-    /// What stands in front of the keys, in each of its meanings: without positions they are the same here.
-    front: [SiteId; 3],
+    /// Where methods put positions in front of keys and values.
+    key_values: SiteId,
     hidden: [SiteId; 2],
 }
 
@@ -53,48 +53,43 @@ struct Maker {
 }
 
 impl Maker {
-    fn site(&mut self, path: String, position: &'static str, kind: SiteKind) -> SiteId {
-        self.sites.add(Site { path, stack: self.stack, layer: 0, role: SiteRole::new(position), kind })
+    fn site(&mut self, path: String, role: SiteRole, kind: SiteKind) -> SiteId {
+        self.sites.add(Site { path, stack: self.stack, layer: 0, role, kind })
     }
 
     fn random(&self, name: &str, dims: &[usize], stdev: f64) -> Result<Tensor> {
         initial(Stream::new(self.seed, stream_of(name)), &dims.into(), normal(stdev), &Device::Cpu)
     }
 
-    fn linear(&mut self, path: &str, position: &'static str, d_in: usize, d_out: usize) -> Result<Weight> {
+    fn linear(&mut self, path: &str, role: SiteRole, d_in: usize, d_out: usize) -> Result<Weight> {
         let value = self.random(path, &[d_out, d_in], 1. / (d_in as f64).sqrt())?;
-        let site = self.site(path.to_owned(), position, SiteKind::Linear { d_in, d_out });
+        let site = self.site(path.to_owned(), role, SiteKind::Linear { d_in, d_out });
         Ok(Weight { value, site: Some(site) })
     }
 
-    fn norm(&mut self, path: &str, position: &'static str) -> Result<Weight> {
+    fn norm(&mut self, path: &str, role: SiteRole) -> Result<Weight> {
         let value = (self.random(path, &[D_MODEL], 0.1)? + 1.)?;
-        let site = self.site(path.to_owned(), position, SiteKind::Norm { dim: D_MODEL });
+        let site = self.site(path.to_owned(), role, SiteKind::Norm { dim: D_MODEL });
         Ok(Weight { value, site: Some(site) })
     }
 
     fn block(&mut self) -> Result<Block> {
         let root = format!("{}.block.0.layer", self.stack);
         let (attention, ff) = (format!("{root}.0.SelfAttention"), format!("{root}.1.DenseReluDense"));
-        let first = self.norm(&format!("{root}.0.layer_norm"), "self.norm")?;
-        let q = self.linear(&format!("{attention}.q"), "self.q", D_MODEL, INNER)?;
-        let k = self.linear(&format!("{attention}.k"), "self.k", D_MODEL, INNER)?;
-        let v = self.linear(&format!("{attention}.v"), "self.v", D_MODEL, INNER)?;
-        let kind = |front| SiteKind::KeyValue { dim: INNER, queries: D_MODEL, heads: HEADS, front };
-        let front = [
-            (PrefixPlacement::Past, ".past", "self.past"),
-            (PrefixPlacement::UncountedPast, ".uncounted_past", "self.uncounted_past"),
-            (PrefixPlacement::Shifting, "", "self.kv"),
-        ];
-        let front = front.map(|(front, end, position)| self.site(format!("{attention}{end}"), position, kind(front)));
-        let o = self.linear(&format!("{attention}.o"), "self.o", INNER, D_MODEL)?;
+        let first = self.norm(&format!("{root}.0.layer_norm"), SiteRole::SELF_NORM)?;
+        let q = self.linear(&format!("{attention}.q"), SiteRole::SELF_Q, D_MODEL, INNER)?;
+        let k = self.linear(&format!("{attention}.k"), SiteRole::SELF_K, D_MODEL, INNER)?;
+        let v = self.linear(&format!("{attention}.v"), SiteRole::SELF_V, D_MODEL, INNER)?;
+        let kind = SiteKind::KeyValue { dim: INNER, queries: D_MODEL, heads: HEADS };
+        let key_values = self.site(attention.clone(), SiteRole::SELF_KEY_VALUES, kind);
+        let o = self.linear(&format!("{attention}.o"), SiteRole::SELF_O, INNER, D_MODEL)?;
         let hidden = SiteKind::SubLayer { dim: D_MODEL };
-        let own = self.site(format!("{root}.0"), "self", hidden);
-        let second = self.norm(&format!("{root}.1.layer_norm"), "ffn.norm")?;
-        let wi = self.linear(&format!("{ff}.wi"), "ffn.wi", D_MODEL, D_FF)?;
-        let wo = self.linear(&format!("{ff}.wo"), "ffn.wo", D_FF, D_MODEL)?;
-        let hidden = [own, self.site(format!("{root}.1"), "ffn", hidden)];
-        Ok(Block { norms: [first, second], maps: [q, k, v, o, wi, wo], front, hidden })
+        let own = self.site(format!("{root}.0"), SiteRole::SELF_ATTENTION, hidden);
+        let second = self.norm(&format!("{root}.1.layer_norm"), SiteRole::FEED_FORWARD_NORM)?;
+        let wi = self.linear(&format!("{ff}.wi"), SiteRole::FEED_FORWARD_WI, D_MODEL, D_FF)?;
+        let wo = self.linear(&format!("{ff}.wo"), SiteRole::FEED_FORWARD_WO, D_FF, D_MODEL)?;
+        let hidden = [own, self.site(format!("{root}.1"), SiteRole::FEED_FORWARD, hidden)];
+        Ok(Block { norms: [first, second], maps: [q, k, v, o, wi, wo], key_values, hidden })
     }
 }
 
@@ -105,7 +100,7 @@ impl Toy {
     /// If a tensor cannot be made.
     pub fn new(seed: u64) -> Result<Self> {
         let mut maker = Maker { sites: Sites::default(), seed, stack: Stack::Encoder };
-        let input = maker.site("encoder.embed_tokens".into(), "input", SiteKind::Input { dim: D_MODEL });
+        let input = maker.site("encoder.embed_tokens".into(), SiteRole::INPUT, SiteKind::Input { dim: D_MODEL });
         let encoder = maker.block()?;
         maker.stack = Stack::Decoder;
         let decoder = maker.block()?;
@@ -113,13 +108,13 @@ impl Toy {
         Ok(Self { sites: maker.sites, tokens, input, blocks: vec![encoder, decoder] })
     }
 
-    /// The weights that methods may fold into.
+    /// The weights that methods may be merged into.
     fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
         self.blocks.iter_mut().flat_map(|block| block.norms.iter_mut().chain(&mut block.maps))
     }
 }
 
-impl Backbone for Toy {
+impl TestBackbone for Toy {
     fn sites(&self) -> &Sites {
         &self.sites
     }
@@ -128,34 +123,34 @@ impl Backbone for Toy {
         let rows: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
         let count = rows.len();
         let x = self.tokens.index_select(&Tensor::from_vec(rows, count, &Device::Cpu)?, 0)?;
-        let mut h = active.apply(self.input, &x.clone(), None, x, ctx)?;
+        let mut h = active.apply(self.input, SiteInput::new(&x, x.clone()), ctx)?;
         for block in &self.blocks {
             h = block.forward(&h, active, ctx)?;
         }
-        // What methods put in front has been seen; it is no output.
+        // Positions that methods put in front are not part of the output.
         let length = h.dim(1)?;
         Ok(h.narrow(1, length - LENGTH, LENGTH)?.contiguous()?)
     }
 
-    fn fold(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn Backbone>, usize)> {
-        let mut folded = self.clone();
+    fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn TestBackbone>, usize)> {
+        let mut merged = self.clone();
         let mut sites = 0;
-        for weight in folded.weights_mut() {
+        for weight in merged.weights_mut() {
             if let Some(site) = weight.site.filter(|site| !active.is_idle(*site))
-                && let Some(value) = active.fold(site, &weight.value)?
+                && let Some(value) = active.merge(site, &weight.value)?.weight()
             {
                 (weight.value, weight.site) = (value.detach(), None);
                 sites += 1;
             }
         }
-        Ok((Box::new(folded), sites))
+        Ok((Box::new(merged), sites))
     }
 }
 
 impl Weight {
     fn apply(&self, input: &Tensor, output: Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         match self.site {
-            Some(site) => active.apply(site, input, Some(&self.value), output, ctx),
+            Some(site) => active.apply(site, SiteInput::new(input, output).base(&self.value), ctx),
             None => Ok(output),
         }
     }
@@ -180,26 +175,29 @@ impl Block {
         let [.., wi, wo] = &self.maps;
         let [own, ffn] = self.hidden;
         let y = self.attend(&first.norm(h, active, ctx)?, active, ctx)?;
-        let h = active.residual(own, h, y, 0., ctx)?;
+        let h = active.residual(own, Residual { h, y, dropout: 0. }, ctx)?;
         let x = second.norm(&h, active, ctx)?;
         let y = wo.linear(&wi.linear(&x, active, ctx)?.relu()?, active, ctx)?;
-        active.residual(ffn, &h, y, 0., ctx)
+        active.residual(ffn, Residual { h: &h, y, dropout: 0. }, ctx)
     }
 
-    /// Single-headed, but for the name: sites only need to know how many heads share the features.
+    /// Attention with one head. Its sites still say that two heads share the features.
     fn attend(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let [q, k, v, o, ..] = &self.maps;
-        let beside = [k.linear(x, active, ctx)?, v.linear(x, active, ctx)?];
-        let mut beside = Tensor::cat(&beside, D::Minus1)?;
-        for site in self.front {
-            if !active.is_idle(site) {
-                beside = active.apply(site, x, None, beside, ctx)?;
-            }
-        }
-        if beside.dim(D::Minus1)? != 2 * INNER {
+        let key_values = Tensor::cat(&[k.linear(x, active, ctx)?, v.linear(x, active, ctx)?], D::Minus1)?;
+        let expected = key_values.dim(1)? + active.prefixes(self.key_values).map(|prefix| prefix.length).sum::<usize>();
+        let key_values = active.apply(self.key_values, SiteInput::new(x, key_values), ctx)?;
+        if key_values.dim(D::Minus1)? != 2 * INNER {
             return Err(Error::Mismatch("keys and values have changed their features".into()));
         }
-        let (k, v) = (beside.narrow(2, 0, INNER)?.contiguous()?, beside.narrow(2, INNER, INNER)?.contiguous()?);
+        if key_values.dim(1)? != expected {
+            return Err(Error::Mismatch(format!(
+                "there are {} keys after the methods, and their `prefixes` declare {expected}",
+                key_values.dim(1)?
+            )));
+        }
+        let half = |first| key_values.narrow(D::Minus1, first, INNER)?.contiguous();
+        let (k, v) = (half(0)?, half(INNER)?);
         let scores = q.linear(x, active, ctx)?.matmul(&k.transpose(1, 2)?.contiguous()?)?;
         let weights = ops::softmax(&scores, Kernels::Plain)?;
         o.linear(&weights.matmul(&v)?, active, ctx)

@@ -3,35 +3,45 @@
 use candle_core::Tensor;
 use peft_core::rng::{Stream, stream_of};
 use peft_core::{Error, Result};
+use serde::{Deserialize, Serialize};
 
-use super::MajoritySignMethod;
+/// How TIES decides the sign of an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MajoritySignMethod {
+    /// The sign of the sum: large elements count more. The default.
+    #[default]
+    Total,
+    /// The sign that occurs more often.
+    Frequency,
+}
 
 /// One tensor of a sum.
 #[derive(Debug)]
 pub(super) struct Term<'a> {
     pub(super) tensor: &'a Tensor,
     pub(super) factor: f64,
-    /// Adapter, site and part: what random choices depend on.
+    /// Adapter, site and part. Random choices depend on it.
     pub(super) name: String,
 }
 
-/// How tensors become one.
+/// How tensors are combined.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Arithmetic {
     /// `Σ f_i T_i`.
     Sum,
     /// `Σ f_i drop(T_i)`.
     Sparse(Drop),
-    /// The mean of those `f_i drop(T_i)` whose `drop(T_i)` has the sign of the majority, element by element.
+    /// Element by element, the mean of those `f_i drop(T_i)` whose `drop(T_i)` has the majority's sign.
     Vote { drop: Drop, majority: MajoritySignMethod },
 }
 
 /// Which elements become zero.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Drop {
-    /// All but the share of the largest absolute values; of equal ones the earlier stay.
+    /// All except the given share with the largest absolute values. Of equal values the first ones stay.
     Smallest(f64),
-    /// Each one with probability `1 - density`; the others are divided by `density`.
+    /// Each one with probability `1 - density`. The others are divided by `density`.
     Random { density: f64, seed: u64 },
 }
 
@@ -59,7 +69,7 @@ impl Arithmetic {
     }
 }
 
-/// The mean of the weighted values of the majority's sign; zeros have no vote and no share.
+/// The mean of the weighted values with the majority's sign. Zeros have no vote and do not count.
 fn voted(terms: impl Iterator<Item = (f64, f64)> + Clone, majority: MajoritySignMethod) -> f64 {
     let sign = |value: f64| if value == 0. { 0. } else { value.signum() };
     let votes: f64 = match majority {

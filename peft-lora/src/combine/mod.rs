@@ -1,8 +1,8 @@
 //! One LoRA adapter from several: `add_weighted_adapter`.
 //!
-//! - `options`: how they are combined.
+//! - `options`: the options.
 //! - `source`: `A`, `B` and the scale of each adapter at each site.
-//! - `arithmetic`: weighted sums, with elements dropped or outvoted.
+//! - `arithmetic`: weighted sums, TIES, DARE and magnitude pruning.
 //! - `svd`: the best low-rank factors of a sum.
 
 mod arithmetic;
@@ -23,13 +23,14 @@ use crate::LoraConfig;
 use arithmetic::Arithmetic;
 use source::{At, Factors, Source};
 
-pub use options::{Combination, CombinationType, MajoritySignMethod};
+pub use arithmetic::MajoritySignMethod;
+pub use options::{Combination, CombinationType};
 
-/// Adds the adapter `name`, made of the LoRA adapters `adapters` with the factors `weights` (negative ones subtract), and
-/// leaves the others as they are. The rules are those of Hugging Face `peft`; see [`CombinationType`].
+/// Adds the adapter `name`, a combination of the LoRA adapters `parts`, each with its factor (a negative factor subtracts). The
+/// other adapters stay as they are. The rules are those of Hugging Face `peft`; see [`CombinationType`].
 ///
-/// The result is a [`LoraConfig`] with `lora_alpha = r`, hence scale 1, at every site at which one of them acts. One
-/// adapter alone is always combined linearly.
+/// The result is a [`LoraConfig`] with `lora_alpha = r`, so its scale is 1. It acts at every site at which one of the parts
+/// acts. A single part is always combined linearly.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -41,7 +42,7 @@ pub use options::{Combination, CombinationType, MajoritySignMethod};
 /// let sites = toy_sites(1, 2);
 /// let mut adapters = Adapters::new(&sites);
 /// for (name, value) in [("home", 1f32), ("media", 2.)] {
-///     let config = LoraConfig { r: 1.try_into()?, lora_alpha: 3., ..LoraConfig::default() };
+///     let config = LoraConfig::new(1).alpha(3.);
 ///     let mut weights = BTreeMap::new();
 ///     for site in ["q", "v"] {
 ///         let key = |part| format!("base_model.model.layers.0.{site}.lora_{part}.weight");
@@ -52,10 +53,10 @@ pub use options::{Combination, CombinationType, MajoritySignMethod};
 ///     adapters.load_adapter(name, &AdapterCheckpoint { methods, weights }, &Device::Cpu)?;
 /// }
 ///
-/// let options = Combination { combination_type: CombinationType::Cat, ..Combination::default() };
-/// add_weighted_adapter(&mut adapters, &["home", "media"], &[0.5, -1.], "both", &options)?;
+/// let options = Combination::new(CombinationType::Cat);
+/// add_weighted_adapter(&mut adapters, "both", &[("home", 0.5), ("media", -1.)], &options)?;
 /// let (q, w) = (sites.find("layers.0.q").ok_or("no such site")?, Tensor::zeros((2, 2), DType::F32, &Device::Cpu)?);
-/// let delta = adapters.get("both")?.fold(q, &w)?.ok_or("LoRA folds")?;
+/// let delta = adapters.get("both")?.merge(q, &w)?.weight().ok_or("LoRA merges")?;
 /// assert_eq!(delta.to_vec2::<f32>()?, [[-4.5; 2]; 2]); // 3 (0.5 · 1 - 1 · 2)
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -65,37 +66,29 @@ pub use options::{Combination, CombinationType, MajoritySignMethod};
 /// [`Error::InvalidConfig`] if an option is missing or out of range.
 pub fn add_weighted_adapter(
     into: &mut Adapters,
-    adapters: &[&str],
-    weights: &[f64],
     name: &str,
+    parts: &[(&str, f64)],
     options: &Combination,
 ) -> Result<()> {
     if into.names().any(|known| known == name) {
         return Err(Error::Mismatch(format!("adapter {name:?}: there is one of that name already")));
     }
-    let combined = combine(into, adapters, weights, options)?;
+    let combined = combine(into, parts, options)?;
     let device = combined.weights.values().next().map_or(candle_core::Device::Cpu, |weight| weight.device().clone());
     into.load_adapter(name, &combined, &device)
 }
 
-/// What [`add_weighted_adapter`] adds, as files hold it.
+/// The same combination as a value of its own: what [`add_weighted_adapter`] adds.
 ///
 /// # Errors
 /// As [`add_weighted_adapter`].
-pub fn combine(
-    from: &Adapters,
-    adapters: &[&str],
-    weights: &[f64],
-    options: &Combination,
-) -> Result<AdapterCheckpoint> {
-    if adapters.len() != weights.len() || adapters.is_empty() {
-        let (names, factors) = (adapters.len(), weights.len());
-        let reason = "at least one adapter and one factor for each are needed";
-        return Err(Error::Mismatch(format!("add_weighted_adapter: {names} adapters and {factors} weights; {reason}")));
+pub fn combine(from: &Adapters, parts: &[(&str, f64)], options: &Combination) -> Result<AdapterCheckpoint> {
+    if parts.is_empty() {
+        return Err(Error::Mismatch("add_weighted_adapter: no adapters were given; at least one is needed".into()));
     }
-    let kind = if adapters.len() == 1 { CombinationType::Linear } else { options.combination_type };
+    let kind = if parts.len() == 1 { CombinationType::Linear } else { options.combination_type };
     let arithmetic = options.arithmetic(kind)?;
-    let sources = adapters.iter().zip(weights).map(|(name, weight)| Source::new(from, name, *weight));
+    let sources = parts.iter().map(|(name, factor)| Source::new(from, name, *factor));
     let sources = sources.collect::<Result<Vec<_>>>()?;
 
     let most = |at: &[At<'_>]| at.iter().map(At::rank).max().unwrap_or(1);
@@ -124,7 +117,7 @@ fn concatenated(at: &[At<'_>]) -> Result<Factors> {
     Ok(Factors { a: Tensor::cat(&a, 0)?, b: Tensor::cat(&b, 1)? })
 }
 
-/// `A` and `B` each by themselves, with the root of the factor: the sign goes to `A` alone, so that it counts once.
+/// `A` and `B` separately, each with the root of the factor. Only `A` gets the sign, so that it counts once.
 fn elementwise(path: &str, at: &[At<'_>], arithmetic: &Arithmetic) -> Result<Factors> {
     if let Some(other) = at.iter().find(|x| Some(x.rank()) != at.first().map(At::rank)) {
         let ranks: Vec<String> = at.iter().map(|x| format!("{} of {:?}", x.rank(), x.name)).collect();
@@ -146,10 +139,10 @@ fn elementwise(path: &str, at: &[At<'_>], arithmetic: &Arithmetic) -> Result<Fac
     })
 }
 
-/// The factors at all sites as one adapter of the largest rank; smaller ones are filled with zeros.
+/// The factors at all sites as one adapter of the largest rank. Smaller ones are padded with zeros.
 fn as_adapter(factors: &[(&str, Factors)]) -> Result<AdapterCheckpoint> {
     let rank = factors.iter().map(|(_, f)| f.rank()).max().and_then(NonZeroUsize::new);
-    let rank = rank.ok_or_else(|| Error::Mismatch("add_weighted_adapter: the adapters act nowhere".into()))?;
+    let rank = rank.ok_or_else(|| Error::Mismatch("add_weighted_adapter: the adapters act at no site".into()))?;
     let mut weights = BTreeMap::new();
     for (path, Factors { a, b }) in factors {
         let missing = |have: usize| rank.get() - have;
@@ -157,11 +150,7 @@ fn as_adapter(factors: &[(&str, Factors)]) -> Result<AdapterCheckpoint> {
         weights.insert(format!("{PEFT_PREFIX}.{path}.{}", source::A), a);
         weights.insert(format!("{PEFT_PREFIX}.{path}.{}", source::B), b);
     }
-    let config = LoraConfig {
-        r: rank,
-        lora_alpha: rank.get() as f64,
-        target_modules: TargetModules::suffixes(factors.iter().map(|(path, _)| *path)),
-        ..LoraConfig::default()
-    };
+    let targets = TargetModules::suffixes(factors.iter().map(|(path, _)| *path));
+    let config = LoraConfig::new(rank.get()).alpha(rank.get() as f64).target_modules(targets);
     Ok(AdapterCheckpoint { methods: vec![Box::new(config)], weights })
 }

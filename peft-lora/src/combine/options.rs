@@ -1,18 +1,17 @@
-//! How adapters are combined.
+//! The options of a combination.
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, Result};
+use peft_core::{Error, Result, setters};
 use serde::{Deserialize, Serialize};
 
-use super::arithmetic::{Arithmetic, Drop};
+use super::arithmetic::{Arithmetic, Drop, MajoritySignMethod};
 
-/// How LoRA adapters `ΔW_i = s_i B_i A_i` with factors `w_i` become one. Names are those of Hugging Face `peft`.
+/// How LoRA adapters `ΔW_i = s_i B_i A_i` with factors `w_i` are combined. The names are those of Hugging Face `peft`.
 ///
-/// Types without `_svd` (but `Cat`) combine `A` and `B` by themselves, with `√|w_i s_i|` as the factor of each: cheap, but
-/// products of different adapters' `A` and `B` come in. They need equal ranks. Types with `_svd` combine the `ΔW_i` and
-/// take the best factors of rank `svd_rank`. TIES and DARE drop elements of each adapter first, see
-/// the field `density`.
+/// Types without `_svd` (except `Cat`) combine `A` and `B` separately, each with the factor `√|w_i s_i|`. This is cheap, but the
+/// result contains products of different adapters' `A` and `B`. They need equal ranks. Types with `_svd` combine the `ΔW_i`
+/// and take the best factors of rank `svd_rank`. TIES and DARE drop elements of each adapter first; see the field `density`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CombinationType {
@@ -21,7 +20,7 @@ pub enum CombinationType {
     Svd,
     /// `A = Σ ±√|w_i s_i| A_i`, `B = Σ √|w_i s_i| B_i`.
     Linear,
-    /// Exactly `Σ w_i ΔW_i`: `A` and `B` stacked, the rank is the sum of the ranks.
+    /// Exactly `Σ w_i ΔW_i`: `A` and `B` are stacked, so the rank is the sum of the ranks.
     Cat,
     /// TIES (Yadav et al. 2023, arXiv 2306.01708, section 4): the largest elements of each adapter are kept, their signs
     /// put to the vote, and what agrees with the majority is averaged.
@@ -37,29 +36,18 @@ pub enum CombinationType {
     DareLinearSvd,
     /// `DareTies` of the `ΔW_i`.
     DareTiesSvd,
-    /// The largest elements of each adapter are kept, and the sum taken.
+    /// The sum of the adapters' largest elements.
     MagnitudePrune,
     /// `MagnitudePrune` of the `ΔW_i`.
     MagnitudePruneSvd,
 }
 
 impl CombinationType {
-    /// Whether the result is found by a singular value decomposition.
+    /// Whether the result comes from a singular value decomposition.
     pub(super) fn is_svd(self) -> bool {
         use CombinationType::{DareLinearSvd, DareTiesSvd, MagnitudePruneSvd, Svd, TiesSvd};
         matches!(self, Svd | TiesSvd | DareLinearSvd | DareTiesSvd | MagnitudePruneSvd)
     }
-}
-
-/// How TIES counts votes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MajoritySignMethod {
-    /// The sign of the sum: large elements count more. The default.
-    #[default]
-    Total,
-    /// The sign that occurs more often.
-    Frequency,
 }
 
 /// The options of [`add_weighted_adapter`](super::add_weighted_adapter), with the names and defaults of Hugging Face
@@ -71,21 +59,41 @@ pub struct Combination {
     pub combination_type: CombinationType,
     /// The rank of the result of a type with `svd`. Default: the largest rank of the adapters.
     pub svd_rank: Option<NonZeroUsize>,
-    /// The share of the elements of each adapter that TIES, DARE and magnitude pruning keep, up to 1; they need it. No
-    /// default.
+    /// The share of each adapter's elements that TIES, DARE and magnitude pruning keep, at most 1. These types need it; there
+    /// is no default.
     pub density: Option<f64>,
-    /// How TIES counts votes. Default `total`.
+    /// How TIES decides the sign of an element. Default `total`.
     pub majority_sign_method: MajoritySignMethod,
-    /// What DARE's choice depends on, beside the names of the adapter and the weight. Default 0.
+    /// The seed of DARE's random choice, which also depends on the names of adapter and weight. Default 0.
     pub seed: u64,
 }
 
+setters! {
+    Combination {
+        density => density: f64,
+        majority_sign_method => majority_sign_method: MajoritySignMethod,
+        seed => seed: u64,
+    }
+}
+
 impl Combination {
-    /// What `kind` does with elements; `None` where it combines none by themselves.
+    /// This type with the defaults of the other options.
+    pub fn new(combination_type: CombinationType) -> Self {
+        Self { combination_type, ..Self::default() }
+    }
+
+    /// Sets the field `svd_rank`. A rank of 0 means the default, the largest rank of the adapters.
+    #[must_use]
+    pub fn svd_rank(self, rank: usize) -> Self {
+        Self { svd_rank: NonZeroUsize::new(rank), ..self }
+    }
+
+    /// The element-wise rule of `kind`; `None` if it has none.
     pub(super) fn arithmetic(&self, kind: CombinationType) -> Result<Option<Arithmetic>> {
         use CombinationType as T;
-        let magnitude = || self.density(0.).map(Drop::Smallest);
-        let random = || self.density(f64::MIN_POSITIVE).map(|density| Drop::Random { density, seed: self.seed });
+        let magnitude = || self.checked_density(0.).map(Drop::Smallest);
+        let random =
+            || self.checked_density(f64::MIN_POSITIVE).map(|density| Drop::Random { density, seed: self.seed });
         let majority = self.majority_sign_method;
         Ok(Some(match kind {
             T::Svd | T::Cat => return Ok(None),
@@ -97,7 +105,7 @@ impl Combination {
         }))
     }
 
-    fn density(&self, least: f64) -> Result<f64> {
+    fn checked_density(&self, least: f64) -> Result<f64> {
         let invalid =
             |reason: String| Error::InvalidConfig { kind: "add_weighted_adapter".to_owned(), field: "density", reason };
         match self.density {

@@ -30,7 +30,7 @@ pub(super) struct Lora {
     pub(super) scaling: f64,
 }
 
-/// One adapter that goes into the combination.
+/// One adapter of the combination.
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     name: &'a str,
@@ -50,7 +50,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// An adapter at a site at which it acts.
+/// An adapter at one of its sites.
 #[derive(Debug)]
 pub(super) struct At<'a> {
     pub(super) name: &'a str,
@@ -63,13 +63,13 @@ impl At<'_> {
         self.lora.a.dims().first().copied().unwrap_or(0)
     }
 
-    /// `tensor`, the part `part` of this adapter at `path`, with a factor.
+    /// `tensor`, which is the part `part` of this adapter at `path`, with a factor.
     pub(super) fn term<'t>(&self, path: &str, part: &str, tensor: &'t Tensor, factor: f64) -> Term<'t> {
         Term { tensor, factor, name: format!("{}.{path}.{part}", self.name) }
     }
 }
 
-/// For each site at which one of `sources` acts, its path and those that act there.
+/// For each site where one of `sources` acts: its path, and the adapters that act there.
 pub(super) fn by_site<'a>(sites: &'a Sites, sources: &[Source<'a>]) -> Vec<(&'a str, Vec<At<'a>>)> {
     let here = |path: &str| -> Vec<At<'a>> {
         let one = |source: &Source<'a>| {
@@ -82,7 +82,7 @@ pub(super) fn by_site<'a>(sites: &'a Sites, sources: &[Source<'a>]) -> Vec<(&'a 
     all.filter(|(_, at)| !at.is_empty()).collect()
 }
 
-/// The LoRA of one target, in f32 and cut off from the graph.
+/// The LoRA of one target, in f32 and detached from the gradient graph.
 fn lora(name: &str, target: &TargetedModule, weights: &[Tensor]) -> Result<Lora> {
     let names: Vec<&str> = target.params.iter().map(|param| param.name.as_ref()).collect();
     let refuse = |reason: String| {
@@ -97,13 +97,13 @@ fn lora(name: &str, target: &TargetedModule, weights: &[Tensor]) -> Result<Lora>
         return Err(refuse("has weights that differ by row of a batch; generate them for one task".to_owned()));
     }
     let scaling =
-        scaling(target, a, b)?.ok_or_else(|| refuse("is no change of a weight, and cannot be combined".to_owned()))?;
+        scaling(target, a, b)?.ok_or_else(|| refuse("has no weight delta, so it cannot be combined".to_owned()))?;
     let plain = |weight: &Tensor| Ok::<_, Error>(weight.detach().to_dtype(DType::F32)?);
     Ok(Lora { a: plain(a)?, b: plain(b)?, scaling })
 }
 
-/// `s` of `ΔW = s B A`, asked of the method itself (so that no rule for it, such as rsLoRA's, stands here again): the first
-/// element of `ΔW` where those of `A` and `B` are one and all others zero.
+/// `s` of `ΔW = s B A`. The method itself is asked, so that rules such as rsLoRA's are not repeated here: `s` is the first
+/// element of `ΔW` if the first elements of `A` and `B` are one and all others are zero.
 fn scaling(target: &TargetedModule, a: &Tensor, b: &Tensor) -> Result<Option<f64>> {
     let unit = |like: &Tensor| -> Result<Tensor> {
         let mut values = vec![0f32; like.elem_count()];

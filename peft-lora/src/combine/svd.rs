@@ -7,13 +7,13 @@ use peft_core::{Error, Result};
 use super::arithmetic::Arithmetic;
 use super::source::{At, Factors};
 
-/// Far more sweeps than a matrix of finite numbers takes.
+/// Far more sweeps than a matrix of finite numbers needs.
 const MAX_ITERATIONS: usize = 10_000;
 
 /// The best factors of rank `rank` of `B A`.
 ///
-/// The singular values of a thin product are those of the small `R_B R_Aᵀ`, where `B = Q_B R_B` and `Aᵀ = Q_A R_A`: the
-/// large matrix is never decomposed.
+/// For a thin product, only the small `R_B R_Aᵀ` is decomposed, where `B = Q_B R_B` and `Aᵀ = Q_A R_A`. It has the same singular
+/// values.
 pub(super) fn of_product(Factors { a, b }: &Factors, rank: usize) -> Result<Factors> {
     let device = a.device();
     let (a, b) = (matrix(a)?, matrix(b)?);
@@ -26,7 +26,7 @@ pub(super) fn of_product(Factors { a, b }: &Factors, rank: usize) -> Result<Fact
     factors(&(a * right.q().transpose()), &(left.q() * b), device)
 }
 
-/// The best factors of rank `rank` of what `arithmetic` makes of the adapters' changes.
+/// The best factors of rank `rank` of the adapters' changes, combined by `arithmetic`.
 pub(super) fn of_changes(path: &str, at: &[At<'_>], arithmetic: &Arithmetic, rank: usize) -> Result<Factors> {
     let change = |x: &At<'_>| -> Result<Tensor> { Ok((x.lora.b.matmul(&x.lora.a)? * x.lora.scaling)?) };
     let changes = at.iter().map(change).collect::<Result<Vec<_>>>()?;
@@ -36,7 +36,7 @@ pub(super) fn of_changes(path: &str, at: &[At<'_>], arithmetic: &Arithmetic, ran
     factors(&a, &b, combined.device())
 }
 
-/// `A = Vᵀ` and `B = U diag(S)` of the `rank` largest singular values; fewer where there are not so many.
+/// `A = Vᵀ` and `B = U diag(S)` of the `rank` largest singular values, or of all if there are fewer.
 fn truncated(change: DMatrix<f64>, rank: usize) -> Result<(DMatrix<f64>, DMatrix<f64>)> {
     let failed = || Error::Mismatch("svd: the change of a weight has no decomposition; is a weight not finite?".into());
     if !change.iter().all(|value| value.is_finite()) {

@@ -36,13 +36,13 @@ fn options(combination_type: CombinationType, density: Option<f64>) -> Combinati
 fn delta(adapters: &Adapters, name: &str, site: &str, dim: usize) -> Tensor {
     let site = adapters.sites().find(&format!("layers.0.{site}")).unwrap();
     let zero = Tensor::zeros((dim, dim), DType::F32, CPU).unwrap();
-    adapters.get(name).unwrap().fold(site, &zero).unwrap().unwrap()
+    adapters.get(name).unwrap().merge(site, &zero).unwrap().weight().unwrap()
 }
 
 /// `A` and `B` at the first site.
 fn factors(adapters: &Adapters, name: &str) -> [Vec<f32>; 2] {
     let (_, weights) = adapters.parts(name).unwrap();
-    [0, 1].map(|part| weights.entry(0)[part].flatten_all().unwrap().to_vec1().unwrap())
+    [0, 1].map(|part| weights.of_target(0)[part].flatten_all().unwrap().to_vec1().unwrap())
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f32 {
@@ -60,7 +60,7 @@ fn two() -> Adapters {
 /// `two` with the factors 4 and 1, whose roots are 2 and 1.
 fn combined(options: &Combination) -> [Vec<f32>; 2] {
     let mut adapters = two();
-    add_weighted_adapter(&mut adapters, &["one", "two"], &[4., 1.], "both", options).unwrap();
+    add_weighted_adapter(&mut adapters, "both", &[("one", 4.), ("two", 1.)], options).unwrap();
     factors(&adapters, "both")
 }
 
@@ -70,7 +70,7 @@ fn linear_takes_the_root_of_weight_and_scale_and_the_sign_on_one_side() {
     add(&mut adapters, 2, "one", 1, 4., &[("q", &[1., 2.], &[1., 0.])]);
     add(&mut adapters, 2, "two", 1, 4., &[("q", &[3., -1.], &[2., 5.])]);
     let linear = options(CombinationType::Linear, None);
-    add_weighted_adapter(&mut adapters, &["one", "two"], &[1., -0.25], "both", &linear).unwrap();
+    add_weighted_adapter(&mut adapters, "both", &[("one", 1.), ("two", -0.25)], &linear).unwrap();
     // √(1 · 4) = 2; √|-0.25 · 4| = 1, negative in A.
     assert_eq!(factors(&adapters, "both"), [vec![2. - 3., 4. + 1.], vec![2. + 2., 0. + 5.]]);
 }
@@ -83,7 +83,7 @@ fn cat_is_exactly_the_weighted_sum_of_the_changes() {
     add(&mut adapters, dim, "small", 2, 7., &[("q", &a1, &b1)]);
     add(&mut adapters, dim, "large", 3, 2., &[("q", &a2, &b2), ("v", &a3, &b3)]);
     let cat = options(CombinationType::Cat, None);
-    add_weighted_adapter(&mut adapters, &["small", "large"], &[0.3, -1.7], "both", &cat).unwrap();
+    add_weighted_adapter(&mut adapters, "both", &[("small", 0.3), ("large", -1.7)], &cat).unwrap();
     let [small, large, other] =
         [("small", "q"), ("large", "q"), ("large", "v")].map(|(name, site)| delta(&adapters, name, site, dim));
     let expected = ((small * 0.3).unwrap() - (large * 1.7).unwrap()).unwrap();
@@ -105,7 +105,7 @@ fn svd_of_full_rank_is_the_sum_and_of_less_the_best_there_is() {
             ((delta(&adapters, "one", "q", dim) * 0.6).unwrap() - delta(&adapters, "two", "q", dim)).unwrap();
         let mut distance = |name: &str, svd_rank: usize| {
             let svd = Combination { svd_rank: NonZeroUsize::new(svd_rank), ..Combination::default() };
-            add_weighted_adapter(&mut adapters, &["one", "two"], &[0.6, -1.], name, &svd).unwrap();
+            add_weighted_adapter(&mut adapters, name, &[("one", 0.6), ("two", -1.)], &svd).unwrap();
             let gap = (delta(&adapters, name, "q", dim) - &expected).unwrap().sqr().unwrap().sum_all().unwrap();
             gap.to_scalar::<f32>().unwrap().sqrt()
         };
@@ -119,7 +119,7 @@ fn svd_of_full_rank_is_the_sum_and_of_less_the_best_there_is() {
     let mut adapters = Adapters::new(&toy_sites(1, 2));
     add(&mut adapters, 2, "one", 1, 3., &[("q", &[1., 0.], &[1., 0.])]);
     add(&mut adapters, 2, "two", 1, 1., &[("q", &[0., 1.], &[0., 1.])]);
-    add_weighted_adapter(&mut adapters, &["one", "two"], &[1., 1.], "both", &Combination::default()).unwrap();
+    add_weighted_adapter(&mut adapters, "both", &[("one", 1.), ("two", 1.)], &Combination::default()).unwrap();
     let expected = Tensor::new(&[[3f32, 0.], [0., 0.]], CPU).unwrap();
     assert!(gap(&delta(&adapters, "both", "q", 2), &expected) < 1e-6);
 }
@@ -149,7 +149,7 @@ fn ties_svd_votes_on_the_changes() {
     add(&mut adapters, 2, "two", 1, 1., &[("q", &[3., 1.], &[-1., 1.])]); // (-1, 1)ᵀ (3, 1) = [[-3, -1], [3, 1]]
     let svd_rank = NonZeroUsize::new(2);
     let ties = Combination { svd_rank, ..options(CombinationType::TiesSvd, Some(1.)) };
-    add_weighted_adapter(&mut adapters, &["one", "two"], &[1., 2.], "both", &ties).unwrap();
+    add_weighted_adapter(&mut adapters, "both", &[("one", 1.), ("two", 2.)], &ties).unwrap();
     // Votes [[1, -5], [5, -1]]: [[4, mean(-4, 2 · -1)], [mean(2, 2 · 3), -2]].
     let expected = Tensor::new(&[[4f32, -3.], [4., -2.]], CPU).unwrap();
     assert!(gap(&delta(&adapters, "both", "q", 2), &expected) < 1e-5);
@@ -164,7 +164,7 @@ fn dare_drops_at_random_by_the_seed_and_scales_what_is_left() {
     add(&mut adapters, dim, "zeros", 4, 4., &[("q", &zeros, &zeros), ("v", &zeros, &zeros)]);
     let values = |seed| -> Vec<Vec<f32>> {
         let dare = Combination { seed, ..options(CombinationType::DareLinear, Some(0.8)) };
-        let weights = combine(&adapters, &["ones", "zeros"], &[1., 1.], &dare).unwrap().weights;
+        let weights = combine(&adapters, &[("ones", 1.), ("zeros", 1.)], &dare).unwrap().weights;
         weights.values().map(|w| w.t().unwrap().flatten_all().unwrap().to_vec1().unwrap()).collect()
     };
     let first = values(1);
@@ -206,7 +206,7 @@ fn each_type_has_peft_s_name_and_gives_an_adapter() {
         let text = format!(r#"{{"combination_type": "{name}", "density": 0.7, "svd_rank": 3, "seed": 2}}"#);
         let options: Combination = serde_json::from_str(&text).unwrap();
         let mut adapters = two();
-        add_weighted_adapter(&mut adapters, &["one", "two"], &[0.5, 0.5], "both", &options).unwrap();
+        add_weighted_adapter(&mut adapters, "both", &[("one", 0.5), ("two", 0.5)], &options).unwrap();
         assert!(delta(&adapters, "both", "q", 4).abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap() > 0.);
         assert_eq!(adapters.active_names().collect::<Vec<_>>(), ["one"]);
     }
@@ -215,13 +215,13 @@ fn each_type_has_peft_s_name_and_gives_an_adapter() {
 #[test]
 fn one_adapter_alone_is_scaled() {
     let mut adapters = two();
-    add_weighted_adapter(&mut adapters, &["one"], &[-2.25], "alone", &Combination::default()).unwrap();
+    add_weighted_adapter(&mut adapters, "alone", &[("one", -2.25)], &Combination::default()).unwrap();
     let expected = (delta(&adapters, "one", "q", 4) * -2.25).unwrap();
     assert!(gap(&delta(&adapters, "alone", "q", 4), &expected) < 1e-5);
 }
 
-fn message(adapters: &mut Adapters, names: &[&str], weights: &[f64], options: &Combination) -> String {
-    add_weighted_adapter(adapters, names, weights, "both", options).unwrap_err().to_string()
+fn message(adapters: &mut Adapters, parts: &[(&str, f64)], options: &Combination) -> String {
+    add_weighted_adapter(adapters, "both", parts, options).unwrap_err().to_string()
 }
 
 #[test]
@@ -234,33 +234,33 @@ fn what_cannot_be_combined_is_refused() {
     adapters.load_adapter("scale", &AdapterCheckpoint { methods: scale, weights: weights.into() }, CPU).unwrap();
     let linear = options(CombinationType::Linear, None);
 
-    let found = message(&mut adapters, &["one", "wide"], &[1., 1.], &linear);
+    let found = message(&mut adapters, &[("one", 1.), ("wide", 1.)], &linear);
     assert_eq!(
         found,
         "layers.0.q: this combination_type needs adapters of one rank r, found 1 of \"one\", 2 of \"wide\"; use \"cat\" \
          or \"svd\" (\"wide\" differs)"
     );
-    let found = message(&mut adapters, &["one", "scale"], &[1., 1.], &linear);
+    let found = message(&mut adapters, &[("one", 1.), ("scale", 1.)], &linear);
     assert_eq!(
         found,
         "adapter \"scale\": TOY_SCALE at layers.0.q has the weights scale; only plain LoRA (lora_A.weight, \
          lora_B.weight) can be combined"
     );
-    let found = message(&mut adapters, &["one", "tow"], &[1., 1.], &linear);
+    let found = message(&mut adapters, &[("one", 1.), ("tow", 1.)], &linear);
     assert!(found.starts_with("unknown adapter \"tow\"; did you mean \"two\"?"), "{found}");
-    let found = message(&mut adapters, &["one", "two"], &[1.], &linear);
-    assert!(found.starts_with("add_weighted_adapter: 2 adapters and 1 weights"), "{found}");
+    let found = message(&mut adapters, &[], &linear);
+    assert!(found.starts_with("add_weighted_adapter: no adapters were given"), "{found}");
 
     let ties = options(CombinationType::Ties, None);
-    let found = message(&mut adapters, &["one", "two"], &[1., 1.], &ties);
+    let found = message(&mut adapters, &[("one", 1.), ("two", 1.)], &ties);
     assert_eq!(found, "add_weighted_adapter: density is missing; Ties needs the share of elements to keep");
     for (kind, density) in
         [(CombinationType::Ties, -0.1), (CombinationType::DareTies, 0.), (CombinationType::Ties, 1.5)]
     {
-        let found = message(&mut adapters, &["one", "two"], &[1., 1.], &options(kind, Some(density)));
+        let found = message(&mut adapters, &[("one", 1.), ("two", 1.)], &options(kind, Some(density)));
         assert!(found.contains("expected"), "{found}");
     }
-    add_weighted_adapter(&mut adapters, &["one", "two"], &[1., 1.], "both", &linear).unwrap();
-    assert!(message(&mut adapters, &["one", "two"], &[1., 1.], &linear).contains("one of that name already"));
+    add_weighted_adapter(&mut adapters, "both", &[("one", 1.), ("two", 1.)], &linear).unwrap();
+    assert!(message(&mut adapters, &[("one", 1.), ("two", 1.)], &linear).contains("one of that name already"));
     assert_eq!(sites.len(), adapters.sites().len());
 }

@@ -6,7 +6,7 @@ use peft_core::{PeftConfig, Result, TargetModules, nonzero};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::PeftFolder;
+use super::folder::PeftFolder;
 use crate::{Ia3Config, LoraConfig, LoraInit, Patterns};
 
 /// The keys that say which method it is.
@@ -15,7 +15,7 @@ pub(super) struct Kind {
     pub(super) peft_type: String,
 }
 
-/// The keys of LoRA that we read; those that we do not know are let pass unless they change what is computed.
+/// The keys of LoRA that we read. Unknown keys are ignored unless they change what is computed.
 #[derive(Deserialize)]
 struct Lora {
     #[serde(default = "eight")]
@@ -42,7 +42,7 @@ struct Lora {
     rest: Map<String, Value>,
 }
 
-/// Beginnings by which `peft` takes `s B A` out of the backbone's weights when it sets an adapter up.
+/// Initializations with which `peft` subtracts `s B A` from the backbone's weights when it creates an adapter.
 const REBASING: [&str; 6] = ["pissa", "olora", "corda", "loftq", "lora_ga", "mica"];
 
 /// The keys of IA3 that we read.
@@ -79,7 +79,7 @@ fn eight_f64() -> f64 {
     8.
 }
 
-/// Keys that change what is computed, in ways that are not supported, where they are anything but absent or empty.
+/// Keys that change what is computed in an unsupported way, unless they are absent or empty.
 const UNSUPPORTED: [&str; 16] = [
     "layer_replication",
     "trainable_token_indices",
@@ -99,7 +99,7 @@ const UNSUPPORTED: [&str; 16] = [
     "lora_bias",
 ];
 
-/// Refuses what `rest` asks for and we cannot do.
+/// Refuses keys of `rest` that are not supported.
 fn check_rest(folder: &PeftFolder, rest: &Map<String, Value>) -> Result<()> {
     for key in UNSUPPORTED {
         let asked = match rest.get(key) {
@@ -109,9 +109,8 @@ fn check_rest(folder: &PeftFolder, rest: &Map<String, Value>) -> Result<()> {
             Some(_) => true,
         };
         if asked {
-            return Err(
-                folder.unsupported(format!("{key} is set, which is not supported: the weights would act otherwise"))
-            );
+            return Err(folder
+                .unsupported(format!("{key} is set, which is not supported: the weights would have another effect")));
         }
     }
     match rest.get("bias").and_then(Value::as_str) {
@@ -143,7 +142,7 @@ pub(super) fn read_lora(folder: &PeftFolder) -> Result<LoraConfig> {
         layers_pattern: file.layers_pattern.map(OneOrMany::into_vec).unwrap_or_default(),
         rank_pattern: file.rank_pattern,
         alpha_pattern: file.alpha_pattern,
-        // The weights come from the file; how they began does not matter.
+        // The weights come from the file, so their initial values do not matter.
         init_lora_weights: LoraInit::default(),
         use_rslora: file.use_rslora,
         use_dora: file.use_dora,
@@ -156,7 +155,7 @@ pub(super) fn read_ia3(folder: &PeftFolder) -> Result<Ia3Config> {
     let file: Ia3 = folder.parse()?;
     check_rest(folder, &file.rest)?;
     if file.rest.get("modules_to_save").is_some_and(|modules| !modules.is_null()) {
-        return Err(folder.unsupported("modules_to_save is set, which is supported for LORA alone"));
+        return Err(folder.unsupported("modules_to_save is set, which is supported for LORA only"));
     }
     let default = Ia3Config::default();
     Ok(Ia3Config {
@@ -166,7 +165,7 @@ pub(super) fn read_ia3(folder: &PeftFolder) -> Result<Ia3Config> {
     })
 }
 
-/// What every adapter of a T5 says beside its method's own keys.
+/// The keys of every adapter of a T5, in addition to its method's own.
 #[derive(Serialize)]
 struct Common<'a> {
     base_model_name_or_path: Option<&'a str>,
@@ -176,7 +175,7 @@ struct Common<'a> {
     revision: Option<()>,
 }
 
-/// The text of `adapter_config.json` for `config`: its own keys under their names here, which are `peft`'s, and `more`.
+/// The text of `adapter_config.json` for `config`: its own keys, which have `peft`'s names, and `more`.
 pub(super) fn text(config: &dyn PeftConfig, base_model: Option<&str>, more: Value) -> Result<String> {
     let common = Common {
         base_model_name_or_path: base_model,

@@ -11,7 +11,7 @@ use peft_files::{PYTORCH, save_tensors, write_atomic};
 pub const CONFIG_FILE: &str = "adapter_config.json";
 /// Its weights.
 pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
-/// Its weights as older versions wrote them.
+/// Its weights, as older versions wrote them.
 const PICKLE_FILE: &str = "adapter_model.bin";
 
 /// What a `peft` folder holds: `adapter_config.json` and the weights, `adapter_model.safetensors` or `adapter_model.bin`.
@@ -46,7 +46,7 @@ impl PeftFolder {
         Ok(Self { path: path.to_path_buf(), config, tensors: tensors.into_iter().collect() })
     }
 
-    /// The configuration as `T`, which should let pass what it does not know.
+    /// The configuration as `T`, which should ignore unknown keys.
     ///
     /// # Errors
     /// [`Error::File`] with the line and the reason.
@@ -54,12 +54,12 @@ impl PeftFolder {
         serde_json::from_str(&self.config).map_err(|e| Error::file(self.path.join(CONFIG_FILE), e))
     }
 
-    /// The error for a configuration that asks for what cannot be done.
+    /// The error for a configuration that asks for something that is not supported.
     pub fn unsupported(&self, reason: impl std::fmt::Display) -> Error {
         Error::file(self.path.join(CONFIG_FILE), reason.to_string())
     }
 
-    /// Writes both files into the folder, which is made if need be; each is replaced whole.
+    /// Writes both files into the folder, which is created if necessary. Each file is replaced as a whole.
     ///
     /// # Errors
     /// [`Error::File`] naming the file that cannot be written.

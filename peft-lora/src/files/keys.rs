@@ -1,46 +1,44 @@
-//! The keys and values of `peft`'s files in ours.
+//! Keys and values of `peft`'s files, converted to ours and back.
 
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use peft_core::{Error, PEFT_PREFIX, Plan, Result};
+use peft_core::{Error, PEFT_PREFIX, ParamSpec, Plan, Result, TargetedModule};
 
+use super::base::BaseModel;
 use crate::dora::{MAGNITUDE_DELTA, row_norms};
 use crate::full::WEIGHT_DELTA;
 
-/// The name that old files still carry in their keys.
+/// The adapter's name, which is part of the keys in old files.
 const ADAPTER_NAME: &str = ".default";
 
-/// One weight: its key here and there.
+/// One weight: our key and `peft`'s.
 struct Key {
     ours: String,
     theirs: String,
     dims: Vec<usize>,
-    /// What their value is more than ours.
+    /// Their value minus ours.
     offset: Option<Tensor>,
 }
 
-/// The weights of a plan, here and there.
-pub(super) struct Keys(Result<Vec<Key>>);
+/// The weights of a plan.
+pub(super) struct Keys(Vec<Key>);
 
 impl Keys {
-    /// The weights of `plan` on a backbone with the parameters `base`.
-    pub(super) fn of(plan: &Plan, base: &BTreeMap<String, Tensor>) -> Self {
-        let entries = plan.targets().iter().flat_map(|target| target.params.iter().map(move |param| (target, param)));
-        Self(
-            entries
-                .map(|(target, param)| Key::new(&target.site.path, &target.key(param), &param.name, &param.dims, base))
-                .collect(),
-        )
+    /// The weights of `plan` on the backbone `base`.
+    pub(super) fn of(plan: &Plan, base: &BaseModel<'_>) -> Result<Self> {
+        let targets = plan.targets().iter();
+        let weights = targets.flat_map(|target| target.params.iter().map(move |param| Key::new(target, param, base)));
+        weights.collect::<Result<_>>().map(Self)
     }
 
-    /// Their tensors as ours. All or nothing.
+    /// Their tensors as ours. Every key must be used, and none may be missing.
     pub(super) fn read(self, theirs: BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
         let mut theirs: BTreeMap<String, Tensor> =
             theirs.into_iter().map(|(name, tensor)| (name.replace(ADAPTER_NAME, ""), tensor)).collect();
         let mut ours = BTreeMap::new();
         let mut missing = Vec::new();
-        for key in self.0? {
+        for key in self.0 {
             let Some(tensor) = theirs.remove(&key.theirs) else {
                 missing.push(key.theirs);
                 continue;
@@ -75,22 +73,20 @@ impl Keys {
             };
             Ok((key.theirs, tensor))
         };
-        self.0?.into_iter().map(one).collect()
+        self.0.into_iter().map(one).collect()
     }
 }
 
 impl Key {
-    fn new(site: &str, key: &str, name: &str, dims: &[usize], base: &BTreeMap<String, Tensor>) -> Result<Self> {
-        let ours = format!("{PEFT_PREFIX}.{key}");
-        let weight = || {
-            let name = format!("{site}.weight");
-            base.get(&name).map(Tensor::detach).ok_or(Error::MissingKeys { keys: vec![name] })
-        };
-        let (leaf, offset) = match name {
+    fn new(target: &TargetedModule, param: &ParamSpec, base: &BaseModel<'_>) -> Result<Self> {
+        let site = &target.site.path;
+        let weight = || base.tensor(&format!("{site}.weight"));
+        let (leaf, offset) = match param.name.as_ref() {
             MAGNITUDE_DELTA => ("lora_magnitude_vector", Some(row_norms(&weight()?)?)),
             WEIGHT_DELTA => ("weight", Some(weight()?)),
             other => (other, None),
         };
-        Ok(Self { ours, theirs: format!("{PEFT_PREFIX}.{site}.{leaf}"), dims: dims.to_vec(), offset })
+        let ours = format!("{PEFT_PREFIX}.{}", target.key(param));
+        Ok(Self { ours, theirs: format!("{PEFT_PREFIX}.{site}.{leaf}"), dims: param.dims.clone(), offset })
     }
 }

@@ -1,10 +1,18 @@
-//! Hugging Face `peft` folders of LoRA, rsLoRA, DoRA and IA3, in and out.
+//! Hugging Face `peft` folders of LoRA, rsLoRA, DoRA and IA3: read and write.
 //!
-//! A folder has `adapter_config.json` and `adapter_model.safetensors`, whose keys are `base_model.model.<site path>.<weight>`
-//! without the adapter's name. Two kinds of values differ from ours, because ours begin at zero whatever the backbone's
-//! weights are: DoRA's magnitudes (`peft`: `m`; ours: `m - ‖W‖`) and the weights of `modules_to_save` (`peft`: `W + ΔW`;
-//! ours: `ΔW`). Reading and writing therefore need the backbone's weights.
+//! A folder has `adapter_config.json` and `adapter_model.safetensors`. The keys of the weights are
+//! `base_model.model.<site path>.<weight>`, without the adapter's name.
+//!
+//! Two kinds of values differ from ours, because ours are zero at the start, whatever the backbone's weights are:
+//!
+//! | weight | `peft` | here |
+//! |---|---|---|
+//! | DoRA's magnitudes | `m` | `m - ‖W‖` |
+//! | `modules_to_save` | `W + ΔW` | `ΔW` |
+//!
+//! For these two, reading and writing need the backbone's tensors ([`BaseModel::tensors`]).
 
+mod base;
 mod config;
 mod folder;
 mod keys;
@@ -12,18 +20,23 @@ mod keys;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::Tensor;
-use peft_core::{AdapterCheckpoint, Error, PeftConfig, Result, Sites};
+use candle_core::Device;
+use peft_core::{AdapterCheckpoint, Error, PeftConfig, Result};
+use serde_json::json;
 
+use crate::{Ia3Config, LoraConfig};
+
+pub use base::BaseModel;
 pub use folder::{CONFIG_FILE, PeftFolder, WEIGHTS_FILE};
 use keys::Keys;
 
-/// The adapter in the folder at `path`, for a backbone with these sites and the parameters `base` by name.
+/// Reads the adapter in the folder at `path` for the backbone `base`.
 ///
 /// # Errors
-/// [`Error::File`] if a file is missing, cannot be read or asks for what is not supported; [`Error::UnknownKeys`],
-/// [`Error::MissingKeys`] or [`Error::ShapeMismatch`] if it was made for another backbone or rank.
-pub fn read_peft(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, sites: &Sites) -> Result<AdapterCheckpoint> {
+/// [`Error::File`] if a file is missing, cannot be read or asks for something that is not supported; [`Error::UnknownKeys`],
+/// [`Error::MissingKeys`] or [`Error::ShapeMismatch`] if the adapter was made for another backbone or rank;
+/// [`Error::Mismatch`] if the method needs the backbone's tensors and `base` has none.
+pub fn read_peft(path: impl AsRef<Path>, base: &BaseModel<'_>) -> Result<AdapterCheckpoint> {
     let folder = PeftFolder::read(path)?;
     let method: Box<dyn PeftConfig> = match folder.parse::<config::Kind>()?.peft_type.as_str() {
         "LORA" => Box::new(config::read_lora(&folder)?),
@@ -33,47 +46,35 @@ pub fn read_peft(path: impl AsRef<Path>, base: &BTreeMap<String, Tensor>, sites:
         }
     };
     let adapter = AdapterCheckpoint { methods: vec![method], weights: BTreeMap::new() };
-    let plan = adapter.plan(sites)?;
-    let weights = Keys::of(&plan, base).read(folder.tensors)?;
+    let weights = Keys::of(&adapter.plan(base.sites)?, base)?.read(folder.tensors)?;
     let adapter = AdapterCheckpoint { weights, ..adapter };
-    adapter.build(sites, &candle_core::Device::Cpu)?;
+    adapter.build(base.sites, &Device::Cpu)?;
     Ok(adapter)
 }
 
-/// Writes `adapter`, of one method, to the folder at `path` as `peft` would. `base_model` is the name of the backbone, which
-/// `peft` does not need for loading.
+/// Writes `adapter`, which must have exactly one method, to the folder at `path`, as `peft` would for the backbone `base`.
 ///
 /// # Errors
-/// [`Error::InvalidConfig`] for a method that such folders have no place for; [`Error::File`] if a file cannot be written.
-pub fn write_peft(
-    path: impl AsRef<Path>,
-    adapter: &AdapterCheckpoint,
-    base: &BTreeMap<String, Tensor>,
-    sites: &Sites,
-    base_model: Option<&str>,
-) -> Result<()> {
+/// [`Error::InvalidConfig`] if `peft` folders cannot hold the method; [`Error::File`] if a file cannot be written;
+/// [`Error::Mismatch`] if the method needs the backbone's tensors and `base` has none.
+pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &BaseModel<'_>) -> Result<()> {
     let [method] = adapter.methods.as_slice() else {
         let reason = format!("a peft folder holds one method, this adapter has {}", adapter.methods.len());
         return Err(Error::Mismatch(reason));
     };
-    adapter.build(sites, &candle_core::Device::Cpu)?;
-    let value = serde_json::to_value(method).map_err(|e| Error::Mismatch(e.to_string()))?;
-    let kind = method.typetag_name();
-    if !matches!(kind, "LORA" | "IA3") || value.get("use_gating").and_then(serde_json::Value::as_bool) == Some(true) {
-        return Err(Error::InvalidConfig {
-            kind: kind.to_owned(),
-            field: "peft_type",
-            reason: "is not among what peft folders hold as we compute it; known: LORA without use_gating, IA3"
-                .to_owned(),
-        });
-    }
-    let more = match kind {
-        "LORA" => serde_json::json!({"bias": "none", "fan_in_fan_out": false}),
-        _ => serde_json::json!({"fan_in_fan_out": false, "init_ia3_weights": true}),
+    adapter.build(base.sites, &Device::Cpu)?;
+    let config = (**method).as_any();
+    let more = match config.downcast_ref::<LoraConfig>() {
+        Some(lora) if !lora.use_gating => json!({"bias": "none", "fan_in_fan_out": false}),
+        None if config.is::<Ia3Config>() => json!({"fan_in_fan_out": false, "init_ia3_weights": true}),
+        _ => {
+            let reason = "is not among the methods that peft folders can hold; known: LORA without use_gating, IA3";
+            let (kind, field) = (method.typetag_name().to_owned(), "peft_type");
+            return Err(Error::InvalidConfig { kind, field, reason: reason.to_owned() });
+        }
     };
-    let mut config = config::text(method.as_ref(), base_model, more)?;
+    let mut config = config::text(method.as_ref(), base.name, more)?;
     config.push('\n');
-    let plan = adapter.plan(sites)?;
-    let tensors = Keys::of(&plan, base).write(&adapter.weights)?;
+    let tensors = Keys::of(&adapter.plan(base.sites)?, base)?.write(&adapter.weights)?;
     PeftFolder { path: path.as_ref().to_path_buf(), config, tensors }.write()
 }

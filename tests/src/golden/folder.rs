@@ -71,7 +71,8 @@ impl Golden {
         let (methods, generator) = (peft.methods(), peft.generator());
         let config = self.description.backbone.config();
         let parts = Parts { config: &config, methods: &methods, generator: generator.as_ref(), tasks: &tasks };
-        let backbone = Weights::given(frozen).trainable(peft.trainable(), &store).var_builder(DType::F32, &Device::Cpu);
+        let backbone =
+            Weights::from_tensors(frozen).trainable(peft.trainable(), &store).var_builder(DType::F32, &Device::Cpu);
         let model = PeftT5::new(parts, backbone, store.var_builder()).unwrap_or_else(|e| panic!("{}: {e}", self.name));
         store.check_all_used().unwrap_or_else(|e| panic!("{}: {e}", self.name));
         (model, store)

@@ -10,9 +10,6 @@ use super::report::Outcome;
 use super::subject::Subject;
 use crate::Result;
 
-/// The largest difference of outputs that should be equal but for rounding.
-const TOLERANCE: f64 = 1e-5;
-
 type Check = fn(&Subject<'_>) -> Result<Outcome>;
 
 /// Every check by name.

@@ -1,11 +1,10 @@
-//! What comes out at the start, after loading, and without the method.
+//! Outputs at the start, after loading, and without the method.
 
-use super::TOLERANCE;
 use crate::conformance::report::Outcome;
-use crate::conformance::subject::{ALL_ROWS, Subject, gap, same};
+use crate::conformance::subject::{ALL_ROWS, Subject, TOLERANCE, gap, same};
 use crate::{Condition, Ctx, Error, Result};
 
-/// Where the method promises it, the model begins as it was.
+/// If the method promises it, the model computes the same as before until the first step.
 pub(super) fn identity(subject: &Subject<'_>) -> Result<Outcome> {
     if !subject.method.identity_at_init() {
         return Ok(Outcome::NotApplicable("the method does not promise it".to_owned()));
@@ -33,12 +32,12 @@ pub(super) fn saved(subject: &Subject<'_>) -> Result<Outcome> {
     })
 }
 
-/// Without the method the backbone computes what it always did, whatever the method did before.
+/// Without the method, the backbone computes the same as before it was used.
 pub(super) fn disabled(subject: &Subject<'_>) -> Result<Outcome> {
     let before = subject.bare()?;
     let active = subject.run(&subject.perturbed()?, &Condition::Task(0), &ALL_ROWS, Ctx::train(1, 1))?;
     if gap(&active, &before)? <= TOLERANCE {
         return Ok(Outcome::Failed("random weights change nothing".to_owned()));
     }
-    Ok(Outcome::of(same(&before, &subject.bare()?)?, || "the bare backbone is not what it was".to_owned()))
+    Ok(Outcome::of(same(&before, &subject.bare()?)?, || "the bare backbone has changed".to_owned()))
 }

@@ -25,15 +25,15 @@ pub(super) fn shapes(subject: &Subject<'_>) -> Result<Outcome> {
     })
 }
 
-/// Targets that no site has are refused, with what is near.
+/// Targets that no site has are refused.
 pub(super) fn targets(subject: &Subject<'_>) -> Result<Outcome> {
     if subject.method.target_modules().is_none() {
-        return Ok(Outcome::NotApplicable("it aims at no modules by name".to_owned()));
+        return Ok(Outcome::NotApplicable("it has no target_modules".to_owned()));
     }
     let elsewhere = changed(subject.method, |config| config["target_modules"] = json!(["no_such_module"]))?;
     Ok(match Plan::resolve(subject.backbone.sites(), &[elsewhere]) {
         Err(Error::NoSiteMatched { .. }) => Outcome::Held,
-        Err(other) => Outcome::Failed(format!("the error is another one: {other}")),
+        Err(other) => Outcome::Failed(format!("expected NoSiteMatched, found: {other}")),
         Ok(_) => Outcome::Failed("target_modules = [\"no_such_module\"] found a site".to_owned()),
     })
 }

@@ -2,9 +2,8 @@
 
 use candle_core::Tensor;
 
-use super::TOLERANCE;
 use crate::conformance::report::Outcome;
-use crate::conformance::subject::{ALL_ROWS, Subject, TASK_OF_ROW, gap};
+use crate::conformance::subject::{ALL_ROWS, Subject, TASK_OF_ROW, TOLERANCE, gap};
 use crate::{Condition, Ctx, Result};
 
 /// One batch with two tasks is the separate batches.

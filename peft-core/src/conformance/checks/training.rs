@@ -2,9 +2,8 @@
 
 use candle_core::Tensor;
 
-use super::TOLERANCE;
 use crate::conformance::report::Outcome;
-use crate::conformance::subject::{ALL_ROWS, Built, Subject, TASK_OF_ROW, gap, same};
+use crate::conformance::subject::{ALL_ROWS, Built, Subject, TASK_OF_ROW, TOLERANCE, gap, same};
 use crate::{Condition, Ctx, Result};
 
 /// How far a step moves the variable with the largest gradient.
@@ -13,7 +12,7 @@ const STEP: f64 = 0.05;
 /// A loss that reaches every row and both tasks.
 fn loss(subject: &Subject<'_>, built: &Built) -> Result<Tensor> {
     let out = subject.run(built, &Condition::Rows(TASK_OF_ROW.to_vec()), &ALL_ROWS, Ctx::eval())?;
-    // No constant of the output may be invisible to it, as a mean would be behind a norm.
+    // The loss must see constants in the output too. A plain mean would not, where the output is normed.
     let target = (out.detach().cos()? * 0.5)?;
     Ok((out - target)?.sqr()?.mean_all()?)
 }
@@ -32,10 +31,10 @@ pub(super) fn differs_after_a_step(subject: &Subject<'_>) -> Result<Outcome> {
         }
     }
     let gap = gap(&before, &run()?)?;
-    Ok(Outcome::of(gap > TOLERANCE, || format!("the output differs by {gap:.1e} only")))
+    Ok(Outcome::of(gap > TOLERANCE, || format!("the output differs by only {gap:.1e}")))
 }
 
-/// Every variable receives a gradient once none of the weights is where it began.
+/// Every variable receives a gradient when no weight has its initial value.
 pub(super) fn gradients(subject: &Subject<'_>) -> Result<Outcome> {
     let built = subject.perturbed()?;
     let grads = loss(subject, &built)?.backward()?;
@@ -52,7 +51,7 @@ pub(super) fn gradients(subject: &Subject<'_>) -> Result<Outcome> {
     Ok(Outcome::of(without.is_empty(), || format!("no gradient reaches {}", without.join(", "))))
 }
 
-/// Evaluation repeats itself; training drops, if at all, by its seed.
+/// Evaluation is deterministic. Dropout happens in training only and depends on the seed.
 pub(super) fn dropout(subject: &Subject<'_>) -> Result<Outcome> {
     let built = subject.perturbed()?;
     let run = |ctx| subject.run(&built, &Condition::Task(0), &ALL_ROWS, ctx);

@@ -1,5 +1,5 @@
-//! A source of weights that none of HyperLoader's crates knows, in under 100 lines: some tasks have weights of their own, the
-//! others are weighted averages of those (task arithmetic, Ilharco et al. 2023, arXiv 2212.04089).
+//! A generator of weights outside HyperLoader's own crates, in about 100 lines. Some tasks have their own weights; the others are
+//! weighted sums of those (task arithmetic, Ilharco et al. 2023, arXiv 2212.04089).
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,27 @@ use peft_core::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Weights of tasks as averages of other tasks' weights.
+/// Weights of tasks as weighted sums of other tasks' weights.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TaskAverage {
-    /// For each task without weights of its own, the tasks that it is made of, with their factors.
+    /// For each task without its own weights: the tasks that it is a sum of, with their factors.
     pub averages: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+impl TaskAverage {
+    /// Every task has weights of its own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes `task` the sum of other tasks' weights, each with its factor.
+    #[must_use]
+    pub fn average<S: Into<String>>(mut self, task: &str, parts: impl IntoIterator<Item = (S, f64)>) -> Self {
+        let parts = parts.into_iter().map(|(name, factor)| (name.into(), factor));
+        self.averages.insert(task.to_owned(), parts.collect());
+        self
+    }
 }
 
 #[typetag::serde(name = "task_average")]
@@ -29,7 +44,7 @@ impl GeneratorConfig for TaskAverage {
             Some(parts) => parts.iter().map(|(name, factor)| Ok((owners.index(name)?, *factor))).collect(),
         };
         let parts = tasks.names().iter().map(parts).collect::<Result<_>>()?;
-        let own = StaticConfig { per_task: true, ..StaticConfig::default() }.build(plan, &owners, vb)?;
+        let own = StaticConfig::new().per_task(true).build(plan, &owners, vb)?;
         Ok(Box::new(Averages { own, parts, tasks: tasks.clone() }))
     }
 }
@@ -38,17 +53,17 @@ impl GeneratorConfig for TaskAverage {
 #[derive(Debug)]
 struct Averages {
     own: Box<dyn WeightGenerator>,
-    /// For each task the tasks with weights that it is made of, and their factors.
+    /// For each task: the tasks that it is a sum of, with their factors.
     parts: Vec<Vec<(usize, f64)>>,
     tasks: Tasks,
 }
 
 impl Averages {
     fn average(&self, task: usize) -> Result<AdapterWeights> {
-        let banks = self.tasks.get(&self.parts, task)?.iter();
-        let banks = banks.map(|(owner, factor)| Ok((self.own.generate(&Condition::Task(*owner))?, *factor)));
+        let parts = self.tasks.get(&self.parts, task)?.iter();
+        let parts = parts.map(|(owner, factor)| Ok((self.own.generate(&Condition::Task(*owner))?, *factor)));
         let mut sum: Vec<Vec<Tensor>> = Vec::new();
-        for (weights, factor) in banks.collect::<Result<Vec<_>>>()? {
+        for (weights, factor) in parts.collect::<Result<Vec<_>>>()? {
             let scaled =
                 weights.iter().map(|weights| weights.iter().map(|w| Ok((w * factor)?)).collect::<Result<Vec<_>>>());
             let scaled = scaled.collect::<Result<Vec<_>>>()?;
@@ -58,7 +73,7 @@ impl Averages {
             };
         }
         if sum.is_empty() {
-            return Err(Error::Mismatch(format!("task number {task} is an average of nothing")));
+            return Err(Error::Mismatch(format!("task number {task} is a sum of no other task")));
         }
         Ok(AdapterWeights::new(sum))
     }

@@ -1,7 +1,7 @@
-//! VeRA, a PEFT method that none of HyperLoader's crates knows, in under 100 lines.
+//! VeRA, a PEFT method outside HyperLoader's own crates, in about 100 lines.
 //!
-//! `docs/adding-a-method.md` builds it step by step. Linking the crate (`use peft_vera as _;`) is all that it takes: its name
-//! then works in configuration files, with every generator and on every backbone.
+//! `docs/adding-a-method.md` builds it step by step. A program only has to link the crate (`use peft_vera as _;`). The method's
+//! name then works in configuration files, with every generator and on every backbone.
 
 use candle_core::Tensor;
 use candle_nn::Init;
@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 /// VeRA (Kopiczko et al. 2024, *VeRA: Vector-based Random Matrix Adaptation*, arXiv 2310.11454, section 3).
 ///
-/// `y = x Wᵀ + b ⊙ (d ⊙ (x Aᵀ)) Bᵀ` with frozen random `A: [r, d_in]` and `B: [d_out, r]`, the same wherever the shapes are.
-/// Learned are `d: [r]`, which begins at 0.1, and `b: [d_out]`, which begins at zero: the model begins as it was.
+/// `y = x Wᵀ + b ⊙ (d ⊙ (x Aᵀ)) Bᵀ` with frozen random `A: [r, d_in]` and `B: [d_out, r]`, which are the same for equal shapes.
+/// Learned are `d: [r]`, which starts at 0.1, and `b: [d_out]`, which starts at zero, so the output is unchanged at first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VeraConfig {
@@ -26,7 +26,7 @@ pub struct VeraConfig {
     pub target_modules: TargetModules,
     /// The seed of `A` and `B`. Default 0.
     pub projection_prng_key: u64,
-    /// What `d` begins at. Default 0.1.
+    /// The initial value of `d`. Default 0.1.
     pub d_initial: f64,
 }
 
@@ -34,6 +34,21 @@ impl Default for VeraConfig {
     fn default() -> Self {
         let target_modules = TargetModules::suffixes(["q", "v"]);
         Self { r: peft_core::nonzero(256), target_modules, projection_prng_key: 0, d_initial: 0.1 }
+    }
+}
+
+impl VeraConfig {
+    /// VeRA of rank `r`. A rank of 0 counts as 1.
+    pub fn new(r: usize) -> Self {
+        Self { r: peft_core::nonzero(r), ..Self::default() }
+    }
+}
+
+peft_core::setters! {
+    VeraConfig {
+        target_modules => target_modules: TargetModules,
+        projection_prng_key => projection_prng_key: u64,
+        d_initial => d_initial: f64,
     }
 }
 
@@ -61,7 +76,7 @@ impl PeftConfig for VeraConfig {
     }
 }
 
-/// VeRA at one linear map. The projections are no weights: they follow from the seed.
+/// VeRA at one linear map. The projections are not among its weights: they follow from the seed.
 #[derive(Debug)]
 struct Vera {
     a: Tensor,
@@ -89,7 +104,7 @@ impl PeftModule for Vera {
     }
 }
 
-/// The guide's code is compiled and run.
+/// The code of the guide is compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../../docs/adding-a-method.md")]
 struct Guide;

@@ -1,0 +1,71 @@
+//! Hugging Face `peft` folders: prompt and prefix tuning here, all other methods in [`peft_lora::files`].
+
+mod prefix;
+mod prompt;
+mod table;
+
+use std::path::Path;
+
+use candle_core::Device;
+use peft_core::{AdapterCheckpoint, Error, Result};
+use peft_lora::files::{BaseModel, PeftFolder};
+use serde_json::json;
+
+use super::json::with;
+use crate::prompt::PROMPT_EMBEDDINGS;
+use crate::{PrefixTuningConfig, PromptTuningConfig};
+use table::Fields;
+
+/// Reads the adapter in the `peft` folder at `path` for the backbone `base`: prompt tuning, prefix tuning, and what
+/// [`peft_lora::files::read_peft`] reads. Only DoRA and `modules_to_save` need the backbone's tensors.
+///
+/// # Errors
+/// [`Error::File`] if a file is missing, cannot be read or asks for what is not supported; [`Error::UnknownKeys`],
+/// [`Error::MissingKeys`] or [`Error::ShapeMismatch`] if the adapter was made for another backbone.
+pub fn read_peft(path: impl AsRef<Path>, base: &BaseModel<'_>) -> Result<AdapterCheckpoint> {
+    let (path, sites) = (path.as_ref(), base.sites);
+    let folder = PeftFolder::read(path)?;
+    let fields: Fields = folder.parse()?;
+    let read = match fields.peft_type.as_str() {
+        "PROMPT_TUNING" => prompt::read,
+        "PREFIX_TUNING" => prefix::read,
+        _ => return peft_lora::files::read_peft(path, base),
+    };
+    fields.check(&folder)?;
+    let adapter = read(&folder, &fields, sites)?;
+    adapter.build(sites, &Device::Cpu)?;
+    Ok(adapter)
+}
+
+/// Writes `adapter`, of one method, to the folder at `path` as `peft` does: prompt tuning, prefix tuning, and what
+/// [`peft_lora::files::write_peft`] writes.
+///
+/// # Errors
+/// [`Error::InvalidConfig`] for a method that such folders cannot hold; [`Error::File`] if a file cannot be written.
+pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &BaseModel<'_>) -> Result<()> {
+    let method = match adapter.methods.as_slice() {
+        [method] => Some((**method).as_any()),
+        _ => None,
+    };
+    let (kind, written) = if method.is_some_and(|config| config.is::<PromptTuningConfig>()) {
+        ("PROMPT_TUNING", prompt::write(adapter, base.sites)?)
+    } else if let Some(config) = method.and_then(|config| config.downcast_ref::<PrefixTuningConfig>()) {
+        ("PREFIX_TUNING", prefix::write(config, adapter, base.sites)?)
+    } else {
+        return peft_lora::files::write_peft(path, adapter, base);
+    };
+    let common = json!({
+        "auto_mapping": null,
+        "base_model_name_or_path": base.name,
+        "inference_mode": true,
+        "modules_to_save": null,
+        "num_virtual_tokens": written.num_virtual_tokens,
+        "peft_type": kind,
+        "revision": null,
+        "task_type": "SEQ_2_SEQ_LM",
+    });
+    let config = serde_json::to_string_pretty(&with(common, written.fields));
+    let config = config.map_err(|e| Error::Mismatch(e.to_string()))? + "\n";
+    let tensors = [(PROMPT_EMBEDDINGS.to_owned(), written.table)].into();
+    PeftFolder { path: path.as_ref().to_path_buf(), config, tensors }.write()
+}

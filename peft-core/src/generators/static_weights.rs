@@ -1,0 +1,118 @@
+//! The static generator: plain trainable variables, as in ordinary PEFT.
+
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+use serde::{Deserialize, Serialize};
+
+use super::generator::generate_rows;
+use crate::{AdapterWeights, Condition, GeneratorConfig, Plan, Result, Scope, TargetedModule, Tasks, WeightGenerator};
+
+/// The prefix that Hugging Face `peft` puts before the path of a module.
+pub const PEFT_PREFIX: &str = "base_model.model";
+
+/// Weights that are plain trainable variables.
+///
+/// Their names are those of Hugging Face `peft`: `base_model.model.<site path>.<weight>`. With `per_task` each task owns
+/// a set, `base_model.model.<site path>.tasks.<task>.<weight>`, except for the weights named in `shared`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StaticConfig {
+    /// Whether every task has weights of its own. Default: no, one set serves all.
+    pub per_task: bool,
+    /// With `per_task`: the weights that all tasks share, by one component of their name. `ln_after` shares
+    /// `adapter.ln_after.weight`, as HyperFormer's static adapters share their layer norms. Default: none.
+    pub shared: Vec<String>,
+}
+
+impl StaticConfig {
+    /// One set of weights for all tasks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the field `per_task`.
+    #[must_use]
+    pub fn per_task(self, per_task: bool) -> Self {
+        Self { per_task, ..self }
+    }
+
+    /// Sets the field `shared`.
+    #[must_use]
+    pub fn shared<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
+        Self { shared: names.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    fn is_shared(&self, param: &str) -> bool {
+        !self.per_task || param.split('.').any(|part| self.shared.iter().any(|s| s == part))
+    }
+
+    fn weights(&self, plan: &Plan, task: Option<&str>, vb: &VarBuilder<'_>) -> Result<AdapterWeights> {
+        let target = |e: &TargetedModule| -> Result<Vec<Tensor>> {
+            let root = vb.pp(PEFT_PREFIX);
+            let one = |p: &crate::ParamSpec| {
+                let vb = match p.scope {
+                    Scope::Site => root.pp(&e.site.path),
+                    Scope::Model => root.clone(),
+                };
+                let vb = match task {
+                    Some(task) if !self.is_shared(&p.name) => vb.pp("tasks").pp(task),
+                    _ => vb.clone(),
+                };
+                Ok(vb.get_with_hints(p.dims.as_slice(), &p.name, p.init)?)
+            };
+            e.params.iter().map(one).collect()
+        };
+        plan.targets().iter().map(target).collect::<Result<_>>().map(AdapterWeights::new)
+    }
+}
+
+#[typetag::serde(name = "static")]
+impl GeneratorConfig for StaticConfig {
+    fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>> {
+        let sets = if self.per_task {
+            tasks.names().iter().map(|t| self.weights(plan, Some(t), &vb)).collect::<Result<_>>()?
+        } else {
+            vec![self.weights(plan, None, &vb)?]
+        };
+        Ok(Box::new(StaticWeights { sets, tasks: tasks.clone(), per_task: self.per_task }))
+    }
+}
+
+/// What [`StaticConfig`] builds: one set of weights for all tasks, or one for each task.
+#[derive(Debug)]
+struct StaticWeights {
+    sets: Vec<AdapterWeights>,
+    tasks: Tasks,
+    per_task: bool,
+}
+
+impl StaticWeights {
+    fn weights(&self, task: usize) -> Result<&AdapterWeights> {
+        self.tasks.get(&self.sets, if self.per_task { task } else { 0 })
+    }
+}
+
+impl WeightGenerator for StaticWeights {
+    fn generate(&self, condition: &Condition) -> Result<AdapterWeights> {
+        match condition {
+            Condition::Task(task) => self.weights(*task).cloned(),
+            // Every row uses the same weights, so no batch axis is needed.
+            Condition::Rows(_) if !self.per_task => self.weights(0).cloned(),
+            Condition::Rows(rows) => generate_rows(rows, |task| self.weights(task).cloned()),
+        }
+    }
+}
+
+impl AdapterWeights {
+    /// The weights by the names that static ones have in files: `base_model.model.<site path>.<weight>`.
+    pub fn by_name(&self, plan: &Plan) -> BTreeMap<String, Tensor> {
+        let targets = plan.targets().iter().zip(self.iter());
+        let named = targets.flat_map(|(target, weights)| {
+            let names = target.params.iter().map(|param| format!("{PEFT_PREFIX}.{}", target.key(param)));
+            names.zip(weights.iter().cloned())
+        });
+        named.collect()
+    }
+}

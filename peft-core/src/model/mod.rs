@@ -1,0 +1,18 @@
+//! A backbone, the methods on it and the source of their weights, as one model.
+//!
+//! - `backbone`: [`Backbone`], what a model must offer.
+//! - `peft_model`: [`PeftModel`], with the method names of Hugging Face `peft`.
+//! - `builder`: how a model is built.
+//! - `condition`: a task by name or by number.
+
+mod backbone;
+mod builder;
+mod condition;
+mod peft_model;
+#[cfg(test)]
+mod tests;
+
+pub use backbone::{Backbone, Merged, Refusal};
+pub use builder::PeftModelBuilder;
+pub use condition::IntoCondition;
+pub use peft_model::{DEFAULT_ADAPTER, DEFAULT_TASK, PeftModel, PeftParts};

@@ -1,0 +1,175 @@
+//! One site of a backbone, and all of them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::role::SiteRole;
+
+/// The stack of layers that a site belongs to. A hypernetwork keeps one network per stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stack {
+    /// The encoder.
+    Encoder,
+    /// The decoder (of an encoder-decoder or of a decoder-only model).
+    Decoder,
+}
+
+impl fmt::Display for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Encoder => "encoder",
+            Self::Decoder => "decoder",
+        })
+    }
+}
+
+/// What flows through a site. It decides what a method can do there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SiteKind {
+    /// A linear map `y = x Wᵀ` with `x: [batch, length, d_in]`, `W: [d_out, d_in]`.
+    Linear {
+        /// Features in.
+        d_in: usize,
+        /// Features out.
+        d_out: usize,
+    },
+    /// The output `y: [batch, length, dim]` of a sub-layer, before dropout and the residual sum.
+    /// The call's input is the residual stream `h` that the sub-layer read.
+    SubLayer {
+        /// Features.
+        dim: usize,
+    },
+    /// A norm with the weight `w: [dim]`. The call's input is the normalized stream `x̂`, its output `x̂ ⊙ w`, its base `w`.
+    Norm {
+        /// Features.
+        dim: usize,
+    },
+    /// The embedded tokens `[batch, length, dim]`, which are both input and output of the call. A method may put positions in
+    /// front: the output may be longer, and every later position sees what is in front.
+    Input {
+        /// Features.
+        dim: usize,
+    },
+    /// Keys and values of an attention, concatenated to `[batch, length, 2 · dim]`, with `dim` the features of all heads
+    /// together. A method may put positions in front of them: the output may be longer, and every query sees what is in
+    /// front. The method declares what it puts there ([`PeftModule::prefixes`](crate::PeftModule::prefixes)).
+    /// The call's input is the stream `[batch, queries, d_model]` that the queries come from.
+    KeyValue {
+        /// Features of the keys, and of the values.
+        dim: usize,
+        /// Features of the stream that the queries come from.
+        queries: usize,
+        /// How many heads share them.
+        heads: usize,
+    },
+}
+
+/// Positions that a method puts in front of keys and values at a [`SiteKind::KeyValue`] site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyValuePrefix {
+    /// How many positions.
+    pub length: usize,
+    /// Where they count.
+    pub placement: PrefixPlacement,
+}
+
+/// Which positions the keys of a prefix take in a backbone with relative positions. Where keys have no relative position
+/// (cross-attention), all placements are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrefixPlacement {
+    /// Before the first token, like tokens that were decoded earlier: the positions of queries and keys both move up by the
+    /// length of the prefix, so that distances between tokens stay the same. Hugging Face `peft`.
+    Past,
+    /// As [`Past`](Self::Past), except when decoding token by token: there keys move up and queries keep their positions, and
+    /// each query sees keys up to its own position only. So it does not see the last tokens, as many as the prefix is long.
+    /// The `generate` of transformers 4 treats a prefix from `peft` in this way, although the forward pass does not.
+    UncountedPast,
+    /// Before the first token: the positions of all other keys move up by the length of the prefix, and queries keep theirs.
+    /// Tokens seem nearer, or further ahead, by that length. Queries see the same tokens as without a prefix. AdapterHub.
+    Shifting,
+}
+
+/// One place of a backbone where a method may act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The dotted path of the module, in the checkpoint's own names
+    /// (`encoder.block.0.layer.0.SelfAttention.q`).
+    pub path: String,
+    /// The stack that it belongs to.
+    pub stack: Stack,
+    /// The layer within the stack, from 0.
+    pub layer: usize,
+    /// What it does within the layer.
+    pub role: SiteRole,
+    /// What flows through it.
+    pub kind: SiteKind,
+}
+
+/// The number of a site within its backbone's [`Sites`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SiteId(usize);
+
+impl SiteId {
+    /// The number, from 0 in the order in which the backbone named its sites.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// All sites of one backbone, in the order of its forward pass.
+///
+/// ```
+/// use peft_core::{SiteRole, Site, SiteKind, Sites, Stack};
+///
+/// let mut sites = Sites::default();
+/// let q = sites.add(Site {
+///     path: "decoder.block.0.layer.0.SelfAttention.q".into(),
+///     stack: Stack::Decoder,
+///     layer: 0,
+///     role: SiteRole::SELF_Q,
+///     kind: SiteKind::Linear { d_in: 512, d_out: 512 },
+/// });
+/// assert_eq!(q.index(), 0);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sites(Vec<Site>);
+
+impl Sites {
+    /// Names one more site.
+    pub fn add(&mut self, site: Site) -> SiteId {
+        self.0.push(site);
+        SiteId(self.0.len() - 1)
+    }
+
+    /// The site with this path, if the backbone has it.
+    pub fn find(&self, path: &str) -> Option<SiteId> {
+        self.0.iter().position(|site| site.path == path).map(SiteId)
+    }
+
+    /// The sites in the order in which they were named.
+    pub fn iter(&self) -> std::slice::Iter<'_, Site> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the backbone named none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Sites {
+    type Item = &'a Site;
+    type IntoIter = std::slice::Iter<'a, Site>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

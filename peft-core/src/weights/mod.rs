@@ -1,0 +1,10 @@
+//! Weights: those of one forward pass, and the variables that they are computed from.
+//!
+//! - `adapter_weights`: one list of tensors for each target of a plan.
+//! - `store`: variables by name, with seeded initial values.
+
+mod adapter_weights;
+mod store;
+
+pub use adapter_weights::AdapterWeights;
+pub use store::{ParamStore, initial};

@@ -1,0 +1,228 @@
+//! Trainable variables by name, with seeded initial values.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use candle_core::{DType, Device, Shape, Tensor, Var};
+use candle_nn::init::{FanInOut, NonLinearity, NormalOrUniform};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
+
+use crate::rng::{Stream, stream_of};
+use crate::{Error, Result};
+
+/// A map of variables that hands out [`VarBuilder`]s.
+///
+/// It differs from candle's `VarMap` in three ways:
+///
+/// - Initial values depend only on the seed and on the variable's *name*, not on the order of creation.
+/// - The variables are sorted by name.
+/// - Values can be given in advance. Then every key must be used and none may be missing ([`ParamStore::from_tensors`],
+///   [`ParamStore::check_all_used`]).
+///
+/// ```
+/// use candle_core::Device;
+/// use peft_core::{KAIMING_UNIFORM, ParamStore};
+///
+/// let store = ParamStore::new(42, &Device::Cpu);
+/// let a = store.var_builder().pp("q").get_with_hints((4, 8), "lora_A.weight", KAIMING_UNIFORM)?;
+/// assert_eq!(store.vars()[0].0, "q.lora_A.weight");
+/// assert!(a.abs()?.max_all()?.to_scalar::<f32>()? <= 8f32.powf(-0.5));
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ParamStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    seed: u64,
+    device: Device,
+    given: Option<BTreeMap<String, Tensor>>,
+    vars: Mutex<BTreeMap<String, Var>>,
+}
+
+impl ParamStore {
+    /// An empty store. Its variables start at seeded random values.
+    pub fn new(seed: u64, device: &Device) -> Self {
+        Self::build(seed, device, None)
+    }
+
+    /// A store whose variables start at the values `given`. It is an error to ask for another name or shape.
+    pub fn from_tensors(given: BTreeMap<String, Tensor>, device: &Device) -> Self {
+        Self::build(0, device, Some(given))
+    }
+
+    fn build(seed: u64, device: &Device, given: Option<BTreeMap<String, Tensor>>) -> Self {
+        Self { inner: Arc::new(Inner { seed, device: device.clone(), given, vars: Mutex::default() }) }
+    }
+
+    /// A builder whose `get` makes variables of this store, in f32.
+    pub fn var_builder(&self) -> VarBuilder<'static> {
+        VarBuilder::from_backend(Box::new(self.clone()), DType::F32, self.inner.device.clone())
+    }
+
+    /// The variables, sorted by name.
+    pub fn vars(&self) -> Vec<(String, Var)> {
+        self.lock().iter().map(|(name, var)| (name.clone(), var.clone())).collect()
+    }
+
+    /// The current values by name, detached from the gradient graph.
+    pub fn tensors(&self) -> BTreeMap<String, Tensor> {
+        self.lock().iter().map(|(name, var)| (name.clone(), var.as_tensor().detach())).collect()
+    }
+
+    /// The number of elements of all variables.
+    pub fn num_parameters(&self) -> usize {
+        self.lock().values().map(|v| v.elem_count()).sum()
+    }
+
+    /// Checks that every given tensor was used. Call it after the model is built.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKeys`] with those that were not.
+    pub fn check_all_used(&self) -> Result<()> {
+        let vars = self.lock();
+        let unused = |name: &&String| !vars.contains_key(*name);
+        let keys: Vec<String> = self.inner.given.iter().flat_map(BTreeMap::keys).filter(unused).cloned().collect();
+        if keys.is_empty() { Ok(()) } else { Err(Error::UnknownKeys { keys }) }
+    }
+
+    /// Overwrites the values of all variables.
+    ///
+    /// # Errors
+    /// [`Error::MissingKeys`], [`Error::UnknownKeys`] or [`Error::ShapeMismatch`]. In that case nothing is written.
+    pub fn load(&self, values: &BTreeMap<String, Tensor>) -> Result<()> {
+        let vars = self.lock();
+        let ours: BTreeSet<&String> = vars.keys().collect();
+        let theirs: BTreeSet<&String> = values.keys().collect();
+        let list = |d: Vec<&&String>| d.into_iter().map(|s| (*s).clone()).collect::<Vec<_>>();
+        let missing = list(ours.difference(&theirs).collect());
+        if !missing.is_empty() {
+            return Err(Error::MissingKeys { keys: missing });
+        }
+        let unknown = list(theirs.difference(&ours).collect());
+        if !unknown.is_empty() {
+            return Err(Error::UnknownKeys { keys: unknown });
+        }
+        let pairs = || vars.iter().filter_map(|(n, var)| values.get(n).map(|v| (n, var, v)));
+        for (name, var, value) in pairs() {
+            check_shape(name, var.dims(), value)?;
+        }
+        for (_, var, value) in pairs() {
+            var.set(&value.to_dtype(var.dtype())?.to_device(var.device())?.contiguous()?)?;
+        }
+        Ok(())
+    }
+
+    /// Ignores poisoning: a thread that panics holds the lock only around whole insertions, so the map stays valid.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Var>> {
+        self.inner.vars.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The variable called `name`. On first use it is created with a seeded random value.
+    ///
+    /// # Errors
+    /// If its shape is not `shape`, or it is not among the given values.
+    pub fn get_or_init(&self, name: &str, shape: &Shape, init: Init) -> Result<Var> {
+        let stream = Stream::new(self.inner.seed, stream_of(name));
+        self.get_or_insert_with(name, shape, || initial(stream, shape, init, &self.inner.device))
+    }
+
+    /// The variable called `name`. On first use it is created from `value` (such as a pretrained weight), unless the store was
+    /// made from given values; then the given value is used.
+    ///
+    /// # Errors
+    /// If its shape is not `shape`, or it is not among the given values; or if `value` fails.
+    pub fn get_or_insert_with(&self, name: &str, shape: &Shape, value: impl FnOnce() -> Result<Tensor>) -> Result<Var> {
+        if let Some(var) = self.lock().get(name) {
+            check_shape(name, shape.dims(), var)?;
+            return Ok(var.clone());
+        }
+        let value = match &self.inner.given {
+            None => value()?,
+            Some(given) => {
+                let missing = || Error::MissingKeys { keys: vec![name.to_owned()] };
+                given.get(name).ok_or_else(missing)?.clone()
+            }
+        };
+        check_shape(name, shape.dims(), &value)?;
+        let var = Var::from_tensor(&value.to_dtype(DType::F32)?.to_device(&self.inner.device)?)?;
+        self.lock().insert(name.to_owned(), var.clone());
+        Ok(var)
+    }
+}
+
+fn check_shape(name: &str, expected: &[usize], value: &Tensor) -> Result<()> {
+    if value.dims() == expected {
+        return Ok(());
+    }
+    Err(Error::ShapeMismatch { key: name.to_owned(), expected: expected.to_vec(), found: value.dims().to_vec() })
+}
+
+impl SimpleBackend for ParamStore {
+    fn get(&self, s: Shape, name: &str, h: Init, dtype: DType, _dev: &Device) -> candle_core::Result<Tensor> {
+        let var = self.get_or_init(name, &s, h).map_err(candle_core::Error::wrap)?;
+        // Gradients pass through a cast to the variable. Without a cast this is the variable itself.
+        var.as_tensor().to_dtype(dtype)
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, _dev: &Device) -> candle_core::Result<Tensor> {
+        let found = self.lock().get(name).map(|v| v.as_tensor().clone());
+        match found.or_else(|| self.inner.given.as_ref()?.get(name).cloned()) {
+            Some(tensor) => tensor.to_dtype(dtype),
+            None => candle_core::bail!("no variable {name} in this store"),
+        }
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        match &self.inner.given {
+            Some(given) => given.contains_key(name),
+            None => self.lock().contains_key(name),
+        }
+    }
+}
+
+/// The initial value of a variable: element `i` is number `i` of `stream`.
+///
+/// # Errors
+/// If the tensor cannot be made.
+pub fn initial(stream: Stream, shape: &Shape, init: Init, device: &Device) -> Result<Tensor> {
+    let (n, dims) = (shape.elem_count() as u64, shape.dims());
+    let normal = |mean: f64, stdev: f64| (0..n).map(|i| (mean + stdev * stream.normal(i)) as f32).collect();
+    let uniform = |lo: f64, up: f64| (0..n).map(|i| (lo + (up - lo) * stream.uniform(i)) as f32).collect();
+    let values: Vec<f32> = match init {
+        Init::Const(value) => vec![value as f32; n as usize],
+        Init::Randn { mean, stdev } => normal(mean, stdev),
+        Init::Uniform { lo, up } => uniform(lo, up),
+        Init::Kaiming { dist, fan, non_linearity } => {
+            let std = gain(non_linearity) / fan_of(fan, dims).sqrt();
+            match dist {
+                NormalOrUniform::Normal => normal(0., std),
+                NormalOrUniform::Uniform => uniform(-std * 3f64.sqrt(), std * 3f64.sqrt()),
+            }
+        }
+    };
+    Ok(Tensor::from_vec(values, shape, device)?)
+}
+
+fn fan_of(fan: FanInOut, dims: &[usize]) -> f64 {
+    let receptive: usize = dims.iter().skip(2).product();
+    let features = match fan {
+        FanInOut::FanIn => dims.get(1).or(dims.first()),
+        FanInOut::FanOut => dims.first(),
+    };
+    (features.copied().unwrap_or(1) * receptive) as f64
+}
+
+/// The gains of PyTorch's `calculate_gain`.
+fn gain(non_linearity: NonLinearity) -> f64 {
+    match non_linearity {
+        NonLinearity::ReLU => std::f64::consts::SQRT_2,
+        NonLinearity::Tanh => 5. / 3.,
+        NonLinearity::SELU => 0.75,
+        NonLinearity::Linear | NonLinearity::Sigmoid => 1.,
+        NonLinearity::ExplicitGain(gain) => gain,
+    }
+}
