@@ -272,7 +272,10 @@ fn a_merged_model_computes_the_same_and_names_what_it_could_not_merge() {
         let merged = t5.merge_and_unload(&active).unwrap();
         let expected = logits(&t5, &batch(), &active);
         assert!(gap(&logits(&merged.model, &batch(), &active), &expected) < 1e-5);
-        assert!(gap(&logits(&merged.model, &batch(), &ActiveAdapters::none()), &expected) > 1e-2, "bottlenecks still act");
+        assert!(
+            gap(&logits(&merged.model, &batch(), &ActiveAdapters::none()), &expected) > 1e-2,
+            "bottlenecks still act"
+        );
 
         let refused: Vec<&str> = merged.refused.iter().map(|refusal| refusal.site.as_str()).collect();
         let hidden =
@@ -312,7 +315,9 @@ fn a_stack_merges_as_one() {
     let expected = logits(&t5, &batch(), &stack);
     assert!(gap(&logits(&merged.model, &batch(), &ActiveAdapters::none()), &expected) < 1e-5);
     let back = merged.model.unmerge(&stack).unwrap();
-    assert!(t5.tensors().unwrap().iter().all(|(name, weight)| gap(weight, &back.model.tensors().unwrap()[name]) < 1e-5));
+    assert!(
+        t5.tensors().unwrap().iter().all(|(name, weight)| gap(weight, &back.model.tensors().unwrap()[name]) < 1e-5)
+    );
     // With one of the two, the rest stays merged; the maps that it does not touch are named.
     assert_eq!(merged.model.unmerge(&ActiveAdapters::new(&first, &one).unwrap()).unwrap().refused.len(), 32 - 12);
 }
@@ -356,7 +361,7 @@ fn named_adapters_are_switched_combined_and_chosen_by_row() {
         let options = Combination { combination_type, svd_rank: NonZeroUsize::new(6), ..Combination::default() };
         add_weighted_adapter(&mut adapters, "both", &[("home", 0.75), ("media", -0.5)], &options).unwrap();
         let [home, media, both] = ["home", "media", "both"]
-            .map(|name| t5.merge_and_unload(&adapters.get(name).unwrap()).unwrap().t5.tensors().unwrap());
+            .map(|name| t5.merge_and_unload(&adapters.get(name).unwrap()).unwrap().model.tensors().unwrap());
         for (name, base) in &weights {
             let change = |merged: &Tensor| (merged - base).unwrap();
             let sum = ((change(&home[name]) * 0.75).unwrap() - (change(&media[name]) * 0.5).unwrap()).unwrap();

@@ -10,7 +10,7 @@ use hyperloader::model::Precision;
 use hyperloader::paper_checkpoint::{import, read_checkpoint};
 use hyperloader::run::RunDir;
 use hyperloader::session::Session;
-use peft_core::{Condition, Ctx};
+use peft_core::Ctx;
 use peft_t5::T5Config;
 use peft_tests::golden::{Golden, folders};
 
@@ -51,8 +51,8 @@ fn an_imported_checkpoint_is_a_run_that_computes_what_the_checkpoint_does() {
         let batch = golden.batch(0);
         for task in 0..model.tasks().names().len() {
             let [theirs, ours] = [&model, &session.model].map(|model| {
-                let active = model.active(model.weights(&Condition::Task(task)).unwrap()).unwrap();
-                model.t5().encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap().hidden().clone()
+                let active = model.active(task).unwrap();
+                model.backbone().encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap().hidden().clone()
             });
             assert!(equal(&ours, &theirs), "{}", golden.name);
         }
