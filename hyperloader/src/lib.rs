@@ -79,9 +79,14 @@ pub mod train;
 
 mod error;
 
-/// The README's program runs as a test.
+/// The program of the crate's README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+/// So does the program of the project's README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
-struct Readme;
+struct ProjectReadme;
 
 pub use error::{Error, Result};

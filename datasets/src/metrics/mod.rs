@@ -25,7 +25,3 @@ pub use counts::SpanCounts;
 pub use report::{SpanReport, TypeScore};
 pub use score::score;
 pub use spans::{ScoringMode, Span, joined_spans, spans};
-
-/// The old name of [`ScoringMode`].
-#[doc(hidden)]
-pub use spans::ScoringMode as Mode;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use datasets::metrics::Mode as ScoringMode;
+use datasets::metrics::ScoringMode;
 use peft_core::nonzero;
 use serde::{Deserialize, Serialize};
 

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::data::DataConfig;
 use super::eval::EvalConfig;
 use super::model::ModelConfig;
-use super::near::nearest;
 use super::pretrain::PretrainConfig;
 use super::task::TaskConfig;
 use super::train::TrainConfig;
 use crate::{Error, Result};
+use peft_core::near::nearest;
 
 /// A run's configuration. Every key has a default; [`Config::default`] is the configuration of an empty file.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::*;
 use crate::optim::{AdamWConfig, Schedule, ScheduleKind};
-use datasets::metrics::Mode as ScoringMode;
+use datasets::metrics::ScoringMode;
 use peft_t5::Trainable;
 
 /// `text` as the file `config.toml`, with overrides.

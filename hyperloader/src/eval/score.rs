@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use datasets::Example;
-use datasets::metrics::{Mode, SpanReport, score};
+use datasets::metrics::{ScoringMode, SpanReport, score};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -62,7 +62,11 @@ impl EvalReport {
 ///
 /// # Errors
 /// If labelling fails.
-pub fn evaluate(labeller: &Labeller<'_>, examples: &[Example], mode: Mode) -> Result<(TaskReport, Vec<Prediction>)> {
+pub fn evaluate(
+    labeller: &Labeller<'_>,
+    examples: &[Example],
+    mode: ScoringMode,
+) -> Result<(TaskReport, Vec<Prediction>)> {
     let start = Instant::now();
     let labelled = labeller.label(examples.iter().map(|e| e.tokens.as_slice()))?;
     let seconds = start.elapsed().as_secs_f64();

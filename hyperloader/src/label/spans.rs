@@ -1,6 +1,6 @@
 //! Spans of a tagged sentence.
 
-use datasets::metrics::{Mode, spans};
+use datasets::metrics::{ScoringMode, spans};
 use serde::Serialize;
 
 use crate::Result;
@@ -36,5 +36,5 @@ pub fn tagged_spans<W: AsRef<str>, T: AsRef<str>>(tokens: &[W], tags: &[T]) -> R
         let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
         TaggedSpan { kind: span.kind.to_owned(), start: span.start, end: span.end, text: words.join(" ") }
     };
-    Ok(spans(tags, Mode::Default)?.into_iter().map(span).collect())
+    Ok(spans(tags, ScoringMode::Default)?.into_iter().map(span).collect())
 }

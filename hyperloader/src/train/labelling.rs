@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use datasets::Example;
 use datasets::encode::{Batch, PairView, Pairs, collate};
-use datasets::metrics::Mode;
+use datasets::metrics::ScoringMode;
 use datasets::sample::TaskSampler;
 use datasets::tokenizer::T5Tokenizer;
 use peft_core::{Ctx, PeftModel};
@@ -54,7 +54,7 @@ pub struct LabellingOptions {
     /// Decoding in validation.
     pub decode: DecodeOptions,
     /// How tags are read as spans in validation.
-    pub mode: Mode,
+    pub mode: ScoringMode,
     /// The device of the batches: the model's.
     pub device: Device,
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use datasets::Dataset;
 use datasets::labels::Tag;
-use datasets::metrics::{Mode, spans};
+use datasets::metrics::{ScoringMode, spans};
 use serde::Serialize;
 
 use super::lengths::{Lengths, Truncation};
@@ -79,7 +79,7 @@ impl Inspection {
             }
         }
         for example in examples {
-            for span in spans(&example.tags, Mode::Default)? {
+            for span in spans(&example.tags, ScoringMode::Default)? {
                 types.entry(span.kind.to_owned()).or_default().spans += 1;
             }
         }

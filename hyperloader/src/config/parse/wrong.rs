@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Error, Expected, Unexpected};
 
-use crate::config::near::nearest;
+use peft_core::near::nearest;
 
 /// What is wrong with a value, without its place.
 ///

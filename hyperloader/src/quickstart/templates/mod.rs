@@ -19,18 +19,13 @@ mod sentence;
 #[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use datasets::read::Example;
 use datasets::sample::Rng;
 use serde::Deserialize;
 
-use self::sentence::Sentence;
+use self::sentence::{Choices, Sentence};
 use crate::tasks::SplitName;
 use crate::{Error, Result};
-
-/// Names, and for each its alternatives `a|b|c`.
-type Choices = BTreeMap<String, String>;
 
 /// The templates of all tasks.
 #[derive(Debug, Deserialize)]

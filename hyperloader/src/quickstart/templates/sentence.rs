@@ -1,9 +1,13 @@
 //! From a template to the words and tags of one sentence.
 
+use std::collections::BTreeMap;
+
 use datasets::sample::Rng;
 
-use super::Choices;
 use crate::{Error, Result};
+
+/// Names, and for each its alternatives `a|b|c`.
+pub(super) type Choices = BTreeMap<String, String>;
 
 /// A sentence that is being written.
 pub(super) struct Sentence<'a> {

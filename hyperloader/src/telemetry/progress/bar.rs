@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::ProgressOptions;
+use super::options::ProgressOptions;
 
 /// A bar on stderr. Its first step draws it.
 pub(super) fn on_stderr(options: ProgressOptions) -> ProgressBar {

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::io::Write;
 use std::time::Instant;
 
-use super::ProgressOptions;
+use super::options::ProgressOptions;
 
 /// Writes the newest step as a line from time to time. Speeds are averages over the session.
 pub(super) struct Lines {
