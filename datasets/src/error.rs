@@ -1,19 +1,19 @@
-//! The one error of this crate. Every message carries the offender (file and line, column, tag,
-//! name) and, where there is one, the way out.
+//! The error type of this crate. Every message names what is wrong (file and line, column, tag, name) and, where
+//! possible, what to do about it.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// A result with this crate's [`Error`] unless said otherwise.
+/// A result, by default with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, and where.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be read, made or renamed.
+    /// A file could not be read, created or renamed.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file or folder.
@@ -22,18 +22,18 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// One line of a text file, or one row of a table, is not what its format promises.
+    /// One line of a text file, or one row of a table, breaks the rules of its format.
     #[error("{}:{place}: {reason}", path.display())]
     BadLine {
         /// The file.
         path: PathBuf,
         /// The line or the row.
         place: Place,
-        /// What was expected there and what was found.
+        /// What was expected and what was found.
         reason: String,
     },
 
-    /// A file as a whole cannot be used: no sentence in it, not the format it was said to be, ….
+    /// A whole file cannot be used, for example because it has no sentence or another format than the one given.
     #[error("{}: {reason}", path.display())]
     BadFile {
         /// The file or folder.
@@ -42,47 +42,47 @@ pub enum Error {
         reason: String,
     },
 
-    /// A table lacks the column that was asked for.
+    /// A table lacks a column that is needed.
     #[error("{}: no column {wanted}; the columns are {}{}", path.display(), quoted(present), hint(nearest.as_deref()))]
     UnknownColumn {
         /// The table.
         path: PathBuf,
-        /// The name asked for, in backquotes; all the default names where none was asked for.
+        /// The name that was given, in backquotes; all the default names if none was given.
         wanted: String,
-        /// The columns that are there, in their order.
+        /// The columns of the table, in their order.
         present: Vec<String>,
-        /// The present name that is nearest in spelling, if one is near.
+        /// The column with the most similar name, if one is similar enough.
         nearest: Option<String>,
     },
 
-    /// A name that is none of the known ones.
+    /// A name that is not known.
     #[error("unknown {what} `{name}`; known: {known}{}", hint(nearest.as_deref()))]
     UnknownName {
-        /// What the name should name: "format", ….
+        /// The kind of name, such as "format".
         what: &'static str,
-        /// The name as given.
+        /// The name that was given.
         name: String,
         /// The known names, separated by commas.
         known: String,
-        /// The known name that is nearest in spelling, if one is near.
+        /// The most similar known name, if one is similar enough.
         nearest: Option<String>,
     },
 
-    /// A tag is none of `O`, `B-TYPE`, `I-TYPE`.
+    /// A tag is not one of `O`, `B-TYPE`, `I-TYPE`.
     #[error("malformed tag {tag:?}: expected `O`, `B-TYPE` or `I-TYPE` without whitespace")]
     MalformedTag {
-        /// The tag as given.
+        /// The tag that was given.
         tag: String,
     },
 
-    /// Two tags that would become one word, or a tag whose simplified form means something else.
+    /// Two tags would be written as the same word, or the simplified form of a tag already means something else.
     #[error("{0}")]
     TagWords(String),
 
-    /// Two things that must have one length have two.
-    #[error("{what}: {left} against {right}; the two must have one length")]
+    /// Two sequences must have the same length and do not.
+    #[error("{what}: {left} against {right}; the lengths must be equal")]
     LengthMismatch {
-        /// What was compared with what.
+        /// What was compared.
         what: String,
         /// Length of the first.
         left: usize,
@@ -90,11 +90,12 @@ pub enum Error {
         right: usize,
     },
 
-    /// A number or a combination of settings that makes no sense.
+    /// A setting, or a combination of settings, is not allowed.
     #[error("{0}")]
     Invalid(String),
 
-    /// Polars refused a table.
+    /// Polars could not read or write a table.
+    #[cfg(feature = "tables")]
     #[error("{}: {source}", path.display())]
     Table {
         /// The table's file.
@@ -103,25 +104,45 @@ pub enum Error {
         source: polars::error::PolarsError,
     },
 
+    /// The file is a table that needs polars, and this build of the crate has no polars.
+    #[error(
+        "{}: this program was built without tables and cannot use `{format}`; build hyperloader-datasets with its \
+         feature `tables`, or use `jsonl`",
+        path.display()
+    )]
+    WithoutTables {
+        /// The table's file.
+        path: PathBuf,
+        /// The name of its format.
+        format: &'static str,
+    },
+
     /// The tokenizer could not be read, trained or used.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
 }
 
 impl Error {
-    /// Wraps the system's reason with the file it is about; made for `map_err`.
+    /// Adds the path to an error of the system. For use with `map_err`.
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
     }
 
-    /// Wraps polars' reason with the table it is about; made for `map_err`.
+    /// Adds the path to an error of polars. For use with `map_err`.
+    #[cfg(feature = "tables")]
     pub fn table(path: impl Into<PathBuf>) -> impl FnOnce(polars::error::PolarsError) -> Self {
         let path = path.into();
         move |source| Self::Table { path, source }
     }
 
-    /// A reason that concerns a whole file.
+    /// An error about a table of `format`, in a build without tables.
+    #[cfg(not(feature = "tables"))]
+    pub(crate) fn without_tables(path: impl Into<PathBuf>, format: &'static str) -> Self {
+        Self::WithoutTables { path: path.into(), format }
+    }
+
+    /// An error about a whole file.
     pub fn file(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::BadFile { path: path.into(), reason: reason.into() }
     }
@@ -133,18 +154,18 @@ impl From<peft_files::Error> for Error {
     }
 }
 
-/// A place inside a file, counted from 1.
+/// A position in a file, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// A line of a text file; shown as `17`.
     Line(usize),
-    /// A row of a table, its header not counted; shown as `row 17`.
+    /// A row of a table; the header does not count. Shown as `row 17`.
     Row(usize),
 }
 
 impl Place {
-    /// The number alone.
+    /// The number of the line or row.
     #[must_use]
     pub fn number(self) -> usize {
         match self {
@@ -162,14 +183,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// The candidate nearest to `name` in spelling, if one is near enough to be what was meant.
+/// The candidate with the spelling most similar to `name`, if one is similar enough to suggest.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    const NEAR: f64 = 0.8;
+    const SIMILAR: f64 = 0.8;
     let wanted = name.to_lowercase();
     candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(score, _)| *score >= NEAR)
+        .filter(|(score, _)| *score >= SIMILAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate.to_owned())
 }

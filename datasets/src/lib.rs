@@ -1,29 +1,29 @@
-//! Data for sequence labelling as a text-to-text task: from the files people have to the ids a T5 reads, and from
-//! the words it writes to span scores.
+//! Data for sequence labelling with text-to-text models such as T5: reads tagged corpora, encodes sentences as token ids,
+//! and scores predicted tags.
 //!
-//! # The road
+//! Sequence labelling gives each token of a sentence a tag, for example to find names and places. A text-to-text model
+//! solves it by writing one tag word for each token. This crate does everything around the model; it knows nothing of
+//! models or of fine-tuning.
 //!
 //! ```text
-//! files ── read ──> tokens + BIO tags ── labels ──> words ── encode ──> ids ──> T5
+//! files ── read ──> tokens + BIO tags ── labels ──> words ── encode ──> ids ──> model
 //!                       │                                                        │
 //!                     sample: which task, which sentences                      words
 //!                       │                                                        │
 //! scores <── metrics ── BIO tags <──────────────── labels ───────────────────────┘
 //! ```
 //!
-//! 1. **[`read`]** finds out what a file is (two-column BIO, `seq.in`/`seq.out`, mTOD and mTOP, CSV, Parquet, JSON
-//!    Lines) and makes a [`Dataset`] of it. Nothing is guessed about bad input: it is an error
-//!    that names file, line and reason, or is skipped, counted and listed if that was asked for.
-//! 2. **[`labels`]** turns BIO tags into one word per token (`B-city I-city` → `city I`) and whatever a model
-//!    wrote back into BIO.
-//! 3. **[`tokenizer`]** and **[`encode`]** put words and tags between sentinels,
-//!    `<extra_id_0> to <extra_id_1> rome <extra_id_2>`, and make ids of them.
-//! 4. **[`sample`]** decides which task a training step sees and which sentences of it; it also makes the smaller
-//!    splits of low-resource experiments. Its numbers come from a seed, and its state goes into a checkpoint.
-//! 5. **[`metrics`]** counts whole spans, as `seqeval` does, in both of its modes.
-//! 6. **[`noise`]** makes the pretraining tasks that prepare a small T5 for all this.
-//!
-//! The crate knows nothing of models or of parameter-efficient fine-tuning.
+//! 1. **[`read`]** detects the format of a file (two-column BIO, `seq.in`/`seq.out`, mTOD and mTOP, CSV, Parquet, JSON
+//!    Lines) and reads it as a [`Dataset`]. Bad input is an error with file, line and reason. On request it is
+//!    skipped, counted and listed instead.
+//! 2. **[`labels`]** turns BIO tags into one word per token (`B-city I-city` → `city I`), and the words that a model
+//!    wrote back into BIO tags.
+//! 3. **[`tokenizer`]** and **[`encode`]** write words and tags between sentinels,
+//!    `<extra_id_0> to <extra_id_1> rome <extra_id_2>`, and turn them into ids.
+//! 4. **[`sample`]** draws the task of each training step and the sentences of its batch. It also makes smaller data
+//!    sets for low-resource experiments. All numbers come from a seed, and a checkpoint can save the state.
+//! 5. **[`metrics`]** scores whole spans as `seqeval` does, in both of its modes.
+//! 6. **[`noise`]** makes the pretraining tasks that prepare a small T5 for sequence labelling.
 //!
 //! # From a file to a score
 //!
@@ -37,18 +37,19 @@
 //! let test = read(&path, &ReadOptions::default())?;
 //! let gold = &test.examples[0].tags;
 //!
-//! // What the model should write, and what it did write (it missed the second word of the name).
+//! // The words that the model should write, and the words that it wrote: it missed the second word of the name.
 //! assert_eq!(labels::simplify(gold)?, ["O", "city", "I", "O", "city"]);
 //! let predicted = labels::decode("O city O O city", gold.len());
 //!
-//! let report = metrics::score(&[gold], &[&predicted], metrics::Mode::Default)?;
+//! let report = metrics::score(&[gold], &[&predicted], metrics::ScoringMode::Default)?;
 //! assert_eq!((report.micro_precision, report.micro_recall), (0.5, 0.5));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Many tasks
+//! # Several tasks
 //!
-//! A multi-task run draws a task per step, p_i ∝ (n_i / N)^(1/T), then sentences of it, both with replacement:
+//! A multi-task run draws a task for each step with p_i ∝ (n_i / N)^(1/T), and then sentences of that task, both with
+//! replacement:
 //!
 //! ```
 //! use datasets::sample::TaskSampler;
@@ -58,16 +59,24 @@
 //! let sentences = sampler.next_items(task, 32)?;
 //! assert_eq!(sentences.len(), 32);
 //!
-//! // Later, perhaps in another process: the very same numbers follow.
+//! // A restored sampler continues with the same numbers, in this or another process.
 //! let saved = sampler.state();
 //! let mut resumed = TaskSampler::new(&[30_521, 4_478], 10.0, 42)?;
 //! resumed.restore(saved)?;
 //! assert_eq!(resumed.next_task(), sampler.next_task());
 //! # Ok::<(), datasets::Error>(())
 //! ```
+//!
+//! # Features
+//!
+//! - `tables` (on by default): CSV, Parquet and data frames, by polars. Without it the crate builds much faster, and
+//!   reading or writing a table is an [`Error::WithoutTables`].
+//! - `clap`: [`Format`](read::Format), [`OnBadLine`](read::OnBadLine) and [`ScoringMode`](metrics::ScoringMode) implement
+//!   `clap::ValueEnum`.
 
 pub mod encode;
 pub mod error;
+mod example;
 pub mod labels;
 pub mod metrics;
 pub mod noise;
@@ -76,4 +85,10 @@ pub mod sample;
 pub mod tokenizer;
 
 pub use error::{Error, Place, Result};
-pub use read::{Dataset, Example};
+pub use example::Example;
+pub use read::Dataset;
+
+/// Runs the program in the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,11 +1,11 @@
-//! The one error type of this crate.
+//! The error type of this crate.
 
 use std::path::{Path, PathBuf};
 
 /// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong in `hyperloader`, with the offender in the message.
+/// Everything that can go wrong in `hyperloader`. The message names the offender.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,13 +14,13 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The reason that the operating system gave.
         source: std::io::Error,
     },
     /// The configuration or the call is wrong (exit code 2).
     #[error("{0}")]
     Config(String),
-    /// A file is there but does not hold what it should.
+    /// A file exists but does not contain what it should.
     #[error("{}: {reason}", path.display())]
     Malformed {
         /// The file.
@@ -28,7 +28,7 @@ pub enum Error {
         /// What was expected and what was found.
         reason: String,
     },
-    /// Training cannot go on; the message names the step and the tensor.
+    /// Training cannot continue; the message names the step and the tensor.
     #[error("{0}")]
     Training(String),
     /// The run was interrupted and its state saved (exit code 130).
@@ -42,6 +42,9 @@ pub enum Error {
     /// A model could not be fetched from the hub.
     #[error("{0}")]
     Hub(String),
+    /// A result that this crate rules out: a defect of the crate, not of the call.
+    #[error("internal error: {0}")]
+    Internal(String),
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

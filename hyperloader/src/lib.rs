@@ -1,86 +1,74 @@
-//! HyperLoader: one hypernetwork generates the LoRA, adapter and layer-norm weights of a multi-task T5 for sequence
-//! labelling (arXiv 2407.01411), on top of a toolkit that mixes any PEFT method with any source of weights.
-//!
-//! - [`t5`] is the backbone; it names its sites and knows no PEFT method. [`decode`] writes text with it.
-//! - [`model`] puts methods and a generator of weights on it: [`model::PeftT5`].
-//! - [`tasks`] reads corpora, [`train`] trains, [`eval`] labels and scores, [`pretrain`] makes a backbone from plain text.
-//! - [`compile`] makes one task of a trained model a model of its own, [`export`] files that Python loads.
-//! - [`authors`] reads the checkpoints of the paper's authors.
-//! - [`session`] composes these into what the command's verbs do; [`config`] is the file that says what to do.
-//! - [`optim`], [`telemetry`], [`files`] and [`run`] serve them.
-//!
-//! As a library: LoRA on `q` and `v` mixed with a parallel adapter on the feed-forward block, two steps of training, saved as
-//! AdapterHub would, and merged.
+//! One hypernetwork generates the weights of LoRA, adapters and layer norms of a multi-task T5, and the T5 labels entities and
+//! slots, text to text (arXiv 2407.01411). Around it is a toolkit in which every method for parameter-efficient fine-tuning works
+//! with every source of weights.
 //!
 //! ```
-//! use candle_core::{DType, Device, Tensor};
-//! use hyperloader::optim::{AdamW, AdamWConfig, Gradients};
-//! use peft_t5::{T5, Weights, preset, shift_right};
-//! use peft_adapter::BottleneckConfig;
-//! use peft_adapter::files::{AdapterHubOptions, BaseModel, write_adapterhub};
-//! use peft_kernels::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy};
-//! use peft_core::{
-//!     ActiveAdapters, AdapterCheckpoint, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, StaticConfig, Tasks, nonzero,
-//! };
-//! use peft_lora::LoraConfig;
+//! use hyperloader::prelude::*;
+//! # let folder = std::env::temp_dir().join(format!("hyperloader-lib-{}", std::process::id()));
+//! # let (tiny, mine) = (folder.join("t5"), folder.join("mine"));
+//! # let options = datasets::tokenizer::TrainOptions { vocab_size: 150, keep_words: ["O", "I", "city", "genre"].map(String::from).into() };
+//! # let tokenizer = datasets::tokenizer::train_unigram(["book a flight to Oslo", "play some jazz in the north"], &options)?;
+//! # let (shape, words) = (preset("t5-small").ok_or("no such shape")?, tokenizer.vocab_size());
+//! # let shape = T5Config { vocab_size: words, d_model: 16, d_kv: 8, num_heads: 2, num_layers: 1, num_decoder_layers: 1, ..shape };
+//! # peft_t5::save_backbone(&T5::random(&shape, 0)?, &tiny)?;
+//! # let batches = [("ner", labelling_batch(&[Example::new(["to", "Oslo"], ["O", "B-city"])], &tokenizer, &Device::Cpu)?)];
+//! # let batches = batches.into_iter();
 //!
-//! // A small T5 of random weights; `Weights::open("t5-small")` reads a folder with config.json and model.safetensors.
-//! let mut config = preset("t5-small").ok_or("no such shape")?;
-//! (config.vocab_size, config.d_model, config.num_layers, config.num_decoder_layers) = (100, 16, 1, 1);
-//! let t5 = T5::new(&config, Weights::random(0).var_builder(DType::F32, &Device::Cpu))?;
+//! let t5 = T5::from_pretrained(&tiny, &Device::Cpu)?; // a folder, or a name of the hub such as "t5-small"
+//! let model = PeftModel::builder(t5)
+//!     .method(LoraConfig::new(4).alpha(8.).target_modules(["q", "v"]))
+//!     .method(BottleneckConfig::par_bn())
+//!     .tasks(["ner", "slots"])
+//!     .generator(HyperConfig::default()) // leave tasks and generator out: static weights, one task
+//!     .seed(42)
+//!     .build()?;
+//! println!("{}", model.trainable_parameters()?);
 //!
-//! let methods = || -> Vec<Box<dyn PeftConfig>> {
-//!     let lora = LoraConfig { r: nonzero(4), lora_alpha: 8., ..LoraConfig::default() };
-//!     vec![Box::new(lora), Box::new(BottleneckConfig { reduction_factor: 4., ..BottleneckConfig::par_bn() })]
-//! };
-//! let plan = Plan::resolve(t5.sites(), &methods())?;
-//! let store = ParamStore::new(42, &Device::Cpu);
-//! let generator = StaticConfig::default().build(&plan, &Tasks::new(["ner"]), store.var_builder())?;
-//!
-//! let ids = Tensor::new(&[[17u32, 4, 1], [9, 1, 0]], &Device::Cpu)?;
-//! let mask = Tensor::new(&[[1u32, 1, 1], [1, 1, 0]], &Device::Cpu)?;
-//! let labels = Tensor::new(&[[5u32, 1], [8, 1]], &Device::Cpu)?;
-//! let loss = SmoothedCrossEntropy { label_smoothing: 0.1, ignore_index: 0, reduction: Reduction::Sum };
-//! let mut optimizer = AdamW::new(store.vars(), AdamWConfig::default())?;
-//! for step in 0..2 {
-//!     let weights = generator.generate(&Condition::Task(0))?;
-//!     let (active, mut ctx) = (ActiveAdapters::new(&plan, &weights)?, Ctx::train(42, step));
-//!     let encoded = t5.encode(&ids, &mask, &active, &mut ctx)?;
-//!     let hidden = t5.decode(&shift_right(&labels, 0)?, &encoded, &mask, &active, &mut ctx)?;
-//!     let (hidden, output) = (hidden.flatten_to(1)?, t5.output_weight(&active)?);
-//!     let loss = smoothed_cross_entropy(&hidden, &output, &labels.flatten_all()?, &loss, ctx.kernels())?;
-//!     optimizer.step(&Gradients::from_store(&loss.backward()?, &store.vars()), 1e-3)?;
+//! let mut optimizer = AdamW::new(model.vars(), AdamWConfig::default())?;
+//! for (step, (task, batch)) in batches.enumerate() {
+//!     let loss = model.loss(&batch, task, &mut Ctx::train(42, step as u64))?;
+//!     optimizer.backward_step(&loss, 1e-3)?;
 //! }
+//! model.save_pretrained(&mine)?;
 //!
-//! let folder = std::env::temp_dir().join(format!("hyperloader-doc-{}", std::process::id()));
-//! let adapter = AdapterCheckpoint { methods: methods(), weights: store.tensors() };
-//! write_adapterhub(&folder, &adapter, &BaseModel::new(t5.sites()), &AdapterHubOptions::default())?;
-//! assert!(folder.join("adapter.safetensors").is_file());
+//! let model = PeftModel::from_pretrained(&mine, &Device::Cpu)?;
+//! let tags = ["O", "I", "city", "genre"];
+//! println!("{:?}", model.labeller("ner", &tokenizer, &tags)?.label(["book a flight to Oslo"])?);
 //! # std::fs::remove_dir_all(&folder)?;
-//!
-//! // LoRA becomes part of the weights; the bottleneck cannot, and says so.
-//! let weights = generator.generate(&Condition::Task(0))?.detach();
-//! let merged = t5.merge_and_unload(&ActiveAdapters::new(&plan, &weights)?)?;
-//! assert!(merged.refused.iter().all(|refusal| refusal.to_string().contains("BOTTLENECK")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! | you want to | look at |
+//! |---|---|
+//! | put methods on a T5, train, save and open it | [`prelude`], [`model`], [`peft_core::PeftModel`], [`optim`] |
+//! | label sentences, score labels | [`label`], [`eval`] |
+//! | exchange folders with Python's `peft` and AdapterHub | [`model::FromPretrained`], [`peft_adapter::files`], [`export`] |
+//! | do what the command does | [`session`], with a [`config`]; [`quickstart`], [`predict`], [`compile`], [`pretrain`] |
+//! | run your own training loop with checkpoints | [`train`], [`run`], [`files`], [`telemetry`] |
+//! | read the checkpoints of the paper's authors | [`paper_checkpoint`] |
+//!
+//! The features `cli` (the command), `hub` (models by their names on the Hugging Face hub) and `progress` (a progress bar) are on by
+//! default.
 
-// Linking is what registers a crate's methods and generators with typetag; a dependency that no code names is not linked.
+// A crate registers its methods and generators with typetag only if it is linked, and only a crate that is named is linked.
 use peft_adapter as _;
 use peft_hyper as _;
 use peft_lora as _;
 
-pub mod authors;
 pub mod bench;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compile;
 pub mod config;
 pub mod eval;
 pub mod export;
 pub mod files;
+pub mod label;
 pub mod model;
 pub mod optim;
+pub mod paper_checkpoint;
 pub mod predict;
+pub mod prelude;
 pub mod pretrain;
 pub mod quickstart;
 pub mod run;
@@ -91,7 +79,7 @@ pub mod train;
 
 mod error;
 
-/// The README's example is a doctest.
+/// The README's program runs as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -5,10 +5,10 @@ fn main() -> std::process::ExitCode {
     hyperloader::cli::main()
 }
 
-/// Has the allocator keep freed tensors for the next step.
+/// Makes the allocator keep freed tensors for the next step.
 ///
-/// By default glibc gives every freed block above 128 KiB back to the system; a training step frees and asks for gigabytes
-/// in such blocks, and pays for the page faults each time.
+/// By default glibc returns every freed block above 128 KiB to the system. A training step frees and allocates gigabytes in such
+/// blocks, and each time pays for the page faults.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code, reason = "the one C call of the binary")]
 fn keep_freed_memory() {

@@ -55,7 +55,7 @@ fn assert_same_end(bench: &Bench, whole: &str, resumed: &str) {
 fn sigkill_at_any_step_and_resume_ends_in_the_same_bytes() {
     let bench = Bench::new();
     train(&bench, "whole", &[]);
-    // Before the first checkpoint, right behind one, at a validation, and several times in one run.
+    // Before the first checkpoint, right after one, at a validation, and several times in one run.
     for kills in [&[2][..], &[5], &[8], &[11, 19], &[3, 6, 7, 16, 22]] {
         let name = format!("killed-{kills:?}");
         for &step in kills {

@@ -95,12 +95,12 @@ impl Frame {
     ///
     /// # Errors
     /// If these are not the two weights of that norm.
-    pub(crate) fn norm_after<'a>(&self, weights: &'a [Tensor]) -> Result<Option<ops::BottleneckNorm<'a>>> {
+    pub(crate) fn norm_after<'a>(&self, weights: &'a [Tensor]) -> Result<Option<ops::LayerNorm<'a>>> {
         if !self.ln_after {
             return Ok(None);
         }
         let [gamma, beta] = peft_core::take(weights)?;
-        Ok(Some(ops::BottleneckNorm { gamma, beta, eps: self.layer_norm_eps }))
+        Ok(Some(ops::LayerNorm { gamma, beta, eps: self.layer_norm_eps }))
     }
 
     /// What the down projection reads.
@@ -121,7 +121,10 @@ impl Frame {
 
     fn norm(&self, x: &Tensor, weights: Option<&[Tensor; 2]>, ctx: &Ctx) -> Result<Tensor> {
         match weights {
-            Some([gamma, beta]) => Ok(ops::layer_norm(x, gamma, beta, self.layer_norm_eps, ctx.kernels())?),
+            Some([gamma, beta]) => {
+                let norm = ops::LayerNorm { gamma, beta, eps: self.layer_norm_eps };
+                Ok(ops::layer_norm(x, &norm, ctx.kernels())?)
+            }
             None => Ok(x.clone()),
         }
     }

@@ -85,6 +85,7 @@ fn layers_of(stack: Stack, sites: &Sites) -> usize {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use peft_core::SiteRole;
     use peft_core::toy::toy_sites;
 
     /// Two layers of an encoder, then three of a decoder.
@@ -105,7 +106,7 @@ mod tests {
         assert_eq!(left, LeaveOut::new([(Stack::Encoder, 1), (Stack::Decoder, 0), (Stack::Decoder, 2)]));
         assert_eq!(left.numbers(&sites()), [1, 2, 4]);
         let layers: Vec<_> =
-            sites().iter().filter(|s| s.role.as_str() == "ffn" && left.contains(s)).map(|s| s.layer).collect();
+            sites().iter().filter(|s| s.role == SiteRole::FEED_FORWARD && left.contains(s)).map(|s| s.layer).collect();
         assert_eq!(layers, [1, 0, 2]);
     }
 

@@ -87,7 +87,7 @@ mod tests {
             path: "embed".into(),
             stack: Stack::Encoder,
             layer: 0,
-            role: SiteRole::new("input"),
+            role: SiteRole::INPUT,
             kind: SiteKind::Input { dim: 2 },
         });
         sites

@@ -67,7 +67,8 @@ impl StackNetwork {
         let z = Tensor::cat(&[&task, &layer, &role], D::Minus1)?;
         let z = ops::linear(&z, &self.mlp1.0, kernels)?.broadcast_add(&self.mlp1.1)?.relu()?;
         let z = ops::linear(&z, &self.mlp2.0, kernels)?.broadcast_add(&self.mlp2.1)?;
-        Ok(ops::layer_norm(&z, &self.norm.0, &self.norm.1, self.eps, kernels)?)
+        let norm = ops::LayerNorm { gamma: &self.norm.0, beta: &self.norm.1, eps: self.eps };
+        Ok(ops::layer_norm(&z, &norm, kernels)?)
     }
 
     /// Every weight of this stack for the task with the embedding `task: [embedding_dim]`.

@@ -110,7 +110,7 @@ fn write(t5: &T5, folder: &Path, library: &str, methods: &str) -> hyperloader::R
     let weights = generator.generate(&Condition::Task(0))?;
     let (active, mut ctx) = (ActiveAdapters::new(&plan, &weights)?, Ctx::eval());
     let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
-    let hidden = t5.decode(&decoder_ids, &encoded, &mask, &active, &mut ctx).unwrap();
+    let hidden = t5.decode(&decoder_ids, &encoded, &active, &mut ctx).unwrap();
     let logits = t5.logits(&hidden, &active, &mut ctx).unwrap();
     let io = [("input_ids", ids), ("attention_mask", mask), ("decoder_input_ids", decoder_ids)];
     let mut io: HashMap<&str, Tensor> =

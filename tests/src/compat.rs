@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use peft_core::{ActiveAdapters, Ctx};
-use peft_t5::decode::{GenerationConfig, greedy};
+use peft_t5::decode::{GenerationConfig, Source, greedy};
 use peft_t5::{T5, T5Config, Weights};
 
 /// The largest difference of a logit, in units of the logits.
@@ -83,7 +83,7 @@ impl CompatGolden {
             (self.ids("input_ids"), self.ids("attention_mask"), self.ids("decoder_input_ids"));
         let mut ctx = Ctx::eval();
         let encoded = t5.encode(&ids, &mask, active, &mut ctx).expect("encode");
-        let hidden = t5.decode(&decoder_ids, &encoded, &mask, active, &mut ctx).expect("decode");
+        let hidden = t5.decode(&decoder_ids, &encoded, active, &mut ctx).expect("decode");
         let logits = t5.logits(&hidden, active, &mut ctx).expect("logits");
         let gap =
             (logits - &self.io["logits"]).and_then(|d| d.abs()?.max_all()?.to_scalar::<f32>()).expect("as many logits");
@@ -92,7 +92,7 @@ impl CompatGolden {
         let expected: Vec<Vec<u32>> = self.ids("greedy").to_vec2().expect("rows");
         let length = NonZeroUsize::new(expected[0].len()).expect("tokens");
         let config = GenerationConfig { max_length: length, ..GenerationConfig::default() };
-        let written = greedy(t5, &encoded, &mask, active, &config).expect("greedy");
+        let written = greedy(&Source { t5, encoded: &encoded, active }, &config).expect("greedy");
         for (row, (written, expected)) in written.iter().zip(&expected).enumerate() {
             let padded: Vec<u32> = written.iter().copied().chain(std::iter::repeat(0)).take(expected.len()).collect();
             assert_eq!(&padded, expected, "{}: greedy tokens of row {row}", self.name);

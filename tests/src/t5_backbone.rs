@@ -65,12 +65,12 @@ impl TestBackbone for T5Backbone {
         let pick = |t: &Tensor| t.index_select(&rows, 0);
         let (ids, mask, decoder_ids) = (pick(&self.ids)?, pick(&self.mask)?, pick(&self.decoder_ids)?);
         let encoded = self.t5.encode(&ids, &mask, active, ctx).map_err(ours)?;
-        let hidden = self.t5.decode(&decoder_ids, &encoded, &mask, active, ctx).map_err(ours)?;
+        let hidden = self.t5.decode(&decoder_ids, &encoded, active, ctx).map_err(ours)?;
         self.t5.logits(&hidden, active, ctx).map_err(ours)
     }
 
     fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn TestBackbone>, usize)> {
-        let t5 = self.t5.fold(active).map_err(ours)?;
+        let t5 = self.t5.merge(active).map_err(ours)?;
         let (before, after) = (self.t5.tensors().unwrap(), t5.tensors().unwrap());
         let mut sites = 0;
         for (name, tensor) in &before {

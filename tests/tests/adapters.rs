@@ -6,12 +6,14 @@ use std::num::NonZeroUsize;
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
+use peft_adapter as _;
 use peft_core::{
     ActiveAdapters, AdapterWeights, Adapters, Condition, Ctx, GeneratorConfig, ParamStore, PeftConfig, Plan, Tasks,
     WeightGenerator,
 };
+use peft_hyper as _;
 use peft_lora::{Combination, CombinationType, add_weighted_adapter};
-use peft_t5::decode::{GenerationConfig, generate};
+use peft_t5::decode::{GenerationConfig, Source, generate};
 use peft_t5::{T5, T5Config, Weights, preset, shift_right};
 
 const CPU: &Device = &Device::Cpu;
@@ -75,7 +77,7 @@ fn row(batch: &[Tensor; 3], n: usize) -> [Tensor; 3] {
 fn logits(t5: &T5, [source, mask, labels]: &[Tensor; 3], active: &ActiveAdapters<'_>) -> Tensor {
     let mut ctx = Ctx::eval();
     let encoded = t5.encode(source, mask, active, &mut ctx).unwrap();
-    let hidden = t5.decode(&shift_right(labels, 0).unwrap(), &encoded, mask, active, &mut ctx).unwrap();
+    let hidden = t5.decode(&shift_right(labels, 0).unwrap(), &encoded, active, &mut ctx).unwrap();
     t5.logits(&hidden, active, &mut ctx).unwrap()
 }
 
@@ -84,7 +86,7 @@ fn write(t5: &T5, [source, mask, _]: &[Tensor; 3], active: &ActiveAdapters<'_>, 
     // Without a reward for length sentences end at different times.
     let config = GenerationConfig { num_beams, max_length, length_penalty: 0., ..GenerationConfig::default() };
     let encoded = t5.encode(source, mask, active, &mut Ctx::eval()).unwrap();
-    generate(t5, &encoded, mask, active, &config).unwrap()
+    generate(&Source { t5, encoded: &encoded, active }, &config).unwrap()
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f32 {
@@ -269,8 +271,11 @@ fn a_merged_model_computes_the_same_and_names_what_it_could_not_merge() {
         let active = ActiveAdapters::new(&plan, &weights).unwrap();
         let merged = t5.merge_and_unload(&active).unwrap();
         let expected = logits(&t5, &batch(), &active);
-        assert!(gap(&logits(&merged.t5, &batch(), &active), &expected) < 1e-5);
-        assert!(gap(&logits(&merged.t5, &batch(), &ActiveAdapters::none()), &expected) > 1e-2, "bottlenecks still act");
+        assert!(gap(&logits(&merged.model, &batch(), &active), &expected) < 1e-5);
+        assert!(
+            gap(&logits(&merged.model, &batch(), &ActiveAdapters::none()), &expected) > 1e-2,
+            "bottlenecks still act"
+        );
 
         let refused: Vec<&str> = merged.refused.iter().map(|refusal| refusal.site.as_str()).collect();
         let hidden =
@@ -283,15 +288,15 @@ fn a_merged_model_computes_the_same_and_names_what_it_could_not_merge() {
              which is no linear map and has no weight"
         );
 
-        let unmerged = merged.t5.unmerge(&active).unwrap();
+        let unmerged = merged.model.unmerge(&active).unwrap();
         assert_eq!(unmerged.refused, []);
         let (base, restored, changed) =
-            (t5.tensors().unwrap(), unmerged.t5.tensors().unwrap(), merged.t5.tensors().unwrap());
+            (t5.tensors().unwrap(), unmerged.model.tensors().unwrap(), merged.model.tensors().unwrap());
         for (name, weight) in &base {
             assert!(gap(weight, &restored[name]) < 1e-5, "{name}");
         }
         assert_eq!(base.iter().filter(|(name, w)| gap(w, &changed[*name]) > 1e-2).count(), 2 * 6 + 2 * 10);
-        let again = logits(&unmerged.t5, &batch(), &active);
+        let again = logits(&unmerged.model, &batch(), &active);
         assert!(gap(&again, &logits(&t5, &batch(), &active)) < 1e-4, "methods act again");
     }
 }
@@ -308,11 +313,13 @@ fn a_stack_merges_as_one() {
     let merged = t5.merge_and_unload(&stack).unwrap();
     assert_eq!(merged.refused, []);
     let expected = logits(&t5, &batch(), &stack);
-    assert!(gap(&logits(&merged.t5, &batch(), &ActiveAdapters::none()), &expected) < 1e-5);
-    let back = merged.t5.unmerge(&stack).unwrap();
-    assert!(t5.tensors().unwrap().iter().all(|(name, weight)| gap(weight, &back.t5.tensors().unwrap()[name]) < 1e-5));
+    assert!(gap(&logits(&merged.model, &batch(), &ActiveAdapters::none()), &expected) < 1e-5);
+    let back = merged.model.unmerge(&stack).unwrap();
+    assert!(
+        t5.tensors().unwrap().iter().all(|(name, weight)| gap(weight, &back.model.tensors().unwrap()[name]) < 1e-5)
+    );
     // With one of the two, the rest stays merged; the maps that it does not touch are named.
-    assert_eq!(merged.t5.unmerge(&ActiveAdapters::new(&first, &one).unwrap()).unwrap().refused.len(), 32 - 12);
+    assert_eq!(merged.model.unmerge(&ActiveAdapters::new(&first, &one).unwrap()).unwrap().refused.len(), 32 - 12);
 }
 
 #[test]
@@ -354,7 +361,7 @@ fn named_adapters_are_switched_combined_and_chosen_by_row() {
         let options = Combination { combination_type, svd_rank: NonZeroUsize::new(6), ..Combination::default() };
         add_weighted_adapter(&mut adapters, "both", &[("home", 0.75), ("media", -0.5)], &options).unwrap();
         let [home, media, both] = ["home", "media", "both"]
-            .map(|name| t5.merge_and_unload(&adapters.get(name).unwrap()).unwrap().t5.tensors().unwrap());
+            .map(|name| t5.merge_and_unload(&adapters.get(name).unwrap()).unwrap().model.tensors().unwrap());
         for (name, base) in &weights {
             let change = |merged: &Tensor| (merged - base).unwrap();
             let sum = ((change(&home[name]) * 0.75).unwrap() - (change(&media[name]) * 0.5).unwrap()).unwrap();

@@ -3,12 +3,12 @@
 
 use candle_core::{DType, Device, Tensor};
 use hyperloader::config::Config;
-use hyperloader::model::{Parts, PeftT5, TensorBatch};
 use hyperloader::train::check_gradients;
-use peft_core::{Condition, Ctx, ParamStore, Tasks};
+use peft_core::PeftModel;
+use peft_core::{Condition, Ctx, ParamStore, PeftParts, Tasks};
 use peft_kernels::SmoothedCrossEntropy;
-use peft_t5::decode::{GenerationConfig, generate};
-use peft_t5::{T5Config, Weights, preset};
+use peft_t5::decode::{GenerationConfig, Source, generate};
+use peft_t5::{T5, T5Batch, T5Config, Weights, preset};
 
 const LORA: &str = "[[peft]]\npeft_type = \"LORA\"\nr = 3\nlora_alpha = 12\n";
 const ADAPTER: &str = "[[peft]]\npeft_type = \"BOTTLENECK\"\nreduction_factor = 4\n";
@@ -37,7 +37,7 @@ fn shape() -> T5Config {
 }
 
 struct Built {
-    model: PeftT5,
+    model: PeftModel<T5>,
     store: ParamStore,
 }
 
@@ -45,11 +45,12 @@ struct Built {
 fn build(text: &str) -> Built {
     let config = Config::from_toml(text).unwrap_or_else(|e| panic!("{text}{e}"));
     let store = ParamStore::new(3, &Device::Cpu);
-    let tasks = Tasks::new(["one", "two", "three"]);
     let shape = shape();
-    let parts = Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
+    let tasks = Tasks::new(["one", "two", "three"]);
+    let parts = PeftParts { methods: config.peft, generator: config.generator, tasks };
     let weights = Weights::random(1).trainable(config.model.trainable, &store).var_builder(DType::F32, &Device::Cpu);
-    let model = PeftT5::new(parts, weights, store.var_builder()).unwrap();
+    let t5 = T5::new(&shape, weights).unwrap();
+    let model = PeftModel::new(t5, parts, &store, store.var_builder()).unwrap();
     for (number, (_, var)) in store.vars().into_iter().enumerate() {
         let wave: Vec<f32> = (0..var.elem_count()).map(|i| 0.05 * ((i * 7 + number) as f32).sin()).collect();
         var.set(&(var.as_tensor() + Tensor::from_vec(wave, var.shape(), &Device::Cpu).unwrap()).unwrap()).unwrap();
@@ -57,9 +58,9 @@ fn build(text: &str) -> Built {
     Built { model, store }
 }
 
-fn batch() -> TensorBatch {
+fn batch() -> T5Batch {
     let ids = |rows: &[[u32; 5]; 3]| Tensor::new(rows, &Device::Cpu).unwrap();
-    TensorBatch {
+    T5Batch {
         source: ids(&[[5, 9, 12, 7, 1], [8, 30, 1, 0, 0], [11, 6, 21, 1, 0]]),
         mask: ids(&[[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]),
         labels: ids(&[[4, 17, 9, 2, 1], [6, 3, 1, 0, 0], [14, 8, 8, 1, 0]]),
@@ -67,16 +68,16 @@ fn batch() -> TensorBatch {
     }
 }
 
-fn row(batch: &TensorBatch, n: usize) -> TensorBatch {
+fn row(batch: &T5Batch, n: usize) -> T5Batch {
     let cut = |t: &Tensor| t.narrow(0, n, 1).unwrap();
-    TensorBatch { source: cut(&batch.source), mask: cut(&batch.mask), labels: cut(&batch.labels), label_tokens: 0 }
+    T5Batch { source: cut(&batch.source), mask: cut(&batch.mask), labels: cut(&batch.labels), label_tokens: 0 }
 }
 
-fn logits(model: &PeftT5, batch: &TensorBatch, condition: &Condition) -> Tensor {
-    let active = model.active(model.weights(condition).unwrap()).unwrap();
-    let encoded = model.t5().encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
-    let hidden = model.t5().decode(&batch.labels, &encoded, &batch.mask, &active, &mut Ctx::eval()).unwrap();
-    model.t5().logits(&hidden, &active, &mut Ctx::eval()).unwrap()
+fn logits(model: &PeftModel<T5>, batch: &T5Batch, condition: &Condition) -> Tensor {
+    let active = model.active(condition).unwrap();
+    let encoded = model.backbone().encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
+    let hidden = model.backbone().decode(&batch.labels, &encoded, &active, &mut Ctx::eval()).unwrap();
+    model.backbone().logits(&hidden, &active, &mut Ctx::eval()).unwrap()
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f32 {
@@ -89,11 +90,12 @@ fn every_variable_learns_and_every_frozen_tensor_stays() {
         let Built { model, store } = build(&text);
         let loss = |task| {
             let options = SmoothedCrossEntropy { label_smoothing: 0.1, ..SmoothedCrossEntropy::default() };
-            model.loss(&batch(), &Condition::Task(task), &options, &mut Ctx::eval()).unwrap()
+            let active = model.active(task).unwrap();
+            model.backbone().smoothed_loss(&batch(), &options, &active, &mut Ctx::eval()).unwrap()
         };
         let variables: Vec<String> = store.vars().into_iter().map(|(name, _)| name).collect();
         let frozen: Vec<_> =
-            model.t5().parameters().unwrap().into_iter().filter(|(n, _)| !variables.contains(n)).collect();
+            model.backbone().parameters().unwrap().into_iter().filter(|(n, _)| !variables.contains(n)).collect();
         check_gradients(&store, &[loss(0), loss(1), loss(2)], &frozen).unwrap_or_else(|e| panic!("{name}: {e}"));
     }
 }
@@ -124,17 +126,16 @@ fn tasks_differ_where_the_weights_are_conditional() {
 }
 
 #[test]
-fn a_folded_model_writes_the_same_tokens() {
+fn a_merged_model_writes_the_same_tokens() {
     for (name, text) in combinations() {
         let model = build(&text).model;
-        let weights = model.weights(&Condition::Task(1)).unwrap().detach();
-        let active = model.active(&weights).unwrap();
-        let folded = model.t5().fold(&active).unwrap();
+        let active = model.active(1).unwrap().detach();
+        let merged = model.backbone().merge(&active).unwrap();
         let batch = batch();
         let write = |t5: &peft_t5::T5| {
             let encoded = t5.encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
-            generate(t5, &encoded, &batch.mask, &active, &GenerationConfig::default()).unwrap()
+            generate(&Source { t5, encoded: &encoded, active: &active }, &GenerationConfig::default()).unwrap()
         };
-        assert_eq!(write(&folded), write(model.t5()), "{name}");
+        assert_eq!(write(&merged), write(model.backbone()), "{name}");
     }
 }

@@ -2,12 +2,13 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use candle_core::Tensor;
-use hyperloader::model::PeftT5;
 use hyperloader::optim::{AdamW, AdamWConfig, AdamWFlavor, Gradients, Unreached};
-use peft_core::{Ctx, ParamStore};
+use peft_core::PeftModel;
+use peft_core::{ActiveAdapters, Condition, Ctx, ParamStore};
 use peft_kernels::{Kernels, Reduction, SmoothedCrossEntropy};
-use peft_t5::decode::{GenerationConfig, generate};
+use peft_t5::decode::{GenerationConfig, Source, generate};
 use peft_t5::shift_right;
+use peft_t5::{T5, T5Batch};
 use peft_tests::golden::{Golden, folders};
 
 /// Of encoder output, logits, gradients and stepped weights, relative to the largest value of the tensor (of 1 for weights).
@@ -47,19 +48,18 @@ fn gap(ours: &Tensor, golden: &Tensor) -> f64 {
 }
 
 fn encode(
-    model: &PeftT5,
+    model: &PeftModel<T5>,
     golden: &Golden,
     n: usize,
     condition: &peft_core::Condition,
     kernels: Kernels,
 ) -> (Tensor, Tensor) {
     let batch = golden.batch(n);
-    let weights = model.weights(condition).unwrap();
-    let active = model.active(weights).unwrap();
-    let encoded = model.t5().encode(&batch.source, &batch.mask, &active, &mut eval(kernels)).unwrap();
+    let active = model.active(condition).unwrap();
+    let encoded = model.backbone().encode(&batch.source, &batch.mask, &active, &mut eval(kernels)).unwrap();
     let inputs = shift_right(&batch.labels, golden.description.backbone.start).unwrap();
-    let hidden = model.t5().decode(&inputs, &encoded, &batch.mask, &active, &mut eval(kernels)).unwrap();
-    (encoded, model.t5().logits(&hidden, &active, &mut eval(kernels)).unwrap())
+    let hidden = model.backbone().decode(&inputs, &encoded, &active, &mut eval(kernels)).unwrap();
+    (encoded.hidden().clone(), model.backbone().logits(&hidden, &active, &mut eval(kernels)).unwrap())
 }
 
 #[test]
@@ -94,8 +94,7 @@ fn losses() {
                 (loss(pad, 0., Reduction::Mean), "loss_ce_mean"),
                 (loss(pad, 0.1, Reduction::Sum), "loss_smoothed_sum"),
             ] {
-                let ours =
-                    model.loss(&batch, &condition, &options, &mut eval(kernels)).unwrap().to_scalar::<f32>().unwrap();
+                let ours = smoothed(&model, &batch, &condition, &options, kernels).to_scalar::<f32>().unwrap();
                 let theirs = golden.value(task, key).as_f64().unwrap();
                 worst = worst.max((f64::from(ours) - theirs).abs() / theirs.abs());
             }
@@ -104,10 +103,28 @@ fn losses() {
     });
 }
 
+fn smoothed(
+    model: &PeftModel<T5>,
+    batch: &T5Batch,
+    condition: &Condition,
+    options: &SmoothedCrossEntropy,
+    kernels: Kernels,
+) -> Tensor {
+    let active = model.active(condition).unwrap();
+    model.backbone().smoothed_loss(batch, options, &active, &mut eval(kernels)).unwrap()
+}
+
 /// The gradients of batch `n` for `task`.
-fn gradients(model: &PeftT5, store: &ParamStore, golden: &Golden, n: usize, task: &str, kernels: Kernels) -> Gradients {
+fn gradients(
+    model: &PeftModel<T5>,
+    store: &ParamStore,
+    golden: &Golden,
+    n: usize,
+    task: &str,
+    kernels: Kernels,
+) -> Gradients {
     let options = loss(golden.description.backbone.pad, 0.1, Reduction::Sum);
-    let loss = model.loss(&golden.batch(n), &golden.condition(task), &options, &mut eval(kernels)).unwrap();
+    let loss = smoothed(model, &golden.batch(n), &golden.condition(task), &options, kernels);
     Gradients::from_store(&loss.backward().unwrap(), &store.vars())
 }
 
@@ -151,7 +168,7 @@ fn train(golden: &Golden, tasks: &[&str], unreached: Unreached, steps: usize, ke
         let n = step % tasks.len();
         let mut gradients = gradients(&model, &store, golden, n, tasks[n], kernels);
         gradients.clip_grad_norm(settings.max_grad_norm).unwrap();
-        optimizer.step(&gradients, settings.lr).unwrap();
+        optimizer.apply_gradients(&gradients, settings.lr).unwrap();
     }
     store
 }
@@ -219,7 +236,7 @@ fn greedy_and_beam_tokens() {
         let settings = &golden.description.generation;
         for (task, condition) in golden.tasks() {
             let weights = model.weights(&condition).unwrap().detach();
-            let active = model.active(&weights).unwrap();
+            let active = ActiveAdapters::new(model.plan(), &weights).unwrap();
             let batch = golden.batch(0);
             for (key, num_beams) in [("greedy", std::num::NonZeroUsize::MIN), ("beam4", settings.num_beams)] {
                 let config = GenerationConfig {
@@ -229,9 +246,10 @@ fn greedy_and_beam_tokens() {
                     early_stopping: settings.early_stopping,
                 };
                 let theirs: Vec<Vec<u32>> = serde_json::from_value(golden.value(task, key).clone()).unwrap();
-                for t5 in [model.t5().clone(), model.t5().fold(&active).unwrap()] {
+                for t5 in [model.backbone().clone(), model.backbone().merge(&active).unwrap()] {
                     let encoded = t5.encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
-                    let ours = generate(&t5, &encoded, &batch.mask, &active, &config).unwrap();
+                    let source = Source { t5: &t5, encoded: &encoded, active: &active };
+                    let ours = generate(&source, &config).unwrap();
                     assert_eq!(ours, theirs, "{} {task} {key}", golden.name);
                 }
             }
@@ -247,7 +265,7 @@ fn counts_of_trainable_and_all_elements() {
             return None;
         }
         let (model, store) = golden.model();
-        let backbone = model.t5().tensors().unwrap();
+        let backbone = model.backbone().tensors().unwrap();
         let frozen: usize = backbone
             .iter()
             .filter(|(n, _)| !golden.description.peft.trainable().covers(n))

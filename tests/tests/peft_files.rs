@@ -22,7 +22,7 @@ fn every_folder_computes_what_peft_does_apart_and_merged() {
         let (plan, weights) = adapter.build(t5.sites(), &Device::Cpu).unwrap();
         let active = ActiveAdapters::new(&plan, &weights).unwrap();
         golden.check(t5, &active);
-        golden.check(&t5.fold(&active).unwrap(), &ActiveAdapters::none());
+        golden.check(&t5.merge(&active).unwrap(), &ActiveAdapters::none());
     }
 }
 

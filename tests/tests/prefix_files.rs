@@ -13,7 +13,7 @@ use peft_core::{
     StaticConfig, Tasks,
 };
 use peft_lora::files::PeftFolder;
-use peft_t5::{T5, Weights, preset};
+use peft_t5::{CacheSize, PackedStep, PackedTokens, T5, Weights, preset};
 use peft_tests::compat::{CompatGolden, compat_goldens};
 use serde_json::Value;
 
@@ -191,7 +191,7 @@ fn output(t5: &T5, adapter: &AdapterCheckpoint) -> Tensor {
     let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
     let mut ctx = Ctx::eval();
     let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
-    t5.decode(&ids, &encoded, &mask, &active, &mut ctx).unwrap()
+    t5.decode(&ids, &encoded, &active, &mut ctx).unwrap()
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f32 {
@@ -257,9 +257,14 @@ fn at_once_and_in_steps(t5: &T5, adapter: &AdapterCheckpoint) -> (Tensor, Tensor
     let ids = Tensor::new(&[[3u32, 7, 4, 1], [9, 1, 0, 0]], &Device::Cpu).unwrap();
     let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
     let encoded = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
-    let whole = t5.decode(&ids, &encoded, &mask, &active, &mut ctx).unwrap();
-    let mut cache = t5.start_cache(&encoded, &mask, &active, 4, &mut ctx).unwrap();
-    let step = |n| t5.decode_step(&ids.narrow(1, n, 1).unwrap(), &mut cache, &active, &mut ctx).unwrap();
+    let whole = t5.decode(&ids, &encoded, &active, &mut ctx).unwrap();
+    let mut cache = t5.start_packed(&encoded, &active, CacheSize { rows: 1, capacity: 4 }, &mut ctx).unwrap();
+    let targets = ids.to_vec2::<u32>().unwrap();
+    let step = |n: usize| {
+        let row = |row: usize| PackedTokens { row, tokens: &targets[row][n..n + 1] };
+        let step = PackedStep { rows: &[row(0), row(1)], read: &[0, 1] };
+        t5.decode_packed(&step, &mut cache, &active, &mut ctx).unwrap().unsqueeze(1).unwrap()
+    };
     (whole, Tensor::cat(&(0..4).map(step).collect::<Vec<_>>(), 1).unwrap())
 }
 
@@ -299,7 +304,7 @@ fn rows_of_one_batch_may_have_different_prefixes() {
             let (active, mut ctx) = (ActiveAdapters::new(&plan, weights).unwrap(), Ctx::eval());
             let mask = ids.ne(0u32).unwrap().to_dtype(DType::U32).unwrap();
             let encoded = t5.encode(ids, &mask, &active, &mut ctx).unwrap();
-            t5.decode(ids, &encoded, &mask, &active, &mut ctx).unwrap()
+            t5.decode(ids, &encoded, &active, &mut ctx).unwrap()
         };
         let row = |n| ids.narrow(0, n, 1).unwrap().contiguous().unwrap();
         let mixed = run(&AdapterWeights::rows(&[one.clone(), other.clone()], &[1, 0]).unwrap(), &ids);

@@ -1,32 +1,32 @@
-//! Pairs side by side, padded to the longest.
+//! Pairs of one batch, padded to the longest.
 
-use super::AsPair;
+use super::view::AsPair;
 
-/// Sizes of a [`Batch`].
+/// The sizes of a [`Batch`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BatchShape {
-    /// Number of pairs, B.
+    /// The number of pairs, B.
     pub batch: usize,
-    /// Longest source, S.
+    /// The length of the longest source, S.
     pub source_length: usize,
-    /// Longest target, T.
+    /// The length of the longest target, T.
     pub target_length: usize,
 }
 
-/// Padded pairs, each array row-major with one row per pair.
+/// Padded pairs. Each array is row-major, with one row per pair.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     /// Source ids, `[B, S]`.
     pub source: Vec<u32>,
     /// 1 where `source` is an id, 0 where it is padding, `[B, S]`.
     pub source_mask: Vec<u32>,
-    /// Target ids, `[B, T]`. Padding keeps its id here; the loss leaves it out.
+    /// Target ids, `[B, T]`, with the id of `<pad>` as padding, which the loss ignores.
     pub target: Vec<u32>,
     /// B, S and T.
     pub shape: BatchShape,
 }
 
-/// Collates pairs (owned, borrowed or views) into one batch; `pad` is the tokenizer's `<pad>`, 0 in T5.
+/// Collates pairs (owned, borrowed or views) into one batch. `pad` is the id of the tokenizer's `<pad>`, 0 in T5.
 pub fn collate<P: AsPair>(pairs: &[P], pad: u32) -> Batch {
     let sources = || pairs.iter().map(|pair| pair.as_pair().source);
     let targets = || pairs.iter().map(|pair| pair.as_pair().target);

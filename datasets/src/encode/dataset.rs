@@ -1,20 +1,21 @@
-//! A whole dataset at once, on all cores.
+//! Encoding a whole data set on all cores.
 
 use rayon::prelude::*;
 
-use super::{AsPair, EncodeOptions, Encoder, Pair};
+use super::sentinel::{EncodeOptions, Encoder, Pair};
+use super::view::AsPair;
 use crate::error::Result;
-use crate::read::Example;
+use crate::example::Example;
 use crate::tokenizer::T5Tokenizer;
 
-/// How many sentences of a dataset lost their tails to the maximal lengths.
+/// The number of sentences that were cut off at the maximal lengths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TruncationCount {
-    /// Sentences looked at.
+    /// All sentences.
     pub sentences: usize,
-    /// Those whose source was cut.
+    /// Sentences with a source that was cut off.
     pub source: usize,
-    /// Those whose target was cut.
+    /// Sentences with a target that was cut off.
     pub target: usize,
 }
 
@@ -31,7 +32,7 @@ impl TruncationCount {
         count
     }
 
-    /// Whether anything was lost.
+    /// Whether anything was cut off.
     pub fn any(&self) -> bool {
         self.source > 0 || self.target > 0
     }
@@ -45,12 +46,12 @@ impl std::fmt::Display for TruncationCount {
     }
 }
 
-/// Encodes all sentences in their order; `words_of` gives the tags of one as they are to be written.
+/// Encodes all sentences and keeps their order. `words_of` gives the tags of a sentence as the target writes them.
 ///
 /// ```
 /// use datasets::encode::{EncodeOptions, TruncationCount, encode_all};
 /// use datasets::labels::simplify;
-/// use datasets::read::Example;
+/// use datasets::Example;
 /// # use datasets::tokenizer::{TrainOptions, train_unigram};
 ///
 /// # let tokenizer = train_unigram(["flights to Rome"], &TrainOptions { vocab_size: 120, keep_words: vec![] })?;
@@ -61,22 +62,22 @@ impl std::fmt::Display for TruncationCount {
 /// ```
 ///
 /// # Errors
-/// Those of `words_of` and of [`Encoder::encode`]; of several sentences that fail, the first.
+/// As `words_of` and [`Encoder::encode`]. If several sentences fail, the error is that of the first.
 pub fn encode_all<'e>(
     tokenizer: &T5Tokenizer,
     options: &EncodeOptions,
     examples: &'e [Example],
     words_of: impl Fn(&'e Example) -> Result<Vec<&'e str>> + Sync,
 ) -> Result<Vec<Pair>> {
-    // One stretch per thread: each has a word cache of its own, which should not start over often.
-    let stretch = examples.len().div_ceil(rayon::current_num_threads()).max(1);
-    let stretches: Vec<Result<Vec<Pair>>> = examples
-        .par_chunks(stretch)
+    // One chunk per thread: each chunk has its own word cache, and a new cache starts empty.
+    let size = examples.len().div_ceil(rayon::current_num_threads()).max(1);
+    let chunks: Vec<Result<Vec<Pair>>> = examples
+        .par_chunks(size)
         .map(|examples| {
             let mut encoder = Encoder::new(tokenizer, options)?;
             examples.iter().map(|example| encoder.encode(&example.tokens, &words_of(example)?)).collect()
         })
         .collect();
-    let stretches: Vec<Vec<Pair>> = stretches.into_iter().collect::<Result<_>>()?;
-    Ok(stretches.into_iter().flatten().collect())
+    let chunks: Vec<Vec<Pair>> = chunks.into_iter().collect::<Result<_>>()?;
+    Ok(chunks.into_iter().flatten().collect())
 }

@@ -1,8 +1,8 @@
-//! A whole corpus in ids.
+//! The ids of a whole corpus.
 
-use super::{AsPair, PairView};
+use super::view::{AsPair, PairView};
 
-/// The pairs of a corpus, their ids in two buffers: no memory of its own for each sentence.
+/// The pairs of a corpus. All source ids share one buffer, and all target ids another: no allocation per sentence.
 ///
 /// ```
 /// use datasets::encode::{Pair, Pairs};
@@ -25,7 +25,7 @@ pub(super) struct Side {
     pub(super) ids: Vec<u32>,
     /// Where each sentence ends in `ids`.
     pub(super) ends: Vec<usize>,
-    /// Whether its tail was cut.
+    /// Whether the end of each sentence was cut off.
     pub(super) truncated: Vec<bool>,
 }
 
@@ -44,13 +44,13 @@ impl Side {
 }
 
 impl Pairs {
-    /// How many there are.
+    /// The number of pairs.
     #[must_use]
     pub fn len(&self) -> usize {
         self.source.ends.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no pairs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -1,8 +1,8 @@
-//! Pairs as a Parquet file, to be encoded once.
+//! Pairs as a Parquet file, so that a corpus is encoded only once.
 //!
-//! One row per sentence: `source` and `target`, lists of u32, and whether either was truncated. The file is read whole, into
-//! the two buffers of [`Pairs`], and not mapped: thirty thousand sentences are 5 MB, and to map them would take polars' `ipc`
-//! and the compression libraries that come with it, for files that are not compressed.
+//! The file has one row per sentence: `source` and `target`, lists of u32, and whether each was truncated. It is read into
+//! the two buffers of [`Pairs`] and not mapped: thirty thousand sentences are only 5 MB, and mapping would need polars'
+//! `ipc` with its compression libraries.
 
 use std::io::Cursor;
 use std::panic::catch_unwind;
@@ -13,19 +13,19 @@ use polars::prelude::{
     ParquetReader, ParquetWriter, SerReader, UInt32Type,
 };
 
-use super::Pairs;
-use super::pairs::Side;
+use super::pairs::{Pairs, Side};
 use crate::error::{Error, Result};
 
-/// The columns of a side: ids, and whether they were cut.
+/// The columns of the sources: ids, and whether they were cut off.
 const SOURCE: [&str; 2] = ["source", "source_truncated"];
+/// The same for the targets.
 const TARGET: [&str; 2] = ["target", "target_truncated"];
 
 impl Pairs {
-    /// The bytes of a Parquet file; the same pairs always give the same bytes.
+    /// The bytes of a Parquet file. The same pairs always give the same bytes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if polars refuses (it has no reason to).
+    /// [`Error::Invalid`] if polars fails, which is not expected.
     pub fn to_parquet(&self) -> Result<Vec<u8>> {
         self.write().map_err(|e| Error::Invalid(format!("encoded sentences as Parquet: {e}")))
     }
@@ -38,10 +38,10 @@ impl Pairs {
         Ok(bytes)
     }
 
-    /// Pairs from the bytes of [`to_parquet`](Self::to_parquet).
+    /// The pairs in the bytes of [`to_parquet`](Self::to_parquet).
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it is no such file.
+    /// [`Error::Invalid`] if the bytes are something else.
     pub fn from_parquet(bytes: &[u8]) -> Result<Self> {
         let refuse = |reason: String| Error::Invalid(format!("not a file of encoded sentences: {reason}"));
         // Polars 0.55 panics on some damaged files.

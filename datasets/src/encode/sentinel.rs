@@ -1,4 +1,4 @@
-//! One sentence as source and target ids.
+//! One sentence as source ids and target ids.
 
 use crate::error::{Error, Result};
 use crate::tokenizer::{Encoded, SENTINELS, T5Tokenizer, WordEncoder};
@@ -6,12 +6,12 @@ use crate::tokenizer::{Encoded, SENTINELS, T5Tokenizer, WordEncoder};
 /// How sentences become ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodeOptions {
-    /// Most ids of a source, `</s>` included. Default 128, the paper's.
+    /// The maximal number of ids of a source, including `</s>`. Default 128, as in the paper.
     pub max_source_length: usize,
-    /// Most ids of a target, `</s>` included. Default 128, the paper's.
+    /// The maximal number of ids of a target, including `</s>`. Default 128, as in the paper.
     pub max_target_length: usize,
-    /// Text before the first sentinel of the source, such as the name of the task. Default none;
-    /// the paper has one only where the whole model is fine-tuned.
+    /// Text before the first sentinel of the source, such as the name of the task. Default empty; the paper uses a
+    /// prefix only when it fine-tunes the whole model.
     pub prefix: String,
 }
 
@@ -21,16 +21,16 @@ impl Default for EncodeOptions {
     }
 }
 
-/// A source and its target, each closed by `</s>`, unpadded.
+/// A source and its target, each ending in `</s>`, without padding.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pair {
     /// What the encoder reads.
     pub source: Vec<u32>,
-    /// What the decoder is to write.
+    /// What the decoder should write.
     pub target: Vec<u32>,
-    /// Whether words were lost at the end of the source.
+    /// Whether words at the end of the source were cut off.
     pub source_truncated: bool,
-    /// Whether tags were lost at the end of the target.
+    /// Whether tags at the end of the target were cut off.
     pub target_truncated: bool,
 }
 
@@ -45,13 +45,12 @@ impl Pair {
     }
 }
 
-/// Encodes tagged sentences, remembering the ids of words.
+/// Encodes tagged sentences with a cache of the ids of words.
 ///
-/// What does not fit the maximal length is cut at the end, as the original does, and `</s>` put
-/// last. A sentence may have 99 words, since the closing sentinel is the 100th; further words are
-/// dropped as if the maximal length had been met there. (Hugging Face would spell out
-/// `<extra_id_100>` as plain text, which means nothing to the model; at the paper's 128 ids it
-/// never gets that far.) Both are marked in the [`Pair`], never silent.
+/// A sequence that is too long is cut off at the end, as in the original, and `</s>` comes last. A sentence may have
+/// 99 words, because the closing sentinel is the 100th and last sentinel of T5; further words are cut off too. (Hugging
+/// Face would write `<extra_id_100>` as plain text, which means nothing to the model. With the paper's 128 ids this does
+/// not happen.) The [`Pair`] says whether anything was cut off.
 #[derive(Debug)]
 pub struct Encoder<'a> {
     words: WordEncoder<'a>,
@@ -64,7 +63,7 @@ impl<'a> Encoder<'a> {
     /// An encoder with an empty cache.
     ///
     /// # Errors
-    /// If a maximal length is 0 or the prefix cannot be tokenized.
+    /// If a maximal length is 0, or the prefix cannot be tokenized.
     pub fn new(tokenizer: &'a T5Tokenizer, options: &EncodeOptions) -> Result<Self> {
         for (name, length) in [("source", options.max_source_length), ("target", options.max_target_length)] {
             if length == 0 {
@@ -79,11 +78,10 @@ impl<'a> Encoder<'a> {
         })
     }
 
-    /// Source and target of a sentence; `tags` are the simplified ones, one for each word.
+    /// The source and target of a sentence. `tags` are simplified tags, one for each word.
     ///
     /// # Errors
-    /// If there are more tags than words or fewer, or a tag is empty or holds whitespace (it
-    /// could not be read back).
+    /// If the numbers of words and tags differ, or a tag is empty or has whitespace and so could not be read back.
     pub fn encode<W: AsRef<str>, T: AsRef<str>>(&mut self, words: &[W], tags: &[T]) -> Result<Pair> {
         if words.len() != tags.len() {
             let what = "words and tags of a sentence".to_owned();
@@ -92,49 +90,49 @@ impl<'a> Encoder<'a> {
         Ok(Pair::new(self.source(words)?, self.target(tags)?))
     }
 
-    /// The source alone, for prediction.
+    /// Only the source, for prediction.
     ///
     /// # Errors
     /// If the tokenizer fails.
     pub fn source<W: AsRef<str>>(&mut self, words: &[W]) -> Result<Encoded> {
-        interleave(&mut self.words, &self.prefix, words, self.max_source_length)
+        let beginning = Beginning { prefix: &self.prefix, ..Beginning::default() };
+        interleave(&mut self.words, beginning, words, self.max_source_length)
     }
 
-    /// The target alone.
+    /// Only the target.
     ///
     /// # Errors
-    /// If a tag is empty or holds whitespace.
+    /// If a tag is empty or has whitespace.
     pub fn target<T: AsRef<str>>(&mut self, tags: &[T]) -> Result<Encoded> {
         let unreadable = |tag: &&T| tag.as_ref().split_whitespace().ne([tag.as_ref()]);
         if let Some(tag) = tags.iter().find(unreadable) {
             return Err(Error::MalformedTag { tag: tag.as_ref().to_owned() });
         }
-        interleave(&mut self.words, &[], tags, self.max_target_length)
+        interleave(&mut self.words, Beginning::default(), tags, self.max_target_length)
     }
 }
 
-/// `prefix <extra_id_0> w0 <extra_id_1> w1 … <extra_id_n> </s>`, at most `max_length` ids.
-pub(crate) fn interleave<W: AsRef<str>>(
-    encoder: &mut WordEncoder<'_>,
-    prefix: &[u32],
-    words: &[W],
-    max_length: usize,
-) -> Result<Encoded> {
-    interleave_from(encoder, prefix, words, 0, max_length)
+/// How a sequence begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Beginning<'a> {
+    /// The ids before the first sentinel.
+    pub(crate) prefix: &'a [u32],
+    /// The number of the first sentinel.
+    pub(crate) first_sentinel: usize,
 }
 
-/// The same with `<extra_id_first>` before the first word.
-pub(crate) fn interleave_from<W: AsRef<str>>(
+/// `prefix <extra_id_f> w0 <extra_id_f+1> w1 … <extra_id_f+n> </s>` for the first sentinel f, at most `max_length` ids.
+pub(crate) fn interleave<W: AsRef<str>>(
     encoder: &mut WordEncoder<'_>,
-    prefix: &[u32],
+    beginning: Beginning<'_>,
     words: &[W],
-    first: usize,
     max_length: usize,
 ) -> Result<Encoded> {
+    let Beginning { prefix, first_sentinel } = beginning;
     let tokenizer = encoder.tokenizer();
-    // One sentinel is left to close the sequence.
-    let most_words = (SENTINELS - 1).saturating_sub(first);
-    let mut sentinels = tokenizer.sentinels().iter().skip(first);
+    // The last sentinel is reserved to close the sequence.
+    let most_words = (SENTINELS - 1).saturating_sub(first_sentinel);
+    let mut sentinels = tokenizer.sentinels().iter().skip(first_sentinel);
     let mut ids = prefix.to_vec();
     for (word, sentinel) in words.iter().take(most_words).zip(sentinels.by_ref()) {
         ids.push(*sentinel);

@@ -1,13 +1,13 @@
-//! Generated ids back to tags.
+//! Generated ids as tags.
 
 use crate::error::Result;
 use crate::tokenizer::{DecodeOptions, T5Tokenizer};
 
-/// The simplified tags in generated ids, read as the authors read them: special tokens (sentinels,
-/// `<pad>`, `</s>`, `<unk>`) are left out, the text is split at whitespace, and the k-th part is
-/// the tag of word k, whatever sentinel stood before it.
+/// The simplified tags in generated ids, read as the authors of the paper read them. Special tokens (sentinels, `<pad>`,
+/// `</s>`, `<unk>`) are left out, and the text is split at whitespace. Part k is the tag of word k; the sentinels do
+/// not matter.
 ///
-/// Spaces are not cleaned up, which would join a tag such as `.` to the one before it.
+/// Spaces are not cleaned up, because that would join a tag such as `.` to the previous tag.
 ///
 /// # Errors
 /// If the tokenizer fails.

@@ -1,21 +1,21 @@
-//! A pair without its memory.
+//! Borrowed pairs.
 
-use super::Pair;
+use super::sentinel::Pair;
 
-/// Source and target of a sentence, wherever their ids lie.
+/// The source and target of a sentence, borrowed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PairView<'a> {
     /// What the encoder reads.
     pub source: &'a [u32],
-    /// What the decoder is to write.
+    /// What the decoder should write.
     pub target: &'a [u32],
-    /// Whether words were lost at the end of the source.
+    /// Whether words at the end of the source were cut off.
     pub source_truncated: bool,
-    /// Whether tags were lost at the end of the target.
+    /// Whether tags at the end of the target were cut off.
     pub target_truncated: bool,
 }
 
-/// What can be seen as a pair: a [`Pair`], a [`PairView`], and references to them.
+/// Types that can be borrowed as a pair: [`Pair`], [`PairView`], and references to them.
 pub trait AsPair {
     /// The pair.
     fn as_pair(&self) -> PairView<'_>;

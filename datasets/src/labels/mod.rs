@@ -1,10 +1,10 @@
 //! From BIO tags to the words a text-to-text model writes, and back.
 //!
 //! T5 writes one word per token. [`simplify`] turns BIO into *sBIO* (Raman et al. 2022, "Transforming
-//! sequence tagging into a seq2seq task"): `B-X` becomes `X`, every `I-X` becomes `I`, `O` stays `O`, so
-//! that a model has one word per type and cannot contradict itself inside a span. [`restore`] is the way
-//! back and takes whatever a model wrote; [`TagWords`] gives a type a friendlier word; [`TagSet`] lists
-//! the tags of a corpus, from which the words a decoder may write are found.
+//! sequence tagging into a seq2seq task"): `B-X` becomes `X`, every `I-X` becomes `I`, `O` stays `O`. A
+//! model then has one word per type and cannot contradict itself inside a span. [`restore`] turns sBIO back
+//! into BIO and accepts any text that a model may write. [`TagWords`] renames types to words that a model
+//! knows better. [`TagSet`] lists the tags of a corpus, and so the words that a decoder may write.
 //!
 //! ```
 //! use datasets::labels;

@@ -1,20 +1,19 @@
 //! BIO to sBIO and back.
 
-use super::Tag;
-use crate::{Error, Result};
+use super::tag::Tag;
+use crate::error::{Error, Result};
 
 /// The simplified tag of a token outside every span.
 pub const OUTSIDE: &str = "O";
-/// The simplified tag of every token of a span but its first.
+/// The simplified tag of every token of a span except the first.
 pub const INSIDE: &str = "I";
 
 /// BIO to sBIO: `B-X` → `X`, `I-X` → `I`, `O` → `O`.
 ///
-/// Only well-formed BIO comes back whole from [`restore`]: an `I-X` that continues no span becomes `O`.
+/// [`restore`] gives back the same tags only for well-formed BIO: an `I-X` that continues no span becomes `O`.
 ///
 /// # Errors
-/// [`Error::MalformedTag`]; [`Error::TagWords`] for `B-O` and `B-I`, whose types would be taken for
-/// [`OUTSIDE`] and [`INSIDE`].
+/// [`Error::MalformedTag`]; [`Error::TagWords`] for `B-O` and `B-I`, which would become [`OUTSIDE`] and [`INSIDE`].
 pub fn simplify<S: AsRef<str>>(tags: &[S]) -> Result<Vec<&str>> {
     tags.iter().map(|tag| simplify_one(tag.as_ref())).collect()
 }
@@ -24,14 +23,14 @@ pub(super) fn simplify_one(tag: &str) -> Result<&str> {
         Tag::Outside => Ok(OUTSIDE),
         Tag::Inside(_) => Ok(INSIDE),
         Tag::Begin(kind) if kind == OUTSIDE || kind == INSIDE => Err(Error::TagWords(format!(
-            "the tag `{tag}` would simplify to `{kind}`, which means another thing: rename the type"
+            "the tag `{tag}` would simplify to `{kind}`, which has another meaning: rename the type"
         ))),
         Tag::Begin(kind) => Ok(kind),
     }
 }
 
-/// sBIO to BIO, taking anything a model may have written: a word `X` other than `O` and `I` begins a span
-/// (`B-X`), the `I`s that follow it directly continue it (`I-X`), an `I` with nothing to continue is `O`.
+/// sBIO to BIO, for any words that a model may have written. A word `X` other than `O` and `I` begins a span
+/// (`B-X`). Each `I` directly after it continues the span (`I-X`). An `I` that continues no span is `O`.
 ///
 /// ```
 /// use datasets::labels::restore;
@@ -56,15 +55,15 @@ pub fn restore<S: AsRef<str>>(words: &[S]) -> Vec<String> {
         .collect()
 }
 
-/// Cuts or pads with `O` to `len` tags, as the authors do before scoring.
+/// Cuts the tags to `len`, or pads them with `O`, as the authors of the paper do before scoring.
 #[must_use]
 pub fn fit(mut tags: Vec<String>, len: usize) -> Vec<String> {
     tags.resize_with(len, || OUTSIDE.to_owned());
     tags
 }
 
-/// A generated text as the BIO tags of a sentence of `len` tokens: word k of the text, split at whitespace,
-/// is tag k ([`restore`]), then [`fit`].
+/// A generated text as the BIO tags of a sentence of `len` tokens. The text is split at whitespace, word k is
+/// tag k ([`restore`]), and the tags are cut or padded ([`fit`]).
 ///
 /// ```
 /// use datasets::labels::decode;

@@ -1,8 +1,8 @@
-//! One BIO tag, taken apart.
+//! One BIO tag and its parts.
 
 use std::fmt;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A BIO tag: outside every span, at the beginning of one, or further inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,11 +16,11 @@ pub enum Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
-    /// Takes a tag apart.
+    /// Parses a tag.
     ///
     /// # Errors
-    /// [`Error::MalformedTag`] unless it is `O`, `B-TYPE` or `I-TYPE` with a type that is not empty and
-    /// holds no whitespace (decoding splits at whitespace).
+    /// [`Error::MalformedTag`] unless it is `O`, `B-TYPE` or `I-TYPE`. The type must not be empty and must have no
+    /// whitespace, because decoding splits at whitespace.
     ///
     /// ```
     /// use datasets::labels::Tag;
@@ -39,7 +39,7 @@ impl<'a> Tag<'a> {
         parsed.filter(|tag| tag.kind().is_none_or(is_word)).ok_or_else(|| Error::MalformedTag { tag: tag.to_owned() })
     }
 
-    /// The type; none for `O`.
+    /// The type; `None` for `O`.
     #[must_use]
     pub fn kind(self) -> Option<&'a str> {
         match self {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::simplify::simplify_one;
-use super::{INSIDE, OUTSIDE, Tag};
-use crate::Result;
-use crate::read::Example;
+use super::simplify::{INSIDE, OUTSIDE, simplify_one};
+use super::tag::Tag;
+use crate::error::Result;
+use crate::example::Example;
 
-/// The distinct tags of a corpus, sorted: what a decoder may write for it.
+/// The distinct tags of a corpus, sorted. These are the tags that a decoder may write.
 ///
 /// ```
 /// use datasets::labels::TagSet;
@@ -23,7 +23,7 @@ pub struct TagSet {
 }
 
 impl TagSet {
-    /// The tags of some sentences.
+    /// The tags of the given sentences.
     ///
     /// # Errors
     /// As [`TagSet::of_tags`].
@@ -31,10 +31,10 @@ impl TagSet {
         Self::of_tags(examples.into_iter().flat_map(|example| &example.tags))
     }
 
-    /// The tags of some BIO tags.
+    /// The set of the given BIO tags.
     ///
     /// # Errors
-    /// Those of [`simplify`](super::simplify()): a malformed tag, or a type named `O` or `I`.
+    /// As [`simplify`](super::simplify()): a malformed tag, or a type named `O` or `I`.
     pub fn of_tags<S: AsRef<str>>(tags: impl IntoIterator<Item = S>) -> Result<Self> {
         let mut simplified = BTreeSet::new();
         for tag in tags {
@@ -51,12 +51,12 @@ impl TagSet {
         self.simplified.extend(other.simplified.iter().cloned());
     }
 
-    /// The simplified tags that occur, sorted: types, `I` and `O`.
+    /// The simplified tags, sorted: types, `I` and `O`.
     pub fn simplified(&self) -> impl Iterator<Item = &str> {
         self.simplified.iter().map(String::as_str)
     }
 
-    /// The types that begin a span somewhere, sorted.
+    /// The types of spans, sorted.
     pub fn types(&self) -> impl Iterator<Item = &str> {
         self.simplified().filter(|word| ![OUTSIDE, INSIDE].contains(word))
     }
@@ -66,13 +66,13 @@ impl TagSet {
         self.types().map(|kind| (Tag::Begin(kind).to_string(), Tag::Inside(kind).to_string()))
     }
 
-    /// How many simplified tags there are.
+    /// The number of simplified tags.
     #[must_use]
     pub fn len(&self) -> usize {
         self.simplified.len()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.simplified.is_empty()

@@ -1,18 +1,19 @@
-//! The word that stands for a tag in the text a model reads and writes.
+//! The words that represent tags in the text that a model reads and writes.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::simplify::{INSIDE, OUTSIDE};
 use super::tag::is_word;
-use super::{INSIDE, OUTSIDE, TagSet};
-use crate::{Error, Result};
+use super::tag_set::TagSet;
+use crate::error::{Error, Result};
 
 /// A one-to-one renaming of simplified tags into words.
 ///
-/// A tag that is not renamed stands for itself; the default renames none. A small model writes `actor`
-/// sooner than `B-ACTOR`, a word its pretraining has seen sooner than one it has not. In a
-/// configuration it is a table from tag to word, `{ ACTOR = "actor" }`.
+/// A tag that is not renamed is written as it is. The default renames none. A small model learns to write
+/// `actor` faster than `ACTOR`, because its pretraining has seen the word. In a configuration this is a
+/// table from tag to word, `{ ACTOR = "actor" }`.
 ///
 /// ```
 /// use datasets::labels::TagWords;
@@ -30,11 +31,11 @@ pub struct TagWords {
 }
 
 impl TagWords {
-    /// Renames each first of a pair (a type, `O` or `I`) into the second.
+    /// Renames the first of each pair (a type, `O` or `I`) to the second.
     ///
     /// # Errors
-    /// [`Error::TagWords`] if a word is empty or holds whitespace (decoding splits there), and if two tags
-    /// get one word, naming both; `O` and `I` keep their own words unless they are renamed too.
+    /// [`Error::TagWords`] if a word is empty or has whitespace (decoding splits there), or if two tags get the same
+    /// word; the message names both tags. `O` and `I` keep their words unless they are renamed too.
     pub fn new<T, W>(pairs: impl IntoIterator<Item = (T, W)>) -> Result<Self>
     where
         T: Into<String>,
@@ -45,7 +46,7 @@ impl TagWords {
         for (tag, word) in &words {
             if !is_word(word) {
                 return Err(Error::TagWords(format!(
-                    "the tag `{tag}` cannot be written {word:?}: a tag is one word without whitespace"
+                    "the tag `{tag}` cannot be written as {word:?}: use one word without whitespace"
                 )));
             }
             if let Some(other) = tags.insert(word.clone(), tag.clone()) {
@@ -57,7 +58,7 @@ impl TagWords {
         Ok(words)
     }
 
-    /// Shows that no tag of `set` that stands for itself looks like the word of another.
+    /// Checks that no unrenamed tag of `set` is equal to the word of another tag.
     ///
     /// # Errors
     /// [`Error::TagWords`] naming both tags.
@@ -79,7 +80,7 @@ impl TagWords {
         self.words.get(tag).map_or(tag, String::as_str)
     }
 
-    /// The simplified tag that a written word stands for. A word that nothing was renamed into stands for itself.
+    /// The simplified tag of a written word. A word that no tag was renamed to is its own tag.
     #[must_use]
     pub fn tag<'a>(&'a self, word: &'a str) -> &'a str {
         self.tags.get(word).map_or(word, String::as_str)
@@ -88,7 +89,7 @@ impl TagWords {
 
 fn clash(one: &str, other: &str, word: &str) -> Error {
     Error::TagWords(format!(
-        "the tags `{one}` and `{other}` would both be written `{word}`: give each a word of its own"
+        "the tags `{one}` and `{other}` would both be written as `{word}`: give each tag a different word"
     ))
 }
 

@@ -1,14 +1,15 @@
-//! Counting right, predicted and gold spans, sentence by sentence.
+//! Counts of correct, predicted and gold spans, sentence by sentence.
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Mode, SpanReport, spans};
-use crate::{Error, Result};
+use super::spans::{ScoringMode, spans};
+use crate::error::{Error, Result};
 
-/// The counts behind a [`SpanReport`]: add sentences as they come, join the counts of several workers.
+/// The counts from which a [`SpanReport`](super::SpanReport) is computed. Add sentences one at a time, and merge the
+/// counts of several workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpanCounts {
-    mode: Mode,
+    pub(super) mode: ScoringMode,
     pub(super) types: BTreeMap<String, TypeCounts>,
     pub(super) sentences: usize,
     pub(super) tokens: usize,
@@ -32,13 +33,13 @@ impl TypeCounts {
 }
 
 impl SpanCounts {
-    /// No sentences yet.
+    /// Counts without sentences.
     #[must_use]
-    pub fn new(mode: Mode) -> Self {
+    pub fn new(mode: ScoringMode) -> Self {
         Self { mode, ..Self::default() }
     }
 
-    /// Adds a sentence: its gold tags and as many predicted ones.
+    /// Adds a sentence: its gold tags and an equal number of predicted tags.
     ///
     /// # Errors
     /// [`Error::LengthMismatch`] (see [`labels::fit`](crate::labels::fit)), [`Error::MalformedTag`].
@@ -71,7 +72,7 @@ impl SpanCounts {
     /// Adds the counts of other sentences.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if they were counted in the other mode.
+    /// [`Error::Invalid`] if they were counted in another mode.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if self.mode != other.mode {
             return Err(Error::Invalid("spans counted in strict and in default mode cannot be added".to_owned()));
@@ -85,66 +86,7 @@ impl SpanCounts {
         Ok(())
     }
 
-    /// The scores of what was counted so far.
-    #[must_use]
-    pub fn report(&self) -> SpanReport {
-        SpanReport::of(self, self.mode)
-    }
-
     fn of_type(&mut self, kind: &str) -> &mut TypeCounts {
         self.types.entry(kind.to_owned()).or_default()
-    }
-}
-
-/// Scores predicted against gold tags, one sequence per sentence.
-///
-/// # Errors
-/// [`Error::LengthMismatch`] if the sentences, or the tags of one, differ in number;
-/// [`Error::MalformedTag`].
-pub fn score<G, P, S, T>(gold: &[G], predicted: &[P], mode: Mode) -> Result<SpanReport>
-where
-    G: AsRef<[S]>,
-    P: AsRef<[T]>,
-    S: AsRef<str>,
-    T: AsRef<str>,
-{
-    if gold.len() != predicted.len() {
-        return Err(Error::LengthMismatch {
-            what: "gold and predicted sentences".to_owned(),
-            left: gold.len(),
-            right: predicted.len(),
-        });
-    }
-    let mut counts = SpanCounts::new(mode);
-    for (gold, predicted) in gold.iter().zip(predicted) {
-        counts.add(gold.as_ref(), predicted.as_ref())?;
-    }
-    Ok(counts.report())
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_of_two_workers_add_up_to_the_whole() {
-        let gold = [["B-a", "O"], ["B-b", "I-b"], ["O", "B-a"]];
-        let predicted = [["B-a", "O"], ["B-b", "O"], ["B-c", "B-a"]];
-        let mut left = SpanCounts::new(Mode::Default);
-        let mut right = SpanCounts::new(Mode::Default);
-        left.add(&gold[0], &predicted[0]).unwrap();
-        right.add(&gold[1], &predicted[1]).unwrap();
-        right.add(&gold[2], &predicted[2]).unwrap();
-        left.merge(&right).unwrap();
-        assert_eq!(left.report(), score(&gold, &predicted, Mode::Default).unwrap());
-        assert!(left.merge(&SpanCounts::new(Mode::Strict)).is_err());
-    }
-
-    #[test]
-    fn different_lengths_are_an_error_that_counts_them() {
-        let error = score(&[["O", "O"]], &[["O"]], Mode::Default).unwrap_err().to_string();
-        assert!(error.contains("sentence 1") && error.contains("2 against 1"), "{error}");
-        assert!(score(&[["O"], ["O"]], &[["O"]], Mode::Default).is_err());
     }
 }

@@ -1,24 +1,24 @@
-//! The scores: a document with stable keys.
+//! The scores, as a document with stable keys.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Mode;
 use super::counts::{SpanCounts, TypeCounts};
+use super::spans::ScoringMode;
 
-/// Precision P = right / predicted, recall R = right / gold, F1 = 2PR / (P + R), each in [0, 1] and 0 where its
-/// denominator is 0; over all spans (micro), as the mean of the types (macro), and as their mean weighted by
-/// gold spans.
+/// Precision P = right / predicted, recall R = right / gold, F1 = 2PR / (P + R). Each is in [0, 1], and 0 if its
+/// denominator is 0. They are computed over all spans (micro), as the mean of the types (macro), and as the mean of
+/// the types weighted by their gold spans (weighted).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SpanReport {
     /// What counted as a span.
-    pub mode: Mode,
+    pub mode: ScoringMode,
     /// P over all spans.
     pub micro_precision: f64,
     /// R over all spans.
     pub micro_recall: f64,
-    /// F1 over all spans: the number the paper reports.
+    /// F1 over all spans, the number that the paper reports.
     pub micro_f1: f64,
     /// Mean P of the types.
     pub macro_precision: f64,
@@ -44,7 +44,7 @@ pub struct SpanReport {
     pub predicted: usize,
     /// Predicted spans that are right.
     pub right: usize,
-    /// Every type that is in the gold or the predicted spans, by name.
+    /// The scores of every type in the gold or predicted spans, by name.
     pub per_type: BTreeMap<String, TypeScore>,
 }
 
@@ -55,7 +55,7 @@ pub struct TypeScore {
     pub precision: f64,
     /// right / support.
     pub recall: f64,
-    /// Harmonic mean of the two.
+    /// The harmonic mean of precision and recall.
     pub f1: f64,
     /// Gold spans.
     pub support: usize,
@@ -80,8 +80,16 @@ impl TypeScore {
     }
 }
 
+impl SpanCounts {
+    /// The scores of the sentences added so far.
+    #[must_use]
+    pub fn report(&self) -> SpanReport {
+        SpanReport::of(self)
+    }
+}
+
 impl SpanReport {
-    pub(super) fn of(counts: &SpanCounts, mode: Mode) -> Self {
+    fn of(counts: &SpanCounts) -> Self {
         let mut all = TypeCounts::default();
         for of_type in counts.types.values() {
             all.add(*of_type);
@@ -92,7 +100,7 @@ impl SpanReport {
         let equal = |score: fn(&TypeScore) -> f64| mean(&per_type, score, |_| 1.0);
         let weighted = |score: fn(&TypeScore) -> f64| mean(&per_type, score, |of| of.support as f64);
         Self {
-            mode,
+            mode: counts.mode,
             micro_precision: micro.precision,
             micro_recall: micro.recall,
             micro_f1: micro.f1,
@@ -129,15 +137,15 @@ fn ratio(part: f64, whole: f64) -> f64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::super::score;
     use super::*;
+    use crate::metrics::score;
 
     #[test]
     fn averages_differ_as_they_should() {
         // a: 1 of 2 gold spans found, nothing else predicted. b: 1 predicted, 0 of 1 gold found.
         let gold = [["B-a", "O", "B-a", "B-b", "O"]];
         let predicted = [["B-a", "O", "O", "O", "B-b"]];
-        let report = score(&gold, &predicted, Mode::Default).unwrap();
+        let report = score(&gold, &predicted, ScoringMode::Default).unwrap();
         let (p, r) = (1.0 / 2.0, 1.0 / 3.0);
         assert!((report.micro_precision - p).abs() < 1e-12);
         assert!((report.micro_recall - r).abs() < 1e-12);
@@ -150,7 +158,7 @@ mod tests {
 
     #[test]
     fn nothing_to_find_scores_zero_and_never_nan() {
-        let report = score(&[["O"]], &[["O"]], Mode::Strict).unwrap();
+        let report = score(&[["O"]], &[["O"]], ScoringMode::Strict).unwrap();
         assert_eq!((report.micro_f1, report.macro_f1, report.weighted_f1), (0.0, 0.0, 0.0));
         assert_eq!(report.accuracy, 1.0);
         assert!(report.per_type.is_empty());
@@ -158,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_keys_of_the_document_are_stable() {
-        let report = score(&[["B-a"]], &[["B-a"]], Mode::Default).unwrap();
+        let report = score(&[["B-a"]], &[["B-a"]], ScoringMode::Default).unwrap();
         let document: serde_json::Value = serde_json::to_value(&report).unwrap();
         let keys: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
         let mut expected = [

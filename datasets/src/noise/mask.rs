@@ -1,10 +1,10 @@
-//! Which tokens span corruption hides.
+//! The tokens that span corruption hides.
 
-use super::NoiseOptions;
+use super::options::NoiseOptions;
 use crate::sample::Rng;
 use crate::tokenizer::SENTINELS;
 
-/// How many tokens are hidden, in how many spans, and how many stay.
+/// The numbers of hidden tokens, of hidden spans, and of tokens that stay.
 #[derive(Debug, Clone, Copy)]
 struct Amounts {
     hidden: usize,
@@ -13,8 +13,8 @@ struct Amounts {
 }
 
 impl Amounts {
-    /// hidden = round(n · density), at least 1 and at most n − 1; spans = round(hidden / mean
-    /// length), at least 1, with a kept token before each and a sentinel left to close the target.
+    /// hidden = round(n · density), at least 1 and at most n − 1. spans = round(hidden / mean length), at least 1. Each
+    /// span needs a kept token before it, and one sentinel must be left to close the target.
     fn of(length: usize, options: &NoiseOptions) -> Self {
         if length < 2 {
             return Self { hidden: 0, spans: 0, kept: length };
@@ -28,9 +28,9 @@ impl Amounts {
     }
 }
 
-/// `true` for the tokens to hide: T5's `random_spans_noise_mask` (Raffel et al. 2020,
-/// <https://arxiv.org/abs/1910.10683>). Kept and hidden spans alternate, a kept one first; the
-/// lengths of either are a random composition of their sum. Fewer than two tokens: nothing is hidden.
+/// A mask with `true` for the tokens to hide: T5's `random_spans_noise_mask` (Raffel et al. 2020,
+/// <https://arxiv.org/abs/1910.10683>). Kept and hidden spans alternate, starting with a kept span. Their lengths are
+/// random compositions of the two totals. Of fewer than two tokens none is hidden.
 pub fn random_spans_mask(length: usize, options: &NoiseOptions, rng: &mut Rng) -> Vec<bool> {
     let Amounts { hidden, spans, kept } = Amounts::of(length, options);
     if spans == 0 {
@@ -46,13 +46,13 @@ pub fn random_spans_mask(length: usize, options: &NoiseOptions, rng: &mut Rng) -
     mask
 }
 
-/// The most tokens whose source and target, with sentinels and `</s>`, keep their maximal lengths.
+/// The largest number of tokens for which source and target, with sentinels and `</s>`, keep the maximal lengths.
 pub(super) fn longest_input(options: &NoiseOptions) -> usize {
     let fits = |length: &usize| {
         let Amounts { hidden, spans, kept } = Amounts::of(*length, options);
         kept + spans < options.max_source_length && hidden + spans + 2 <= options.max_target_length
     };
-    // Both lengths grow with the input, and every token is in one of the two.
+    // Both lengths grow with the input, and every token is in one of them.
     let most = options.max_source_length.saturating_add(options.max_target_length);
     (0..=most).take_while(fits).last().unwrap_or_default()
 }

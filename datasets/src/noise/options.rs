@@ -1,26 +1,25 @@
-//! The settings of pretraining's noise.
+//! The options of the noise in pretraining.
 
 use crate::error::{Error, Result};
 
 /// How plain text becomes pairs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NoiseOptions {
-    /// Share of the tokens that span corruption hides. Default 0.15, T5's.
+    /// The share of tokens that span corruption hides. Default 0.15, as in T5.
     pub noise_density: f64,
-    /// Mean length of a hidden span, in tokens. Default 3, T5's.
+    /// The mean length of a hidden span, in tokens. Default 3, as in T5.
     pub mean_span_length: f64,
-    /// Share of the pairs that are sentinel copying; the others are span corruption. Default 0.5.
+    /// The share of pairs that are sentinel copying. The others are span corruption. Default 0.5.
     pub copy_fraction: f64,
-    /// Share of the words that sentinel copying replaces by words of the list it is given.
-    /// Default 0.3.
+    /// The share of words that sentinel copying replaces by words of a given list. Default 0.3.
     pub word_noise: f64,
-    /// Share of the sentinel copyings that take a stretch of the sentence, of a random length from one word on, and not
-    /// all of it. The words keep the sentinels that they have in the sentence. Short stretches are where a small model
-    /// first finds out what sentinels are for. Default 0.
+    /// The share of sentinel copyings that copy a random part of the sentence, one word or more. The words keep the
+    /// sentinels that they have in the whole sentence. A small model learns the meaning of sentinels from short parts
+    /// first. Default 0.
     pub copy_stretch: f64,
-    /// Most ids of a source, `</s>` included. Default 128.
+    /// The maximal number of ids of a source, including `</s>`. Default 128.
     pub max_source_length: usize,
-    /// Most ids of a target, `</s>` included. Default 128.
+    /// The maximal number of ids of a target, including `</s>`. Default 128.
     pub max_target_length: usize,
 }
 
@@ -39,10 +38,10 @@ impl Default for NoiseOptions {
 }
 
 impl NoiseOptions {
-    /// Checks every setting.
+    /// Checks every option.
     ///
     /// # Errors
-    /// Names the setting that is out of its range, and the range.
+    /// If an option is out of its range. The message names both.
     pub fn validate(&self) -> Result<()> {
         let inside = self.noise_density > 0.0 && self.noise_density < 1.0;
         require(inside, "noise_density", self.noise_density, "greater than 0 and less than 1")?;

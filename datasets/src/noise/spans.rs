@@ -4,21 +4,20 @@ use crate::encode::Pair;
 use crate::error::{Error, Result};
 use crate::tokenizer::T5Tokenizer;
 
-/// Hides the tokens whose `mask` is `true`.
+/// Hides the tokens for which `mask` is `true`.
 ///
-/// Each hidden span is one sentinel in the source; the target names every sentinel with the span
-/// it stands for, and closes with one more (Raffel et al. 2020, figure 2). For `a b c d e` with
-/// `b c` and `e` hidden:
+/// One sentinel replaces each hidden span in the source. The target has each sentinel followed by its span, and one more
+/// sentinel at the end (Raffel et al. 2020, figure 2). For `a b c d e` with `b c` and `e` hidden:
 ///
 /// ```text
 /// source  a <extra_id_0> d <extra_id_1> </s>
 /// target  <extra_id_0> b c <extra_id_1> e <extra_id_2> </s>
 /// ```
 ///
-/// Of more than 99 spans the later ones stay in the source.
+/// Spans after the 99th are not hidden.
 ///
 /// # Errors
-/// If `ids` and `mask` differ in length.
+/// If `ids` and `mask` have different lengths.
 pub fn corrupt_spans(tokenizer: &T5Tokenizer, ids: &[u32], mask: &[bool]) -> Result<Pair> {
     if ids.len() != mask.len() {
         let what = "tokens and noise mask".to_owned();
@@ -29,7 +28,7 @@ pub fn corrupt_spans(tokenizer: &T5Tokenizer, ids: &[u32], mask: &[bool]) -> Res
     let (mut in_span, mut hiding) = (false, false);
     for (&id, &masked) in ids.iter().zip(mask) {
         if masked && !in_span {
-            // The last sentinel is kept to close the target.
+            // The last sentinel is reserved to close the target.
             let sentinel = if sentinels.len() > 1 { sentinels.next() } else { None };
             hiding = sentinel.is_some();
             source.extend(sentinel);

@@ -1,4 +1,4 @@
-//! What pretraining's pairs must be, whatever the dice say.
+//! Properties that hold for all random pairs of pretraining.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
@@ -22,7 +22,7 @@ static TOKENIZER: LazyLock<T5Tokenizer> = LazyLock::new(|| {
     tokenizer
 });
 
-/// The ids between two sentinels, by the sentinel before them; the closing `</s>` is dropped.
+/// The ids after each sentinel, without the closing `</s>`.
 fn by_sentinel(ids: &[u32]) -> Vec<(u32, Vec<u32>)> {
     let (eos, ids) = ids.split_last().unwrap();
     assert_eq!(*eos, TOKENIZER.eos_id());
@@ -36,7 +36,7 @@ fn by_sentinel(ids: &[u32]) -> Vec<(u32, Vec<u32>)> {
     parts
 }
 
-/// Undoes span corruption: every sentinel of the source gives way to its span in the target.
+/// Undoes span corruption: replaces every sentinel of the source by its span in the target.
 fn recombine(pair: &Pair) -> Vec<u32> {
     let spans = by_sentinel(&pair.target);
     let source = &pair.source[..pair.source.len() - 1];
@@ -118,7 +118,8 @@ fn copying_replaces_the_asked_share_in_source_and_target_alike() {
     let words = vec!["jazz"; 99];
     let mut replaced = 0;
     for _ in 0..50 {
-        let pair = copy_words(&mut encoder, &words, &tags, &options, &mut rng).unwrap();
+        let pair =
+            copy_words(&mut encoder, &words, CopyOptions { replacements: &tags, noise: &options }, &mut rng).unwrap();
         assert_eq!(pair.source, pair.target);
         let parts = by_sentinel(&pair.source);
         assert_eq!(parts.len(), SENTINELS);

@@ -1,60 +1,59 @@
-//! Two-column BIO and CoNLL: one token a line, a blank line after each sentence.
+//! Two-column BIO and CoNLL: one token per line, a blank line after each sentence.
 
+use super::bio_layout::{BioLayout, columns};
 use super::check::{self, Reason};
 use super::collector::{Collector, Found};
-use super::layout::{Layout, columns};
 use super::lines::numbered;
-use crate::Result;
-use crate::error::Place;
+use crate::error::{Place, Result};
 
-/// What CoNLL puts on a line of its own before each document.
+/// CoNLL's line before each document begins with this.
 pub(super) const DOCUMENT_START: &str = "-DOCSTART-";
 
-enum Row<'a> {
+enum BioLine<'a> {
     /// A blank line or the start of a document.
     Break,
-    /// A line whose first character is `#`: a comment, unless it fits the other lines.
+    /// A line that begins with `#`: a comment, unless it has the columns of the other lines.
     Hash(Place, Vec<&'a str>),
     Token(Place, Vec<&'a str>),
     Bad(Place, Reason),
 }
 
 pub(super) fn read(bytes: &[u8], collector: &mut Collector<'_>) -> Result<()> {
-    let rows: Vec<Row<'_>> = numbered(bytes).map(|(place, line)| row(place, line)).collect();
-    let tokens = rows.iter().filter_map(|row| match row {
-        Row::Token(_, cells) => Some(cells.as_slice()),
+    let lines: Vec<BioLine<'_>> = numbered(bytes).map(|(place, line)| classify(place, line)).collect();
+    let tokens = lines.iter().filter_map(|line| match line {
+        BioLine::Token(_, cells) => Some(cells.as_slice()),
         _ => None,
     });
-    let hashes = rows.iter().filter_map(|row| match row {
-        Row::Hash(_, cells) => Some(cells.as_slice()),
+    let hashes = lines.iter().filter_map(|line| match line {
+        BioLine::Hash(_, cells) => Some(cells.as_slice()),
         _ => None,
     });
-    let layout = Layout::of(tokens).or_else(|| Layout::of(hashes));
+    let layout = BioLayout::of(tokens).or_else(|| BioLayout::of(hashes));
 
     let mut sentence = Sentence::default();
-    for row in rows {
-        match row {
-            Row::Break => std::mem::take(&mut sentence).close(collector)?,
-            Row::Hash(_, cells) if !layout.is_some_and(|layout| layout.is_token(&cells)) => {}
-            Row::Hash(place, cells) | Row::Token(place, cells) => {
+    for line in lines {
+        match line {
+            BioLine::Break => std::mem::take(&mut sentence).close(collector)?,
+            BioLine::Hash(_, cells) if !layout.is_some_and(|layout| layout.is_token(&cells)) => {}
+            BioLine::Hash(place, cells) | BioLine::Token(place, cells) => {
                 sentence.add(place, word_and_tag(layout, &cells));
             }
-            Row::Bad(place, reason) => sentence.add(place, Err(reason)),
+            BioLine::Bad(place, reason) => sentence.add(place, Err(reason)),
         }
     }
     sentence.close(collector)
 }
 
-fn row(place: Place, line: Result<&str, Reason>) -> Row<'_> {
+fn classify(place: Place, line: Result<&str, Reason>) -> BioLine<'_> {
     match line {
-        Err(reason) => Row::Bad(place, reason),
-        Ok(line) if line.trim().is_empty() || line.starts_with(DOCUMENT_START) => Row::Break,
-        Ok(line) if line.starts_with('#') => Row::Hash(place, columns(line)),
-        Ok(line) => Row::Token(place, columns(line)),
+        Err(reason) => BioLine::Bad(place, reason),
+        Ok(line) if line.trim().is_empty() || line.starts_with(DOCUMENT_START) => BioLine::Break,
+        Ok(line) if line.starts_with('#') => BioLine::Hash(place, columns(line)),
+        Ok(line) => BioLine::Token(place, columns(line)),
     }
 }
 
-fn word_and_tag<'a>(layout: Option<Layout>, cells: &[&'a str]) -> Result<(&'a str, &'a str), Reason> {
+fn word_and_tag<'a>(layout: Option<BioLayout>, cells: &[&'a str]) -> Result<(&'a str, &'a str), Reason> {
     let layout = layout.ok_or("one column: expected a word and its tag, separated by a tab or blank")?;
     let (word, tag) = layout
         .word_and_tag(cells)
@@ -63,7 +62,7 @@ fn word_and_tag<'a>(layout: Option<Layout>, cells: &[&'a str]) -> Result<(&'a st
     Ok((word, tag))
 }
 
-/// The sentence being read: where it began, and the first bad line in it.
+/// The sentence being read, with its first line and its first bad line.
 #[derive(Default)]
 struct Sentence {
     start: Option<Place>,

@@ -1,11 +1,11 @@
-//! What every sentence must be, whatever its format.
+//! The rules for a sentence, in every format.
 
 use crate::labels::Tag;
 
-/// Why something cannot be read; the caller knows the file and the line.
+/// Why something cannot be read. The caller adds the file and the line.
 pub(super) type Reason = String;
 
-/// Shows that a sentence is one: tokens, none of them blank, and a well-formed tag for each.
+/// Checks that a sentence has tokens, that none of them is blank, and that each has a well-formed tag.
 pub(super) fn sentence(tokens: &[String], tags: &[String]) -> Result<(), Reason> {
     if tokens.len() != tags.len() {
         return Err(format!("{} tokens but {} tags: each token needs one tag", tokens.len(), tags.len()));
@@ -16,7 +16,7 @@ pub(super) fn sentence(tokens: &[String], tags: &[String]) -> Result<(), Reason>
     tokens.iter().zip(tags).try_for_each(|(token, tag)| pair(token, tag))
 }
 
-/// Shows that a token and its tag are well-formed.
+/// Checks that a token is not blank and its tag is well-formed.
 pub(super) fn pair(token: &str, tag: &str) -> Result<(), Reason> {
     if token.trim().is_empty() {
         return Err(format!("empty token (tagged `{tag}`)"));

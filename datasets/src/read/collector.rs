@@ -1,11 +1,13 @@
-//! Where the readers put their sentences: the one place that decides whether a bad one stops the reading.
+//! Collects the sentences of all readers. Only here is it decided whether a bad sentence stops the reading.
 
 use std::path::Path;
 
 use super::check::{self, Reason};
-use super::{Dataset, Example, Format, OnBadLine, Origin, Skipped};
-use crate::error::Place;
-use crate::{Error, Result};
+use super::dataset::{Dataset, Origin, Skipped};
+use super::format::Format;
+use super::options::OnBadLine;
+use crate::error::{Error, Place, Result};
+use crate::example::Example;
 
 pub(super) struct Collector<'a> {
     path: &'a Path,
@@ -26,7 +28,7 @@ impl<'a> Collector<'a> {
         self.path
     }
 
-    /// Takes a sentence that begins at `place`, if it is one.
+    /// Adds a sentence that begins at `place`, or handles its fault as the options say.
     pub(super) fn take(&mut self, place: Place, found: Result<Found, Reason>) -> Result<()> {
         let checked = found.and_then(|(tokens, tags)| {
             check::sentence(&tokens, &tags)?;
@@ -42,7 +44,7 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// The data set, which must not be empty.
+    /// The data set of a file. It must not be empty.
     pub(super) fn finish(self, format: Format) -> Result<Dataset> {
         let origin = Origin { path: self.path.to_owned(), format };
         let mut dataset = self.finish_unnamed()?;
@@ -50,7 +52,7 @@ impl<'a> Collector<'a> {
         Ok(dataset)
     }
 
-    /// The same for a data set that came from no file.
+    /// The same for a data set that was not read from a file.
     pub(super) fn finish_unnamed(self) -> Result<Dataset> {
         let Some(first) = self.dataset.skipped.first() else {
             return match self.dataset.examples.is_empty() {

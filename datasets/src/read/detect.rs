@@ -1,16 +1,18 @@
-//! Finding the format by looking: at the extension, then at the first line with something on it.
+//! Detects the format by the extension of the file, then by its first line that is not blank.
 
 use std::path::Path;
 
+use super::columns::Columns;
+use super::format::Format;
 use super::lines::numbered;
-use super::table::Columns;
-use super::{Format, ReadOptions, layout, tsv};
+use super::options::ReadOptions;
+use super::{bio_layout, tsv};
+use crate::error::{Error, Result};
 use crate::labels::Tag;
-use crate::{Error, Result};
 
 pub(super) fn format_of(path: &Path, bytes: &[u8]) -> Result<Format> {
     by_extension(path).or_else(|| by_content(bytes)).ok_or_else(|| {
-        let reason = format!("cannot tell the format of it; say it: one of {}", Format::names());
+        let reason = format!("cannot detect the format; give one of {}", Format::names());
         Error::file(path, reason)
     })
 }
@@ -36,8 +38,8 @@ fn by_content(bytes: &[u8]) -> Option<Format> {
     if first.trim_start().starts_with('{') {
         return Some(Format::Jsonl);
     }
-    for (columns, format) in [(tsv::MTOD, Format::Mtod), (tsv::MTOP, Format::Mtop)] {
-        if columns.fit(first) {
+    for (layout, format) in [(tsv::MTOD, Format::Mtod), (tsv::MTOP, Format::Mtop)] {
+        if layout.fits(first) {
             return Some(format);
         }
     }
@@ -53,7 +55,7 @@ fn is_header(line: &str) -> bool {
 }
 
 fn holds_tag(line: &str) -> bool {
-    let cells = layout::columns(line);
+    let cells = bio_layout::columns(line);
     let is_tag = |cell: Option<&&str>| cell.is_some_and(|cell| Tag::parse(cell).is_ok());
     cells.len() >= 2 && (is_tag(cells.first()) || is_tag(cells.last()))
 }

@@ -1,18 +1,18 @@
-//! The names of the formats.
+//! The formats and their names.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::nearest;
-use crate::{Error, Result};
+use crate::error::{Error, Result, nearest};
 
-/// The form a corpus is written in; named in lower case in configurations and on the command line.
+/// The format of a corpus. Configurations and the command line name it in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// Columns, one token a line, a blank line after each sentence.
+    /// Columns, one token per line, a blank line after each sentence.
     Bio,
     /// A folder of `seq.in` and `seq.out`.
     Seq,
@@ -20,11 +20,11 @@ pub enum Format {
     Mtod,
     /// mTOP's TSV (Li et al. 2021).
     Mtop,
-    /// Comma-separated table with a header.
+    /// A comma-separated table with a header.
     Csv,
     /// Apache Parquet.
     Parquet,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
 }
 
@@ -32,7 +32,7 @@ impl Format {
     /// Every format.
     pub const ALL: [Self; 7] = [Self::Bio, Self::Seq, Self::Mtod, Self::Mtop, Self::Csv, Self::Parquet, Self::Jsonl];
 
-    /// The name, as in configurations.
+    /// The name in configurations.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_gets_its_neighbour() {
+    fn a_misspelled_name_gets_a_suggestion() {
         let error = "jsonlines".parse::<Format>().unwrap_err().to_string();
         assert!(error.contains("did you mean `jsonl`?"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! Bytes into numbered lines.
+//! Bytes as numbered lines.
 
 use super::check::Reason;
 use crate::error::Place;
@@ -6,10 +6,10 @@ use crate::error::Place;
 /// The byte order mark that some editors put before UTF-8.
 pub(super) const BOM: &str = "\u{feff}";
 
-/// A line without its end (`\n` or `\r\n`), or why it is no text.
+/// A line without its end (`\n` or `\r\n`), or the reason why it is not text.
 pub(super) type Line<'a> = (Place, Result<&'a str, Reason>);
 
-/// The lines of a file, counted from 1; nothing after the last line end is no line.
+/// The lines of a file, counted from 1. An empty rest after the last line end does not count as a line.
 pub(super) fn numbered(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> + Clone {
     let bytes = bytes.strip_prefix(BOM.as_bytes()).unwrap_or(bytes);
     bytes.split_inclusive(|&byte| byte == b'\n').enumerate().map(|(index, line)| {
@@ -32,14 +32,14 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_of_both_kinds_and_a_byte_order_mark_are_no_text() {
+    fn line_ends_of_both_kinds_and_a_byte_order_mark_are_removed() {
         assert_eq!(lines("\u{feff}a\r\n\nb".as_bytes()), [Ok("a"), Ok(""), Ok("b")]);
         assert_eq!(lines(b"a\n"), [Ok("a")]);
         assert!(lines(b"").is_empty());
     }
 
     #[test]
-    fn only_the_line_that_is_no_utf8_is_bad() {
+    fn only_the_line_that_is_not_utf8_is_bad() {
         let found = lines(b"a\nb\xff\nc");
         assert_eq!((found[0].clone(), found[2].clone()), (Ok("a"), Ok("c")));
         assert!(found[1].as_ref().is_err_and(|reason| reason.contains("after byte 1")));

@@ -1,21 +1,24 @@
-//! `seq.in` and `seq.out`: line k of the one holds the tokens of sentence k, line k of the other its tags.
+//! `seq.in` and `seq.out`: line k of `seq.in` has the tokens of sentence k, line k of `seq.out` its tags.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::check::Reason;
-use super::collector::Found;
+use super::collector::{Collector, Found};
+use super::dataset::Dataset;
+use super::format::Format;
 use super::lines::{Line, numbered};
-use super::{Collector, Dataset, Format, ReadOptions};
-use crate::{Error, Result};
+use super::options::ReadOptions;
+use crate::error::{Error, Result};
 
 pub(super) const TOKENS_FILE: &str = "seq.in";
 pub(super) const TAGS_FILE: &str = "seq.out";
 
-/// The folder that a path means if it is of this format: one that holds `seq.in`, or that of either file.
-pub(super) fn folder_of(path: &Path, said: Option<Format>) -> Option<PathBuf> {
+/// The folder of `seq.in` and `seq.out` that `path` names: the folder itself, or the folder of one of the two files.
+/// `None` if the path has another format.
+pub(super) fn folder_of(path: &Path, format: Option<Format>) -> Option<PathBuf> {
     let folder = if [TOKENS_FILE, TAGS_FILE].iter().any(|name| path.ends_with(name)) { path.parent()? } else { path };
-    match said {
+    match format {
         Some(Format::Seq) => Some(folder.to_owned()),
         Some(_) => None,
         None => folder.join(TOKENS_FILE).is_file().then(|| folder.to_owned()),
@@ -37,7 +40,7 @@ pub(super) fn read(folder: &Path, options: &ReadOptions) -> Result<Dataset> {
         );
         return Err(Error::file(folder, reason));
     }
-    // An error points into a file: the one whose lines are sentences.
+    // Errors name a file, not the folder.
     let path = folder.join(TOKENS_FILE);
     let mut collector = Collector::new(&path, options.on_bad_line);
     for ((place, tokens), (_, tags)) in tokens.into_iter().zip(tags) {
@@ -59,7 +62,7 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// The lines of a file up to the last that is not blank.
+/// The lines of a file, without the blank lines at its end.
 fn without_blank_end(bytes: &[u8]) -> Vec<Line<'_>> {
     let mut lines: Vec<Line<'_>> = numbered(bytes).collect();
     let blank = |(_, line): &Line<'_>| line.as_ref().is_ok_and(|line| line.trim().is_empty());

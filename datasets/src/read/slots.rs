@@ -1,9 +1,9 @@
-//! Character spans onto tokens.
+//! Character spans as tags of tokens.
 
 use super::check::Reason;
 use crate::labels::Tag;
 
-/// A slot, `start..end` in characters of the utterance.
+/// A slot at the characters `start..end` of the utterance.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Slot<'a> {
     start: usize,
@@ -11,7 +11,7 @@ pub(super) struct Slot<'a> {
     name: &'a str,
 }
 
-/// `start:end:name,…`; a name's prefix `SL:` is left out. No slots at all are an empty text.
+/// Parses `start:end:name,…`. The prefix `SL:` of a name is removed. An empty text has no slots.
 pub(super) fn parse(text: &str) -> Result<Vec<Slot<'_>>, Reason> {
     text.split(',').filter(|slot| !slot.trim().is_empty()).map(parse_one).collect()
 }
@@ -29,8 +29,8 @@ fn parse_one(text: &str) -> Result<Slot<'_>, Reason> {
     }
 }
 
-/// BIO tags of tokens with `borders` (start and end in characters, in order): the token that begins a slot is
-/// `B-name`, those after it `I-name`. A slot must begin and end with tokens, and share none with another.
+/// The BIO tags of tokens with `borders` (start and end in characters, in order). The first token of a slot is
+/// `B-name`, the others are `I-name`. A slot must begin and end with tokens, and must not overlap another slot.
 pub(super) fn tags(slots: &[Slot<'_>], borders: &[(usize, usize)]) -> Result<Vec<String>, Reason> {
     let mut tags = vec![Tag::Outside; borders.len()];
     for slot in slots {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_of_one_name_stay_two() {
+    fn neighbors_of_one_name_stay_two() {
         assert_eq!(tagged("3:6:c,7:12:c").unwrap(), ["O", "B-c", "B-c", "O"]);
     }
 

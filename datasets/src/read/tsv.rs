@@ -1,4 +1,4 @@
-//! mTOD and mTOP: a line of tab-separated columns with the slots as character spans and the tokens as JSON.
+//! mTOD and mTOP: a sentence is a line of tab-separated columns, with slots as character spans and tokens as JSON.
 
 use serde::Deserialize;
 
@@ -6,39 +6,39 @@ use super::check::Reason;
 use super::collector::{Collector, Found};
 use super::lines::numbered;
 use super::slots::{self, Slot};
-use crate::Result;
+use crate::error::Result;
 
-/// Which columns of a line matter.
-pub(super) struct Columns {
+/// The number of columns, and which of them are read.
+pub(super) struct TsvLayout {
     count: usize,
     slots: usize,
     tokens: usize,
 }
 
 /// Intent, slots, utterance, domain, locale, tokens (Schuster et al. 2019).
-pub(super) const MTOD: Columns = Columns { count: 6, slots: 1, tokens: 5 };
+pub(super) const MTOD: TsvLayout = TsvLayout { count: 6, slots: 1, tokens: 5 };
 
 /// Id, intent, slots, utterance, domain, locale, bracketed parse, tokens (Li et al. 2021).
-pub(super) const MTOP: Columns = Columns { count: 8, slots: 2, tokens: 7 };
+pub(super) const MTOP: TsvLayout = TsvLayout { count: 8, slots: 2, tokens: 7 };
 
-/// The token column: texts, and where each stands in the utterance.
+/// The token column: the tokens, and the position of each in the utterance.
 #[derive(Deserialize)]
-struct Tokenised {
+struct Tokenized {
     tokens: Vec<String>,
     #[serde(rename = "tokenSpans")]
     spans: Vec<TokenSpan>,
 }
 
-/// A token's place in the utterance, in characters.
+/// A token's position in the utterance, in characters.
 #[derive(Deserialize)]
 struct TokenSpan {
     start: usize,
     length: usize,
 }
 
-impl Columns {
-    /// Whether a line looks like one of this kind.
-    pub(super) fn fit(&self, line: &str) -> bool {
+impl TsvLayout {
+    /// Whether a line looks like this format.
+    pub(super) fn fits(&self, line: &str) -> bool {
         self.cells(line).is_ok_and(|(_, tokens)| tokens.starts_with('{'))
     }
 
@@ -52,19 +52,19 @@ impl Columns {
     }
 }
 
-pub(super) fn read(bytes: &[u8], columns: &Columns, collector: &mut Collector<'_>) -> Result<()> {
+pub(super) fn read(bytes: &[u8], layout: &TsvLayout, collector: &mut Collector<'_>) -> Result<()> {
     for (place, line) in numbered(bytes) {
         if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
             continue;
         }
-        collector.take(place, line.and_then(|line| sentence(line, columns)))?;
+        collector.take(place, line.and_then(|line| sentence(line, layout)))?;
     }
     Ok(())
 }
 
-fn sentence(line: &str, columns: &Columns) -> Result<Found, Reason> {
-    let (slots, tokens) = columns.cells(line)?;
-    let Tokenised { tokens, spans } = serde_json::from_str(tokens)
+fn sentence(line: &str, layout: &TsvLayout) -> Result<Found, Reason> {
+    let (slots, tokens) = layout.cells(line)?;
+    let Tokenized { tokens, spans } = serde_json::from_str(tokens)
         .map_err(|error| format!("token column is not `{{\"tokens\", \"tokenSpans\"}}`: {error}"))?;
     if tokens.len() != spans.len() {
         return Err(format!("{} tokens but {} token spans", tokens.len(), spans.len()));
@@ -75,7 +75,7 @@ fn sentence(line: &str, columns: &Columns) -> Result<Found, Reason> {
     Ok((tokens, tags))
 }
 
-/// Start and end of every token, which must follow each other.
+/// Start and end of every token. The tokens must be in order and must not overlap.
 fn borders(spans: &[TokenSpan]) -> Result<Vec<(usize, usize)>, Reason> {
     let mut last = 0;
     spans

@@ -1,9 +1,11 @@
-//! Which task comes next, and which of its sentences: seeded, so that a run can be repeated and resumed.
+//! Draws the task of each training step and the sentences of its batch. A seed decides all numbers, so a run can be
+//! repeated and resumed.
 //!
-//! Each step trains one task. Task i is drawn with p_i ∝ (n_i / N)^(1/T) from its n_i sentences of N in all
-//! ([`task_probabilities`]): T = 1 follows the sizes, a large T makes the tasks equal, the paper takes T = 10.
-//! The sentences of the batch are then drawn uniformly, both with replacement ([`TaskSampler`]).
-//! [`down_sample`] and [`take`] make the low-resource splits.
+//! Each step trains one task. Task i has n_i of the N sentences and is drawn with p_i ∝ (n_i / N)^(1/T)
+//! ([`task_probabilities`]). With T = 1 a task is drawn in proportion to its size; a large T makes all tasks equally
+//! likely; the paper uses T = 10. The sentences of the batch are then drawn uniformly. Tasks and sentences are drawn
+//! with replacement ([`TaskSampler`]). [`down_sample`] and [`take`] make smaller data sets for low-resource
+//! experiments.
 //!
 //! ```
 //! use datasets::sample::{TaskSampler, steps_per_epoch};

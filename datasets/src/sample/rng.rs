@@ -1,9 +1,11 @@
 //! A small seeded generator whose state can be saved.
 
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-/// xoshiro256++ (Blackman and Vigna 2019), seeded by SplitMix64: the same numbers on every machine and in
-/// every version, and a state of four integers that goes into a checkpoint.
+/// xoshiro256++ (Blackman and Vigna 2019), seeded by SplitMix64. It gives the same numbers on every machine and in
+/// every version. Its state is four integers, which go into a checkpoint as `{"state": [a, b, c, d]}`.
 ///
 /// ```
 /// use datasets::sample::Rng;
@@ -13,29 +15,20 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rng {
-    state: [u64; 4],
+    #[serde(with = "saved")]
+    state: Xoshiro256PlusPlus,
 }
 
 impl Rng {
     /// The generator of a seed.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        let mut counter = seed;
-        Self { state: std::array::from_fn(|_| split_mix(&mut counter)) }
+        Self { state: Xoshiro256PlusPlus::seed_from_u64(seed) }
     }
 
     /// 64 uniform bits.
     pub fn next_u64(&mut self) -> u64 {
-        let [a, b, c, d] = &mut self.state;
-        let drawn = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
-        let shifted = *b << 17;
-        *c ^= *a;
-        *d ^= *b;
-        *b ^= *c;
-        *a ^= *d;
-        *c ^= shifted;
-        *d = d.rotate_left(45);
-        drawn
+        self.state.next_u64()
     }
 
     /// Uniform in [0, 1), with 53 bits.
@@ -47,7 +40,7 @@ impl Rng {
     /// Uniform in 0..bound, without bias (Lemire 2019); 0 for a bound of 0 or 1.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = bound as u64;
-        // The products whose low word is under this are one too many for an equal share.
+        // Products with a low word below `excess` would make some results more likely: draw again.
         let excess = bound.wrapping_neg().checked_rem(bound).unwrap_or(0);
         loop {
             let product = u128::from(self.next_u64()) * u128::from(bound);
@@ -67,12 +60,31 @@ impl Rng {
     }
 }
 
-fn split_mix(counter: &mut u64) -> u64 {
-    *counter = counter.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut mixed = *counter;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
+/// The state as a list of four integers. `rand_xoshiro` would write `{"s": […]}`, but the list is the format that
+/// checkpoints have.
+mod saved {
+    use rand_xoshiro::Xoshiro256PlusPlus;
+    use rand_xoshiro::rand_core::SeedableRng;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
+
+    /// What `rand_xoshiro` writes. The crate gives no other access to the state.
+    #[derive(Deserialize)]
+    struct Written {
+        s: [u64; 4],
+    }
+
+    pub(super) fn serialize<S: Serializer>(rng: &Xoshiro256PlusPlus, to: S) -> Result<S::Ok, S::Error> {
+        let written = serde_json::to_value(rng).and_then(Written::deserialize).map_err(S::Error::custom)?;
+        written.s.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Xoshiro256PlusPlus, D::Error> {
+        let mut seed = [0; 32];
+        for (bytes, word) in seed.chunks_exact_mut(8).zip(<[u64; 4]>::deserialize(from)?) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        Ok(Xoshiro256PlusPlus::from_seed(seed))
+    }
 }
 
 #[cfg(test)]
@@ -80,16 +92,23 @@ fn split_mix(counter: &mut u64) -> u64 {
 mod tests {
     use super::*;
 
+    /// The numbers that the crate drew before it took its generator from `rand_xoshiro`.
     #[test]
-    fn split_mix_gives_its_published_numbers() {
-        let mut counter = 1_234_567;
-        let drawn: [u64; 3] = std::array::from_fn(|_| split_mix(&mut counter));
-        assert_eq!(drawn, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+    fn the_numbers_of_a_seed_never_change() {
+        let mut rng = Rng::seeded(0);
+        assert_eq!([rng.next_u64(), rng.next_u64()], [5_987_356_902_031_041_503, 7_051_070_477_665_621_255]);
+        let mut rng = Rng::seeded(42);
+        let drawn: [usize; 8] = std::array::from_fn(|_| rng.below(1000));
+        assert_eq!(drawn, [814, 318, 983, 701, 793, 588, 125, 605]);
+        assert_eq!(rng.unit(), 0.207_717_171_623_321_6);
+        assert_eq!(rng.permutation(10), [1, 3, 8, 7, 2, 0, 4, 6, 5, 9]);
+        let state = "[5726367031845654541,3662791717741399644,17042498262953750018,5049584178551681873]";
+        assert_eq!(serde_json::to_string(&rng).unwrap(), format!("{{\"state\":{state}}}"));
     }
 
     #[test]
     fn xoshiro_gives_its_published_numbers() {
-        let mut rng = Rng { state: [1, 2, 3, 4] };
+        let mut rng: Rng = serde_json::from_str(r#"{"state": [1, 2, 3, 4]}"#).unwrap();
         let drawn: [u64; 4] = std::array::from_fn(|_| rng.next_u64());
         assert_eq!(drawn, [41_943_041, 58_720_359, 3_588_806_011_781_223, 3_591_011_842_654_386]);
     }

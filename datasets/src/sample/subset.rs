@@ -1,13 +1,13 @@
-//! Smaller data sets out of larger ones.
+//! Seeded parts of a data set.
 
-use super::Rng;
+use super::rng::Rng;
+use crate::error::{Error, Result};
 use crate::read::Dataset;
-use crate::{Error, Result};
 
 /// A seeded random part of a data set, in the order of the file: ⌊n · fraction⌋ of n sentences, at least 1.
 ///
-/// The authors' low-resource files (10, 20 and 50 %) have exactly these sizes, training and validation
-/// alike; which sentences are in them is not published.
+/// The paper's low-resource files (10, 20 and 50 %) have exactly these sizes, for training and validation. The paper
+/// does not publish which sentences they hold.
 ///
 /// # Errors
 /// [`Error::Invalid`] unless 0 < fraction ≤ 1.
@@ -22,8 +22,8 @@ pub fn down_sample(dataset: &Dataset, fraction: f64, seed: u64) -> Result<Datase
     Ok(pick(dataset, &chosen))
 }
 
-/// The first `n_obs` sentences of a seeded permutation, in the order of the permutation; all of them if there
-/// are fewer.
+/// The first `n_obs` sentences of a seeded permutation, in the order of the permutation. All sentences if the data set
+/// has fewer.
 #[must_use]
 pub fn take(dataset: &Dataset, n_obs: usize, seed: u64) -> Dataset {
     let mut chosen = Rng::seeded(seed).permutation(dataset.examples.len());
@@ -32,7 +32,7 @@ pub fn take(dataset: &Dataset, n_obs: usize, seed: u64) -> Dataset {
 }
 
 fn part_of(n: usize, fraction: f64) -> usize {
-    // 100 · 0.29 is 28.999999999999996 in binary: a whole number must not lose one.
+    // 100 · 0.29 is 28.999999999999996 in binary: do not round it down to 28.
     const ROUNDING: f64 = 1e-9;
     ((n as f64 * fraction + ROUNDING).floor() as usize).max(1)
 }
@@ -49,7 +49,7 @@ fn pick(dataset: &Dataset, chosen: &[usize]) -> Dataset {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::read::Example;
+    use crate::example::Example;
 
     fn numbered(n: usize) -> Dataset {
         Dataset::from_examples((0..n).map(|i| Example::new([i.to_string()], ["O"])).collect())
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn smaller_parts_of_one_seed_lie_in_larger_ones() {
+    fn larger_parts_of_a_seed_contain_smaller_parts() {
         let all = numbered(100);
         let large = numbers(&down_sample(&all, 0.5, 9).unwrap());
         let small = numbers(&down_sample(&all, 0.1, 9).unwrap());

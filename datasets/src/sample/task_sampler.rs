@@ -1,37 +1,38 @@
-//! The stream of (task, sentences) that training reads.
+//! The sequence of tasks and sentences that training reads.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Rng, task_probabilities};
-use crate::{Error, Result};
+use super::rng::Rng;
+use super::temperature::task_probabilities;
+use crate::error::{Error, Result};
 
-/// Draws a task per step and the sentences of its batch, both with replacement.
+/// Draws the task of each step and the sentences of its batch, both with replacement.
 ///
-/// Its numbers depend on the seed alone; [`TaskSampler::state`] saved in a checkpoint and given to
-/// [`TaskSampler::restore`] goes on with the very next number.
+/// The numbers depend only on the seed. A sampler that [`TaskSampler::restore`]s a saved [`TaskSampler::state`] continues
+/// with the next number.
 #[derive(Debug, Clone)]
 pub struct TaskSampler {
     sizes: Vec<usize>,
-    /// Running sums of the task probabilities, without the last (which is 1).
+    /// Running sums of the task probabilities, without the last sum, which is 1.
     cumulative: Vec<f64>,
     rng: Rng,
 }
 
-/// What a checkpoint keeps of a [`TaskSampler`]: integers only, so that no format can round it.
+/// The state of a [`TaskSampler`] in a checkpoint. It has only integers, because a file format may round floats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SamplerState {
-    /// Sentences of each task, to show that the data is still the same.
+    /// The number of sentences of each task, to check that the data has not changed.
     pub sizes: Vec<usize>,
-    /// The generator.
+    /// The random number generator.
     pub rng: Rng,
 }
 
 impl TaskSampler {
-    /// A sampler over tasks of `sizes` sentences.
+    /// A sampler over tasks with `sizes` sentences.
     ///
     /// # Errors
-    /// Those of [`task_probabilities`].
+    /// As [`task_probabilities`].
     pub fn new(sizes: &[usize], temperature: f64, seed: u64) -> Result<Self> {
         let mut cumulative: Vec<f64> = task_probabilities(sizes, temperature)?
             .into_iter()
@@ -50,10 +51,10 @@ impl TaskSampler {
         self.cumulative.partition_point(|&bound| bound <= drawn)
     }
 
-    /// The sentences of a batch of `task`: `batch` numbers under the task's size.
+    /// The sentences of a batch of `task`: `batch` indices below the task's size.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there is no such task.
+    /// [`Error::Invalid`] if the task does not exist.
     pub fn next_items(&mut self, task: usize, batch: usize) -> Result<Vec<usize>> {
         let size = *self
             .sizes
@@ -62,20 +63,20 @@ impl TaskSampler {
         Ok((0..batch).map(|_| self.rng.below(size)).collect())
     }
 
-    /// What to save.
+    /// The state to save in a checkpoint.
     #[must_use]
     pub fn state(&self) -> SamplerState {
         SamplerState { sizes: self.sizes.clone(), rng: self.rng.clone() }
     }
 
-    /// Goes on from a saved state.
+    /// Continues from a saved state.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the tasks or their sizes are no longer those of the state.
+    /// [`Error::Invalid`] if the tasks have other sizes than in the state.
     pub fn restore(&mut self, state: SamplerState) -> Result<()> {
         if state.sizes != self.sizes {
             return Err(Error::Invalid(format!(
-                "the checkpoint was drawing from tasks of {:?} sentences, the data now has {:?}: \
+                "the tasks had {:?} sentences when the checkpoint was saved, and have {:?} now: \
                  resume with the same data",
                 state.sizes, self.sizes
             )));

@@ -1,13 +1,13 @@
-//! How often each task is drawn, and how long an epoch is.
+//! The probability of each task, and the length of an epoch.
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
-/// p_i = (n_i / N)^(1/T) / Σ_j (n_j / N)^(1/T), for tasks of n_i sentences, N in all (Raffel et al. 2020,
+/// p_i = (n_i / N)^(1/T) / Σ_j (n_j / N)^(1/T), for tasks with n_i sentences, N in total (Raffel et al. 2020,
 /// section 3.5.2; T = 10 in the paper).
 ///
 /// # Errors
-/// [`Error::Invalid`] without tasks, for a task without sentences, or a temperature that is not above 0
-/// (infinity makes all tasks equal).
+/// [`Error::Invalid`] without tasks, for a task without sentences, or for a temperature that is not above 0.
+/// Infinity is allowed and makes all tasks equally likely.
 ///
 /// ```
 /// use datasets::sample::task_probabilities;
@@ -30,11 +30,11 @@ pub fn task_probabilities(sizes: &[usize], temperature: f64) -> Result<Vec<f64>>
     Ok(weights.into_iter().map(|weight| weight / total).collect())
 }
 
-/// Steps that count as one pass over the data: ⌊⌈N / batch⌉ / replicas⌋, at least 1, for batches of `batch`
+/// The number of steps in one pass over the data: ⌊⌈N / batch⌉ / replicas⌋, at least 1, for batches of `batch`
 /// sentences on each of `replicas` devices.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the batch or the replicas are 0.
+/// [`Error::Invalid`] if `batch` or `replicas` is 0.
 pub fn steps_per_epoch(sizes: &[usize], batch: usize, replicas: usize) -> Result<usize> {
     if batch == 0 || replicas == 0 {
         return Err(Error::Invalid(format!("batch {batch} on {replicas} replicas: both must be at least 1")));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn senseless_settings_are_named() {
+    fn invalid_settings_are_named() {
         assert!(task_probabilities(&[], 1.0).is_err());
         assert!(task_probabilities(&[3, 0], 1.0).unwrap_err().to_string().contains("task 1"));
         for temperature in [0.0, -1.0, f64::NAN] {

@@ -1,13 +1,13 @@
-//! Checks sentencepiece's precompiled character map before the library walks it unguarded.
+//! Checks sentencepiece's precompiled character map, because `tokenizers` panics on a malformed map.
 //!
-//! Layout: a little-endian `u32` with the size of the trie in bytes, the trie (a double array of
-//! `u32`), and the replacement texts, each closed by a zero byte.
+//! Layout: a little-endian `u32` with the size of the trie in bytes, the trie (a double array of `u32`), and the
+//! replacement texts, each ending in a zero byte.
 
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
 
-/// Shows that no lookup can leave the array or the replacement texts.
+/// Checks that no lookup can leave the array or the replacement texts.
 pub(super) fn check(charsmap: &[u8]) -> Result<()> {
     let broken = || Error::Tokenizer("malformed precompiled charsmap in the normalizer".to_owned());
     is_sound(charsmap).filter(|sound| *sound).map(|_| ()).ok_or_else(broken)
@@ -23,7 +23,7 @@ fn is_sound(charsmap: &[u8]) -> Option<bool> {
     Some(odd.is_empty() && walk(&units, texts)?)
 }
 
-/// Visits every node that some text can reach; `None` or `false` if one points outside.
+/// Visits every node that a text can reach. `None` or `false` if a node points outside.
 fn walk(units: &[u32], texts: &str) -> Option<bool> {
     let at = |position: u32| units.get(usize::try_from(position).ok()?).copied();
     let mut seen = HashSet::new();

@@ -1,6 +1,6 @@
 //! Hugging Face's `clean_up_tokenization_spaces`.
 
-/// Replacements of `clean_up_tokenization` in `transformers`, in its order.
+/// The replacements of `clean_up_tokenization` in `transformers`, in the same order.
 const RULES: [(&str, &str); 10] = [
     (" .", "."),
     (" ?", "?"),
@@ -14,7 +14,7 @@ const RULES: [(&str, &str); 10] = [
     (" 're", "'re"),
 ];
 
-/// Takes back the space before English punctuation and contractions.
+/// Removes the space before English punctuation and contractions.
 ///
 /// ```
 /// assert_eq!(datasets::tokenizer::clean_up_tokenization_spaces("what 's up !"), "what's up!");

@@ -5,20 +5,20 @@ use std::collections::HashMap;
 use tokenizers::Tokenizer;
 use tokenizers::models::unigram::Unigram;
 
-use super::layout::{Piece, UNK, foreign};
-use super::train::{in_order, model_words, rounded};
+use super::conventions::{Piece, UNK, foreign};
+use super::pieces::{in_order, model_words, rounded};
 use crate::error::{Error, Result};
 
-/// By how much, per character, the whole word beats its best spelling. Per character, so that of
-/// two kept words of which one begins the other, each wins as itself.
+/// How much better the score of a kept word is than that of its best spelling in other pieces, per character. Because it
+/// grows with the length, a kept word wins over a shorter kept word at its beginning.
 const MARGIN: f64 = 1e-4;
-/// `tokenizers`' (and sentencepiece's) penalty of an unknown character below the lowest score.
+/// `tokenizers` and sentencepiece score an unknown character this much below the lowest score.
 const UNKNOWN_PENALTY: f64 = 10.0;
 
-/// Adds each word as a piece, scored a hair above its best spelling in the other pieces.
+/// Adds each word as a piece, with a score slightly above that of its best spelling in the other pieces.
 ///
-/// A higher score would pull the word out of longer ones (a kept `O` would split `Oslo`); this one
-/// changes a text only where a kept word was spelled out already, or had unknown characters.
+/// A much higher score would split longer words (a kept `O` would split `Oslo`). This score changes a text only where it
+/// was already split around a kept word, or had unknown characters.
 pub(super) fn add_kept_words(mut pieces: Vec<Piece>, words: &[String], tokenizer: &Tokenizer) -> Result<Vec<Piece>> {
     let spelling = Spelling::new(&pieces)?;
     let kept = words.iter().map(|word| spelling.kept_piece(word, tokenizer)).collect::<Result<HashMap<_, _>>>()?;
@@ -27,7 +27,7 @@ pub(super) fn add_kept_words(mut pieces: Vec<Piece>, words: &[String], tokenizer
     Ok(in_order(pieces))
 }
 
-/// The trained pieces, to score other words with.
+/// Scores words by the trained pieces.
 struct Spelling<'a> {
     model: Unigram,
     scores: HashMap<&'a str, f64>,
@@ -42,7 +42,7 @@ impl<'a> Spelling<'a> {
         Ok(Self { model, scores })
     }
 
-    /// `word` as the piece the model will see, with the score that lets it win.
+    /// `word` as a piece of the model, with its score.
     fn kept_piece(&self, word: &str, tokenizer: &Tokenizer) -> Result<Piece> {
         let [piece] = <[String; 1]>::try_from(model_words(word, tokenizer)?)
             .map_err(|parts| Error::Tokenizer(format!("cannot keep {word:?}: it is {} words, not one", parts.len())))?;
@@ -50,7 +50,7 @@ impl<'a> Spelling<'a> {
         Ok((piece, rounded(score)))
     }
 
-    /// Log probability of the best segmentation; runs of unknown characters come back as one string.
+    /// The log probability of the best segmentation. The model returns a run of unknown characters as one string.
     fn best(&self, word: &str) -> Result<f64> {
         let unknown = self.model.min_score - UNKNOWN_PENALTY;
         let pieces = self.model.encode(word).map_err(foreign)?;

@@ -1,14 +1,14 @@
-//! Text to token ids and back, as T5 does it.
+//! Text to token ids and back, with T5's conventions.
 //!
-//! A [`T5Tokenizer`] is loaded (`tokenizer.json` or `spiece.model`) or trained
-//! ([`train_unigram`]); a [`WordEncoder`] turns words into ids with a cache.
+//! A [`T5Tokenizer`] is loaded from `tokenizer.json` or `spiece.model`, or trained with [`train_unigram`]. A
+//! [`WordEncoder`] turns words into ids with a cache.
 
 mod charsmap;
 mod cleanup;
+mod conventions;
 mod keep;
-mod layout;
 mod load;
-mod protobuf;
+mod pieces;
 mod spiece;
 mod t5;
 mod train;
@@ -18,7 +18,7 @@ mod words;
 mod tests;
 
 pub use cleanup::clean_up_tokenization_spaces;
-pub use layout::SENTINELS;
+pub use conventions::SENTINELS;
 pub use t5::{DecodeOptions, Encoded, T5Tokenizer};
 pub use train::{TrainOptions, train_unigram};
 pub use words::WordEncoder;

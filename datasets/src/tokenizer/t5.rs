@@ -4,8 +4,8 @@ use std::path::Path;
 
 use tokenizers::Tokenizer;
 
-use super::layout::{EOS, PAD, SENTINELS, UNK, foreign, sentinel_text};
-use super::{WordEncoder, clean_up_tokenization_spaces};
+use super::cleanup::clean_up_tokenization_spaces;
+use super::conventions::{EOS, PAD, SENTINELS, UNK, foreign, sentinel_text};
 use crate::error::{Error, Result};
 
 /// T5's tokenizer: a Unigram vocabulary with `<pad>`, `</s>`, `<unk>` and the sentinels.
@@ -18,25 +18,25 @@ pub struct T5Tokenizer {
     sentinels: Vec<u32>,
 }
 
-/// Ids of a text, closed by `</s>`.
+/// The ids of a text, ending in `</s>`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Encoded {
     /// The ids; the last is `</s>`.
     pub ids: Vec<u32>,
-    /// Whether the tail was dropped to keep the length asked for.
+    /// Whether the end was cut off to keep the maximal length.
     pub truncated: bool,
 }
 
-/// How ids become text again. The default keeps everything.
+/// How ids are decoded to text. The default keeps everything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DecodeOptions {
     /// Leave out `<pad>`, `</s>`, `<unk>` and the sentinels.
     pub skip_special_tokens: bool,
-    /// Take back the space before English punctuation, see [`clean_up_tokenization_spaces`].
+    /// Remove the space before English punctuation, see [`clean_up_tokenization_spaces`].
     pub clean_up_tokenization_spaces: bool,
 }
 
-/// The vocabulary's size alone; a listing would be a flood.
+/// Shows only the size of the vocabulary, which is too long to list.
 impl std::fmt::Debug for T5Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("T5Tokenizer").field("vocab_size", &self.vocab_size()).finish_non_exhaustive()
@@ -70,7 +70,7 @@ impl T5Tokenizer {
         self.unk
     }
 
-    /// Id of `<extra_id_{index}>`; `None` from index [`SENTINELS`] on.
+    /// Id of `<extra_id_{index}>`; `None` for [`SENTINELS`] and above.
     pub fn sentinel(&self, index: usize) -> Option<u32> {
         self.sentinels.get(index).copied()
     }
@@ -80,7 +80,7 @@ impl T5Tokenizer {
         &self.sentinels
     }
 
-    /// Number of ids. A model may have a few more rows in its embedding (32,128 for T5's 32,100).
+    /// The number of ids. The embedding of a model may have more rows (32,128 for T5's 32,100 ids).
     pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
@@ -95,7 +95,7 @@ impl T5Tokenizer {
         self.inner.id_to_token(id)
     }
 
-    /// Ids of a text, without `</s>` and of any length. Sentinels in the text are read as such.
+    /// The ids of a text of any length, without `</s>`. Sentinels in the text become one id each.
     ///
     /// # Errors
     /// If the tokenizer fails.
@@ -104,7 +104,7 @@ impl T5Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Ids of a text with `</s>` at the end, at most `max_length` of them: the tail goes first.
+    /// The ids of a text with `</s>` at the end. If there are more than `max_length`, the end of the text is cut off.
     ///
     /// # Errors
     /// If `max_length` is 0 or the tokenizer fails.
@@ -115,7 +115,7 @@ impl T5Tokenizer {
         Ok(self.close(self.pieces(text)?, max_length))
     }
 
-    /// Cuts to `max_length - 1` ids and closes with `</s>`.
+    /// Cuts to `max_length - 1` ids and appends `</s>`.
     pub(crate) fn close(&self, mut ids: Vec<u32>, max_length: usize) -> Encoded {
         let room = max_length.saturating_sub(1);
         let truncated = ids.len() > room;
@@ -124,17 +124,7 @@ impl T5Tokenizer {
         Encoded { ids, truncated }
     }
 
-    /// Ids of each word, as it is after a space or a sentinel. For many sentences keep a
-    /// [`WordEncoder`] instead: it remembers words from one call to the next.
-    ///
-    /// # Errors
-    /// If the tokenizer fails.
-    pub fn encode_words<W: AsRef<str>>(&self, words: &[W]) -> Result<Vec<Vec<u32>>> {
-        let mut encoder = WordEncoder::new(self);
-        words.iter().map(|word| encoder.ids(word.as_ref()).map(<[u32]>::to_vec)).collect()
-    }
-
-    /// Text of ids; ids outside the vocabulary are left out, as Hugging Face's tokenizers do.
+    /// The text of ids. Ids outside the vocabulary are left out, as in Hugging Face's tokenizers.
     ///
     /// # Errors
     /// If the tokenizer fails.
@@ -143,7 +133,7 @@ impl T5Tokenizer {
         if options.clean_up_tokenization_spaces { Ok(clean_up_tokenization_spaces(&text)) } else { Ok(text) }
     }
 
-    /// Writes a `tokenizer.json`, which this crate and Hugging Face's `tokenizers` read.
+    /// Writes a `tokenizer.json`, which this crate and Hugging Face's `tokenizers` can read.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -152,7 +142,7 @@ impl T5Tokenizer {
         Ok(peft_files::write_atomic(path, |file| std::io::Write::write_all(file, json.as_bytes()))?)
     }
 
-    /// The contents of [`Self::save`]'s file; the same tokenizer always gives the same bytes.
+    /// The contents of the file that [`Self::save`] writes. The same tokenizer always gives the same bytes.
     ///
     /// # Errors
     /// If the tokenizer cannot be written as JSON.

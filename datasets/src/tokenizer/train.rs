@@ -1,39 +1,32 @@
-//! Training a vocabulary of one's own, laid out like T5's.
+//! Training a vocabulary with T5's layout.
 //!
-//! The same text gives the same bytes, on any machine and in any process: `tokenizers`' trainer
-//! sums in the order of its hash maps and threads, so it is handed sorted words on one thread, and
-//! its result is put in order.
+//! The same text gives the same bytes, on every machine and in every process. The trainer of `tokenizers` sums in the
+//! order of its hash maps and threads. It therefore gets sorted words and one thread, and its result is sorted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokenizers::Tokenizer;
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
 use tokenizers::normalizers::{NFKC, Nmt};
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
-use tokenizers::{
-    NormalizedString, Normalizer, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
-    Tokenizer,
-};
 
-use super::T5Tokenizer;
+use super::conventions::{EOS, PAD, Piece, SENTINELS, UNK, assemble, foreign, sentinel_pieces};
 use super::keep::add_kept_words;
-use super::layout::{EOS, PAD, Piece, SENTINELS, UNK, assemble, foreign, sentinel_pieces};
+use super::pieces::{model_words, rounded};
+use super::t5::T5Tokenizer;
 use crate::error::{Error, Result};
 
 /// `<pad>`, `</s>`, `<unk>`.
 const SPECIAL: [&str; 3] = [PAD, EOS, UNK];
-/// Words longer than this (addresses, encoded data) teach a vocabulary nothing; they are left out.
+/// Longer words are left out. They are addresses or encoded data, and a vocabulary learns nothing from them.
 const MAX_WORD_CHARS: usize = 256;
-/// Log probabilities are kept to six decimals, so that JSON gives back the same number.
-const SCORE_STEPS: f64 = 1e6;
 
-/// What vocabulary to train.
+/// Options of the vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrainOptions {
-    /// Number of ids with special tokens, sentinels and kept words; fewer if the text has not so
-    /// many pieces. Default 4096.
+    /// The number of ids, including special tokens, sentinels and kept words. The vocabulary is smaller if the text has
+    /// fewer pieces. Default 4096.
     pub vocab_size: usize,
-    /// Words that must be one token each when they stand as a word, for example the tags of the
-    /// tasks. Default none.
+    /// Words that must be one token each, for example the tags of the tasks. Default none.
     pub keep_words: Vec<String>,
 }
 
@@ -45,13 +38,13 @@ impl Default for TrainOptions {
 
 /// Trains a Unigram vocabulary (Kudo 2018, <https://arxiv.org/abs/1804.10959>) on lines of text.
 ///
-/// Layout as in T5: `<pad>` 0, `</s>` 1, `<unk>` 2, the pieces by falling probability, the
-/// sentinels last with `<extra_id_0>` the highest id. Text is normalized by `Nmt` and `NFKC`
-/// (sentencepiece's `nmt_nfkc`). Words of more than 256 characters are left out.
+/// The layout is T5's: `<pad>` is 0, `</s>` 1, `<unk>` 2. Then come the pieces by falling probability, and last the
+/// sentinels, with `<extra_id_0>` as the highest id. Text is normalized by `Nmt` and `NFKC` (sentencepiece's
+/// `nmt_nfkc`). Words of more than 256 characters are left out.
 ///
 /// # Errors
-/// If there is no text, `vocab_size` is too small for its characters (the message says what is
-/// needed), or a kept word is not one word.
+/// If there is no text, if `vocab_size` is too small for its characters (the message gives the smallest possible
+/// size), or if a kept word is not one word.
 ///
 /// ```
 /// use datasets::tokenizer::{TrainOptions, train_unigram};
@@ -70,7 +63,7 @@ pub fn train_unigram<L: AsRef<str>>(lines: impl IntoIterator<Item = L>, options:
     if alphabet.is_empty() {
         return Err(Error::Tokenizer("no text to train a vocabulary on".to_owned()));
     }
-    // One piece beyond the characters: the trainer's own limit check is off by one.
+    // One piece more than the characters, because the trainer's own check of the limit is off by one.
     if room <= alphabet.len() {
         let needed = reserved + alphabet.len() + 1;
         return Err(Error::Invalid(format!(
@@ -85,7 +78,7 @@ pub fn train_unigram<L: AsRef<str>>(lines: impl IntoIterator<Item = L>, options:
     Ok(trained)
 }
 
-/// The tokenizer with these pieces between T5's special tokens.
+/// The tokenizer with the given pieces and T5's special tokens.
 fn tokenizer_of(pieces: Vec<Piece>) -> Result<Tokenizer> {
     let special = SPECIAL.map(|text| (text.to_owned(), 0.0));
     let vocabulary = special.into_iter().chain(pieces).chain(sentinel_pieces()).collect();
@@ -93,7 +86,7 @@ fn tokenizer_of(pieces: Vec<Piece>) -> Result<Tokenizer> {
     assemble(model, vec![Nmt.into(), NFKC.into()])
 }
 
-/// Counts the words of the text in the form in which the model sees them.
+/// Counts the words of the text as the model reads them.
 fn count_words<L: AsRef<str>>(
     lines: impl IntoIterator<Item = L>,
     tokenizer: &Tokenizer,
@@ -109,7 +102,7 @@ fn count_words<L: AsRef<str>>(
     }
     let mut words: BTreeMap<String, u32> = BTreeMap::new();
     for (word, count) in raw {
-        // The trainer separates words by a zero character of its own.
+        // The trainer uses a zero character to separate words.
         for piece in model_words(&word, tokenizer)?.into_iter().filter(|piece| !piece.contains('\0')) {
             if piece.chars().count() <= MAX_WORD_CHARS {
                 let total = words.entry(piece).or_default();
@@ -120,21 +113,7 @@ fn count_words<L: AsRef<str>>(
     Ok(words)
 }
 
-/// A text as the model sees it: normalized, split into words that start with `▁`.
-pub(super) fn model_words(text: &str, tokenizer: &Tokenizer) -> Result<Vec<String>> {
-    let mut normalized = NormalizedString::from(text);
-    if let Some(normalizer) = tokenizer.get_normalizer() {
-        NormalizerWrapper::normalize(normalizer, &mut normalized).map_err(foreign)?;
-    }
-    let mut split = PreTokenizedString::from(normalized);
-    if let Some(pre_tokenizer) = tokenizer.get_pre_tokenizer() {
-        PreTokenizerWrapper::pre_tokenize(pre_tokenizer, &mut split).map_err(foreign)?;
-    }
-    let splits = split.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
-    Ok(splits.into_iter().map(|(word, _, _)| word.to_owned()).filter(|word| !word.is_empty()).collect())
-}
-
-/// Runs the trainer on sorted words and one thread, so that every sum has one order.
+/// Runs the trainer on sorted words and one thread, so that all sums have a fixed order.
 fn expectation_maximization(words: BTreeMap<String, u32>, size: usize) -> Result<Vec<Piece>> {
     let size = u32::try_from(size).map_err(foreign)?;
     let trainer = UnigramTrainer::builder().show_progress(false).vocab_size(size).build().map_err(foreign)?;
@@ -144,7 +123,7 @@ fn expectation_maximization(words: BTreeMap<String, u32>, size: usize) -> Result
     Ok(model.iter().cloned().collect())
 }
 
-/// The trainer's pieces without what it left to chance and without reserved texts.
+/// The pieces of the trainer without reserved texts and without random scores.
 fn settled(pieces: Vec<Piece>) -> Vec<Piece> {
     let is_reserved = |text: &str| SPECIAL.contains(&text) || sentinel_pieces().any(|(sentinel, _)| sentinel == text);
     let mut pieces: Vec<Piece> = pieces.into_iter().filter(|(text, _)| !is_reserved(text)).collect();
@@ -155,19 +134,8 @@ fn settled(pieces: Vec<Piece>) -> Vec<Piece> {
     pieces
 }
 
-/// The score as it is written to JSON.
-pub(super) fn rounded(score: f64) -> f64 {
-    (score * SCORE_STEPS).round() / SCORE_STEPS
-}
-
-/// Pieces by falling score, then by text.
-pub(super) fn in_order(mut pieces: Vec<Piece>) -> Vec<Piece> {
-    pieces.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    pieces
-}
-
-/// Characters that training dropped come back at the lowest score plus 0.0001 times their place in
-/// a hash set: a place of chance. All of them get the lowest score.
+/// Gives the lowest score to characters that training dropped. The trainer adds them again with the lowest score plus
+/// 0.0001 times their position in a hash set, which is random.
 fn level_rare_characters(pieces: &mut [Piece]) {
     let is_character = |text: &str| text.chars().nth(1).is_none();
     let characters: f64 = pieces.iter().filter(|(text, _)| is_character(text)).map(|_| 1.0).sum();

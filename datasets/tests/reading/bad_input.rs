@@ -81,6 +81,7 @@ fn json_lines() {
     bad(r#"["to"]"#, "not a JSON object");
 }
 
+#[cfg(feature = "tables")]
 #[test]
 fn csv_rows() {
     let bad = |row: &str, reason| {
@@ -112,15 +113,21 @@ fn seq_lines_and_lengths() {
 #[test]
 fn a_missing_column_is_named_with_its_neighbours() {
     let message = |bytes: &[u8], format| parsed(bytes, format, OnBadLine::Skip).unwrap_err().to_string();
-    let error = message(b"token,tags\na,O\n", Format::Csv);
+    let error = message(b"{\"token\": [\"a\"], \"tags\": [\"O\"]}", Format::Jsonl);
     assert_eq!(
         error,
+        "data: no column `tokens`, `words`, `text`; the columns are `tags`, `token`; did you mean `token`?"
+    );
+    #[cfg(feature = "tables")]
+    assert_eq!(
+        message(b"token,tags\na,O\n", Format::Csv),
         "data: no column `tokens`, `words`, `text`; the columns are `token`, `tags`; did you mean `token`?"
     );
     let error = message(b"{\"tokens\": [\"a\"], \"label\": [\"O\"]}", Format::Jsonl);
     assert!(error.contains("did you mean `label`?"), "{error}");
 }
 
+#[cfg(feature = "tables")]
 #[test]
 fn a_column_of_numbers_is_named_with_its_type() {
     use polars::prelude::{Column, DataFrame};
@@ -133,14 +140,33 @@ fn a_column_of_numbers_is_named_with_its_type() {
 
 #[test]
 fn an_empty_split_is_an_error() {
-    for format in [Format::Bio, Format::Mtod, Format::Mtop, Format::Csv, Format::Jsonl] {
-        let error = parsed(b"\n \n", format, OnBadLine::Skip).unwrap_err().to_string();
+    let is_empty = |bytes: &[u8], format: Format| {
+        let error = parsed(bytes, format, OnBadLine::Skip).unwrap_err().to_string();
         assert_eq!(error, "data: no sentences in it", "{format}");
+    };
+    for format in [Format::Bio, Format::Mtod, Format::Mtop, Format::Jsonl] {
+        is_empty(b"\n \n", format);
     }
-    let error = parsed(b"tokens,tags\n", Format::Csv, OnBadLine::Fail).unwrap_err().to_string();
-    assert_eq!(error, "data: no sentences in it");
+    if cfg!(feature = "tables") {
+        is_empty(b"\n \n", Format::Csv);
+        is_empty(b"tokens,tags\n", Format::Csv);
+    }
     let error = parsed(b"a b\n", Format::Bio, OnBadLine::Skip).unwrap_err().to_string();
     assert!(error.contains("no good sentence in it; 1 skipped, the first at 1"), "{error}");
+}
+
+#[cfg(not(feature = "tables"))]
+#[test]
+fn a_build_without_tables_says_so() {
+    let dataset = Dataset::from_examples(vec![Example::new(["a"], ["O"])]);
+    for format in [Format::Csv, Format::Parquet] {
+        let reading = parsed(b"tokens,tags\na,O\n", format, OnBadLine::Fail).unwrap_err().to_string();
+        let writing = write(&dataset, "data", format).unwrap_err().to_string();
+        for error in [reading, writing] {
+            assert!(error.contains("built without tables") && error.contains("feature `tables`"), "{error}");
+            assert!(error.starts_with("data: ") && error.contains(&format!("`{format}`")), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! The corpora of the paper, where they lie beside the workspace: sizes, and not one bad line.
+//! The corpora of the paper, if they are in `shared/`: their sizes, and that no line is bad.
 
 use datasets::labels::{self, TagSet};
 use datasets::read::{Format, ReadOptions, read};
 
 use crate::shared;
 
-/// Reads the three splits strictly: a bad line would fail.
+/// Reads the three splits strictly: a bad line is an error.
 fn has_sizes(folder: &str, splits: [&str; 3], format: Format, sizes: [usize; 3]) {
     let Some(folder) = shared(&format!("data/{folder}")) else {
         return;

@@ -1,9 +1,9 @@
-//! The reference's golden files, where they lie beside the workspace: labels, metrics and probabilities.
+//! Labels, metrics and probabilities, compared with the reference's golden files if they are in `shared/`.
 
 use std::fs;
 
 use datasets::labels::{decode, fit, restore, simplify};
-use datasets::metrics::{Mode, SpanReport, joined_spans, score};
+use datasets::metrics::{ScoringMode, SpanReport, joined_spans, score};
 use datasets::sample::{steps_per_epoch, task_probabilities};
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ fn malformed_generations_are_scored_as_by_the_authors() {
         assert_eq!(restored(&case["pred_text"]), words(&case["pred_bio"]));
         let predicted = decode(case["pred_text"].as_str().unwrap(), gold.len());
         assert_eq!(predicted, words(&case["normalised_pred"]));
-        let report = score(&[gold], &[predicted], Mode::Default).unwrap();
+        let report = score(&[gold], &[predicted], ScoringMode::Default).unwrap();
         is_close(report.micro_f1, &case["micro_f1"], case["case"].as_str().unwrap());
     }
 }
@@ -80,7 +80,7 @@ fn batches_of_generations_are_scored_as_by_the_authors() {
         let texts = words(&batch["pred"]);
         let predicted: Vec<Vec<String>> =
             texts.iter().zip(&gold).map(|(text, gold)| decode(text, gold.len())).collect();
-        let report = score(&gold, &predicted, Mode::Default).unwrap();
+        let report = score(&gold, &predicted, ScoringMode::Default).unwrap();
         is_close(report.micro_f1, &batch["micro_f1"], "micro_f1");
     }
 }
@@ -108,7 +108,7 @@ fn is_report(report: &SpanReport, expected: &Value) {
 }
 
 fn entities(tags: &[Vec<String>]) -> Value {
-    let spans = joined_spans(tags, Mode::Default).unwrap();
+    let spans = joined_spans(tags, ScoringMode::Default).unwrap();
     spans.iter().map(|span| serde_json::json!([span.kind, span.start, span.end - 1])).collect()
 }
 
@@ -121,7 +121,7 @@ fn span_scores_equal_seqeval_in_both_modes() {
         let (gold, predicted) = (sentences(&case["gold"]), sentences(&case["pred"]));
         assert_eq!(entities(&gold), case["gold_entities"]);
         assert_eq!(entities(&predicted), case["pred_entities"]);
-        for (mode, key) in [(Mode::Default, "default"), (Mode::Strict, "strict_iob2")] {
+        for (mode, key) in [(ScoringMode::Default, "default"), (ScoringMode::Strict, "strict_iob2")] {
             let report = score(&gold, &predicted, mode).unwrap();
             is_report(&report, &case[key]);
             is_close(report.accuracy, &case["accuracy"], "accuracy");
@@ -137,11 +137,11 @@ fn sequences_of_different_lengths_are_refused_until_they_are_fitted() {
     for case in cases {
         let (gold, predicted) = (sentences(&case["gold"]), sentences(&case["pred"]));
         let refused = case["seqeval_error_without_normalising"].is_string();
-        assert_eq!(score(&gold, &predicted, Mode::Default).is_err(), refused);
+        assert_eq!(score(&gold, &predicted, ScoringMode::Default).is_err(), refused);
         let fitted: Vec<Vec<String>> =
             predicted.into_iter().zip(&gold).map(|(tags, gold)| fit(tags, gold.len())).collect();
         assert_eq!(fitted, sentences(&case["normalised_pred"]));
-        is_report(&score(&gold, &fitted, Mode::Default).unwrap(), &case["default"]);
+        is_report(&score(&gold, &fitted, ScoringMode::Default).unwrap(), &case["default"]);
     }
 }
 

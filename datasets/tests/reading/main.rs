@@ -1,5 +1,5 @@
-//! The readers, labels, sampler and metrics from outside: invented fixtures, round trips, bad input, and (where
-//! they lie beside the workspace) the real corpora and the reference's golden files.
+//! Tests of the public interface: invented fixtures, round trips, bad input, and, if `shared/` is next to the workspace,
+//! the real corpora and the reference's golden files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod bad_input;
@@ -15,7 +15,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reading/fixtures").join(name)
 }
 
-/// A path in the folder of corpora and goldens beside the workspace; says so where there is none.
+/// A path in the folder `shared/` next to the workspace. Prints a note if it does not exist.
 fn shared(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
     let found = path.exists().then_some(path);

@@ -1,38 +1,38 @@
-//! Labelling of random sentences, with a watch.
+//! Times the labelling of random sentences.
 
 use std::time::Instant;
 
 use candle_core::Tensor;
-use peft_core::{Condition, Ctx};
+use peft_core::{Ctx, PeftModel};
+use peft_t5::T5;
 use rayon::prelude::*;
 
 use super::{LabellingReport, Spread};
-use crate::model::PeftT5;
 use crate::{Error, Result};
 use peft_t5::decode::{Source, TagDecoder};
 
-/// Tags of the measured task. Each has a token of its own, which is chosen, and one that all share, which is certain then: three
+/// Tags of the measured task. Each has its own token, which is chosen, and a token that all share, which then is certain: three
 /// tokens a word with the sentinel.
 const TAGS: u32 = 16;
 const TOKENS_OF_A_WORD: usize = 3;
 
-/// What is labelled.
+/// The sentences to label.
 pub(super) struct Work<'a> {
-    /// Batches of sources `[batch, source]` without padding, labelled side by side.
+    /// Batches of sources `[batch, source]` without padding, labelled in parallel.
     pub(super) sources: &'a [Tensor],
     /// Tokens of a target.
     pub(super) target_length: usize,
-    /// How often all are labelled, and how often before that.
+    /// How often all batches are labelled.
     pub(super) rounds: usize,
+    /// How often they are labelled before that.
     pub(super) warmup: usize,
 }
 
-/// Measures structured decoding for the first task of `model`, its weights generated and folded beforehand, as `predict` does
-/// it, without tokenization.
-pub(super) fn measure(model: &PeftT5, work: &Work<'_>, first_word: u32) -> Result<LabellingReport> {
-    let weights = model.weights(&Condition::Task(0))?.detach();
-    let active = model.active(&weights)?;
-    let t5 = model.fold(&active)?;
+/// Measures structured decoding for the first task of `model`, as `predict` does it: its weights are generated and merged
+/// before. Tokenization is not measured.
+pub(super) fn measure(model: &PeftModel<T5>, work: &Work<'_>, first_word: u32) -> Result<LabellingReport> {
+    let active = model.active(0)?.detach();
+    let t5 = model.backbone().merge(&active)?;
     let vocabulary = t5.config().vocab_size as u32;
     let words = (work.target_length.saturating_sub(1) / TOKENS_OF_A_WORD).max(1);
     if vocabulary <= first_word + TAGS + words as u32 + 1 {

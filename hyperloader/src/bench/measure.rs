@@ -1,27 +1,30 @@
-//! Training steps on random ids, with a watch, and then labelling.
+//! Times training steps on random ids, and then labelling.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::time::Instant;
+use std::ops::Range;
 
 use candle_core::{Device, Tensor};
 use datasets::encode::{Batch, BatchShape};
 use datasets::sample::Rng;
-use peft_core::{Condition, Ctx, ParamStore, Tasks};
+use peft_core::{Ctx, ParamStore, PeftModel};
+use peft_t5::{T5, T5Batch};
+use tracing::trace_span;
 
 use super::labelling::{self, Work};
-use super::{BenchReport, Part, Spread, peak_memory};
+use super::spans::timed;
+use super::{BenchReport, PARTS, Spread, peak_memory};
 use crate::config::Config;
-use crate::model::{Backbone, Inventory, Parts, PeftT5, TensorBatch};
+use crate::model::{BackboneSource, Inventory, batch_of};
 use crate::optim::{AdamW, Gradients};
 use crate::{Error, Result};
 
-/// How much is measured.
+/// The amount of measured work.
 #[derive(Debug, Clone, Copy)]
 pub struct BenchOptions {
     /// Steps that are measured.
     pub steps: NonZeroUsize,
-    /// Steps before these.
+    /// Steps before the measured ones.
     pub warmup: usize,
     /// Tokens of a source.
     pub source_length: NonZeroUsize,
@@ -30,33 +33,31 @@ pub struct BenchOptions {
 }
 
 /// Measures training steps of `config` on random ids: its backbone, methods, generator, batch size, loss, optimizer and
-/// dropout, as `train` runs them (one micro-batch a step); then labelling with the same model. No data and no tokenizer are
-/// needed.
+/// dropout, as `train` runs them (one micro-batch a step); then labelling with the same model. It needs neither data nor a
+/// tokenizer.
 ///
 /// # Errors
-/// If the backbone cannot be had, the configuration does not fit it or names no task, or a tensor operation fails.
+/// If the backbone cannot be opened, the configuration does not fit it or names no task, or a tensor operation fails.
 pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result<BenchReport> {
     config.model.check_trains()?;
-    let Backbone { config: shape, weights, .. } = Backbone::open(&config.model, config.seed)?;
-    let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
-    let parts = Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
-    let parameters = Inventory::of(parts, config.model.trainable)?.total();
+    let BackboneSource { config: shape, weights, .. } = BackboneSource::open(&config.model, config.seed)?;
+    let parameters = Inventory::of(&shape, config.parts()?, config.model.trainable)?.total();
     let store = ParamStore::new(config.seed, device);
     let weights = weights.trainable(config.model.trainable, &store);
-    let model = PeftT5::new(parts, weights.var_builder(config.model.dtype.into(), device), store.var_builder())?;
+    let t5 = T5::new(&shape, weights.var_builder(config.model.dtype.into(), device))?;
+    let model = PeftModel::new(t5, config.parts()?, &store, store.var_builder())?;
     let optimizer = AdamW::new(store.vars(), config.train.optimizer)?;
     let batch = random_batch(config, options, shape.vocab_size)?;
-    let batch = TensorBatch::new(batch, shape.pad_token_id, device)?;
-    let mut bench = Bench { config, model, store, optimizer, batch, watch: Watch::default() };
-    for step in 0..options.warmup + options.steps.get() {
-        if step == options.warmup {
-            bench.watch = Watch::default();
-        }
-        bench.step(step as u64)?;
-    }
+    let batch = batch_of(batch, shape.pad_token_id, device)?;
+    let mut bench = Bench { config, model, optimizer, batch };
+    let mut steps = |mut numbers: Range<usize>| numbers.try_for_each(|step| bench.step(step as u64));
+    steps(0..options.warmup)?;
+    let (done, times) = timed(|| steps(options.warmup..options.warmup + options.steps.get()));
+    done?;
     let peak_memory_bytes = peak_memory();
-    let parts = bench.watch.spreads();
-    let median = parts.get(Part::Step.name()).map_or(0., |spread| spread.median_ms);
+    let spread = |name: &'static str| Some((name, Spread::of(times.get(name)?.iter().copied())));
+    let parts: BTreeMap<_, _> = PARTS.into_iter().filter_map(spread).collect();
+    let median = parts.get("step").map_or(0., |spread| spread.median_ms);
     let threads = rayon::current_num_threads();
     let sources = random_sources(config, options, shape.vocab_size, threads, device)?;
     let work = Work {
@@ -82,10 +83,10 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result
     })
 }
 
-/// The first token that is drawn: `<pad>`, `</s>` and `<unk>` are left out.
+/// The first token that is drawn, after `<pad>`, `</s>` and `<unk>`.
 const FIRST: usize = 3;
 
-/// Draws tokens.
+/// A function that draws a number of tokens.
 fn random_ids(seed: u64, vocabulary: usize) -> Result<impl FnMut(usize) -> Vec<u32>> {
     let Some(words) = vocabulary.checked_sub(FIRST).filter(|words| *words > 0) else {
         return Err(Error::Config(format!("a vocabulary of {vocabulary} tokens has no words to draw")));
@@ -94,7 +95,7 @@ fn random_ids(seed: u64, vocabulary: usize) -> Result<impl FnMut(usize) -> Vec<u
     Ok(move |count: usize| (0..count).map(|_| (FIRST + rng.below(words)) as u32).collect())
 }
 
-/// Batches of sources to label, of the size that `eval` has.
+/// Batches of sources to label, of the batch size of `eval`.
 fn random_sources(
     config: &Config,
     options: &BenchOptions,
@@ -107,7 +108,7 @@ fn random_sources(
     (0..count).map(|_| Ok(Tensor::from_vec(ids(batch * length), (batch, length), device)?)).collect()
 }
 
-/// A batch without padding: the dearest one of its shape.
+/// A batch without padding: the most expensive batch of its shape.
 fn random_batch(config: &Config, options: &BenchOptions, vocabulary: usize) -> Result<Batch> {
     let mut ids = random_ids(config.seed, vocabulary)?;
     let shape = BatchShape {
@@ -123,63 +124,26 @@ fn random_batch(config: &Config, options: &BenchOptions, vocabulary: usize) -> R
     })
 }
 
-/// What steps are made of.
+/// The parts of a training step.
 struct Bench<'a> {
     config: &'a Config,
-    model: PeftT5,
-    store: ParamStore,
+    model: PeftModel<T5>,
     optimizer: AdamW,
-    batch: TensorBatch,
-    watch: Watch,
+    batch: T5Batch,
 }
 
 impl Bench<'_> {
     fn step(&mut self, number: u64) -> Result<()> {
+        let _span = trace_span!("step").entered();
         let train = &self.config.train;
         let mut ctx = Ctx::train(self.config.seed, number).with_kernels(train.kernels);
-        self.watch.start();
-        let watch = &mut self.watch;
-        let condition = Condition::Task(0);
-        let loss =
-            self.model.loss_observed(&self.batch, &condition, &train.loss(), &mut ctx, &mut |part| watch.lap(part))?;
-        let mut gradients = Gradients::from_store(&loss.backward()?, &self.store.vars());
-        self.watch.lap(Part::Backward);
+        let active = trace_span!("generate").in_scope(|| self.model.active(0))?;
+        let loss = self.model.backbone().smoothed_loss(&self.batch, &train.loss(), &active, &mut ctx)?;
+        let backward = || -> Result<_> { Ok(Gradients::from_store(&loss.backward()?, &self.model.vars())) };
+        let mut gradients = trace_span!("backward").in_scope(backward)?;
+        let _optimizer = trace_span!("optimizer").entered();
         gradients.clip_grad_norm(train.max_grad_norm)?;
-        self.optimizer.step(&gradients, train.learning_rate)?;
-        self.watch.lap(Part::Optimizer);
-        self.watch.stop();
-        Ok(())
-    }
-}
-
-/// The times of parts.
-#[derive(Debug, Default)]
-struct Watch {
-    times: BTreeMap<Part, Vec<f64>>,
-    began: Option<Instant>,
-    last: Option<Instant>,
-}
-
-impl Watch {
-    fn start(&mut self) {
-        self.began = Some(Instant::now());
-        self.last = self.began;
-    }
-
-    fn lap(&mut self, part: Part) {
-        if let Some(last) = self.last.replace(Instant::now()) {
-            self.times.entry(part).or_default().push(1e3 * last.elapsed().as_secs_f64());
-        }
-    }
-
-    fn stop(&mut self) {
-        if let Some(began) = self.began.take() {
-            self.times.entry(Part::Step).or_default().push(1e3 * began.elapsed().as_secs_f64());
-        }
-    }
-
-    fn spreads(&self) -> BTreeMap<&'static str, Spread> {
-        self.times.iter().map(|(part, times)| (part.name(), Spread::of(times.iter().copied()))).collect()
+        self.optimizer.apply_gradients(&gradients, train.learning_rate)
     }
 }
 
@@ -209,10 +173,10 @@ mod tests {
         let two = NonZeroUsize::new(2).unwrap();
         let options = BenchOptions { steps: two, warmup: 1, source_length: two, target_length: two };
         let report = bench(&config, &options, &Device::Cpu).unwrap();
-        assert_eq!(report.parts.len(), Part::ALL.len());
-        let of = |part: Part| report.parts[part.name()];
-        let sum: f64 = Part::ALL.iter().filter(|part| **part != Part::Step).map(|part| of(*part).min_ms).sum();
-        assert!(sum > 0. && sum <= of(Part::Step).max_ms, "{sum} {report:?}");
+        assert_eq!(report.parts.len(), PARTS.len());
+        let of = |part: &str| report.parts[part];
+        let sum: f64 = PARTS.iter().filter(|part| **part != "step").map(|part| of(part).min_ms).sum();
+        assert!(sum > 0. && sum <= of("step").max_ms, "{sum} {report:?}");
         assert_eq!((report.steps, report.batch_size), (2, 2));
         assert!(report.labelling.words == 1 && report.labelling.sentences_per_second > 0.);
     }

@@ -1,7 +1,6 @@
 //! The memory of this process.
 
-/// The most bytes of memory that this process has held at once; `None` where the system does not tell (it is read from
-/// Linux's `/proc`).
+/// The most bytes of memory that this process has held at once, from Linux's `/proc`; `None` on other systems.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

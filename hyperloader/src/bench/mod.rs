@@ -1,10 +1,11 @@
-//! What a training step and labelling cost on this machine.
+//! The cost of a training step and of labelling on this machine.
 
 mod labelling;
 mod measure;
 mod memory;
 mod report;
+mod spans;
 
 pub use measure::{BenchOptions, bench};
 pub use memory::peak_memory;
-pub use report::{BenchReport, LabellingReport, Part, Spread};
+pub use report::{BenchReport, LabellingReport, PARTS, Spread};

@@ -1,55 +1,20 @@
-//! What was measured.
+//! The measurements.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::WeightType;
-use crate::model::ParamCount;
+use crate::model::{ParamCount, Precision};
 
-/// One part of a training step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// The methods' weights from their generator.
-    Generate,
-    /// The encoder's forward pass.
-    Encoder,
-    /// The decoder's forward pass.
-    Decoder,
-    /// Output projection and cross-entropy, with their gradients.
-    Loss,
-    /// The backward pass.
-    Backward,
-    /// Clipping and AdamW.
-    Optimizer,
-    /// The whole step.
-    Step,
-}
-
-impl Part {
-    /// All, in the order of a step.
-    pub const ALL: [Self; 7] =
-        [Self::Generate, Self::Encoder, Self::Decoder, Self::Loss, Self::Backward, Self::Optimizer, Self::Step];
-
-    /// Its key in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Generate => "generate",
-            Self::Encoder => "encoder",
-            Self::Decoder => "decoder",
-            Self::Loss => "loss",
-            Self::Backward => "backward",
-            Self::Optimizer => "optimizer",
-            Self::Step => "step",
-        }
-    }
-}
+/// The `tracing` spans of a training step that are reported, in their order: the methods' weights from their generator, the
+/// two forward passes, output projection and cross-entropy with their gradients, the backward pass, clipping and AdamW, and
+/// the whole step.
+pub const PARTS: [&str; 7] = ["generate", "encoder", "decoder", "loss", "backward", "optimizer", "step"];
 
 /// Milliseconds of several steps.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Spread {
-    /// The middle one.
+    /// The median.
     pub median_ms: f64,
     /// The fastest.
     pub min_ms: f64,
@@ -81,19 +46,19 @@ impl Spread {
 pub struct LabellingReport {
     /// Words of a sentence.
     pub words: usize,
-    /// Batches that are labelled side by side.
+    /// Batches that are labelled in parallel.
     pub batches: usize,
-    /// Sentences of a round over its median time: encoding and structured decoding, without tokenization.
+    /// Sentences of a round divided by its median time: encoding and structured decoding, without tokenization.
     pub sentences_per_second: f64,
 }
 
 /// What [`bench`](super::bench) prints with `--json`; the keys are a contract.
 #[derive(Debug, Clone, Serialize)]
 pub struct BenchReport {
-    /// Threads that compute.
+    /// The number of threads that compute.
     pub threads: usize,
     /// The type of the frozen matrices.
-    pub dtype: WeightType,
+    pub dtype: Precision,
     /// How many parameters train, and how many there are.
     pub parameters: ParamCount,
     /// Sentences of a step.
@@ -104,14 +69,14 @@ pub struct BenchReport {
     pub target_length: usize,
     /// Steps that were measured.
     pub steps: usize,
-    /// Milliseconds by part of the step.
+    /// Milliseconds by part of the step, with the names of [`PARTS`].
     pub parts: BTreeMap<&'static str, Spread>,
-    /// Target tokens of a step over its median time.
+    /// Target tokens of a step divided by its median time.
     pub tokens_per_second: f64,
-    /// Sentences of a step over its median time.
+    /// Sentences of a step divided by its median time.
     pub sentences_per_second: f64,
-    /// The same model at work.
+    /// Labelling with the same model.
     pub labelling: LabellingReport,
-    /// The most memory that the process held while it trained, in bytes; `null` where the system does not tell.
+    /// The most memory that the process held while it trained, in bytes; `null` if the system does not say.
     pub peak_memory_bytes: Option<u64>,
 }

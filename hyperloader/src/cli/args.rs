@@ -1,4 +1,4 @@
-//! The arguments, as they are parsed; each verb checks its own before it works.
+//! The arguments of the command.
 
 mod data;
 
@@ -6,10 +6,14 @@ pub(super) use data::{ConvertArgs, DataArgs, DataVerb, InspectArgs, LengthArgs, 
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::WeightType;
+use crate::export::ExportFormat;
+use crate::label::Decoding;
+use crate::model::Precision;
+use crate::predict::PredictionFormat;
+use crate::tasks::SplitName;
 
 /// Hypernetwork-generated LoRA and adapters for multi-task sequence labelling with T5.
 #[derive(Debug, Parser)]
@@ -29,10 +33,10 @@ pub(super) struct Cli {
     pub(super) global: Global,
 }
 
-/// What every verb accepts.
+/// The options of every verb.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
-    /// Where to compute: cpu, cuda, cuda:N or metal [default: the best that was compiled in]
+    /// The device: cpu, cuda, cuda:N or metal [default: cuda if it was compiled in and exists, else cpu]
     #[arg(long, global = true, value_name = "DEVICE")]
     pub(super) device: Option<String>,
     /// The type of the backbone's frozen matrices [default: model.dtype of the configuration, f32]
@@ -44,30 +48,9 @@ pub(super) struct Global {
     /// Show no progress
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// Say more about errors: with every cause
+    /// Show every cause of an error
     #[arg(long, short, global = true)]
     pub(super) verbose: bool,
-}
-
-/// The types that weights can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Precision {
-    /// 32 bits
-    F32,
-    /// 16 bits
-    Bf16,
-    /// 8 bits, for predict and eval, or for what compile makes
-    Int8,
-}
-
-impl From<Precision> for WeightType {
-    fn from(precision: Precision) -> Self {
-        match precision {
-            Precision::F32 => Self::F32,
-            Precision::Bf16 => Self::Bf16,
-            Precision::Int8 => Self::Int8,
-        }
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,7 +77,7 @@ pub(super) enum Verb {
     /// Measure a training step on this machine, part by part, and labelling
     #[command(after_help = "Example: hyperloader bench --config docs/configs/bench/t5-small.toml --dtype bf16 --json")]
     Bench(BenchArgs),
-    /// Make one task of a trained run a model of its own, without hypernetwork
+    /// Turn one task of a trained run into a model without hypernetwork
     #[command(after_help = "Example: hyperloader compile runs/first --task snips --out models/snips")]
     Compile(CompileArgs),
     /// Write one task of a trained run as files that Python loads
@@ -102,7 +85,7 @@ pub(super) enum Verb {
         after_help = "Example: hyperloader export runs/first --task snips --format adapterhub --out adapters/snips"
     )]
     Export(ExportArgs),
-    /// Make a run folder of a checkpoint of the paper's authors
+    /// Convert a checkpoint of the paper's authors to a run folder
     #[command(
         after_help = "Example: hyperloader import pytorch_model.bin --config docs/configs/paper/hyperloader.toml --out runs/authors"
     )]
@@ -110,7 +93,7 @@ pub(super) enum Verb {
     /// Pretrain a backbone: T5 span corruption on plain text
     #[command(after_help = "Example: hyperloader pretrain --config docs/configs/real-small.toml --out runs/backbone")]
     Pretrain(PretrainArgs),
-    /// Look at data, convert it, sample it, tokenize it
+    /// Inspect, convert, sample and tokenize data
     Data(DataArgs),
     /// Print the completion script of a shell
     #[command(after_help = "Example: hyperloader completions bash > /etc/bash_completion.d/hyperloader")]
@@ -125,10 +108,10 @@ pub(super) enum Verb {
 
 #[derive(Debug, Args)]
 pub(super) struct QuickstartArgs {
-    /// The folder for everything that it makes
+    /// The folder for all results
     #[arg(long, value_name = "DIR", default_value = "quickstart")]
     pub(super) out: PathBuf,
-    /// The seed of everything random
+    /// The seed of all random numbers
     #[arg(long, default_value_t = 42)]
     pub(super) seed: u64,
     /// Print the scores as one JSON document
@@ -154,7 +137,7 @@ pub(super) struct BenchArgs {
     /// Steps to measure
     #[arg(long, value_name = "N", default_value = "5")]
     pub(super) steps: std::num::NonZeroUsize,
-    /// Steps before them
+    /// Steps before the measured ones
     #[arg(long, value_name = "N", default_value = "2")]
     pub(super) warmup: usize,
     /// Tokens of a source
@@ -175,7 +158,7 @@ pub(super) struct TrainArgs {
     /// The run folder [default: the configuration's train.output_dir]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Go on from the newest checkpoint of the run folder
+    /// Continue from the newest checkpoint of the run folder
     #[arg(long)]
     pub(super) resume: bool,
 }
@@ -187,7 +170,7 @@ pub(super) struct PretrainArgs {
     /// The folder for the backbone [default: the configuration's pretrain.output_dir]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Go on from the newest checkpoint of the folder
+    /// Continue from the newest checkpoint of the folder
     #[arg(long)]
     pub(super) resume: bool,
 }
@@ -196,15 +179,15 @@ pub(super) struct PretrainArgs {
 pub(super) struct EvalArgs {
     /// The run folder
     pub(super) run: PathBuf,
-    /// What to score: train, validation or test
-    #[arg(long, default_value = "test")]
-    pub(super) split: String,
+    /// The split to score
+    #[arg(long, value_enum, default_value_t = SplitName::Test)]
+    pub(super) split: SplitName,
     /// A task to score; may be given several times [default: all]
     #[arg(long = "task", value_name = "TASK")]
     pub(super) tasks: Vec<String>,
     /// How to decode tags [default: the configuration's eval.decoding]
     #[arg(long, value_enum)]
-    pub(super) decoding: Option<DecodeBy>,
+    pub(super) decoding: Option<Decoding>,
     /// Print the scores as one JSON document
     #[arg(long)]
     pub(super) json: bool,
@@ -214,52 +197,21 @@ pub(super) struct EvalArgs {
 pub(super) struct PredictArgs {
     /// The run folder
     pub(super) run: PathBuf,
-    /// The task whose tags are wanted
+    /// The task
     #[arg(long)]
     pub(super) task: String,
     /// The text, one sentence a line, words separated by spaces; - for standard input
     #[arg(default_value = "-")]
     pub(super) input: PathBuf,
-    /// How to write the tags
-    #[arg(long, value_enum, default_value_t = PredictFormat::Bio)]
-    pub(super) format: PredictFormat,
+    /// The format of the output
+    #[arg(long, value_enum, default_value_t = PredictionFormat::Bio)]
+    pub(super) format: PredictionFormat,
     /// How to decode tags [default: the run's eval.decoding]
     #[arg(long, value_enum)]
-    pub(super) decoding: Option<DecodeBy>,
+    pub(super) decoding: Option<Decoding>,
     /// Write the N best sequences of tags of each sentence with their scores; needs --format jsonl
     #[arg(long, value_name = "N")]
     pub(super) n_best: Option<std::num::NonZeroUsize>,
-}
-
-/// How tags are decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum DecodeBy {
-    /// Exactly one tag a word, of the task's tags
-    Structured,
-    /// Whatever the model writes
-    Free,
-}
-
-impl From<DecodeBy> for crate::config::Decoding {
-    fn from(by: DecodeBy) -> Self {
-        match by {
-            DecodeBy::Structured => Self::Structured,
-            DecodeBy::Free => Self::Free,
-        }
-    }
-}
-
-/// How predicted tags are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum PredictFormat {
-    /// One `word<TAB>tag` a line, a blank line between sentences
-    Bio,
-    /// One JSON object a line, with tokens, tags, spans and confidences
-    Jsonl,
-    /// The text with its spans in brackets: play [jazz](genre)
-    Inline,
-    /// One page with coloured spans
-    Html,
 }
 
 #[derive(Debug, Args)]
@@ -284,23 +236,12 @@ pub(super) struct ExportArgs {
     /// The task
     #[arg(long)]
     pub(super) task: String,
-    /// Whose files to write
+    /// The library that will load the files
     #[arg(long, value_enum)]
-    pub(super) format: ExportTo,
+    pub(super) format: ExportFormat,
     /// The folder; it must not exist
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
-}
-
-/// The Python library that is to load what is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ExportTo {
-    /// Hugging Face peft: LoRA, DoRA, IA3, prompt and prefix tuning
-    Peft,
-    /// AdapterHub's adapters: bottlenecks, LoRA, their unions
-    Adapterhub,
-    /// Hugging Face transformers: a plain T5, everything folded in
-    Hf,
 }
 
 #[derive(Debug, Args)]

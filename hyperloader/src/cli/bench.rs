@@ -1,4 +1,4 @@
-//! `bench`: what a training step and labelling cost here.
+//! `bench`: the time of a training step and of labelling on this machine.
 
 use std::io::Write;
 
@@ -7,12 +7,12 @@ use candle_core::Device;
 use super::args::{BenchArgs, Global};
 use super::output::{json, written};
 use crate::Result;
-use crate::bench::{BenchOptions, BenchReport, Part, bench as measure};
+use crate::bench::{BenchOptions, BenchReport, PARTS, bench as measure};
 use crate::config::Config;
 
 pub(super) fn bench(args: &BenchArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
     let mut config = Config::load(&args.config.config, &args.config.overrides)?;
-    config.model.dtype = global.dtype.map_or(config.model.dtype, Into::into);
+    config.model.dtype = global.dtype.unwrap_or(config.model.dtype);
     let options = BenchOptions {
         steps: args.steps,
         warmup: args.warmup,
@@ -33,10 +33,10 @@ fn table(report: &BenchReport, out: &mut dyn Write) -> Result<()> {
         parameters.trainable, parameters.total
     ))?;
     written(writeln!(out, "{:<12}{:>12}{:>12}{:>12}", "ms", "median", "fastest", "slowest"))?;
-    for part in Part::ALL {
-        if let Some(spread) = report.parts.get(part.name()) {
+    for part in PARTS {
+        if let Some(spread) = report.parts.get(part) {
             let (median, min, max) = (spread.median_ms, spread.min_ms, spread.max_ms);
-            written(writeln!(out, "{:<12}{median:>12.2}{min:>12.2}{max:>12.2}", part.name()))?;
+            written(writeln!(out, "{part:<12}{median:>12.2}{min:>12.2}{max:>12.2}"))?;
         }
     }
     written(writeln!(

@@ -1,4 +1,4 @@
-//! `compile`: one task as a model of its own.
+//! `compile`: one task as a separate model.
 
 use std::io::Write;
 
@@ -7,13 +7,13 @@ use candle_core::Device;
 use super::args::{CompileArgs, Global};
 use super::output::{json, written};
 use crate::Result;
-use crate::compile::{self, CompileReport};
-use crate::config::WeightType;
+use crate::compile::{self, CompileOptions, CompileReport};
 use crate::run::RunDir;
 
 pub(super) fn compile(args: &CompileArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let dtype = global.dtype.map_or_else(WeightType::default, Into::into);
-    let report = compile::compile(&RunDir::new(&args.run), &args.task, &args.out, dtype, device)?;
+    let dtype = global.dtype.unwrap_or_default();
+    let options = CompileOptions { task: args.task.clone(), out: args.out.clone(), dtype };
+    let report = compile::compile(&RunDir::new(&args.run), &options, device)?;
     if args.json {
         return json(out, &report);
     }
@@ -38,5 +38,5 @@ pub(super) fn compile(args: &CompileArgs, global: &Global, device: &Device, out:
 
 fn parts(report: &CompileReport) -> String {
     let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-    format!("task {}; folded {}, static {}", report.task, list(&report.folded), list(&report.kept))
+    format!("task {}; merged {}, static {}", report.task, list(&report.merged), list(&report.kept))
 }

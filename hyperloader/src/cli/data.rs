@@ -1,4 +1,4 @@
-//! `data`: what is in a corpus, before anything is trained on it.
+//! `data`: inspecting and converting a corpus before training.
 
 mod convert;
 mod inspect;
@@ -14,7 +14,7 @@ use std::io::Write;
 use super::args::DataVerb;
 use crate::Result;
 
-/// Does what `verb` says and writes the result to `out`.
+/// Runs `verb` and writes the result to `out`.
 ///
 /// # Errors
 /// If the corpus or the tokenizer cannot be read, with file, line and reason; if a file or `out` cannot be written.

@@ -9,22 +9,18 @@ use super::output::{json, written};
 use crate::Result;
 use crate::eval::EvalReport;
 use crate::run::RunDir;
-use crate::session::{Session, score_run, select_tasks};
-use crate::tasks::SplitName;
+use crate::session::{ScoreOptions, Session, score_run};
 
 pub(super) fn eval(args: &EvalArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let split: SplitName = args.split.parse()?;
     let run = RunDir::new(&args.run);
-    let (mut session, step) = Session::load_in(&run, device, global.dtype.map(Into::into))?;
-    if let Some(decoding) = args.decoding {
-        session.config.eval.decoding = decoding.into();
-    }
-    let tasks = select_tasks(&session, &args.tasks)?;
-    let report = score_run(&run, &session, step, split, &tasks)?;
+    let (mut session, step) = Session::load_in(&run, device, global.dtype)?;
+    session.config.eval.decoding = args.decoding.unwrap_or(session.config.eval.decoding);
+    let options = ScoreOptions { split: args.split, tasks: args.tasks.clone(), step };
+    let report = score_run(&run, &session, &options)?;
     if args.json { json(out, &report) } else { table(&report, out) }
 }
 
-/// A line for each task, below it one for each type, and the average.
+/// A line for each task, followed by a line for each of its types, and the average.
 pub(super) fn table(report: &EvalReport, out: &mut dyn Write) -> Result<()> {
     let mut line = |name: &str, p: f64, r: f64, f1: f64, support: usize| {
         written(writeln!(out, "{name:<34}{:>9.2}{:>9.2}{:>9.2}{support:>9}", 100. * p, 100. * r, 100. * f1))
@@ -39,7 +35,7 @@ pub(super) fn table(report: &EvalReport, out: &mut dyn Write) -> Result<()> {
     written(writeln!(out, "{}", summary(report)))
 }
 
-/// The header's counterpart: what the columns are, what was long or malformed, and the average.
+/// The names of the columns, the sentences that were too long or malformed, and the average.
 fn summary(report: &EvalReport) -> String {
     let mut text = String::from("columns: precision, recall, F1 (in percent), gold spans\n");
     for (task, scores) in &report.tasks {

@@ -1,4 +1,4 @@
-//! The `hyperloader` command: arguments in, one verb's work, results on stdout, messages on stderr.
+//! The `hyperloader` command: it parses the arguments, runs one verb, and writes results to stdout and messages to stderr.
 
 mod args;
 mod bench;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{Error, Result};
 
-/// The outcome of writing to stdout.
+/// The result of writing to stdout, as this crate's.
 pub(super) fn written(result: std::io::Result<()>) -> Result<()> {
     result.map_err(|e| Error::io("stdout", e))
 }

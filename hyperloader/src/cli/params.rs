@@ -1,16 +1,15 @@
-//! `params`: how many parameters a configuration has.
+//! `params`: the number of parameters of a configuration.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use peft_core::Tasks;
 use serde::Serialize;
 
 use super::args::ParamsArgs;
 use super::output::{json, written};
 use crate::Result;
 use crate::config::Config;
-use crate::model::{Group, Inventory, ParamCount, Parts, shape_of};
+use crate::model::{Group, Inventory, ParamCount, shape_of};
 
 #[derive(Serialize)]
 struct Counts {
@@ -22,9 +21,7 @@ struct Counts {
 pub(super) fn params(args: &ParamsArgs, out: &mut dyn Write) -> Result<()> {
     let config = Config::load(&args.config.config, &args.config.overrides)?;
     let shape = shape_of(&config.model)?;
-    let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
-    let parts = Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
-    let inventory = Inventory::of(parts, config.model.trainable)?;
+    let inventory = Inventory::of(&shape, config.parts()?, config.model.trainable)?;
     let counts = Counts { total: inventory.total(), groups: inventory.by_group() };
     if args.json { json(out, &counts) } else { table(&counts, out) }
 }

@@ -1,4 +1,4 @@
-//! From the process's arguments to its exit code.
+//! From the arguments of the process to its exit code.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -7,21 +7,20 @@ use std::process::ExitCode;
 use candle_core::Device;
 use clap::Parser;
 
-use super::args::{
-    Cli, ConfigArgs, ExportArgs, ExportTo, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb,
-};
+use super::args::{Cli, ConfigArgs, ExportArgs, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
 use super::{bench, compile, complete, data, eval, output, params, predict};
 use crate::config::Config;
-use crate::export::{self, ExportFormat};
+use crate::export::{self, ExportOptions};
 use crate::run::RunDir;
 use crate::session::{self, RunOptions, open_device};
+use crate::telemetry::print_messages;
 use crate::train::Interrupt;
-use crate::{Error, Result, authors, quickstart};
+use crate::{Error, Result, paper_checkpoint, quickstart};
 
-/// The exit code after SIGINT, as shells have it.
+/// The exit code after SIGINT that shells use.
 const INTERRUPTED: u8 = 130;
 
-/// The command. Exit codes: 0 done, 1 the work failed, 2 the call or the configuration is wrong, 130 interrupted.
+/// The command. Exit codes: 0 success, 1 the work failed, 2 the call or the configuration is wrong, 130 interrupted.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -38,8 +37,8 @@ pub fn main() -> ExitCode {
 }
 
 fn fail(error: &Error, verbose: bool) -> ExitCode {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let (on, off) = if colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (on, off) = if color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
     eprintln!("{on}error:{off} {error}");
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause.filter(|_| verbose) {
@@ -62,6 +61,9 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
     if let Some(threads) = cli.global.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
         pool.map_err(|e| Error::Config(format!("--threads {threads}: {e}")))?;
+    }
+    if !cli.global.quiet {
+        print_messages();
     }
     let device = || open_device(cli.global.device.as_deref());
     match &cli.verb {
@@ -91,16 +93,16 @@ fn load(args: &ConfigArgs) -> Result<Config> {
 
 fn folder(given: Option<&Path>, configured: Option<&Path>, key: &str) -> Result<PathBuf> {
     let folder = given.or(configured).map(Path::to_path_buf);
-    folder.ok_or_else(|| Error::Config(format!("no folder to write to: give --out, or {key} in the configuration")))
+    folder.ok_or_else(|| Error::Config(format!("no output folder: give --out, or {key} in the configuration")))
 }
 
 fn train(args: &TrainArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
     let mut config = load(&args.config)?;
-    config.model.dtype = global.dtype.map_or(config.model.dtype, Into::into);
+    config.model.dtype = global.dtype.unwrap_or(config.model.dtype);
     let folder = folder(args.out.as_deref(), config.train.output_dir.as_deref(), "train.output_dir")?;
-    let outcome = session::train(config, &folder, device, &options(args.resume, global)?)?;
-    let best = outcome.best.map_or_else(String::new, |best| format!(", validation micro-F1 {:.2}", 100. * best.score));
-    output::written(writeln!(out, "{}: step {}{best}", folder.display(), outcome.selected))
+    let trained = session::train(config, &folder, device, &options(args.resume, global)?)?;
+    let best = trained.best.map_or_else(String::new, |best| format!(", validation micro-F1 {:.2}", 100. * best.score));
+    output::written(writeln!(out, "{}: step {}{best}", folder.display(), trained.selected))
 }
 
 fn pretrain(args: &PretrainArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
@@ -120,17 +122,13 @@ fn pretrain(args: &PretrainArgs, global: &Global, device: &Device, out: &mut dyn
 }
 
 fn export(args: &ExportArgs, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let format = match args.format {
-        ExportTo::Peft => ExportFormat::Peft,
-        ExportTo::Adapterhub => ExportFormat::AdapterHub,
-        ExportTo::Hf => ExportFormat::Hf,
-    };
-    export::export(&RunDir::new(&args.run), &args.task, format, &args.out, device)?;
+    let options = ExportOptions { task: args.task.clone(), format: args.format, out: args.out.clone() };
+    export::export(&RunDir::new(&args.run), &options, device)?;
     output::written(writeln!(out, "{}", args.out.display()))
 }
 
 fn import(args: &ImportArgs, device: &Device, out: &mut dyn Write) -> Result<()> {
-    authors::import(&load(&args.config)?, &args.checkpoint, &args.out, device)?;
+    paper_checkpoint::import(&load(&args.config)?, &args.checkpoint, &args.out, device)?;
     output::written(writeln!(out, "{}: a run folder, for eval, predict and compile", args.out.display()))
 }
 

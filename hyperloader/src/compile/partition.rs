@@ -1,15 +1,15 @@
-//! Which methods vanish into the weights.
+//! Which methods can be merged into the weights.
 
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 use peft_core::{AdapterWeights, Plan, Result, Site};
 
-/// For each method of `plan` whether it folds, whole, into the backbone's weights.
+/// For each method of `plan`: whether it can be merged completely into the backbone's weights.
 ///
-/// A method folds if it does so at each of its sites, and no other method acts there that does not: the order of the two
-/// would change. `weights` has one set, without a batch axis; `base` are the backbone's parameters by name.
-pub(super) fn folding_methods(
+/// It can if it can be merged at each of its sites, and no method that cannot be merged acts at one of them: merging would change
+/// the order of the two. `weights` has one set of weights, without a batch axis; `base` are the backbone's parameters by name.
+pub(super) fn mergeable_methods(
     plan: &Plan,
     weights: &AdapterWeights,
     base: &BTreeMap<String, Tensor>,
@@ -29,12 +29,12 @@ pub(super) fn folding_methods(
     Ok(folds)
 }
 
-/// The name of the parameter that a method at `site` would fold into.
+/// The name of the parameter that a method at `site` is merged into.
 fn weight_name(site: &Site) -> String {
     format!("{}.weight", site.path)
 }
 
-/// Takes back the methods that share a site with one that stays; whether there were any.
+/// Unmarks the methods that share a site with a method that stays, and returns whether there were any.
 fn spread(plan: &Plan, folds: &mut [bool]) -> bool {
     let stays = |folds: &[bool], method: usize| folds.get(method) == Some(&false);
     let mut changed = false;

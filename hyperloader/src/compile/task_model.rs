@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use peft_core::{ActiveAdapters, AdapterWeights, Condition, PEFT_PREFIX, PeftConfig, Plan};
+use peft_core::{ActiveAdapters, AdapterWeights, PEFT_PREFIX, PeftConfig, PeftModel, Plan};
 
-use super::partition::folding_methods;
+use super::partition::mergeable_methods;
 use crate::config::Config;
-use crate::model::PeftT5;
 use crate::{Error, Result};
 use peft_t5::T5;
 
-/// The weights of one task, generated and cut off from the graph.
+/// The weights of one task, generated and detached from the graph.
 #[derive(Debug)]
 pub struct TaskModel<'a> {
-    model: &'a PeftT5,
+    model: &'a PeftModel<T5>,
     weights: AdapterWeights,
 }
 
@@ -23,12 +22,11 @@ impl<'a> TaskModel<'a> {
     ///
     /// # Errors
     /// If the model does not know the task.
-    pub fn new(model: &'a PeftT5, name: &str) -> Result<Self> {
-        let task = model.tasks().index(name)?;
-        Ok(Self { model, weights: model.weights(&Condition::Task(task))?.detach() })
+    pub fn new(model: &'a PeftModel<T5>, name: &str) -> Result<Self> {
+        Ok(Self { model, weights: model.weights(name)?.detach() })
     }
 
-    /// The task's weights under the names that static ones have, all methods or those that `wanted` numbers.
+    /// The task's weights under the names of static weights, for the methods whose number is `wanted`.
     pub fn static_weights(&self, wanted: impl Fn(usize) -> bool) -> BTreeMap<String, Tensor> {
         let entries =
             self.model.plan().targets().iter().zip(self.weights.iter()).filter(|(target, _)| wanted(target.method));
@@ -39,27 +37,27 @@ impl<'a> TaskModel<'a> {
         named.collect()
     }
 
-    /// Folds what folds and keeps the rest static. `methods` are those that the model was built with.
+    /// Merges the methods that can be merged and keeps the others static. `methods` are those that the model was built with.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn fold(&self, methods: Vec<Box<dyn PeftConfig>>) -> Result<Folded> {
+    pub fn merge(&self, methods: Vec<Box<dyn PeftConfig>>) -> Result<MergedTask> {
         let plan = self.model.plan();
-        let t5 = self.model.t5();
-        let folds = folding_methods(plan, &self.weights, &t5.tensors()?)?;
-        let is_folded = |method: usize| folds.get(method) == Some(&true);
-        let weights = self.static_weights(|method| !is_folded(method));
+        let t5 = self.model.backbone();
+        let mergeable = mergeable_methods(plan, &self.weights, &t5.tensors()?)?;
+        let is_merged = |method: usize| mergeable.get(method) == Some(&true);
+        let weights = self.static_weights(|method| !is_merged(method));
         let mut split = (Vec::new(), Vec::new());
         for (number, method) in methods.into_iter().enumerate() {
-            let half = if is_folded(number) { &mut split.0 } else { &mut split.1 };
+            let half = if is_merged(number) { &mut split.0 } else { &mut split.1 };
             half.push(method);
         }
         let (gone, kept) = split;
-        let folding = Plan::resolve(t5.sites(), &gone)?;
-        let entries = plan.targets().iter().zip(self.weights.iter()).filter(|(target, _)| is_folded(target.method));
-        let foldable = AdapterWeights::new(entries.map(|(_, weights)| weights.to_vec()).collect());
-        let t5 = t5.fold(&ActiveAdapters::new(&folding, &foldable)?)?;
-        Ok(Folded { t5, folded: names(&gone), kept: names(&kept), methods: kept, weights })
+        let merging = Plan::resolve(t5.sites(), &gone)?;
+        let entries = plan.targets().iter().zip(self.weights.iter()).filter(|(target, _)| is_merged(target.method));
+        let merged_weights = AdapterWeights::new(entries.map(|(_, weights)| weights.to_vec()).collect());
+        let t5 = t5.merge(&ActiveAdapters::new(&merging, &merged_weights)?)?;
+        Ok(MergedTask { t5, merged: names(&gone), kept: names(&kept), methods: kept, weights })
     }
 }
 
@@ -67,23 +65,23 @@ fn names(methods: &[Box<dyn PeftConfig>]) -> Vec<String> {
     methods.iter().map(|method| method.typetag_name().to_owned()).collect()
 }
 
-/// One task with static weights alone.
+/// One task of a model, with static weights only.
 #[derive(Debug)]
-pub struct Folded {
-    /// The backbone with everything in it that folds.
+pub struct MergedTask {
+    /// The backbone, with the merged methods in its weights.
     pub t5: T5,
-    /// The `peft_type` of the methods that are in it.
-    pub folded: Vec<String>,
-    /// The `peft_type` of the methods that still act.
+    /// The `peft_type` of the merged methods.
+    pub merged: Vec<String>,
+    /// The `peft_type` of the other methods.
     pub kept: Vec<String>,
-    /// The methods that still act.
+    /// The other methods.
     pub methods: Vec<Box<dyn PeftConfig>>,
-    /// Their weights by static name.
+    /// Their weights by name.
     pub weights: BTreeMap<String, Tensor>,
 }
 
-impl Folded {
-    /// The elements of all weights.
+impl MergedTask {
+    /// The number of elements of all weights.
     ///
     /// # Errors
     /// As [`T5::tensors`].
@@ -92,28 +90,28 @@ impl Folded {
         Ok(own + self.weights.values().map(Tensor::elem_count).sum::<usize>())
     }
 
-    /// That nothing but the backbone is left.
+    /// Checks that all methods were merged, so that only the backbone is left.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the methods that still act.
+    /// [`Error::Config`] naming the methods that were not.
     pub fn require_plain(&self) -> Result<()> {
         if self.kept.is_empty() {
             return Ok(());
         }
         Err(Error::Config(format!(
-            "{} cannot be folded into the backbone's weights, and a plain T5 has no place for them; use compile, or \
-             --format adapterhub",
+            "{} cannot be merged into the backbone's weights, so a plain T5 cannot hold the result; use compile, or --format \
+             adapterhub",
             self.kept.join(", ")
         )))
     }
 }
 
 /// The configuration of a model with one task and static weights.
-pub(super) fn static_config(config: Config, task: &str, folded: &mut Folded) -> Config {
+pub(super) fn static_config(config: Config, task: &str, merged: &mut MergedTask) -> Config {
     Config {
         model: crate::config::ModelConfig { tokenizer: None, trainable: peft_t5::Trainable::None, ..config.model },
         generator: Config::default().generator,
-        peft: std::mem::take(&mut folded.methods),
+        peft: std::mem::take(&mut merged.methods),
         tasks: config.tasks.into_iter().filter(|one| one.name == task).collect(),
         pretrain: None,
         ..config

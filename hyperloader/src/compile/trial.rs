@@ -1,44 +1,44 @@
-//! Two models on the same sentences.
+//! The trained and the compiled model on the same sentences.
 
 use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::config::Decoding;
+use crate::label::Decoding;
 use crate::session::Session;
-use crate::tasks::{Corpus, SplitName};
+use crate::tasks::SplitName;
 use crate::{Error, Result};
 
-/// How many sentences both models label.
+/// The most sentences that both models label.
 const SENTENCES: usize = 64;
-/// How often; the median counts.
+/// How often they label them; the median time counts.
 const ROUNDS: usize = 3;
 
-/// What both models took for the same sentences, in milliseconds.
+/// The time that both models took for the same sentences, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Trial {
-    /// Sentences, all labelled with the same tags by both models.
+    /// The number of sentences, each of which both models labelled with the same tags.
     pub sentences: usize,
-    /// To generate and fold the weights, before.
+    /// The time that the trained model took to generate and merge its weights.
     pub prepare_before_ms: f64,
-    /// To fold nothing, after.
+    /// The time that the compiled model took to get ready.
     pub prepare_after_ms: f64,
-    /// Per sentence, before.
+    /// The time per sentence of the trained model.
     pub sentence_before_ms: f64,
-    /// Per sentence, after.
+    /// The time per sentence of the compiled model.
     pub sentence_after_ms: f64,
 }
 
-/// What one model wrote, and how long it took.
+/// The tags that one model wrote, and the time it took.
 pub(super) struct Measured {
     written: Vec<Vec<String>>,
     prepare_ms: f64,
     sentence_ms: f64,
 }
 
-/// The first sentences of the task's validation data, or of its test or training data.
+/// The first sentences of the first of the task's validation, test and training data that exists.
 pub(super) fn sentences(session: &Session, task: &str) -> Result<Vec<Vec<String>>> {
-    let corpus = Corpus::new(&session.config, session.config.task(task)?)?;
+    let corpus = session.config.corpus(session.config.task(task)?)?;
     let splits = [SplitName::Validation, SplitName::Test, SplitName::Train];
     let there = splits.into_iter().find(|split| corpus.path(*split).is_some_and(|path| path.exists()));
     let Some(split) = there else {
@@ -48,9 +48,9 @@ pub(super) fn sentences(session: &Session, task: &str) -> Result<Vec<Vec<String>
     Ok(examples.into_iter().take(SENTENCES).map(|example| example.tokens).collect())
 }
 
-/// The task's tags; free decoding does without those that cannot be had.
+/// The task's tags; with free decoding, `None` if the run folder keeps none.
 pub(super) fn tags(session: &Session, task: &str) -> Result<Option<Vec<String>>> {
-    let corpus = Corpus::new(&session.config, session.config.task(task)?)?;
+    let corpus = session.config.corpus(session.config.task(task)?)?;
     match session.config.eval.decoding {
         Decoding::Structured => session.tags_of(&corpus).map(Some),
         Decoding::Free => Ok(session.tags.get(task).cloned()),
@@ -58,9 +58,8 @@ pub(super) fn tags(session: &Session, task: &str) -> Result<Option<Vec<String>>>
 }
 
 pub(super) fn measure(session: &Session, task: &str, sentences: &[Vec<String>]) -> Result<Measured> {
-    let corpus = Corpus::new(&session.config, session.config.task(task)?)?;
     let start = Instant::now();
-    let labeller = session.labeller(&corpus)?;
+    let labeller = session.labeller(task)?;
     let prepare_ms = milliseconds(start);
     let (mut written, mut rounds) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -74,7 +73,7 @@ pub(super) fn measure(session: &Session, task: &str, sentences: &[Vec<String>]) 
     Ok(Measured { written, prepare_ms, sentence_ms: median / sentences.len().max(1) as f64 })
 }
 
-/// The trial, once it is certain that both models wrote the same.
+/// The trial, after checking that both models wrote the same tags.
 pub(super) fn compare(sentences: &[Vec<String>], before: Measured, after: Measured) -> Result<Option<Trial>> {
     if sentences.is_empty() {
         return Ok(None);
@@ -83,7 +82,7 @@ pub(super) fn compare(sentences: &[Vec<String>], before: Measured, after: Measur
     for ((before, after), sentence) in pairs {
         if before != after {
             return Err(Error::Training(format!(
-                "the compiled model does not write what the trained one does, for the sentence {:?}; nothing was kept",
+                "the compiled model and the trained model write different tags for the sentence {:?}; nothing was kept",
                 sentence.join(" ")
             )));
         }

@@ -1,13 +1,20 @@
-//! What types cannot say: ranges, and values that must fit together.
+//! Checks that types cannot express: ranges, and values that must fit together.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use datasets::labels::TagWords;
 
-use super::{Config, DataConfig, EvalConfig, LossReduction, ModelConfig, PretrainConfig, TaskConfig, TrainConfig};
+use super::data::DataConfig;
+use super::eval::EvalConfig;
+use super::model::ModelConfig;
+use super::pretrain::PretrainConfig;
+use super::root::Config;
+use super::task::TaskConfig;
+use super::train::TrainConfig;
+use crate::{Error, Result};
 
-/// One thing that is wrong, with its key.
+/// A wrong value, with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Issue {
     /// The dotted key, with indices: `tasks.1.name`.
@@ -22,9 +29,22 @@ impl fmt::Display for Issue {
     }
 }
 
-type Check = Result<(), Issue>;
+impl Config {
+    /// Checks that the values can work together; [`Config::load`] does so too.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the key.
+    pub fn validate(&self) -> Result<()> {
+        match first_issue(self) {
+            None => Ok(()),
+            Some(issue) => Err(Error::Config(issue.to_string())),
+        }
+    }
+}
 
-/// The first thing that is wrong with `config`, if any.
+type Check = std::result::Result<(), Issue>;
+
+/// The first wrong value of `config`, if any.
 pub(super) fn first_issue(config: &Config) -> Option<Issue> {
     let all = || {
         model(&config.model)?;
@@ -54,7 +74,7 @@ fn positive(key: &str, value: f64) -> Check {
     number(value.is_finite() && value > 0.0, key, value, "a finite number above 0")
 }
 
-/// `value` is a share that leaves something over.
+/// `value` is a share below 1.
 fn below_one(key: &str, value: f64) -> Check {
     number((0.0..1.0).contains(&value), key, value, "0 or more and below 1")
 }
@@ -94,7 +114,7 @@ fn data(data: &DataConfig) -> Check {
 }
 
 fn length_buckets(config: &Config) -> Check {
-    let weighed = config.train.loss_reduction == LossReduction::Mean;
+    let weighed = config.train.loss_reduction == peft_kernels::Reduction::Mean;
     expect(!weighed || config.data.length_buckets != Some(true), "data.length_buckets", || {
         "cannot be true with train.loss_reduction = \"mean\": each micro-batch counts the same there, so that sorting by \
          length would give words of short sentences more weight; leave it out or use \"sum\""
@@ -138,7 +158,7 @@ fn eval(eval: &EvalConfig) -> Check {
 
 fn pretrain(pretrain: &PretrainConfig) -> Check {
     expect(pretrain.shape.is_none() || pretrain.config.is_none(), "pretrain.config", || {
-        "stands beside [pretrain.shape]; give one of the two".to_owned()
+        "cannot be given together with [pretrain.shape]; give one of the two".to_owned()
     })?;
     if let Some(shape) = &pretrain.shape {
         below_one("pretrain.shape.dropout_rate", shape.dropout_rate)?;

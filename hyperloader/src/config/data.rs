@@ -1,46 +1,55 @@
-//! `[data]`: what holds for the data of all tasks.
+//! `[data]`: settings for the data of all tasks.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use datasets::read::OnBadLine;
+use peft_core::nonzero;
 use serde::{Deserialize, Serialize};
 
-use super::count;
+use crate::tasks::cache_folder;
 
 /// How sentences become training examples, and how tasks are mixed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// Most tokens of a source, `</s>` included; the tail of a longer one is cut, and counted. Default 128.
+    /// The most tokens of a source, `</s>` included. Longer sources are cut, and counted. Default 128.
     pub max_source_length: NonZeroUsize,
-    /// Most tokens of a target, `</s>` included. Default 128.
+    /// The most tokens of a target, `</s>` included. Default 128.
     pub max_target_length: NonZeroUsize,
-    /// `T` of the task mixing: with `n` sentences a task has probability `p ∝ n^(1/T)`. 1 is proportional to size,
-    /// infinity (`inf`) uniform. Default 10.
+    /// The temperature `T` of the task mixing: a task of `n` sentences is drawn with probability `p ∝ n^(1/T)`. 1 is
+    /// proportional to size, infinity (`inf`) is uniform. Default 10.
     pub temperature: f64,
-    /// The share of the training and validation sentences that is used, in `(0, 1]`; test data stay whole. Default 1.
+    /// The share of the training and validation sentences that is used, in `(0, 1]`. All test sentences are used. Default 1.
     pub fraction: f64,
-    /// What a line that cannot be read does: `"fail"` ends the work, `"skip"` leaves the sentence out and counts it.
+    /// What happens at a line that cannot be read: `"fail"` stops with an error, `"skip"` skips the sentence and counts it.
     /// Default `"fail"`.
     pub on_bad_line: OnBadLine,
-    /// Whether the sentences of a training step are sorted by length before they are cut into micro-batches, which leaves
-    /// less of each to padding. What a step is trained on stays the same; with one micro-batch a step nothing changes. Not
-    /// with `train.loss_reduction = "mean"`, where it would change the weight of a sentence. Default: as if `true` with
-    /// `"sum"`, `false` with `"mean"`.
+    /// Whether the sentences of a training step are sorted by length before they are cut into micro-batches, which reduces
+    /// padding. A step still trains on the same sentences; with one micro-batch per step nothing changes. Cannot be `true` with
+    /// `train.loss_reduction = "mean"`, because it would change the weight of a sentence. Default: `true` with `"sum"`,
+    /// `false` with `"mean"`.
     pub length_buckets: Option<bool>,
     /// Whether encoded training sentences are kept for the next run. Default `true`.
     pub cache: bool,
-    /// The folder where they are kept. Default: `encoded` in `$HYPERLOADER_CACHE`, or else in `hyperloader` in the user's
-    /// own cache folder (`$XDG_CACHE_HOME`, `~/.cache` or, on Windows, `%LOCALAPPDATA%`).
+    /// The folder where they are kept. Default: `encoded` in `$HYPERLOADER_CACHE` if that is set, otherwise in `hyperloader` in
+    /// the user's cache folder (on Linux `$XDG_CACHE_HOME` or `~/.cache`).
     pub cache_dir: Option<PathBuf>,
+}
+
+impl DataConfig {
+    /// The folder where encoded sentences are kept; `None` if they are not, or if the user has no cache folder.
+    pub fn encoded_folder(&self) -> Option<PathBuf> {
+        let folder = || self.cache_dir.clone().or_else(|| cache_folder("encoded"));
+        self.cache.then(folder).flatten()
+    }
 }
 
 impl Default for DataConfig {
     fn default() -> Self {
         Self {
-            max_source_length: count(128),
-            max_target_length: count(128),
+            max_source_length: nonzero(128),
+            max_target_length: nonzero(128),
             temperature: 10.0,
             fraction: 1.0,
             on_bad_line: OnBadLine::default(),

@@ -1,12 +1,11 @@
 //! The configuration of a run: one TOML (or JSON) file for `pretrain`, `train`, `params` and `eval`.
 //!
-//! The structs are the reference of the file: a key is a field, a table is a struct, and what a file leaves out has the
-//! default named at the field, which is the paper's. Nothing is guessed: a key that no struct knows, a value of another
-//! type and a combination that cannot work are errors that name the file, the line, the key and the nearest right
-//! spelling. `--set key=value` on the command line changes single keys; the [resolved](Config::to_toml) configuration is
-//! written into the run folder.
+//! The structs of this module are the reference of the file: a table is a struct, and a key is a field. A key that the file
+//! leaves out has the default of the field, which is the paper's. An unknown key, a value of the wrong type and values that
+//! cannot work together are errors, which name the file, the line, the key and the nearest known spelling. `--set key=value`
+//! on the command line changes single keys. The [resolved](Config::to_toml) configuration is written into the run folder.
 //!
-//! Paths in a configuration are relative to the current folder, wherever the file lies, and `~` is not expanded.
+//! Paths in a configuration are relative to the current folder, not to the file, and `~` is not expanded.
 //!
 //! ```
 //! # use hyperloader::config::Config;
@@ -26,6 +25,7 @@
 //! ```
 
 mod check;
+mod corpus;
 mod data;
 mod eval;
 mod model;
@@ -38,25 +38,14 @@ mod task;
 mod train;
 
 pub use data::DataConfig;
-pub use datasets::read::OnBadLine;
-pub use eval::{Decoding, EvalConfig, ScoringMode};
-pub use model::{ModelConfig, WeightType};
+pub use eval::EvalConfig;
+pub use model::ModelConfig;
 pub use near::nearest;
 pub use pretrain::PretrainConfig;
 pub use root::Config;
-pub use shape::{FeedForward, T5Shape};
+pub use shape::T5Shape;
 pub use task::TaskConfig;
-pub use train::{LossReduction, ScheduleKind, TrainConfig};
-
-use std::num::NonZeroUsize;
-
-/// `n` as a count that cannot be zero, for the defaults in this module.
-const fn count(n: usize) -> NonZeroUsize {
-    match NonZeroUsize::new(n) {
-        Some(count) => count,
-        None => NonZeroUsize::MIN,
-    }
-}
+pub use train::TrainConfig;
 
 #[cfg(test)]
 mod tests;

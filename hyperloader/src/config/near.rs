@@ -1,9 +1,9 @@
-//! The nearest right spelling of a wrong word.
+//! The nearest known spelling of a word.
 
-/// How alike two words must be (0 to 1) for one to be worth suggesting.
+/// The least similarity of two words (0 to 1) at which one is suggested for the other.
 const ALIKE: f64 = 0.6;
 
-/// The one of `known` that is spelled most like `word`, if one is near enough to have been meant.
+/// The word of `known` whose spelling is most similar to `word`, if one is similar enough to be a likely meaning.
 ///
 /// ```
 /// # use hyperloader::config::nearest;

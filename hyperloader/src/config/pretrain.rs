@@ -1,12 +1,15 @@
-//! `[pretrain]`: a backbone of one's own.
+//! `[pretrain]`: your own backbone.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use datasets::noise::NoiseOptions;
+use peft_core::nonzero;
 use serde::{Deserialize, Serialize};
 
-use super::{ScheduleKind, T5Shape, count};
-use crate::optim::{AdamWConfig, Schedule};
+use super::T5Shape;
+use crate::optim::{AdamWConfig, Schedule, ScheduleKind};
+use crate::train::TrainOptions;
 
 /// T5 span corruption on plain text, mixed with sentinel copying on request.
 ///
@@ -70,7 +73,45 @@ pub struct PretrainConfig {
 impl PretrainConfig {
     /// The learning rate as a function of the step.
     pub fn schedule(&self) -> Schedule {
-        self.schedule.with(self.learning_rate, self.warmup_steps, self.max_steps)
+        Schedule {
+            kind: self.schedule,
+            peak: self.learning_rate,
+            warmup_steps: self.warmup_steps,
+            total_steps: self.max_steps.get(),
+        }
+    }
+}
+
+/// Everything but the seed, the kernels, the file of weights and the steps of an epoch.
+impl From<&PretrainConfig> for TrainOptions {
+    fn from(pretrain: &PretrainConfig) -> Self {
+        Self {
+            max_steps: pretrain.max_steps.get(),
+            gradient_accumulation_steps: NonZeroUsize::MIN,
+            optimizer: pretrain.optimizer,
+            schedule: pretrain.schedule(),
+            max_grad_norm: pretrain.max_grad_norm,
+            save_steps: pretrain.save_steps,
+            eval_steps: 0,
+            logging_steps: pretrain.logging_steps,
+            select_best: false,
+            loss_is_mean: true,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&PretrainConfig> for NoiseOptions {
+    fn from(pretrain: &PretrainConfig) -> Self {
+        Self {
+            noise_density: pretrain.noise_density,
+            mean_span_length: pretrain.mean_span_length,
+            copy_fraction: pretrain.copy_fraction,
+            word_noise: pretrain.word_noise,
+            copy_stretch: pretrain.copy_stretch,
+            max_source_length: pretrain.max_length.get(),
+            max_target_length: pretrain.max_length.get(),
+        }
     }
 }
 
@@ -81,22 +122,22 @@ impl Default for PretrainConfig {
             config: None,
             text: Vec::new(),
             tokenizer: None,
-            vocab_size: count(4096),
+            vocab_size: nonzero(4096),
             keep_tags: true,
             noise_density: 0.15,
             mean_span_length: 3.0,
             copy_fraction: 0.0,
             word_noise: 0.3,
             copy_stretch: 0.0,
-            max_length: count(128),
-            max_steps: count(10_000),
-            batch_size: count(64),
+            max_length: nonzero(128),
+            max_steps: nonzero(10_000),
+            batch_size: nonzero(64),
             learning_rate: 1e-3,
             schedule: ScheduleKind::default(),
             warmup_steps: 500,
             label_smoothing: 0.0,
             max_grad_norm: 1.0,
-            logging_steps: count(50),
+            logging_steps: nonzero(50),
             save_steps: 1000,
             optimizer: AdamWConfig::default(),
             local_bias: 0.0,

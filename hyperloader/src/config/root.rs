@@ -1,60 +1,44 @@
-//! The whole file.
+//! [`Config`]: the whole file.
 
-use std::path::Path;
-
-use peft_core::{GeneratorConfig, PeftConfig, StaticConfig};
+use peft_core::{GeneratorConfig, PeftConfig, PeftParts, StaticConfig, Tasks};
 use serde::{Deserialize, Serialize};
 
-use super::{DataConfig, EvalConfig, ModelConfig, PretrainConfig, TaskConfig, TrainConfig, check, nearest, parse};
+use super::data::DataConfig;
+use super::eval::EvalConfig;
+use super::model::ModelConfig;
+use super::near::nearest;
+use super::pretrain::PretrainConfig;
+use super::task::TaskConfig;
+use super::train::TrainConfig;
 use crate::{Error, Result};
 
-/// A run's configuration. Every key has a default; [`Config::default`] is an empty file.
-#[derive(Debug, Serialize, Deserialize)]
+/// A run's configuration. Every key has a default; [`Config::default`] is the configuration of an empty file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The seed of everything random. Default 42.
     pub seed: u64,
     /// The backbone.
     pub model: ModelConfig,
-    /// What holds for the data of all tasks.
+    /// Settings for the data of all tasks.
     pub data: DataConfig,
-    /// Whence the PEFT weights come, by its `generator` key. Default: `static`, plain trainable variables.
+    /// Where the PEFT weights come from; its `generator` key names it. Default: `static`, plain trainable variables.
     pub generator: Box<dyn GeneratorConfig>,
     /// The optimization.
     pub train: TrainConfig,
     /// Decoding and scoring.
     pub eval: EvalConfig,
-    /// A backbone of one's own, for the verb `pretrain`. Default: none.
+    /// Pretraining of a backbone, for the verb `pretrain`. Default: none.
     pub pretrain: Option<PretrainConfig>,
-    /// The PEFT methods, each by its `peft_type` key. Default: none, which with `trainable = "all"` is full fine-tuning.
+    /// The PEFT methods; the `peft_type` key of each names it. Default: none, which with `trainable = "all"` is full
+    /// fine-tuning.
     pub peft: Vec<Box<dyn PeftConfig>>,
-    /// The tasks; a task's number is its place in this list.
+    /// The tasks; a task's number is its index in this list.
     pub tasks: Vec<TaskConfig>,
 }
 
 impl Config {
-    /// Reads the file at `path` (JSON if its name ends in `.json`, else TOML) and changes the keys that `overrides` name.
-    ///
-    /// An override is `key=value`: a dotted key (`train.max_steps`, `tasks.0.train`, with the index of a table in a list)
-    /// and a value in TOML's syntax; what is no TOML value is taken as a string.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Config`] with the file, the line (or the override) and the key.
-    pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self> {
-        let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        parse::read(path, &text, overrides)
-    }
-
-    /// A configuration from the text of a TOML file.
-    ///
-    /// # Errors
-    /// [`Error::Config`] with the line and the key; the file is called `config.toml`.
-    pub fn from_toml(text: &str) -> Result<Self> {
-        parse::read(Path::new("config.toml"), text, &[])
-    }
-
-    /// The resolved configuration, every key with its value, as TOML. Loading it gives the same configuration.
+    /// The resolved configuration as TOML, with the value of every key. Loading it gives the same configuration.
     ///
     /// # Errors
     /// [`Error::Config`] if a value cannot be written as TOML (a seed above 2^63 - 1).
@@ -62,18 +46,7 @@ impl Config {
         toml::to_string(self).map_err(|e| Error::Config(format!("configuration cannot be written as TOML: {e}")))
     }
 
-    /// Says whether the values can work together; [`Config::load`] has done so already.
-    ///
-    /// # Errors
-    /// [`Error::Config`] with the key.
-    pub fn validate(&self) -> Result<()> {
-        match check::first_issue(self) {
-            None => Ok(()),
-            Some(issue) => Err(Error::Config(issue.to_string())),
-        }
-    }
-
-    /// The tasks, for the verbs that need some.
+    /// The tasks, of which there must be at least one.
     ///
     /// # Errors
     /// [`Error::Config`] if there are none.
@@ -83,6 +56,15 @@ impl Config {
             return Err(Error::Config(message.to_owned()));
         }
         Ok(&self.tasks)
+    }
+
+    /// The methods, their generator and the tasks, as a model is built of them.
+    ///
+    /// # Errors
+    /// As [`require_tasks`](Self::require_tasks).
+    pub fn parts(&self) -> Result<PeftParts> {
+        let tasks = Tasks::new(self.require_tasks()?.iter().map(|task| task.name.as_str()));
+        Ok(PeftParts { methods: self.peft.clone(), generator: self.generator.clone(), tasks })
     }
 
     /// The task called `name`.
@@ -101,16 +83,7 @@ impl Config {
         Err(Error::Config(format!("unknown task {name:?}; known: {}{hint}", known.join(", "))))
     }
 
-    /// The PEFT methods once more, as values of their own.
-    ///
-    /// # Errors
-    /// [`Error::Config`] if a method cannot be written and read again, which is its own fault.
-    pub fn methods_again(&self) -> Result<Vec<Box<dyn PeftConfig>>> {
-        let copy = serde_json::to_value(&self.peft).and_then(serde_json::from_value);
-        copy.map_err(|e| Error::Config(format!("a method's configuration does not survive being written: {e}")))
-    }
-
-    /// The settings of `[pretrain]`, for the verb that needs them.
+    /// The settings of `[pretrain]`, which must be there.
     ///
     /// # Errors
     /// [`Error::Config`] if there is no such table.

@@ -1,12 +1,15 @@
-//! `[pretrain.shape]`: the sizes of a T5 of one's own.
+//! `[pretrain.shape]`: the sizes of a T5 that is pretrained from random weights.
 
 use std::num::NonZeroUsize;
 
+use peft_core::nonzero;
+use peft_t5::FeedForwardProj;
 use serde::{Deserialize, Serialize};
 
-use super::count;
-
 /// The sizes of a T5, under the names of Hugging Face's `config.json`. The defaults are t5-small's.
+///
+/// [`T5Config`](peft_t5::T5Config) reads a whole `config.json` and ignores unknown keys. This table can leave keys out, and an
+/// unknown key is an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct T5Shape {
@@ -24,36 +27,25 @@ pub struct T5Shape {
     pub num_decoder_layers: Option<NonZeroUsize>,
     /// Attention heads. Default 8.
     pub num_heads: NonZeroUsize,
-    /// The feed-forward layers. Default `"relu"`.
-    pub feed_forward_proj: FeedForward,
-    /// Whether the output projection is the embedding (v1.0) or a matrix of its own (v1.1). Default `true`.
+    /// The feed-forward layers: `"relu"` (T5 v1.0) or `"gated-gelu"` (T5 v1.1 and Flan). Default `"relu"`.
+    pub feed_forward_proj: FeedForwardProj,
+    /// Whether the output projection is the embedding (v1.0) or a separate matrix (v1.1). Default `true`.
     pub tie_word_embeddings: bool,
     /// Dropout, in `[0, 1)`. Default 0.1.
     pub dropout_rate: f64,
-}
-
-/// The feed-forward layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FeedForward {
-    /// `W_o relu(W_i x)`: T5 v1.0.
-    #[default]
-    Relu,
-    /// `W_o (gelu(W_0 x) ⊙ W_1 x)`: T5 v1.1 and Flan.
-    GatedGelu,
 }
 
 impl Default for T5Shape {
     fn default() -> Self {
         Self {
             vocab_size: None,
-            d_model: count(512),
-            d_kv: count(64),
-            d_ff: count(2048),
-            num_layers: count(6),
+            d_model: nonzero(512),
+            d_kv: nonzero(64),
+            d_ff: nonzero(2048),
+            num_layers: nonzero(6),
             num_decoder_layers: None,
-            num_heads: count(8),
-            feed_forward_proj: FeedForward::default(),
+            num_heads: nonzero(8),
+            feed_forward_proj: FeedForwardProj::default(),
             tie_word_embeddings: true,
             dropout_rate: 0.1,
         }

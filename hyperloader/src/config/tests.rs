@@ -7,7 +7,8 @@ mod messages;
 use std::path::Path;
 
 use super::*;
-use crate::optim::{AdamWConfig, Schedule};
+use crate::optim::{AdamWConfig, Schedule, ScheduleKind};
+use datasets::metrics::Mode as ScoringMode;
 use peft_t5::Trainable;
 
 /// `text` as the file `config.toml`, with overrides.
@@ -101,7 +102,7 @@ mod defaults {
         assert_eq!((train.max_steps.get(), train.warmup_steps, train.learning_rate), (65_536, 500, 3e-4));
         assert_eq!((train.batch_size.get(), train.gradient_accumulation_steps.get()), (32, 4));
         assert_eq!((train.label_smoothing, train.max_grad_norm), (0.1, 1.0));
-        assert_eq!(train.loss_reduction, LossReduction::Sum);
+        assert_eq!(train.loss_reduction, peft_kernels::Reduction::Sum);
         assert_eq!(train.optimizer, AdamWConfig::default());
         assert_eq!((train.eval_steps, train.save_steps, train.save_total_limit.get()), (1000, 1000, 1));
         assert_eq!(train.schedule(), Schedule::default());
@@ -120,7 +121,7 @@ mod defaults {
     #[test]
     fn a_schedule_takes_its_numbers_from_the_section() {
         let config = with("[train]\nmax_steps = 10\nwarmup_steps = 2\nschedule = \"constant\"", &[]).unwrap();
-        let expected = Schedule::Constant { peak: 3e-4, warmup_steps: 2 };
+        let expected = Schedule { kind: ScheduleKind::Constant, peak: 3e-4, warmup_steps: 2, total_steps: 10 };
         assert_eq!(config.train.schedule(), expected);
     }
 }

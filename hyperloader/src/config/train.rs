@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use peft_kernels::{Kernels, Reduction, SmoothedCrossEntropy};
 use serde::{Deserialize, Serialize};
 
-use super::count;
-use crate::optim::{AdamWConfig, Schedule};
+use crate::optim::{AdamWConfig, Schedule, ScheduleKind};
+use crate::train::TrainOptions;
+use peft_core::nonzero;
 
 /// Steps, batches, optimizer, checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub struct TrainConfig {
     /// `ε` in `[0, 1)`: the share of the target that is spread evenly over the vocabulary. Default 0.1.
     pub label_smoothing: f64,
     /// How the losses of a micro-batch's tokens become one. Default `"sum"`.
-    pub loss_reduction: LossReduction,
+    pub loss_reduction: Reduction,
     /// The norm that the gradient of all variables together is clipped to. Default 1.
     pub max_grad_norm: f64,
     /// AdamW. Default: that of transformers 3.5.1, without weight decay.
@@ -39,7 +40,7 @@ pub struct TrainConfig {
     pub eval_steps: usize,
     /// Steps from one checkpoint to the next; 0: only at the end. Default 1000.
     pub save_steps: usize,
-    /// How many checkpoints are kept beside the best. Default 1.
+    /// How many checkpoints are kept in addition to the best. Default 1.
     pub save_total_limit: NonZeroUsize,
     /// Steps from one line of metrics to the next. Default 50.
     pub logging_steps: NonZeroUsize,
@@ -52,55 +53,45 @@ pub struct TrainConfig {
     pub kernels: Kernels,
 }
 
-/// The shape of the learning rate after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScheduleKind {
-    /// Falling in a straight line to 0 at the last step.
-    #[default]
-    Linear,
-    /// Level.
-    Constant,
-    /// Half a cosine wave, to 0 at the last step.
-    Cosine,
-}
-
-impl ScheduleKind {
-    /// The schedule of this shape with its numbers.
-    pub fn with(self, peak: f64, warmup_steps: usize, total_steps: NonZeroUsize) -> Schedule {
-        let total_steps = total_steps.get();
-        match self {
-            Self::Constant => Schedule::Constant { peak, warmup_steps },
-            Self::Linear => Schedule::Linear { peak, warmup_steps, total_steps },
-            Self::Cosine => Schedule::Cosine { peak, warmup_steps, total_steps },
-        }
-    }
-}
-
-/// How the losses of a micro-batch's tokens become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LossReduction {
-    /// Their sum over the tokens that are not padding: what the authors' label smoothing computes.
-    #[default]
-    Sum,
-    /// Their mean over the tokens that are not padding.
-    Mean,
-}
-
 impl TrainConfig {
     /// The loss of labelling: `label_smoothing` and `loss_reduction`.
     pub fn loss(&self) -> SmoothedCrossEntropy {
-        let reduction = match self.loss_reduction {
-            LossReduction::Sum => Reduction::Sum,
-            LossReduction::Mean => Reduction::Mean,
-        };
-        SmoothedCrossEntropy { label_smoothing: self.label_smoothing, reduction, ..SmoothedCrossEntropy::default() }
+        SmoothedCrossEntropy {
+            label_smoothing: self.label_smoothing,
+            reduction: self.loss_reduction,
+            ..SmoothedCrossEntropy::default()
+        }
     }
 
     /// The learning rate as a function of the step.
     pub fn schedule(&self) -> Schedule {
-        self.schedule.with(self.learning_rate, self.warmup_steps, self.max_steps)
+        Schedule {
+            kind: self.schedule,
+            peak: self.learning_rate,
+            warmup_steps: self.warmup_steps,
+            total_steps: self.max_steps.get(),
+        }
+    }
+}
+
+/// Everything but the seed and the steps of an epoch.
+impl From<&TrainConfig> for TrainOptions {
+    fn from(train: &TrainConfig) -> Self {
+        Self {
+            max_steps: train.max_steps.get(),
+            gradient_accumulation_steps: train.gradient_accumulation_steps,
+            optimizer: train.optimizer,
+            schedule: train.schedule(),
+            max_grad_norm: train.max_grad_norm,
+            save_steps: train.save_steps,
+            eval_steps: train.eval_steps,
+            logging_steps: train.logging_steps,
+            save_total_limit: train.save_total_limit.get(),
+            select_best: train.select_best,
+            loss_is_mean: train.loss_reduction == Reduction::Mean,
+            kernels: train.kernels,
+            ..Self::default()
+        }
     }
 }
 
@@ -108,20 +99,20 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             output_dir: None,
-            max_steps: count(65_536),
-            batch_size: count(32),
-            gradient_accumulation_steps: count(4),
+            max_steps: nonzero(65_536),
+            batch_size: nonzero(32),
+            gradient_accumulation_steps: nonzero(4),
             learning_rate: 3e-4,
             schedule: ScheduleKind::default(),
             warmup_steps: 500,
             label_smoothing: 0.1,
-            loss_reduction: LossReduction::default(),
+            loss_reduction: Reduction::default(),
             max_grad_norm: 1.0,
             optimizer: AdamWConfig::default(),
             eval_steps: 1000,
             save_steps: 1000,
-            save_total_limit: count(1),
-            logging_steps: count(50),
+            save_total_limit: nonzero(1),
+            logging_steps: nonzero(50),
             select_best: true,
             eval_sentences: 0,
             kernels: Kernels::default(),

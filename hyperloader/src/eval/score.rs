@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use datasets::Example;
 use datasets::metrics::{Mode, SpanReport, score};
-use datasets::read::Example;
 use serde::{Deserialize, Serialize};
 
-use super::Labeller;
 use crate::Result;
+use crate::label::{Labeller, TaggedSentence};
 
 /// One sentence with its gold and predicted tags.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,13 +24,13 @@ pub struct Prediction {
 /// The scores of one task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskReport {
-    /// Span scores, in all and by type.
+    /// Span scores, overall and by type.
     #[serde(flatten)]
     pub scores: SpanReport,
-    /// Sentences that were too long for the model and were labelled in windows.
+    /// Sentences that were too long for the model and were labelled in overlapping windows.
     #[serde(default)]
     pub windowed: usize,
-    /// With free decoding: sentences for which the model wrote another number of tags than there are words.
+    /// With free decoding: sentences for which the number of tags that the model wrote differs from the number of words.
     pub malformed: usize,
     /// The time that labelling took.
     pub seconds: f64,
@@ -64,8 +64,7 @@ impl EvalReport {
 /// If labelling fails.
 pub fn evaluate(labeller: &Labeller<'_>, examples: &[Example], mode: Mode) -> Result<(TaskReport, Vec<Prediction>)> {
     let start = Instant::now();
-    let tokens: Vec<&[String]> = examples.iter().map(|e| e.tokens.as_slice()).collect();
-    let labelled = labeller.label(&tokens)?;
+    let labelled = labeller.label(examples.iter().map(|e| e.tokens.as_slice()))?;
     let seconds = start.elapsed().as_secs_f64();
     let gold: Vec<&[String]> = examples.iter().map(|e| e.tags.as_slice()).collect();
     let predicted: Vec<&[String]> = labelled.iter().map(|l| l.tags.as_slice()).collect();
@@ -75,8 +74,8 @@ pub fn evaluate(labeller: &Labeller<'_>, examples: &[Example], mode: Mode) -> Re
         malformed: labelled.iter().filter(|l| l.malformed).count(),
         seconds,
     };
-    let prediction = |(example, labelled): (&Example, super::Labelled)| Prediction {
-        tokens: example.tokens.clone(),
+    let prediction = |(example, labelled): (&Example, TaggedSentence)| Prediction {
+        tokens: labelled.tokens,
         tags: example.tags.clone(),
         predicted: labelled.tags,
     };

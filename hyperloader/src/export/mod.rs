@@ -1,63 +1,77 @@
-//! The verb `export`: one task of a trained model in files that Python loads.
+//! The verb `export`: one task of a trained model in files that Python libraries load.
 //!
 //! | format | what is written | loaded by |
 //! |---|---|---|
-//! | `hf` | the T5 with everything folded into it | `transformers` |
-//! | `peft` | an adapter folder, and the backbone beside it | `peft` |
-//! | `adapterhub` | an adapter folder, and the backbone beside it | `adapters` |
+//! | `hf` | the T5 with all methods merged into it | `transformers` |
+//! | `peft` | an adapter folder with the backbone in it | `peft` |
+//! | `adapterhub` | an adapter folder with the backbone in it | `adapters` |
 //!
-//! The backbone goes along in the folder `base`, since its norms may have been trained: the adapter belongs to that one, and
-//! not to the model that training began from.
+//! An adapter belongs to the backbone of the run, whose norms may have been trained, and not to the model that training began
+//! with. That is why the backbone is written too, to the folder `base`.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use candle_core::Device;
 use peft_adapter::files::{AdapterHubOptions, BaseModel, write_adapterhub, write_peft};
 use peft_core::AdapterCheckpoint;
 
 use crate::compile::TaskModel;
-use crate::config::WeightType;
 use crate::files::write_dir_atomic;
+use crate::model::Precision;
 use crate::run::RunDir;
 use crate::session::Session;
 use crate::{Error, Result};
 use peft_t5::save_backbone;
 
-/// Whose files are written.
+/// The Python library whose files are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum ExportFormat {
-    /// Hugging Face `peft`: LoRA, DoRA, IA3, prompt and prefix tuning.
+    /// Hugging Face peft: LoRA, DoRA, IA3, prompt and prefix tuning
     Peft,
-    /// AdapterHub's `adapters`: bottlenecks, LoRA and their unions.
+    /// AdapterHub's adapters: bottlenecks, LoRA, their unions
+    #[cfg_attr(feature = "cli", value(name = "adapterhub"))]
     AdapterHub,
-    /// Hugging Face `transformers`: a plain T5.
+    /// Hugging Face transformers: a plain T5 with all methods merged into it
     Hf,
 }
 
-/// The folder, within the exported one, of the backbone that an adapter belongs to.
+/// What is exported, and where to.
+#[derive(Debug, Clone)]
+pub struct ExportOptions {
+    /// The name of the task.
+    pub task: String,
+    /// The format.
+    pub format: ExportFormat,
+    /// The new folder; it must not exist.
+    pub out: PathBuf,
+}
+
+/// The folder of the backbone within the exported folder.
 const BASE: &str = "base";
 
-/// Writes the task called `task` of `run` to the folder `out`, which must not exist.
+/// Writes one task of `run` to a new folder.
 ///
 /// # Errors
-/// If `out` exists, the run or the task cannot be had, or the format has no place for one of the methods; nothing is written
+/// If the folder exists, the run or the task cannot be loaded, or the format cannot hold one of the methods; nothing is written
 /// then.
-pub fn export(run: &RunDir, task: &str, format: ExportFormat, out: &Path, device: &Device) -> Result<()> {
+pub fn export(run: &RunDir, options: &ExportOptions, device: &Device) -> Result<()> {
+    let ExportOptions { task, format, out } = options;
     if out.exists() {
         return Err(Error::Config(format!("{} exists; name a folder that does not", out.display())));
     }
-    let (session, _) = Session::load_in(run, device, Some(WeightType::F32))?;
+    let (session, _) = Session::load_in(run, device, Some(Precision::F32))?;
     let task = session.config.task(task)?.name.clone();
     let model = TaskModel::new(&session.model, &task)?;
-    let methods = session.config.methods_again()?;
+    let methods = session.config.peft.clone();
     write_dir_atomic(out, |folder| {
-        if format == ExportFormat::Hf {
-            let folded = model.fold(methods)?;
-            folded.require_plain()?;
-            save_backbone(&folded.t5, folder)?;
+        if *format == ExportFormat::Hf {
+            let merged = model.merge(methods)?;
+            merged.require_plain()?;
+            save_backbone(&merged.t5, folder)?;
             return Ok(session.tokenizer.save(folder.join("tokenizer.json"))?);
         }
-        let t5 = session.model.t5();
+        let t5 = session.model.backbone();
         let tensors = t5.tensors()?;
         let base = BaseModel::new(t5.sites()).tensors(&tensors);
         let adapter = AdapterCheckpoint { methods, weights: model.static_weights(|_| true) };

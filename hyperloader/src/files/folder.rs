@@ -1,4 +1,4 @@
-//! A whole folder that appears at once, with a manifest of its files.
+//! A folder that is written atomically, with a manifest of its files.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use crate::{Error, Result};
 /// Marks a folder that is being built.
 const BUILDING: &str = "tmp";
 
-/// Marks the earlier folder of the same name, for the moment between the two renames that replace it.
+/// Marks the earlier folder of the same name, between the two renames that replace it.
 const REPLACED: &str = "old";
 
-/// Fills the folder `path` through `write`, so that it is there with all its files or not at all.
+/// Fills the folder `path` through `write`, so that it exists with all its files or not at all.
 ///
-/// `write` gets an empty folder `<name>.tmp-…` beside `path`. What it leaves there is hashed into a
-/// [`Manifest`], reaches the disk and takes the name `path`; an earlier folder of that name is replaced. If `write`
-/// fails, the temporary folder is removed; if the process is killed, [`remove_leftovers`] clears up.
+/// `write` gets an empty folder `<name>.tmp-…` next to `path`. Its files are then hashed into a [`Manifest`] and synced, and
+/// the folder is renamed to `path`, where it replaces an earlier folder. If `write` fails, the temporary folder is removed;
+/// if the process is killed, [`remove_leftovers`] cleans up.
 ///
 /// # Errors
-/// [`Error::Io`] naming the path; whatever `write` returns.
+/// [`Error::Io`] naming the path; the error of `write`.
 pub fn write_dir_atomic<T>(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let path = path.as_ref();
     let temporary = temporary(path).map_err(|source| Error::io(path, source))?;
@@ -44,7 +44,7 @@ fn temporary(path: &Path) -> std::io::Result<tempfile::TempDir> {
     builder.prefix(&temporary_prefix(path, BUILDING)?).tempdir_in(parent(path))
 }
 
-/// Renames `temporary` to `path`, out of whose way an earlier folder goes first.
+/// Renames `temporary` to `path`. An earlier folder at `path` is renamed first, and removed at the end.
 fn take_place(temporary: &Path, path: &Path) -> Result<()> {
     let rename = |from: &Path, to: &Path| fs::rename(from, to).map_err(|source| Error::io(to, source));
     let old = match fs::symlink_metadata(path) {
@@ -71,7 +71,7 @@ fn replaced_name(path: &Path) -> Result<PathBuf> {
     Ok(path.with_file_name(name))
 }
 
-/// Makes all files, and then the names in all folders, reach the disk.
+/// Syncs all files, and then the names in all folders, to the disk.
 fn sync_tree(folder: &Path, manifest: &Manifest) -> Result<()> {
     let mut folders = vec![folder.to_path_buf()];
     for name in manifest.files.keys().map(String::as_str).chain([MANIFEST]) {
@@ -84,11 +84,11 @@ fn sync_tree(folder: &Path, manifest: &Manifest) -> Result<()> {
     folders.iter().rev().try_for_each(|folder| sync_folder(folder).map_err(|source| Error::io(folder, source)))
 }
 
-/// Clears `folder` of what killed processes left in it, and returns the paths that were dealt with.
+/// Removes from `folder` what killed processes left in it, and returns the paths of these leftovers.
 ///
 /// Half-built files and folders (`<name>.tmp-<process>-<letters>`) are removed. A replaced folder
-/// (`<name>.old-…`) takes its name back if the process was killed before the new one had it, and is removed
-/// otherwise. Call it once at the start of the only process that writes there. A folder that does not exist is clean.
+/// (`<name>.old-…`) gets its name back if the process was killed before the new folder had it; otherwise it is removed.
+/// Call this once, at the start of the only process that writes there. A folder that does not exist has no leftovers.
 ///
 /// # Errors
 /// [`Error::Io`] naming the path.
@@ -116,7 +116,7 @@ pub fn remove_leftovers(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Takes `<name>.<kind>-<process>-<letters>` apart into name and kind.
+/// Splits `<name>.<kind>-<process>-<letters>` into name and kind.
 fn leftover(name: &str) -> Option<(&str, &str)> {
     let (original, suffix) = name.rsplit_once('.')?;
     let mut parts = suffix.split('-');

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// links need privileges, it is a text file with that relative path. [`resolve_link`] reads both.
 ///
 /// # Errors
-/// [`Error::Io`] naming `link`, for one if `target` does not exist or if `link` is a folder.
+/// [`Error::Io`] naming `link`, for example if `target` does not exist or if `link` is a folder.
 pub fn update_link(link: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<()> {
     let (link, target) = (link.as_ref(), target.as_ref());
     if !target.exists() {
@@ -46,8 +46,8 @@ fn replace(link: &Path, target: &Path) -> Result<()> {
 /// Where `link` points, or `None` if there is no such link.
 ///
 /// # Errors
-/// [`Error::Io`] naming `link`; [`Error::Malformed`] if it is neither a link nor a text file with a path, or if what it
-/// points at is not there.
+/// [`Error::Io`] naming `link`; [`Error::Malformed`] if it is neither a link nor a text file with a path, or if its
+/// target does not exist.
 pub fn resolve_link(link: impl AsRef<Path>) -> Result<Option<PathBuf>> {
     let link = link.as_ref();
     let kind = match std::fs::symlink_metadata(link) {
@@ -67,7 +67,7 @@ pub fn resolve_link(link: impl AsRef<Path>) -> Result<Option<PathBuf>> {
     if target.exists() {
         return Ok(Some(target));
     }
-    Err(Error::malformed(link, format!("points at {}, which is not there", target.display())))
+    Err(Error::malformed(link, format!("points at {}, which does not exist", target.display())))
 }
 
 /// `target` as seen from the folder `base`; both absolute and without links.
@@ -112,7 +112,7 @@ mod tests {
             update_link(&link, run.path().join("checkpoints").join(step)).unwrap();
             assert_eq!(named(&resolve_link(&link).unwrap().unwrap()), step);
         }
-        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 2, "nothing is left beside it");
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 2, "nothing is left next to it");
     }
 
     #[test]
@@ -153,6 +153,6 @@ mod tests {
         let folder = run.path().join("checkpoints");
         assert!(update_link(&folder, run.path().join("checkpoints/step-1")).is_err());
         assert!(resolve_link(&folder).is_err());
-        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 2, "nothing is left beside it");
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 2, "nothing is left next to it");
     }
 }

@@ -1,7 +1,6 @@
 //! The list of a folder's files with their hashes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Component, Path};
@@ -16,7 +15,7 @@ pub const MANIFEST: &str = "manifest.json";
 
 const VERSION: u32 = 1;
 
-/// What a folder holds: every regular file below it but the manifest itself.
+/// The content of a folder: every regular file below it except the manifest itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -50,8 +49,8 @@ impl Manifest {
     /// Reads the manifest of `folder`.
     ///
     /// # Errors
-    /// [`Error::Io`] if there is none; [`Error::Malformed`] if it is not one of this version, or names a file outside
-    /// the folder.
+    /// [`Error::Io`] if there is no manifest; [`Error::Malformed`] if it has another version, or names a file outside the
+    /// folder.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(MANIFEST);
         let bytes = fs::read(&path).map_err(|source| Error::io(&path, source))?;
@@ -78,7 +77,7 @@ impl Manifest {
 }
 
 /// Checks every file that the manifest of `folder` lists, and returns the manifest. Files that it does not list are
-/// not looked at.
+/// ignored.
 ///
 /// # Errors
 /// [`Error::Malformed`] naming the first file, in the order of the names, that is missing or whose size or hash
@@ -89,7 +88,7 @@ pub fn verify_manifest(folder: impl AsRef<Path>) -> Result<Manifest> {
     for (name, expected) in &manifest.files {
         let path = folder.join(name);
         if !path.exists() {
-            return Err(Error::malformed(&path, format!("missing, though listed in {MANIFEST}")));
+            return Err(Error::malformed(&path, format!("missing, but listed in {MANIFEST}")));
         }
         let found = entry(&path)?;
         if found.bytes != expected.bytes {
@@ -142,12 +141,9 @@ fn entry(path: &Path) -> Result<FileEntry> {
     read().map_err(|source| Error::io(path, source))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// `bytes` as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -195,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_is_none_or_points_outside_is_refused() {
+    fn a_damaged_manifest_or_one_that_points_outside_is_refused() {
         let refusal = |text: &str| {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(MANIFEST), text).unwrap();

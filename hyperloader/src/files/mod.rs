@@ -1,9 +1,9 @@
-//! Folders that are whole or not there: a power cut leaves the old state or the new one, never half of one.
+//! Folders that are written atomically: a power cut leaves the old state or the new state, never half of one.
 //!
 //! - [`write_dir_atomic`], [`verify_manifest`], [`remove_leftovers`]: a folder of files with the hash of each.
 //! - [`update_link`], [`resolve_link`]: a name such as `best` that points at one of several folders.
 //!
-//! Single files are written by the crate [`peft_files`].
+//! The crate [`peft_files`] writes single files.
 
 mod folder;
 mod link;
@@ -11,4 +11,5 @@ mod manifest;
 
 pub use folder::{remove_leftovers, write_dir_atomic};
 pub use link::{resolve_link, update_link};
+pub(crate) use manifest::hexadecimal;
 pub use manifest::{FileEntry, MANIFEST, Manifest, verify_manifest};

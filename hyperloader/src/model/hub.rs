@@ -20,6 +20,10 @@ struct Remote {
 impl Remote {
     /// Honours `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE`.
     fn new(id: &str, revision: Option<&str>) -> Result<Self> {
+        // hf-hub panics without a folder for its cache.
+        if std::env::var_os("HF_HOME").is_none() && dirs::home_dir().is_none() {
+            return Err(Error::Hub(format!("{id}: no home folder for the cache of the hub; set HF_HOME")));
+        }
         let revision = revision.unwrap_or("main").to_owned();
         let repo = Repo::with_revision(id.to_owned(), RepoType::Model, revision);
         let offline = std::env::var("HF_HUB_OFFLINE").is_ok_and(|v| !matches!(v.as_str(), "" | "0" | "false"));

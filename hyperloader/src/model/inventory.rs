@@ -8,9 +8,9 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use serde::Serialize;
 
-use super::{Parts, PeftT5};
 use crate::Result;
-use peft_t5::Trainable;
+use peft_core::{ParamStore, PeftModel, PeftParts};
+use peft_t5::{T5, T5Config, Trainable};
 
 /// The weights of one part of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -66,16 +66,17 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// The inventory of the model made of `parts`, its backbone trained as `trainable` says.
+    /// The inventory of a T5 of shape `config` with the methods of `parts`, its backbone trained as `trainable` says.
     ///
     /// # Errors
-    /// As [`PeftT5::new`].
-    pub fn of(parts: Parts<'_>, trainable: Trainable) -> Result<Self> {
+    /// As [`T5::new`] and [`PeftModel::new`].
+    pub fn of(config: &T5Config, parts: PeftParts, trainable: Trainable) -> Result<Self> {
         let inventory = Self::default();
         let builder = |backend| VarBuilder::from_backend(Box::new(backend), DType::F32, Device::Cpu);
         let backbone = Recorder { inventory: inventory.clone(), trainable };
         let peft = Recorder { inventory: inventory.clone(), trainable: Trainable::All };
-        PeftT5::new(parts, builder(backbone), builder(peft))?;
+        let t5 = T5::new(config, builder(backbone))?;
+        PeftModel::new(t5, parts, &ParamStore::new(0, &Device::Cpu), builder(peft))?;
         Ok(inventory)
     }
 

@@ -1,10 +1,24 @@
-//! A T5 backbone, the methods on it and the generator of their weights, as one model.
+//! Models in folders and on the hub, and batches for them.
+//!
+//! - `source`: from a name to a backbone; `hub`: the Hugging Face hub.
+//! - `pretrained`: models with their methods, to and from folders.
+//! - `batch`: tagged sentences as batches.
+//! - `inventory`: counts of weights that need no weights.
+//! - `precision`: the types of frozen matrices.
 
+mod batch;
+#[cfg(feature = "hub")]
+mod hub;
+#[cfg(not(feature = "hub"))]
+#[path = "no_hub.rs"]
 mod hub;
 mod inventory;
-mod peft_t5;
+mod precision;
+mod pretrained;
 mod source;
 
+pub use batch::{batch_of, labelling_batch};
 pub use inventory::{Group, Inventory, ParamCount};
-pub use peft_t5::{Parts, PeftT5, TensorBatch};
-pub use source::{Backbone, ModelName, built_in_or_file, check_vocabulary, open_tokenizer, shape_of};
+pub use precision::Precision;
+pub use pretrained::{FromPretrained, SavePretrained};
+pub use source::{BackboneSource, ModelName, built_in_or_file, check_vocabulary, open_tokenizer, shape_of};

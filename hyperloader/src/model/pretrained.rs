@@ -5,14 +5,14 @@ use std::io::Write;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use peft_adapter::files::{read_adapterhub, read_peft};
+use peft_adapter::files::{BaseModel, read_adapterhub, read_peft};
 use peft_core::{
     AdapterCheckpoint, Backbone, DEFAULT_TASK, GeneratorConfig, PeftConfig, PeftModel, PeftParts, StaticConfig, Tasks,
 };
 use peft_t5::T5;
 use serde::{Deserialize, Serialize};
 
-use super::open_backbone;
+use super::source::open_t5;
 use crate::{Error, Result};
 
 /// What a model's folder holds besides its weights.
@@ -55,7 +55,7 @@ pub trait FromPretrained: Sized {
 
 impl FromPretrained for T5 {
     fn from_pretrained(name: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        open_backbone(&name.as_ref().to_string_lossy(), device)
+        open_t5(&name.as_ref().to_string_lossy(), device)
     }
 }
 
@@ -132,7 +132,8 @@ fn read_description(folder: &Path) -> Result<Writer> {
     Ok(match (keys.format.as_deref(), keys.peft_type) {
         (Some(FORMAT), _) => Writer::HyperLoader(serde_json::from_str(&text).map_err(malformed)?),
         (Some(other), _) => {
-            let reason = format!("format is {other:?}; this version reads {FORMAT:?}, and folders of peft and AdapterHub");
+            let reason =
+                format!("format is {other:?}; this version reads {FORMAT:?}, and folders of peft and AdapterHub");
             return Err(Error::malformed(&path, reason));
         }
         (None, Some(_)) => Writer::Peft(keys.base_model_name_or_path),
@@ -142,13 +143,14 @@ fn read_description(folder: &Path) -> Result<Writer> {
 
 fn load<B: Backbone>(backbone: B, folder: &Path, writer: Writer) -> Result<PeftModel<B>> {
     let own = backbone.parameters()?;
+    let base = BaseModel::new(backbone.sites()).tensors(&own);
     let (parts, weights) = match writer {
         Writer::HyperLoader(Description { tasks, methods, generator, .. }) => {
             let parts = PeftParts { methods, generator, tasks: Tasks::new(tasks) };
             (parts, peft_files::load_tensors(folder.join(WEIGHTS_FILE))?)
         }
-        Writer::Peft(_) => one_task(read_peft(folder, Some(&own), backbone.sites())?),
-        Writer::AdapterHub(_) => one_task(read_adapterhub(folder, Some(&own), backbone.sites())?),
+        Writer::Peft(_) => one_task(read_peft(folder, &base)?),
+        Writer::AdapterHub(_) => one_task(read_adapterhub(folder, &base)?),
     };
     let trained: BTreeSet<String> = weights.keys().filter(|name| own.contains_key(*name)).cloned().collect();
     let builder = PeftModel::builder(backbone).parts(parts).weights(weights);

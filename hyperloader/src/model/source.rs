@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use candle_core::{DType, Device};
 use datasets::tokenizer::T5Tokenizer;
 
 use super::hub;
 use crate::config::ModelConfig;
 use crate::{Error, Result};
-use peft_t5::{T5Config, Weights, preset, preset_names};
+use peft_t5::{T5, T5Config, Weights, preset, preset_names};
 
 /// The prefix of a name that means a shape without weights.
 const SHAPE_PREFIX: &str = "config:";
@@ -100,7 +101,7 @@ pub fn shape_of(model: &ModelConfig) -> Result<T5Config> {
 }
 
 /// A backbone that is ready to be built.
-pub struct Backbone {
+pub struct BackboneSource {
     /// Its shape.
     pub config: T5Config,
     /// Its weights.
@@ -109,7 +110,7 @@ pub struct Backbone {
     pub folder: Option<PathBuf>,
 }
 
-impl Backbone {
+impl BackboneSource {
     /// Finds (and, from the hub, fetches) the backbone of a configuration. `seed` is for random weights.
     ///
     /// # Errors
@@ -132,7 +133,23 @@ impl Backbone {
     }
 }
 
-/// The tokenizer of a configuration: the one that it names, or the one beside the model.
+/// The backbone called `name`, frozen, in `f32`: a folder, a hub id with an optional `@revision`, or `config:SHAPE` for random
+/// weights.
+///
+/// # Errors
+/// If it cannot be found, fetched or read.
+pub(super) fn open_t5(name: &str, device: &Device) -> Result<T5> {
+    let t5 = match ModelName::parse(name)? {
+        ModelName::Folder(folder) => T5::from_folder(folder, device)?,
+        ModelName::Hub { id, revision } => T5::from_folder(hub::fetch_model(&id, revision.as_deref())?, device)?,
+        ModelName::Shape(shape) => {
+            T5::new(&built_in_or_file(&shape)?, Weights::random(0).var_builder(DType::F32, device))?
+        }
+    };
+    Ok(t5.with_name(name))
+}
+
+/// The tokenizer of a configuration: the one that it names, or the one next to the model.
 ///
 /// # Errors
 /// [`Error::Config`] if neither is there.

@@ -12,18 +12,18 @@ use crate::{Error, Result};
 /// Added to the norm before dividing by it, as `torch.nn.utils.clip_grad_norm_` does.
 const CLIP_EPS: f64 = 1e-6;
 
-/// Elements that one thread sums at a time; fixed, so that a sum does not depend on the number of threads.
+/// Elements that one thread sums at a time. A fixed number: a sum must not depend on the number of threads.
 const SUM_CHUNK: usize = 1 << 16;
 
-/// Gradients by parameter name, detached from the graph, always walked in the order of the names.
+/// Gradients by parameter name, detached from the graph and sorted by name.
 ///
-/// A parameter that the loss did not reach has no entry: that is not the same as a gradient of zeros
-/// (see [`Unreached`](super::Unreached)).
+/// A parameter that the loss did not reach has no entry, which is not the same as a gradient of zeros: see
+/// [`Unreached`](super::Unreached).
 #[derive(Debug, Clone, Default)]
 pub struct Gradients(BTreeMap<String, Tensor>);
 
 impl Gradients {
-    /// Takes the gradients of `variables` out of what `backward` returned. Variables without a gradient are left out.
+    /// The gradients of `variables` from the result of `backward`. Variables without a gradient are left out.
     #[must_use]
     pub fn from_store(store: &GradStore, variables: &[(String, Var)]) -> Self {
         let found = variables.iter().filter_map(|(name, variable)| {
@@ -44,13 +44,13 @@ impl Gradients {
         self.0.iter().map(|(name, gradient)| (name.as_str(), gradient))
     }
 
-    /// How many parameters have a gradient.
+    /// The number of parameters with a gradient.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether no parameter has one.
+    /// Whether no parameter has a gradient.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -108,10 +108,10 @@ impl Gradients {
         Ok(self.square_sums()?.iter().sum::<f64>().sqrt())
     }
 
-    /// Scales all gradients by `min(1, max_norm / (norm + 1e-6))` and returns the norm from before.
+    /// Scales all gradients by `min(1, max_norm / (norm + 1e-6))` and returns the norm before scaling.
     ///
-    /// A norm that is infinite or not a number is returned as it is and the gradients stay untouched;
-    /// [`Self::first_non_finite`] then names the culprit.
+    /// If the norm is infinite or not a number, it is returned and the gradients are not changed;
+    /// [`Self::first_non_finite`] then names the parameter.
     ///
     /// # Errors
     /// Tensor errors.
@@ -147,7 +147,7 @@ impl Gradients {
             }
         }
         if !on_device.is_empty() {
-            // One transfer for all: each would wait for the device.
+            // One transfer for all gradients, since each transfer waits for the device.
             let scalars: Vec<&Tensor> = on_device.iter().map(|(scalar, _)| scalar).collect();
             let values = Tensor::stack(&scalars, 0)?.to_vec1::<f64>()?;
             for ((_, sum), value) in on_device.into_iter().zip(values) {
@@ -183,7 +183,7 @@ fn host_square_sum(gradient: &Tensor) -> Result<f64> {
     Ok(device_square_sum(&gradient)?.to_scalar::<f64>()?)
 }
 
-/// `Σ x²` in f64, in eight lanes that the processor can add side by side.
+/// `Σ x²` in f64, in eight lanes that the processor can add in parallel.
 fn square_sum(values: &[f32]) -> f64 {
     let (blocks, rest) = values.as_chunks::<8>();
     let mut lanes = [0.0_f64; 8];

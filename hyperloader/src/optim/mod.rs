@@ -1,13 +1,16 @@
 //! Optimization: gradients, their clipping, the learning-rate schedule and AdamW.
 //!
-//! Candle offers an AdamW whose moments are private, and neither clipping nor schedules; a run that must continue
-//! bitwise after an interruption, and follow the paper's optimizer to the letter, needs its own. One training step is
+//! A run must continue bitwise after an interruption and follow the paper's optimizer exactly. Candle's AdamW keeps its
+//! moments private, and candle has neither clipping nor schedules. [`AdamW`] here also implements
+//! [`candle_nn::Optimizer`], for code that is generic over optimizers. One training step is
 //!
 //! ```text
 //! gradients = Gradients::from_store(&loss.backward()?, &variables)
 //! norm      = gradients.clip_grad_norm(1.0)?
-//! optimizer.step(&gradients, schedule.lr(step))?
+//! optimizer.apply_gradients(&gradients, schedule.lr(step))?
 //! ```
+//!
+//! and without accumulation and clipping `optimizer.backward_step(&loss, schedule.lr(step))?`.
 
 mod adamw;
 mod gradients;
@@ -15,7 +18,7 @@ mod schedule;
 
 pub use adamw::{AdamW, AdamWConfig, AdamWFlavor, Unreached};
 pub use gradients::Gradients;
-pub use schedule::Schedule;
+pub use schedule::{Schedule, ScheduleKind};
 
 #[cfg(test)]
 mod goldens;

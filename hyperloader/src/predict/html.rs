@@ -1,10 +1,10 @@
-//! One self-contained page with coloured spans.
+//! A self-contained page with colored spans.
 
 use std::fmt::Write;
 
-use super::TaggedSpan;
+use crate::label::TaggedSpan;
 
-/// The page up to the first sentence.
+/// The page before the first sentence.
 pub(super) const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>HyperLoader</title>\n<style>\
 body{font:16px/1.9 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
 mark{border-radius:.3em;padding:.1em .3em;color:#111}mark small{margin-left:.4em;opacity:.7}</style></head><body>\n";
@@ -17,7 +17,7 @@ pub(super) fn paragraph(tokens: &[String], spans: &[TaggedSpan]) -> String {
     let mut next = 0;
     for span in spans {
         plain(&mut html, tokens.get(next..span.start));
-        // A hue that depends on the type's name alone, so that it is the same on every page.
+        // The hue depends only on the type's name, so it is the same on every page.
         let hue = span.kind.bytes().fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % 360;
         let (text, kind) = (escape(&span.text), escape(&span.kind));
         // Writing to a string cannot fail.

@@ -1,4 +1,4 @@
-//! Sentences from a file or a pipe, as many at a time as are at hand.
+//! Sentences from a file or a pipe, as many at a time as can be read without waiting.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// The room for text that was read and not yet labelled; as much as a pipe holds.
+/// The size of the read buffer: as much as a pipe holds.
 const BUFFER: usize = 1 << 16;
 
-/// The lines of a text, each a sentence whose words are separated by spaces.
+/// The lines of a text. Each line is a sentence; white space separates its words.
 pub struct Lines<R> {
     reader: BufReader<R>,
     name: PathBuf,
-    /// Whether more lines are always worth waiting for.
+    /// Whether to wait until as many lines have arrived as are asked for.
     patient: bool,
 }
 
 impl Lines<Box<dyn Read>> {
-    /// Those of the file `input`, or of standard input if that is `-`.
+    /// The lines of the file `input`, or of standard input if that is `-`.
     ///
     /// # Errors
     /// If the file cannot be opened.
@@ -32,20 +32,22 @@ impl Lines<Box<dyn Read>> {
 }
 
 impl<R: Read> Lines<R> {
-    /// Those that `reader` gives, called `name` in errors. A `patient` one waits until it has as many lines as are asked for;
-    /// another one hands out what has arrived, so that whoever writes line by line gets an answer to each.
+    /// The lines of `reader`, which errors call `name`.
+    ///
+    /// If `patient` is set, [`next`](Self::next) waits until as many lines have arrived as are asked for. Otherwise it returns
+    /// the lines that have arrived, so that a program that writes one line at a time gets an answer to each.
     pub fn new(reader: R, name: &Path, patient: bool) -> Self {
         Self { reader: BufReader::with_capacity(BUFFER, reader), name: name.to_path_buf(), patient }
     }
 
-    /// The words of the next lines, up to `count` of them and one at least; `None` at the end. Blank lines are passed over.
+    /// The words of the next lines: at least one line and at most `count`; `None` at the end. Blank lines are skipped.
     ///
     /// # Errors
     /// If reading fails, or the text is not UTF-8.
     pub fn next(&mut self, count: usize) -> Result<Option<Vec<Vec<String>>>> {
         let mut sentences: Vec<Vec<String>> = Vec::new();
         let mut line = String::new();
-        while sentences.is_empty() || (sentences.len() < count && self.is_at_hand()) {
+        while sentences.is_empty() || (sentences.len() < count && self.has_line()) {
             line.clear();
             if self.reader.read_line(&mut line).map_err(|e| Error::io(&self.name, e))? == 0 {
                 break;
@@ -58,8 +60,8 @@ impl<R: Read> Lines<R> {
         Ok((!sentences.is_empty()).then_some(sentences))
     }
 
-    /// Whether a whole line can be had without waiting.
-    fn is_at_hand(&self) -> bool {
+    /// Whether a whole line can be read without waiting.
+    fn has_line(&self) -> bool {
         self.patient || self.reader.buffer().contains(&b'\n')
     }
 }
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_arrived_is_handed_out_at_once() {
+    fn lines_that_have_arrived_are_returned_at_once() {
         assert_eq!(sizes(false), [1, 2, 1, 2, 1, 1]);
         assert_eq!(sizes(true), [2, 2, 2, 2]);
     }

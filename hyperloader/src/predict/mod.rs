@@ -1,10 +1,8 @@
-//! Text in, and predicted tags out in the forms that people and programs read.
+//! Reading sentences and writing predicted tags in formats for people and programs.
 
 mod html;
 mod lines;
-mod spans;
 mod writer;
 
 pub use lines::Lines;
-pub use spans::{TaggedSpan, tagged_spans};
 pub use writer::{PredictionFormat, PredictionWriter};

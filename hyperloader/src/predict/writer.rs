@@ -1,24 +1,27 @@
-//! Writing tagged sentences as they come.
+//! Writing tagged sentences one at a time.
 
 use std::io::Write;
 
 use serde::Serialize;
 
-use super::{TaggedSpan, html, tagged_spans};
-use crate::eval::{Alternative, Labelled};
+use super::html;
+use crate::label::{Alternative, TaggedSentence, TaggedSpan};
 use crate::{Error, Result};
 
 /// How predicted tags are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum PredictionFormat {
-    /// `word<TAB>tag` lines, a blank line after each sentence.
+    /// One `word<TAB>tag` a line, a blank line between sentences
     Bio,
-    /// One object a line: `tokens`, `tags`, `spans`; with structured decoding `confidences`, one for each word, and where
-    /// asked for `n_best`, objects of `tags` and `score`.
+    /// One JSON object a line, with tokens, tags, spans and confidences
+    ///
+    /// The keys are `tokens`, `tags` and `spans`; with structured decoding also `confidences`, one per word, and on request
+    /// `n_best`, a list of objects with `tags` and `score`.
     Jsonl,
-    /// `play [jazz](genre)`.
+    /// The text with its spans in brackets: play [jazz](genre)
     Inline,
-    /// One page with coloured spans.
+    /// One page with colored spans
     Html,
 }
 
@@ -41,7 +44,7 @@ pub struct PredictionWriter<'a> {
 }
 
 impl<'a> PredictionWriter<'a> {
-    /// A writer that has written what comes before the first sentence.
+    /// A writer; it writes the text before the first sentence at once.
     ///
     /// # Errors
     /// If `out` cannot be written to.
@@ -53,7 +56,7 @@ impl<'a> PredictionWriter<'a> {
         Ok(writer)
     }
 
-    /// Whether lines of JSON have the best sequences, too. Default: no.
+    /// Sets whether JSON lines contain the best sequences. Default: no.
     pub fn with_n_best(self, n_best: bool) -> Self {
         Self { n_best, ..self }
     }
@@ -61,23 +64,23 @@ impl<'a> PredictionWriter<'a> {
     /// Writes one sentence.
     ///
     /// # Errors
-    /// If a tag is not one, or `out` cannot be written to.
-    pub fn sentence(&mut self, tokens: &[String], labelled: &Labelled) -> Result<()> {
-        let Labelled { tags, confidences, n_best, .. } = labelled;
+    /// If a tag is not a BIO tag, or `out` cannot be written to.
+    pub fn sentence(&mut self, sentence: &TaggedSentence) -> Result<()> {
+        let TaggedSentence { tokens, tags, confidences, n_best, .. } = sentence;
         let text = match self.format {
             PredictionFormat::Bio => bio(tokens, tags),
-            PredictionFormat::Inline => inline(tokens, &tagged_spans(tokens, tags)?),
-            PredictionFormat::Html => html::paragraph(tokens, &tagged_spans(tokens, tags)?),
+            PredictionFormat::Inline => inline(tokens, &sentence.spans()?),
+            PredictionFormat::Html => html::paragraph(tokens, &sentence.spans()?),
             PredictionFormat::Jsonl => {
                 let n_best = self.n_best.then_some(n_best.as_slice());
-                let line = Line { tokens, tags, spans: tagged_spans(tokens, tags)?, confidences, n_best };
+                let line = Line { tokens, tags, spans: sentence.spans()?, confidences, n_best };
                 serde_json::to_string(&line).map_err(|e| Error::malformed("stdout", e.to_string()))? + "\n"
             }
         };
         self.put(&text)
     }
 
-    /// Hands what was written to whoever reads it.
+    /// Flushes the output, so that a reader sees every sentence written so far.
     ///
     /// # Errors
     /// If `out` cannot be written to.
@@ -85,7 +88,7 @@ impl<'a> PredictionWriter<'a> {
         self.out.flush().map_err(|e| Error::io("stdout", e))
     }
 
-    /// Writes what comes after the last sentence.
+    /// Writes the text after the last sentence.
     ///
     /// # Errors
     /// If `out` cannot be written to.
@@ -127,8 +130,12 @@ mod tests {
         let words = |w: &[&str]| w.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
         let mut out = Vec::new();
         let mut writer = PredictionWriter::new(&mut out, format).unwrap();
-        let labelled = Labelled { tags: words(&["O", "O", "B-city", "I-city", "O"]), ..Labelled::default() };
-        writer.sentence(&words(&["fly", "to", "<new>", "york", "now"]), &labelled).unwrap();
+        let sentence = TaggedSentence {
+            tokens: words(&["fly", "to", "<new>", "york", "now"]),
+            tags: words(&["O", "O", "B-city", "I-city", "O"]),
+            ..TaggedSentence::default()
+        };
+        writer.sentence(&sentence).unwrap();
         writer.finish().unwrap();
         String::from_utf8(out).unwrap()
     }

@@ -1,15 +1,18 @@
 //! The denoising objective: span corruption, mixed with sentinel copying on request.
 
+use std::num::NonZeroUsize;
+
 use candle_core::{Device, Tensor};
 use datasets::encode::{Pair, collate};
 use datasets::noise::Pretraining;
 use datasets::sample::Rng;
-use peft_core::{Condition, Ctx};
+use peft_core::{Ctx, PeftModel};
 use peft_kernels::{Reduction, SmoothedCrossEntropy};
+use peft_t5::T5;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{PeftT5, TensorBatch};
-use crate::train::{MicroBatch, Objective, Score};
+use crate::model::batch_of;
+use crate::train::{Loss, Objective, Score, Step};
 use crate::{Error, Result};
 
 /// The pad id of every T5 tokenizer that this crate makes or accepts.
@@ -19,10 +22,23 @@ const PROBE_SENTENCES: usize = 4;
 /// Batches that are drawn together and sorted by length among themselves, so that little of a batch is padding.
 const POOL_BATCHES: usize = 8;
 
+/// How batches are drawn and scored.
+#[derive(Debug, Clone)]
+pub struct DenoisingOptions {
+    /// Sentences of one micro-batch.
+    pub batch_size: usize,
+    /// `ε` of the label smoothing; the loss is a mean over tokens.
+    pub label_smoothing: f64,
+    /// The seed of lines and noise.
+    pub seed: u64,
+    /// The device of the batches: the model's.
+    pub device: Device,
+}
+
 /// T5's span corruption (Raffel et al. 2020, arXiv 1910.10683, section 3.1.4) on lines drawn uniformly with replacement.
 #[derive(Debug)]
 pub struct Denoising<'a> {
-    model: &'a PeftT5,
+    model: &'a PeftModel<T5>,
     noise: Pretraining<'a>,
     lines: &'a [String],
     batch_size: usize,
@@ -32,13 +48,13 @@ pub struct Denoising<'a> {
     pool: Pool,
 }
 
-/// Batches that have been drawn and not yet trained on.
+/// Batches that were drawn together.
 #[derive(Debug)]
 struct Pool {
     /// The generator before the batches were drawn.
     drawn_from: Rng,
     batches: Vec<Vec<Pair>>,
-    /// How many of them have been trained on.
+    /// How many of them were used. A used batch is left empty.
     used: usize,
 }
 
@@ -51,26 +67,24 @@ struct State {
 }
 
 impl<'a> Denoising<'a> {
-    /// An objective over `lines`; the loss is a mean over tokens.
+    /// An objective over `lines`.
     ///
     /// # Errors
     /// If there is no line.
     pub fn new(
-        model: &'a PeftT5,
+        model: &'a PeftModel<T5>,
         noise: Pretraining<'a>,
         lines: &'a [String],
-        batch_size: usize,
-        label_smoothing: f64,
-        seed: u64,
-        device: &Device,
+        options: DenoisingOptions,
     ) -> Result<Self> {
         if lines.is_empty() {
             return Err(Error::Config("no text to pretrain on".into()));
         }
+        let DenoisingOptions { batch_size, label_smoothing, seed, device } = options;
         let loss = SmoothedCrossEntropy { label_smoothing, ignore_index: PAD, reduction: Reduction::Mean };
         let rng = Rng::seeded(seed);
         let pool = Pool { drawn_from: rng.clone(), batches: Vec::new(), used: 0 };
-        Ok(Self { model, noise, lines, batch_size, loss, device: device.clone(), rng, pool })
+        Ok(Self { model, noise, lines, batch_size, loss, device, rng, pool })
     }
 
     fn refill(&mut self) -> Result<()> {
@@ -78,7 +92,7 @@ impl<'a> Denoising<'a> {
         let mut pairs = self.pairs(self.batch_size * POOL_BATCHES)?;
         pairs.sort_by_key(|pair| pair.source.len().max(pair.target.len()));
         let mut batches: Vec<Vec<Pair>> = pairs.chunks(self.batch_size).map(<[Pair]>::to_vec).collect();
-        // In a random order again, so that the steps do not go from short to long.
+        // Shuffle the batches, so that the steps do not go from short sentences to long ones.
         for last in (1..batches.len()).rev() {
             batches.swap(last, self.rng.below(last + 1));
         }
@@ -96,25 +110,28 @@ impl<'a> Denoising<'a> {
         Ok(pairs)
     }
 
-    fn loss(&self, pairs: &[Pair], ctx: &mut Ctx) -> Result<MicroBatch> {
-        let batch = TensorBatch::new(collate(pairs, PAD), PAD, &self.device)?;
-        let loss = self.model.loss(&batch, &Condition::Task(0), &self.loss, ctx)?;
-        Ok(MicroBatch { loss, tokens: batch.label_tokens })
+    fn next_batch(&mut self) -> Result<Vec<Pair>> {
+        if self.pool.used == self.pool.batches.len() {
+            self.refill()?;
+        }
+        let pairs = self.pool.batches.get_mut(self.pool.used).map(std::mem::take).unwrap_or_default();
+        self.pool.used += 1;
+        Ok(pairs)
     }
 }
 
 impl Objective for Denoising<'_> {
-    fn begin_step(&mut self) -> Result<Option<String>> {
-        Ok(None)
+    type MicroBatch = Vec<Pair>;
+
+    fn next_step(&mut self, micro_batches: NonZeroUsize) -> Result<Step<Vec<Pair>>> {
+        let micro_batches = (0..micro_batches.get()).map(|_| self.next_batch()).collect::<Result<_>>()?;
+        Ok(Step { name: None, micro_batches })
     }
 
-    fn draw(&mut self, ctx: &mut Ctx) -> Result<MicroBatch> {
-        if self.pool.used == self.pool.batches.len() {
-            self.refill()?;
-        }
-        let pairs = self.pool.batches.get(self.pool.used).map_or(&[][..], Vec::as_slice);
-        self.pool.used += 1;
-        self.loss(pairs, ctx)
+    fn loss(&self, pairs: Vec<Pair>, ctx: &mut Ctx) -> Result<Loss> {
+        let batch = batch_of(collate(&pairs, PAD), PAD, &self.device)?;
+        let value = self.model.backbone().smoothed_loss(&batch, &self.loss, &self.model.active(0)?, ctx)?;
+        Ok(Loss { value, tokens: batch.label_tokens })
     }
 
     fn probes(&mut self, ctx: &mut Ctx) -> Result<Vec<Tensor>> {
@@ -122,7 +139,7 @@ impl Objective for Denoising<'_> {
         let pairs = self.pairs(PROBE_SENTENCES)?;
         // The check must not change what the run draws.
         self.rng = rng;
-        Ok(vec![self.loss(&pairs, ctx)?.loss])
+        Ok(vec![self.loss(pairs, ctx)?.value])
     }
 
     fn validate(&self) -> Result<Option<Score>> {
@@ -136,7 +153,7 @@ impl Objective for Denoising<'_> {
 
     fn restore(&mut self, state: serde_json::Value) -> Result<()> {
         let state: State = serde_json::from_value(state)
-            .map_err(|e| Error::Training(format!("the checkpoint's sampler state is not one: {e}")))?;
+            .map_err(|e| Error::Training(format!("the checkpoint holds no sampler state: {e}")))?;
         self.rng = state.drawn_from;
         self.refill()?;
         self.pool.used = state.used;

@@ -1,7 +1,7 @@
-//! Pretraining a backbone of one's own: the text, the tokenizer and the denoising objective.
+//! Pretraining your own backbone: the text, the tokenizer and the denoising objective.
 
 mod denoising;
 mod text;
 
-pub use denoising::Denoising;
+pub use denoising::{Denoising, DenoisingOptions};
 pub use text::{PretrainText, train_tokenizer};

@@ -1,54 +1,52 @@
-//! What is pretrained on.
+//! The text that a backbone is pretrained on.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use datasets::labels::{TagSet, simplify};
 use datasets::tokenizer::{T5Tokenizer, TrainOptions, train_unigram};
 
-use crate::config::{Config, PretrainConfig};
 use crate::tasks::{Corpus, SplitName};
 use crate::{Error, Result};
 
 /// Plain sentences, and the words that stand for the tasks' tags.
 #[derive(Debug, Clone, Default)]
 pub struct PretrainText {
-    /// One sentence each.
+    /// The sentences.
     pub lines: Vec<String>,
     /// The words that stand for tags, `O` and `I` among them; empty without tasks or with `keep_tags` off.
     pub tag_words: Vec<String>,
 }
 
 impl PretrainText {
-    /// The files of `pretrain.text`, or the training sentences of the tasks.
+    /// The lines of `files` or, if there are no files, the training sentences of `corpora`. With `keep_tags`, the corpora's
+    /// tag words too.
     ///
     /// # Errors
-    /// If there are neither files nor tasks, or one cannot be read.
-    pub fn read(config: &Config, pretrain: &PretrainConfig) -> Result<Self> {
+    /// If a file or a corpus cannot be read.
+    pub fn read(files: &[PathBuf], corpora: &[Corpus], keep_tags: bool) -> Result<Self> {
         let mut text = Self::default();
         let mut tag_words = BTreeSet::new();
-        for file in &pretrain.text {
+        for file in files {
             text.lines.extend(read_lines(file)?);
         }
-        let tasks = if pretrain.text.is_empty() { config.require_tasks()? } else { &config.tasks };
-        for task in tasks {
-            let corpus = Corpus::new(config, task)?;
+        for corpus in corpora {
             let (examples, _) = corpus.read(SplitName::Train)?;
             let tags = TagSet::of(&examples)?;
-            tag_words.extend(tags.simplified().map(|tag| corpus.words().word(tag).to_owned()));
-            if pretrain.text.is_empty() {
+            tag_words.extend(tags.simplified().map(|tag| corpus.words.word(tag).to_owned()));
+            if files.is_empty() {
                 text.lines.extend(examples.iter().map(|example| example.tokens.join(" ")));
             }
         }
-        if pretrain.keep_tags && !tag_words.is_empty() {
-            // Both are what every tagged sentence is written with, whether or not the training data has them.
+        if keep_tags && !tag_words.is_empty() {
+            // Every tagged sentence is written with these two, even if the training data lacks them.
             tag_words.extend(simplify(&["O", "I-X"])?.into_iter().map(str::to_owned));
             text.tag_words = tag_words.into_iter().collect();
         }
         Ok(text)
     }
 
-    /// The words that copying puts in the place of others: the tags' words, or else the text's own.
+    /// The words that copying puts in the place of others: the tag words or, without any, the text's own words.
     pub fn copy_words(&self) -> Vec<String> {
         if !self.tag_words.is_empty() {
             return self.tag_words.clone();

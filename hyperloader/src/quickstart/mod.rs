@@ -1,29 +1,32 @@
-//! Everything once, offline and in minutes: a corpus from the project's own grammar, a tokenizer and a small T5 pretrained on
-//! it, HyperLoader on top of that frozen backbone, and its scores.
+//! The whole project in one run, offline and in minutes. It generates sentences from templates, trains a tokenizer and
+//! pretrains a small T5 on them, freezes this backbone, trains HyperLoader on top and scores it.
 
-pub mod grammar;
+pub mod templates;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use datasets::read::{Dataset, Format, write};
 
+use self::templates::Templates;
 use crate::config::{Config, TaskConfig};
 use crate::eval::EvalReport;
 use crate::run::RunDir;
-use crate::session::{RunOptions, Session, pretrain, score_run, select_tasks, train};
+use crate::session::{RunOptions, ScoreOptions, Session, pretrain, score_run, train};
 use crate::tasks::SplitName;
 use crate::{Error, Result};
 
-/// The configuration, but for paths and seed.
+/// The configuration without paths and seed.
 const CONFIG: &str = include_str!("quickstart.toml");
-/// Sentences of a task's training, validation and test data.
-const SENTENCES: [usize; 3] = [4000, 200, 500];
 
-/// Runs the quickstart in the new folder `out`: `data/`, `backbone/`, `run/`; returns the scores on the test sentences.
+/// Runs the quickstart and returns the scores on the test sentences. It creates `data/`, `backbone/` and `run/` in the
+/// folder `out`.
 ///
 /// # Errors
-/// [`Error::Config`] if `out` holds something already; otherwise whatever a step fails with.
+/// [`Error::Config`] if `out` is not empty. Every other error comes from the step that failed.
 pub fn quickstart(out: &Path, seed: u64, device: &Device, options: &RunOptions) -> Result<EvalReport> {
     if out.exists() && std::fs::read_dir(out).map_err(|e| Error::io(out, e))?.next().is_some() {
         return Err(Error::Config(format!("{} is not empty; give another --out", out.display())));
@@ -36,10 +39,10 @@ pub fn quickstart(out: &Path, seed: u64, device: &Device, options: &RunOptions) 
     pretrain(&config, &backbone, device, options)?;
     train(config, run.root(), device, options)?;
     let (session, step) = Session::load(&run, device)?;
-    score_run(&run, &session, step, SplitName::Test, &select_tasks(&session, &[])?)
+    score_run(&run, &session, &ScoreOptions { split: SplitName::Test, tasks: Vec::new(), step })
 }
 
-/// What to try next, for the person who ran the quickstart in `out`.
+/// Suggests commands to try after the quickstart has run in `out`.
 pub fn next_steps(out: &Path) -> String {
     let run = out.join("run");
     let run = run.display();
@@ -50,21 +53,23 @@ pub fn next_steps(out: &Path) -> String {
     )
 }
 
-/// Writes each grammar's sentences as `.bio` files; returns the tasks that read them.
+/// Writes the sentences of every task to `.bio` files and returns the tasks that read them.
 fn write_corpora(folder: &Path, seed: u64) -> Result<Vec<TaskConfig>> {
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    let templates = Templates::load()?;
     let mut tasks = Vec::new();
-    for task in grammar::tasks() {
-        let mut paths = Vec::new();
-        for (split, n) in grammar::Split::ALL.into_iter().zip(SENTENCES) {
-            let path = folder.join(format!("{}.{}.bio", task.name, split.name()));
-            let examples = grammar::generate(task, split.seed(seed), n)?;
+    for task in &templates.tasks {
+        let write_split = |split: SplitName, sentences: usize| -> Result<PathBuf> {
+            let path = folder.join(format!("{}.{split}.bio", task.name));
+            let examples = templates.draw(task, split, seed, sentences)?;
             write(&Dataset::from_examples(examples), &path, Format::Bio)?;
-            paths.push(path);
-        }
-        let [train, validation, test]: [_; 3] =
-            paths.try_into().map_err(|_| Error::Config("a corpus has three splits".into()))?;
-        tasks.push(TaskConfig { validation: Some(validation), test: Some(test), ..TaskConfig::new(task.name, train) });
+            Ok(path)
+        };
+        tasks.push(TaskConfig {
+            validation: Some(write_split(SplitName::Validation, 200)?),
+            test: Some(write_split(SplitName::Test, 500)?),
+            ..TaskConfig::new(&task.name, write_split(SplitName::Train, 4000)?)
+        });
     }
     Ok(tasks)
 }

@@ -1,4 +1,4 @@
-//! The run folder: what a run leaves behind, and where.
+//! The run folder: the files of a run.
 
 mod tags;
 
@@ -20,7 +20,7 @@ pub const ADAPTER_FILE: &str = "adapter_model.safetensors";
 /// metrics.jsonl               one line per logged step
 /// events.out.tfevents.*       the same for TensorBoard
 /// checkpoints/step-N/         trained weights, optimizer, sampler and random state, manifest with hashes
-/// best -> checkpoints/step-N  the checkpoint that is evaluated and predicts
+/// best -> checkpoints/step-N  the selected checkpoint, which eval and predict use
 /// adapter_model.safetensors   its trained weights, once the run is done
 /// eval/*.json                 metrics by split
 /// predictions/*.jsonl         predicted tags by task and split
@@ -76,7 +76,7 @@ impl RunDir {
         self.root.join("predictions").join(format!("{task}.{split}.jsonl"))
     }
 
-    /// The steps that have a checkpoint, in ascending order. Folders with other names are left alone.
+    /// The steps that have a checkpoint, in ascending order. Folders with other names are ignored.
     ///
     /// # Errors
     /// If the folder of checkpoints cannot be read.
@@ -92,10 +92,10 @@ impl RunDir {
         Ok(steps)
     }
 
-    /// The newest checkpoint whose files are what its manifest says.
+    /// The step of the newest checkpoint, whose files are checked against its manifest.
     ///
     /// # Errors
-    /// If there are checkpoints and the newest is damaged: resuming from an older one would silently throw work away.
+    /// If the newest checkpoint is damaged. An older one is not used instead: that would silently lose work.
     pub fn last(&self) -> Result<Option<usize>> {
         let Some(step) = self.steps()?.pop() else {
             return Ok(None);
@@ -112,7 +112,7 @@ impl RunDir {
         update_link(self.best(), self.checkpoint(step))
     }
 
-    /// Removes the oldest checkpoints until `limit` are left, never `keep` nor the newest.
+    /// Removes the oldest checkpoints until `limit` are left, but neither `keep` nor the newest.
     ///
     /// # Errors
     /// If a folder cannot be removed.

@@ -1,4 +1,4 @@
-//! The tags of a run's tasks, which structured decoding chooses from.
+//! The tags of a run's tasks. Structured decoding chooses from them.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -26,10 +26,10 @@ impl RunDir {
         Ok(write_atomic(&path, |file| writeln!(file, "{text}"))?)
     }
 
-    /// The tags of the tasks; none for a run that was made before they were kept.
+    /// The tags of the tasks; empty for the run of an older version, which has no such file.
     ///
     /// # Errors
-    /// If the file cannot be read, or holds something else.
+    /// If the file cannot be read, or is not such a list.
     pub fn load_tags(&self) -> Result<TagSets> {
         let path = self.tags();
         if !path.is_file() {

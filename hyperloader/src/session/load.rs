@@ -2,17 +2,19 @@
 
 use candle_core::{DType, Device};
 use datasets::tokenizer::T5Tokenizer;
-use peft_core::{ParamStore, Plan, Site, SiteKind, Tasks};
+use peft_core::{ParamStore, PeftModel, PeftParts, Plan, Site, SiteKind};
 
-use crate::config::{Config, WeightType};
+use crate::config::Config;
 use crate::files::resolve_link;
-use crate::model::{Backbone, Parts, PeftT5, check_vocabulary, open_tokenizer};
+use crate::label::{DecodeOptions, Decoding, Labeller};
+use crate::model::{BackboneSource, Precision, check_vocabulary, open_tokenizer};
 use crate::run::{ADAPTER_FILE, RunDir, TagSets};
+use crate::tasks::Corpus;
 use crate::{Error, Result};
 use peft_files::load_tensors;
-use peft_t5::{T5, Trainable, Weights};
+use peft_t5::{T5, T5Config, Trainable, Weights};
 
-/// A model that is ready to train or to label, with what it was made from.
+/// A model that is ready to train or to label, with everything that it was made from.
 #[derive(Debug)]
 pub struct Session {
     /// The resolved configuration.
@@ -20,12 +22,10 @@ pub struct Session {
     /// The tokenizer.
     pub tokenizer: T5Tokenizer,
     /// The model.
-    pub model: PeftT5,
-    /// Its trainable variables.
-    pub store: ParamStore,
-    /// The tags of its tasks, where the run keeps them.
+    pub model: PeftModel<T5>,
+    /// The tags of its tasks, if the run folder keeps them.
     pub tags: TagSets,
-    /// Where its tensors lie.
+    /// The device of its tensors.
     pub device: Device,
 }
 
@@ -33,27 +33,28 @@ impl Session {
     /// A model before training: pretrained backbone, PEFT weights at their seeded initial values.
     ///
     /// # Errors
-    /// If the backbone or the tokenizer cannot be had, the configuration does not fit the backbone, or its frozen matrices are to
-    /// be held in a type that no gradient passes.
+    /// If the backbone or the tokenizer cannot be loaded, the configuration does not fit the backbone, or the frozen matrices
+    /// have a type that gradients cannot pass through.
     pub fn new(config: Config, device: &Device) -> Result<Self> {
         config.model.check_trains()?;
         let store = ParamStore::new(config.seed, device);
         Self::build(config, store, device, false)
     }
 
-    /// The trained model of a run, and the step that its weights are of (0 if they were copied without their checkpoint).
+    /// The trained model of a run, and the step at which its weights were saved (0 if they were copied without their
+    /// checkpoint).
     ///
     /// # Errors
-    /// If the folder holds no finished run, or its weights do not fit its configuration.
+    /// If the folder contains no finished run, or its weights do not fit its configuration.
     pub fn load(run: &RunDir, device: &Device) -> Result<(Self, usize)> {
         Self::load_in(run, device, None)
     }
 
-    /// [`load`](Self::load) with the backbone's frozen matrices in `dtype`; without one, in that of the run.
+    /// Like [`load`](Self::load), with the backbone's frozen matrices in `dtype`; `None` takes the type of the run.
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn load_in(run: &RunDir, device: &Device, dtype: Option<WeightType>) -> Result<(Self, usize)> {
+    pub fn load_in(run: &RunDir, device: &Device, dtype: Option<Precision>) -> Result<(Self, usize)> {
         let path = run.config();
         if !path.is_file() {
             return Err(Error::Config(format!("{} is no run folder: it has no config.toml", run.root().display())));
@@ -74,35 +75,68 @@ impl Session {
         })?;
         let store = ParamStore::from_tensors(load_tensors(weights)?, device);
         let session = Self { tags: run.load_tags()?, ..Self::build(config, store, device, true)? };
-        session.store.check_all_used()?;
+        session.model.store().check_all_used()?;
         Ok((session, selected_step(run)))
     }
 
-    /// The elements of all weights: the backbone's and those of the generator.
+    /// A labeller for the task called `task`, which decodes as the configuration says.
+    ///
+    /// # Errors
+    /// If the configuration has no such task; as [`Labeller::new`] and, with structured decoding, [`tags_of`](Self::tags_of).
+    pub fn labeller(&self, task: &str) -> Result<Labeller<'_>> {
+        let corpus = self.config.corpus(self.config.task(task)?)?;
+        let tags = match self.config.eval.decoding {
+            Decoding::Structured => self.tags_of(&corpus)?,
+            Decoding::Free => Vec::new(),
+        };
+        Labeller::new(
+            &self.model,
+            &self.tokenizer,
+            corpus.label_task(tags),
+            &DecodeOptions::from(&self.config.eval).int8(self.config.model.dtype == Precision::Int8),
+        )
+    }
+
+    /// The simplified tags of a task: those that the run folder keeps or, if it keeps none, those of the training data.
+    ///
+    /// # Errors
+    /// [`Error::Config`] saying what to do if the run folder keeps none and the training data cannot be read.
+    pub fn tags_of(&self, corpus: &Corpus) -> Result<Vec<String>> {
+        if let Some(tags) = self.tags.get(&corpus.name) {
+            return Ok(tags.clone());
+        }
+        corpus.tags().map_err(|e| {
+            let name = &corpus.name;
+            Error::Config(format!(
+                "the tags of task {name:?} are not known: the run folder has no tags.json with them, and the training data \
+                 cannot be read ({e}). Put a tags.json next to config.toml, {{\"{name}\": [\"I\", \"O\", \"type\", ..]}}, or \
+                 make the training data readable, or decode freely with --decoding free"
+            ))
+        })
+    }
+
+    /// The number of elements of all weights: the backbone's and the generator's.
     ///
     /// # Errors
     /// As [`T5::tensors`].
     pub fn parameters(&self) -> Result<usize> {
-        let backbone = self.model.t5().tensors()?;
-        let own = self.store.tensors().into_iter().filter(|(name, _)| !backbone.contains_key(name));
+        let backbone = self.model.backbone().tensors()?;
+        let own = self.model.store().tensors().into_iter().filter(|(name, _)| !backbone.contains_key(name));
         let own: usize = own.map(|(_, tensor)| tensor.elem_count()).sum();
         Ok(own + backbone.values().map(candle_core::Tensor::elem_count).sum::<usize>())
     }
 
-    /// Where `leaves_table` is set, a frozen embedding table stays in its file: one who trains needs all of it, one who labels
-    /// a few rows.
+    /// If `leaves_table` is set, a frozen embedding table stays in its file: training needs all of it, labelling a few rows.
     fn build(config: Config, store: ParamStore, device: &Device, leaves_table: bool) -> Result<Self> {
-        let Backbone { config: shape, mut weights, folder } = Backbone::open(&config.model, config.seed)?;
-        let tasks = Tasks::new(config.require_tasks()?.iter().map(|task| task.name.as_str()));
-        let parts =
-            Parts { config: &shape, methods: &config.peft, generator: config.generator.as_ref(), tasks: &tasks };
+        let BackboneSource { config: shape, mut weights, folder } = BackboneSource::open(&config.model, config.seed)?;
+        let parts = config.parts()?;
         let mut table = None;
         if leaves_table && config.model.trainable != Trainable::All {
             (weights, table) = weights.leave_table(&shape, device)?;
         }
-        let held = held_in(config.model.dtype, parts, device)?;
-        // Beside each other. The tokenizer's many small pieces stay with this thread: glibc grows another's memory page by page.
-        // For the same reason it makes the room for the weights. It gets a core of its own, then helps.
+        let held = held_in(config.model.dtype, &shape, &parts, device)?;
+        // Load weights and tokenizer concurrently. Allocate the weights and keep the tokenizer on this thread: glibc grows other
+        // threads' arenas one page at a time. This thread helps with the weights once the tokenizer is loaded.
         let loading = weights.prefetch(held, device);
         let tokenizer = rayon::in_place_scope(|scope| {
             (1..rayon::current_num_threads()).for_each(|_| scope.spawn(|_| loading.work()));
@@ -113,23 +147,25 @@ impl Session {
         check_vocabulary(&tokenizer, &shape)?;
         let weights = loading.finish()?.trainable(config.model.trainable, &store);
         let t5 = T5::with_table(&shape, table, weights.var_builder(held, device))?;
-        let model = PeftT5::on(t5, parts, store.var_builder())?.decoding_in(config.model.dtype);
-        Ok(Self { tokenizer, model, store, tags: TagSets::new(), device: device.clone(), config })
+        let model = PeftModel::new(t5, parts, &store, store.var_builder())?;
+        Ok(Self { tokenizer, model, tags: TagSets::new(), device: device.clone(), config })
     }
 }
 
-/// The type in which linear maps are opened that are to be held in `dtype`.
+/// The type in which linear maps are loaded so that the model holds them in `dtype`.
 ///
-/// Those at which methods act get eight bits when these have been folded into them, so that they are rounded once.
-fn held_in(dtype: WeightType, parts: Parts<'_>, device: &Device) -> Result<DType> {
-    if dtype != WeightType::Int8 {
+/// With eight bits, weights that methods act on are loaded in `f32` and quantized after merging, so that they are rounded once.
+fn held_in(dtype: Precision, shape: &T5Config, parts: &PeftParts, device: &Device) -> Result<DType> {
+    if dtype != Precision::Int8 {
         return Ok(dtype.into());
     }
     if !device.is_cpu() {
-        return Err(Error::Config("model.dtype int8 is for the CPU: give --device cpu, or another --dtype".into()));
+        return Err(Error::Config(
+            "model.dtype int8 runs on the CPU only: give --device cpu, or another --dtype".into(),
+        ));
     }
-    let outline = T5::new(parts.config, Weights::outline().var_builder(DType::F32, device))?;
-    let plan = Plan::resolve(outline.sites(), parts.methods)?;
+    let outline = T5::new(shape, Weights::shapes_only().var_builder(DType::F32, device))?;
+    let plan = Plan::resolve(outline.sites(), &parts.methods)?;
     let is_linear = |site: &Site| matches!(site.kind, SiteKind::Linear { .. });
     let acts = |site: &Site| outline.sites().find(&site.path).is_some_and(|id| !plan.at(id).is_empty());
     let targets_one = outline.sites().iter().any(|site| is_linear(site) && acts(site));

@@ -1,8 +1,6 @@
-//! A model with everything around it: from a configuration to something that trains, from a run folder to something that
-//! labels.
+//! The verbs of the command as functions, and [`Session`]: a model with its configuration, tokenizer and variables.
 
 mod device;
-mod label;
 mod load;
 mod pretrain;
 mod score;
@@ -11,5 +9,5 @@ mod train;
 pub use device::open_device;
 pub use load::Session;
 pub use pretrain::{PretrainReport, pretrain};
-pub use score::{score_run, select_tasks};
+pub use score::{ScoreOptions, score_run};
 pub use train::{RunOptions, train};

@@ -1,29 +1,29 @@
-//! The verb `pretrain`: a backbone of one's own.
+//! The verb `pretrain`: your own backbone.
 
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 use candle_core::{DType, Device};
-use datasets::noise::{NoiseOptions, Pretraining};
+use datasets::noise::Pretraining;
 use datasets::tokenizer::T5Tokenizer;
-use peft_core::{ParamStore, StaticConfig, Tasks};
+use peft_core::{ParamStore, PeftModel};
 
 use super::RunOptions;
 use super::train::{open_telemetry, prepare, write_config};
 use crate::config::{Config, PretrainConfig, T5Shape};
-use crate::model::{Backbone, Parts, PeftT5, built_in_or_file, open_tokenizer};
-use crate::pretrain::{Denoising, PretrainText, train_tokenizer};
+use crate::model::{BackboneSource, built_in_or_file, open_tokenizer};
+use crate::pretrain::{Denoising, DenoisingOptions, PretrainText, train_tokenizer};
 use crate::run::RunDir;
-use crate::train::{Engine, Settings};
+use crate::train::{TrainOptions, Trainer};
 use crate::{Error, Result};
 use peft_files::write_atomic;
-use peft_t5::{T5Config, Trainable, Weights, local_biases};
+use peft_t5::{T5, T5Config, Trainable, Weights, local_biases};
 
 /// The weights of a whole backbone, under Hugging Face's file name.
 const MODEL_FILE: &str = "model.safetensors";
 
-/// What a finished pretraining amounts to.
+/// The result of a finished pretraining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PretrainReport {
     /// Sentences of text.
@@ -36,58 +36,72 @@ pub struct PretrainReport {
     pub steps: usize,
 }
 
-/// Pretrains the backbone of `config` in the folder `out`: `config.json`, `model.safetensors` and `tokenizer.json`, as
-/// `model.name` accepts them, beside what every run leaves.
+/// Pretrains the backbone of `config` in the folder `out`. Besides the files of every run, the folder gets `config.json`,
+/// `model.safetensors` and `tokenizer.json`, so that `model.name` accepts it.
 ///
 /// # Errors
-/// If the folder holds a run already and `resume` is off, or anything on the way fails; [`Error::Interrupted`] once the
+/// If the folder already holds a run and `resume` is off, or a step on the way fails; [`Error::Interrupted`] once the
 /// interrupt is requested.
 pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptions) -> Result<PretrainReport> {
     let pretrain = config.require_pretrain()?;
     let run = RunDir::new(out);
     let resuming = prepare(&run, options.resume)?;
-    let text = PretrainText::read(config, pretrain)?;
-    let start = begin(config, pretrain, &text)?;
-    // With them every checkpoint is a model; the folder itself becomes one at the end.
+    let text = read_text(config, pretrain)?;
+    let start = start(config, pretrain, &text)?;
+    // With these files every checkpoint is a model; the folder itself becomes one at the end.
     write_config(&run, config)?;
     start.tokenizer.save(out.join("tokenizer.json"))?;
     write_json(&out.join("config.json"), &start.config)?;
 
     let store = ParamStore::new(config.seed, device);
-    let parts = Parts {
-        config: &start.config,
-        methods: &[],
-        generator: &StaticConfig::default(),
-        tasks: &Tasks::new(["pretrain"]),
-    };
     let weights = start.weights.trainable(Trainable::All, &store).var_builder(DType::F32, device);
-    let model = PeftT5::new(parts, weights, store.var_builder())?;
+    let model = PeftModel::builder(T5::new(&start.config, weights)?).build()?;
     if start.random && pretrain.local_bias > 0.0 {
         set_local_biases(&store, &start.config, pretrain.local_bias, device)?;
     }
-    let noise = Pretraining::new(&start.tokenizer, text.copy_words(), noise_options(pretrain))?;
-    let batch_size = pretrain.batch_size.get();
-    let objective =
-        Denoising::new(&model, noise, &text.lines, batch_size, pretrain.label_smoothing, config.seed, device)?;
-    let mut telemetry = open_telemetry(&run, pretrain.max_steps.get(), options, resuming)?;
-    let settings = settings(config, pretrain, text.lines.len());
-    let engine = Engine::new(&store, objective, pretrain.optimizer, settings, run)?;
-    let mut engine = engine.with_interrupt(options.interrupt.clone());
+    let noise = Pretraining::new(&start.tokenizer, text.copy_words(), pretrain.into())?;
+    let objective = Denoising::new(
+        &model,
+        noise,
+        &text.lines,
+        DenoisingOptions {
+            batch_size: pretrain.batch_size.get(),
+            label_smoothing: pretrain.label_smoothing,
+            seed: config.seed,
+            device: device.clone(),
+        },
+    )?;
+    let train_options = TrainOptions {
+        seed: config.seed,
+        kernels: config.train.kernels,
+        weights_file: MODEL_FILE,
+        steps_per_epoch: text.lines.len() as f64 / pretrain.batch_size.get() as f64,
+        ..pretrain.into()
+    };
+    let trainer = Trainer::new(&store, objective, train_options, run.clone())?;
+    let mut trainer = trainer.with_interrupt(options.interrupt.clone());
     match resuming {
-        true => _ = engine.resume()?,
-        false => engine.check_gradients(&[])?,
+        true => _ = trainer.resume()?,
+        false => trainer.check_gradients(&[])?,
     }
-    let outcome = engine.run(&mut telemetry);
+    let mut telemetry = open_telemetry(&run, pretrain.max_steps.get(), options, resuming)?;
+    let output = trainer.run(&mut telemetry);
     telemetry.finish()?;
     Ok(PretrainReport {
         sentences: text.lines.len(),
         vocab_size: start.tokenizer.vocab_size(),
         parameters: store.num_parameters(),
-        steps: outcome?.selected,
+        steps: output?.selected,
     })
 }
 
-/// What pretraining begins from.
+fn read_text(config: &Config, pretrain: &PretrainConfig) -> Result<PretrainText> {
+    let tasks = if pretrain.text.is_empty() { config.require_tasks()? } else { &config.tasks };
+    let corpora = tasks.iter().map(|task| config.corpus(task)).collect::<Result<Vec<_>>>()?;
+    PretrainText::read(&pretrain.text, &corpora, pretrain.keep_tags)
+}
+
+/// The model that pretraining starts from.
 struct Start {
     config: T5Config,
     weights: Weights,
@@ -106,10 +120,10 @@ fn set_local_biases(store: &ParamStore, config: &T5Config, slope: f64, device: &
     Ok(())
 }
 
-fn begin(config: &Config, pretrain: &PretrainConfig, text: &PretrainText) -> Result<Start> {
+fn start(config: &Config, pretrain: &PretrainConfig, text: &PretrainText) -> Result<Start> {
     let source = match (&pretrain.shape, &pretrain.config) {
         (Some(_), Some(_)) => return Err(Error::Config("pretrain: give shape or config, not both".into())),
-        (None, None) => return go_on(config, pretrain),
+        (None, None) => return continued(config, pretrain),
         (shape, preset) => (shape.as_ref(), preset.as_deref()),
     };
     let tokenizer = match &pretrain.tokenizer {
@@ -131,56 +145,25 @@ fn begin(config: &Config, pretrain: &PretrainConfig, text: &PretrainText) -> Res
     Ok(Start { config: shape, weights: Weights::random(config.seed), tokenizer, random: true })
 }
 
-/// Without a shape, the backbone of `[model]` is trained further.
-fn go_on(config: &Config, pretrain: &PretrainConfig) -> Result<Start> {
-    let backbone = Backbone::open(&config.model, config.seed)?;
+/// The backbone of `[model]`, which is trained further if there is no shape.
+fn continued(config: &Config, pretrain: &PretrainConfig) -> Result<Start> {
+    let backbone = BackboneSource::open(&config.model, config.seed)?;
     let named = pretrain.tokenizer.as_deref().or(config.model.tokenizer.as_deref());
     let tokenizer = open_tokenizer(named, backbone.folder.as_deref())?;
     Ok(Start { config: backbone.config, weights: backbone.weights, tokenizer, random: false })
 }
 
-/// The configuration of a shape; its embedding has a row for every token unless it says otherwise.
+/// The configuration of a shape; its embedding has one row for each token, unless the shape says otherwise.
 fn config_of(shape: &T5Shape, vocab_size: usize) -> Result<T5Config> {
     let vocab_size = shape.vocab_size.map_or(vocab_size, NonZeroUsize::get);
     let layers = shape.num_decoder_layers.unwrap_or(shape.num_layers);
-    // Through the keys that both share with Hugging Face's config.json, so that its checks hold here too.
+    // The shape is read as a Hugging Face config.json, so that it passes the same checks.
     let keys = serde_json::to_value(shape).and_then(|mut keys| {
         keys["vocab_size"] = vocab_size.into();
         keys["num_decoder_layers"] = layers.get().into();
         serde_json::from_value(keys)
     });
     keys.map_err(|e| Error::Config(format!("pretrain.shape: {e}")))
-}
-
-fn noise_options(pretrain: &PretrainConfig) -> NoiseOptions {
-    NoiseOptions {
-        noise_density: pretrain.noise_density,
-        mean_span_length: pretrain.mean_span_length,
-        copy_fraction: pretrain.copy_fraction,
-        word_noise: pretrain.word_noise,
-        copy_stretch: pretrain.copy_stretch,
-        max_source_length: pretrain.max_length.get(),
-        max_target_length: pretrain.max_length.get(),
-    }
-}
-
-fn settings(config: &Config, pretrain: &PretrainConfig, sentences: usize) -> Settings {
-    Settings {
-        seed: config.seed,
-        max_steps: pretrain.max_steps.get(),
-        gradient_accumulation_steps: std::num::NonZeroUsize::MIN,
-        schedule: pretrain.schedule(),
-        max_grad_norm: pretrain.max_grad_norm,
-        save_steps: pretrain.save_steps,
-        eval_steps: 0,
-        save_total_limit: 1,
-        select_best: false,
-        kernels: config.train.kernels,
-        weights_file: MODEL_FILE,
-        logging_steps: pretrain.logging_steps,
-        loss_is_mean: true,
-        steps_per_epoch: sentences as f64 / pretrain.batch_size.get() as f64,
-    }
 }
 
 fn write_json(path: &Path, value: &T5Config) -> Result<()> {

@@ -4,42 +4,39 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::Session;
-use super::train::mode;
-use crate::config::TaskConfig;
 use crate::eval::{EvalReport, Prediction, evaluate};
 use crate::run::RunDir;
-use crate::tasks::{Corpus, SplitName};
+use crate::tasks::SplitName;
 use crate::{Error, Result};
 use peft_files::write_atomic;
 
-/// The tasks called `names`, or all of them where no name is given.
-///
-/// # Errors
-/// [`Error::Config`] with the known names and the nearest.
-pub fn select_tasks<'a>(session: &'a Session, names: &[String]) -> Result<Vec<&'a TaskConfig>> {
-    if names.is_empty() {
-        return Ok(session.config.tasks.iter().collect());
-    }
-    names.iter().map(|name| session.config.task(name)).collect()
+/// Which part of a run is scored.
+#[derive(Debug, Clone)]
+pub struct ScoreOptions {
+    /// The split.
+    pub split: SplitName,
+    /// The names of the tasks; empty means all tasks.
+    pub tasks: Vec<String>,
+    /// The step at which the weights were saved, for the report.
+    pub step: usize,
 }
 
-/// Labels and scores `split` of `tasks`, and writes the report and the predictions into the run folder.
+/// Labels and scores the tasks of `session`, and writes the report and the predictions into the folder of `run`.
 ///
 /// # Errors
-/// If a task has no such split, or anything on the way fails.
-pub fn score_run(
-    run: &RunDir,
-    session: &Session,
-    step: usize,
-    split: SplitName,
-    tasks: &[&TaskConfig],
-) -> Result<EvalReport> {
+/// [`Error::Config`] with the known names if a task is unknown; if a task has no such split; if labelling or writing fails.
+pub fn score_run(run: &RunDir, session: &Session, options: &ScoreOptions) -> Result<EvalReport> {
+    let &ScoreOptions { split, ref tasks, step } = options;
+    let config = &session.config;
+    let tasks = match tasks.is_empty() {
+        true => config.tasks.iter().collect(),
+        false => tasks.iter().map(|name| config.task(name)).collect::<Result<Vec<_>>>()?,
+    };
     let mut reports = BTreeMap::new();
     for task in tasks {
-        let corpus = Corpus::new(&session.config, task)?;
-        let (examples, _) = corpus.read(split)?;
-        let labeller = session.labeller(&corpus)?;
-        let (report, predictions) = evaluate(&labeller, &examples, mode(session.config.eval.mode))?;
+        let (examples, _) = config.corpus(task)?.read(split)?;
+        let labeller = session.labeller(&task.name)?;
+        let (report, predictions) = evaluate(&labeller, &examples, config.eval.mode)?;
         write_predictions(run, &task.name, split, &predictions)?;
         reports.insert(task.name.clone(), report);
     }

@@ -1,4 +1,4 @@
-//! Encoded sentences, kept from one run to the next.
+//! A cache of encoded sentences, kept from one run to the next.
 
 use std::path::{Path, PathBuf};
 
@@ -6,20 +6,18 @@ use datasets::encode::Pairs;
 use datasets::tokenizer::T5Tokenizer;
 use sha2::{Digest, Sha256};
 
-use super::cache_folder;
-use crate::config::DataConfig;
+use crate::files::hexadecimal;
 use crate::{Error, Result};
 use peft_files::write_atomic;
 
-/// Raised whenever the same content would be encoded in another way, or written in another layout.
+/// The version of the encoding and of the file layout. Raise it when either changes.
 const VERSION: u8 = 1;
 
-/// A folder of encoded corpora, each under a name that says of what content it is and what its own bytes must be:
-/// `<key>-<SHA-256 of the file>.parquet`.
+/// A folder of encoded corpora. A file is called `<key>-<SHA-256 of the file>.parquet`.
 ///
-/// The key is a hash of everything that the ids depend on; whoever changes any of it finds nothing and encodes anew. A file
-/// whose bytes are not those of its name is removed and made again. Nothing is ever deleted for space: the folder may be
-/// emptied at any time.
+/// The key is a hash of everything that the ids depend on. If any of it changes, nothing is found and the corpus is encoded
+/// again. A file whose bytes do not match its name is removed and written again. The cache deletes nothing to save space; the
+/// folder can be emptied at any time.
 #[derive(Debug, Clone)]
 pub struct Cache {
     folder: PathBuf,
@@ -32,7 +30,7 @@ pub struct Cache {
 pub struct Key(Sha256);
 
 impl Key {
-    /// Adds one part; parts are told apart, whatever bytes they hold.
+    /// Adds one part. Its length is part of the hash, so that parts cannot run into each other.
     #[must_use]
     pub fn with(mut self, part: &[u8]) -> Self {
         self.0.update((part.len() as u64).to_le_bytes());
@@ -46,27 +44,24 @@ impl Key {
 }
 
 impl Cache {
-    /// The cache of a configuration for one tokenizer: in `data.cache_dir`, else in [`cache_folder`]; `None` where it is
-    /// turned off, or there is neither.
+    /// The cache in `folder` for sentences that `tokenizer` encodes.
     ///
     /// # Errors
     /// If the tokenizer cannot be written as JSON.
-    pub fn open(config: &DataConfig, tokenizer: &T5Tokenizer) -> Result<Option<Self>> {
-        let Some(folder) = config.cache_dir.clone().or_else(|| cache_folder("encoded")).filter(|_| config.cache) else {
-            return Ok(None);
-        };
+    pub fn open(folder: impl Into<PathBuf>, tokenizer: &T5Tokenizer) -> Result<Self> {
         let tokenizer = Sha256::digest(tokenizer.to_json()?.as_bytes()).into();
-        Ok(Some(Self { folder, tokenizer }))
+        Ok(Self { folder: folder.into(), tokenizer })
     }
 
-    /// The beginning of a key: the version of this program and the tokenizer.
+    /// The beginning of a key: the version of this crate and the tokenizer.
     pub fn key(&self) -> Key {
         let version = [env!("CARGO_PKG_VERSION").as_bytes(), &[VERSION]].concat();
         Key(Sha256::new()).with(&version).with(&self.tokenizer)
     }
 
-    /// The sentences of `key`: from their file, or else from `encode`, and then the file is written. `note` hears what
-    /// stands in the way of that: a damaged file, a folder that cannot be written. Neither keeps the work from going on.
+    /// The sentences of `key`: from their file, or from `encode` if there is no such file. In that case the file is written.
+    ///
+    /// A damaged file or a folder that cannot be written is no error: `note` is called with a message.
     ///
     /// # Errors
     /// Those of `encode`.
@@ -90,16 +85,16 @@ impl Cache {
     fn find(&self, key: &str, note: &mut impl FnMut(&str)) -> Option<Pairs> {
         let files = std::fs::read_dir(&self.folder).ok()?;
         for path in files.flatten().map(|file| file.path()) {
-            let Some(promised) = promised(&path, key) else {
+            let Some(named) = named(&path, key) else {
                 continue;
             };
-            match read(&path, promised) {
+            match read(&path, named) {
                 Ok(pairs) => return Some(pairs),
-                // Another process has removed it, or is about to put the same file in its place.
+                // Another process removed the file, or is about to replace it with the same content.
                 Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => {
-                    note(&format!("{error}; encoding anew"));
-                    // What cannot be removed is found damaged again next time.
+                    note(&format!("{error}; encoding again"));
+                    // A file that cannot be removed is found damaged again next time.
                     let _ = std::fs::remove_file(&path);
                 }
             }
@@ -109,25 +104,26 @@ impl Cache {
 
     fn keep(&self, key: &str, pairs: &Pairs) -> Result<()> {
         let bytes = pairs.to_parquet()?;
-        let path = self.folder.join(format!("{key}-{}.parquet", hexadecimal(&Sha256::digest(&bytes))));
+        let path = self.folder.join(format!("{key}-{}.parquet", sha256(&bytes)));
         std::fs::create_dir_all(&self.folder).map_err(|e| Error::io(&self.folder, e))?;
         Ok(write_atomic(&path, |file| std::io::Write::write_all(file, &bytes))?)
     }
 }
 
-/// The hash that the name of a file promises, if it is one of `key`.
-fn promised<'a>(path: &'a Path, key: &str) -> Option<&'a str> {
+/// The hash in the name of a file, if the file belongs to `key`.
+fn named<'a>(path: &'a Path, key: &str) -> Option<&'a str> {
     path.file_name()?.to_str()?.strip_prefix(key)?.strip_prefix('-')?.strip_suffix(".parquet")
 }
 
-fn read(path: &Path, promised: &str) -> Result<Pairs> {
+fn read(path: &Path, named: &str) -> Result<Pairs> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    if hexadecimal(&Sha256::digest(&bytes)) != promised {
-        return Err(Error::malformed(path, "damaged: its bytes are not those that its name promises"));
+    if sha256(&bytes) != named {
+        return Err(Error::malformed(path, "damaged: its bytes do not match the hash in its name"));
     }
     Pairs::from_parquet(&bytes).map_err(|e| Error::malformed(path, e.to_string()))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The SHA-256 of `bytes` in hexadecimal digits.
+fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
 }

@@ -1,59 +1,42 @@
 //! One task's sentences as text and as ids.
 
-use std::fmt;
-use std::path::Path;
-use std::str::FromStr;
+use std::path::{Path, PathBuf};
 
+use datasets::Example;
 use datasets::encode::{EncodeOptions, Pairs, encode_all};
 use datasets::labels::{TagSet, TagWords, simplify};
-use datasets::read::{Example, Format, OnBadLine, ReadOptions, files_of, read};
+use datasets::read::{OnBadLine, ReadOptions, files_of, read};
 use datasets::sample::down_sample;
 use datasets::tokenizer::T5Tokenizer;
 
 use super::cache::{Cache, Key};
-use crate::config::{self, Config, TaskConfig};
+use super::split::SplitName;
+use crate::label::LabelTask;
 use crate::{Error, Result};
 
-/// Which part of a corpus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SplitName {
-    /// What the model learns from.
-    Train,
-    /// What selects the best checkpoint.
-    Validation,
-    /// What is reported.
-    Test,
-}
-
-impl fmt::Display for SplitName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Train => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
-        })
-    }
-}
-
-impl FromStr for SplitName {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "train" => Ok(Self::Train),
-            "validation" | "valid" | "dev" => Ok(Self::Validation),
-            "test" => Ok(Self::Test),
-            _ => Err(Error::Config(format!("unknown split {name:?}; known: train, validation, test"))),
-        }
-    }
-}
-
-/// How one task's sentences are read and written as text.
+/// One task's sentences: where they are, how they are read, and how they are written as text.
+///
+/// [`Config::corpus`](crate::config::Config::corpus) makes one of a `[[tasks]]` table.
 #[derive(Debug, Clone)]
-pub struct Corpus<'a> {
-    config: &'a Config,
-    task: &'a TaskConfig,
-    words: TagWords,
+pub struct Corpus {
+    /// The task's name.
+    pub name: String,
+    /// The training data: a file, or a folder with `seq.in` and `seq.out`.
+    pub train: PathBuf,
+    /// The validation data.
+    pub validation: Option<PathBuf>,
+    /// The test data.
+    pub test: Option<PathBuf>,
+    /// How the data are read.
+    pub reading: ReadOptions,
+    /// How sentences become ids.
+    pub encoding: EncodeOptions,
+    /// The words that stand for tags.
+    pub words: TagWords,
+    /// The share of the training and validation sentences that is used, in `(0, 1]`.
+    pub fraction: f64,
+    /// The seed that chooses this share.
+    pub seed: u64,
 }
 
 /// The sentences of one split in ids.
@@ -61,72 +44,49 @@ pub struct Corpus<'a> {
 pub struct Encoded {
     /// The sentences, in the order of the file.
     pub pairs: Pairs,
-    /// How many bad lines were left out.
+    /// The number of bad lines that were skipped.
     pub skipped: usize,
 }
 
-impl<'a> Corpus<'a> {
-    /// The corpus of one of the configuration's tasks.
-    ///
-    /// # Errors
-    /// If two of its tags would be written with one word.
-    pub fn new(config: &'a Config, task: &'a TaskConfig) -> Result<Self> {
-        Ok(Self { config, task, words: TagWords::new(task.tag_words.clone())? })
-    }
-
-    /// The task's name.
-    pub fn name(&self) -> &'a str {
-        &self.task.name
-    }
-
-    /// The words that stand for tags.
-    pub fn words(&self) -> &TagWords {
-        &self.words
-    }
-
-    /// How sentences of this task become ids.
-    pub fn encode_options(&self) -> EncodeOptions {
-        EncodeOptions {
-            max_source_length: self.config.data.max_source_length.get(),
-            max_target_length: self.config.data.max_target_length.get(),
-            prefix: self.task.prefix.clone().unwrap_or_default(),
-        }
+impl Corpus {
+    /// The task of this corpus for a labeller. Structured decoding chooses from `tags`, the simplified tags.
+    pub fn label_task(&self, tags: Vec<String>) -> LabelTask {
+        LabelTask { name: self.name.clone(), tags, words: self.words.clone(), encoding: self.encoding.clone() }
     }
 
     /// The file of `split`, if the task has one.
-    pub fn path(&self, split: SplitName) -> Option<&'a Path> {
+    pub fn path(&self, split: SplitName) -> Option<&Path> {
         match split {
-            SplitName::Train => Some(&self.task.train),
-            SplitName::Validation => self.task.validation.as_deref(),
-            SplitName::Test => self.task.test.as_deref(),
+            SplitName::Train => Some(&self.train),
+            SplitName::Validation => self.validation.as_deref(),
+            SplitName::Test => self.test.as_deref(),
         }
     }
 
-    fn path_of(&self, split: SplitName) -> Result<&'a Path> {
+    fn path_of(&self, split: SplitName) -> Result<&Path> {
         self.path(split).ok_or_else(|| {
-            Error::Config(format!(
-                "task {:?} has no {split} data; give tasks.{split} in its [[tasks]] table",
-                self.task.name
-            ))
+            let message = "give it in its [[tasks]] table";
+            Error::Config(format!("task {:?} has no {split} data; {message} as {split} = \"PATH\"", self.name))
         })
     }
 
-    /// Reads `split` without encoding it. Training and validation sentences are down-sampled to `data.fraction`.
+    /// Reads `split` without encoding it, and counts the bad lines that were skipped. Only the [fraction](Self::fraction) of
+    /// the training and validation sentences is kept.
     ///
     /// # Errors
     /// [`Error::Config`] if the task has no such split; otherwise the reader's, with file, line and reason.
     pub fn read(&self, split: SplitName) -> Result<(Vec<Example>, usize)> {
-        let mut dataset = read(self.path_of(split)?, &self.read_options()?)?;
-        if self.is_sampled(split) {
-            dataset = down_sample(&dataset, self.config.data.fraction, self.config.seed)?;
+        let mut dataset = read(self.path_of(split)?, &self.reading)?;
+        if let Some((fraction, seed)) = self.sampled(split) {
+            dataset = down_sample(&dataset, fraction, seed)?;
         }
         Ok((dataset.examples, dataset.skipped.len()))
     }
 
-    /// The simplified tags of the training sentences, sorted: what structured decoding chooses from.
+    /// The simplified tags of the training sentences, sorted. Structured decoding chooses from them.
     ///
     /// # Errors
-    /// As [`Corpus::read`], and if a tag is not one.
+    /// As [`Corpus::read`], and if a tag is not a BIO tag.
     pub fn tags(&self) -> Result<Vec<String>> {
         let (examples, _) = self.read(SplitName::Train)?;
         Ok(TagSet::of(&examples)?.simplified().map(str::to_owned).collect())
@@ -141,8 +101,9 @@ impl<'a> Corpus<'a> {
         Ok(Encoded { pairs: self.encode(&examples, tokenizer)?, skipped })
     }
 
-    /// Like [`Corpus::load`], where `cache` knows the sentences without reading them; `note` hears of a cache that cannot be
-    /// used. A corpus of which bad lines were left out is not kept, so that they are counted every time.
+    /// Like [`Corpus::load`], but takes the sentences from `cache` if it has them, and adds them if not. Calls `note` with a
+    /// message if the cache cannot be used. A corpus whose bad lines are skipped is not cached, so that they are counted every
+    /// time.
     ///
     /// # Errors
     /// As [`Corpus::load`].
@@ -153,7 +114,7 @@ impl<'a> Corpus<'a> {
         cache: &Cache,
         note: impl FnMut(&str),
     ) -> Result<Encoded> {
-        if self.config.data.on_bad_line == config::OnBadLine::Skip {
+        if self.reading.on_bad_line == OnBadLine::Skip {
             return self.load(split, tokenizer);
         }
         let key = self.key(split, cache.key())?;
@@ -167,53 +128,37 @@ impl<'a> Corpus<'a> {
     /// If two tags would be written with one word, or a sentence cannot be encoded.
     pub fn encode(&self, examples: &[Example], tokenizer: &T5Tokenizer) -> Result<Pairs> {
         self.words.check(&TagSet::of(examples)?)?;
-        let pairs = encode_all(tokenizer, &self.encode_options(), examples, |example| self.target(example))?;
+        let pairs = encode_all(tokenizer, &self.encoding, examples, |example| self.target(example))?;
         Ok(pairs.iter().collect())
     }
 
-    /// `key` with everything that the ids of `split` depend on, beside the tokenizer.
+    /// `key` with everything, except the tokenizer, that the ids of `split` depend on.
     fn key(&self, split: SplitName, key: Key) -> Result<Key> {
-        let (path, reading, encoding) = (self.path_of(split)?, self.read_options()?, self.encode_options());
-        let data = &self.config.data;
-        // The format may be found by the name, so that its end matters.
+        let path = self.path_of(split)?;
+        // The format may be found by the file's extension, so the extension counts.
         let options = serde_json::json!({
             "extension": path.extension().map(|extension| extension.to_string_lossy()),
-            "reading": reading,
-            "max_source_length": encoding.max_source_length,
-            "max_target_length": encoding.max_target_length,
-            "prefix": encoding.prefix,
-            "tag_words": self.task.tag_words,
-            "sample": self.is_sampled(split).then_some((data.fraction, self.config.seed)),
+            "reading": self.reading,
+            "max_source_length": self.encoding.max_source_length,
+            "max_target_length": self.encoding.max_target_length,
+            "prefix": self.encoding.prefix,
+            "tag_words": self.words,
+            "sample": self.sampled(split),
         });
         let mut key = key.with(options.to_string().as_bytes());
-        for file in files_of(path, &reading) {
+        for file in files_of(path, &self.reading) {
             key = key.with(&std::fs::read(&file).map_err(|e| Error::io(&file, e))?);
         }
         Ok(key)
     }
 
-    fn is_sampled(&self, split: SplitName) -> bool {
-        self.config.data.fraction < 1. && split != SplitName::Test
+    /// The share of `split` that is used and its seed; `None` if all of it is.
+    fn sampled(&self, split: SplitName) -> Option<(f64, u64)> {
+        (self.fraction < 1. && split != SplitName::Test).then_some((self.fraction, self.seed))
     }
 
     /// The words that the model is to write for a sentence's tags.
     fn target<'e>(&'e self, example: &'e Example) -> datasets::Result<Vec<&'e str>> {
         Ok(simplify(&example.tags)?.into_iter().map(|tag| self.words.word(tag)).collect())
-    }
-
-    fn format(&self, name: &str) -> Result<Format> {
-        Format::from_str(name).map_err(|e| Error::Config(format!("tasks.format of {:?}: {e}", self.task.name)))
-    }
-
-    fn read_options(&self) -> Result<ReadOptions> {
-        Ok(ReadOptions {
-            format: self.task.format.as_deref().map(|name| self.format(name)).transpose()?,
-            on_bad_line: match self.config.data.on_bad_line {
-                config::OnBadLine::Fail => OnBadLine::Fail,
-                config::OnBadLine::Skip => OnBadLine::Skip,
-            },
-            tokens_column: self.task.tokens_column.clone(),
-            tags_column: self.task.tags_column.clone(),
-        })
     }
 }

@@ -1,16 +1,16 @@
-//! Sentences from the cache are those that encoding gives, and nothing else comes out of it.
+//! The cache returns exactly the sentences that encoding returns.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use datasets::Dataset;
 use datasets::encode::Pairs;
-use datasets::read::{Example, Format, write};
+use datasets::read::{Format, OnBadLine, write};
 use datasets::tokenizer::{T5Tokenizer, TrainOptions, train_unigram};
+use datasets::{Dataset, Example};
 use proptest::prelude::*;
 
-use super::{Cache, Corpus, SplitName};
+use super::{Cache, SplitName};
 use crate::config::{Config, TaskConfig};
 
 fn tokenizer(kept: &str) -> T5Tokenizer {
@@ -52,15 +52,15 @@ impl Home {
 
 /// The sentences of the first task through the cache, and what was noted.
 fn load(config: &Config, tokenizer: &T5Tokenizer) -> (Pairs, Vec<String>) {
-    let cache = Cache::open(&config.data, tokenizer).unwrap().unwrap();
-    let corpus = Corpus::new(config, &config.tasks[0]).unwrap();
+    let cache = Cache::open(config.data.encoded_folder().unwrap(), tokenizer).unwrap();
+    let corpus = config.corpus(&config.tasks[0]).unwrap();
     let mut notes = Vec::new();
     let encoded = corpus.load_cached(SplitName::Train, tokenizer, &cache, |note| notes.push(note.to_owned())).unwrap();
     (encoded.pairs, notes)
 }
 
 fn fresh(config: &Config, tokenizer: &T5Tokenizer) -> Pairs {
-    Corpus::new(config, &config.tasks[0]).unwrap().load(SplitName::Train, tokenizer).unwrap().pairs
+    config.corpus(&config.tasks[0]).unwrap().load(SplitName::Train, tokenizer).unwrap().pairs
 }
 
 #[test]
@@ -74,8 +74,7 @@ fn the_second_time_comes_from_the_file() {
     let bytes = other.to_parquet().unwrap();
     let key = files[0].file_name().unwrap().to_str().unwrap()[..64].to_owned();
     fs::remove_file(&files[0]).unwrap();
-    let digest: String =
-        <sha2::Sha256 as sha2::Digest>::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = crate::files::hexadecimal(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
     fs::write(home.folder().join(format!("{key}-{digest}.parquet")), bytes).unwrap();
     assert_eq!(load(&home.config(), &tokenizer), (other, Vec::new()));
 }
@@ -108,7 +107,7 @@ fn any_change_of_content_tokenizer_or_options_misses() {
     home.write(&[Example::new(["to", "oslo"], ["O", "B-city"])]);
     misses(&home.config(), &usual, "the data");
     let mut config = home.config();
-    config.tasks[0].format = Some("bio".to_owned());
+    config.tasks[0].format = Some(Format::Bio);
     misses(&config, &usual, "the format, said");
 }
 
@@ -162,12 +161,12 @@ fn turned_off_there_is_none_and_bad_lines_are_counted_every_time() {
     let (home, tokenizer) = (Home::new(), tokenizer("city"));
     let mut config = home.config();
     config.data.cache = false;
-    assert!(Cache::open(&config.data, &tokenizer).unwrap().is_none());
+    assert!(config.data.encoded_folder().is_none());
     config.data.cache = true;
-    config.data.on_bad_line = crate::config::OnBadLine::Skip;
+    config.data.on_bad_line = OnBadLine::Skip;
     fs::write(home.data(), "O\tto\nB-city\trome\n\nB-\tbad\n\n").unwrap();
-    let corpus = Corpus::new(&config, &config.tasks[0]).unwrap();
-    let cache = Cache::open(&config.data, &tokenizer).unwrap().unwrap();
+    let corpus = config.corpus(&config.tasks[0]).unwrap();
+    let cache = Cache::open(home.folder(), &tokenizer).unwrap();
     for _ in 0..2 {
         let encoded = corpus.load_cached(SplitName::Train, &tokenizer, &cache, |_| {}).unwrap();
         assert_eq!((encoded.pairs.len(), encoded.skipped), (1, 1));

@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: one JSON object per line, appended as the run goes.
+//! `metrics.jsonl`: one JSON object per line, appended while the run trains.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -30,7 +30,7 @@ pub struct StepRecord {
     pub tokens_per_second: f64,
     /// The task of the batch; `null` if it mixes tasks.
     pub task: Option<String>,
-    /// Wall-clock seconds since the run was started or resumed.
+    /// Wall-clock seconds since training started or resumed, without the loading of model and data.
     pub seconds: f64,
 }
 
@@ -44,9 +44,9 @@ pub struct MetricsLog {
 impl MetricsLog {
     /// Opens the log at `path`.
     ///
-    /// `resume_step` is the step of the checkpoint that the run continues from: lines of later steps, which will
-    /// come again, are dropped, and so is a last line that a killed process left unfinished. `None` starts afresh:
-    /// everything goes.
+    /// `resume_step` is the step of the checkpoint that the run continues from. Lines of later steps are removed, since
+    /// these steps run again, and so is a last line that a killed process left unfinished. `None` starts a new log and
+    /// removes every line.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] naming the line if one before the last is not an object with a `step`.
@@ -69,7 +69,7 @@ impl MetricsLog {
         Ok(Self { path: path.to_path_buf(), file })
     }
 
-    /// Appends one object as a line; in one write, so that a crash tears the last line at most.
+    /// Appends one object as a line, in one write: a crash can damage only the last line.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] if `record` is not an object with an integer `step`.
@@ -109,7 +109,7 @@ fn lines_up_to(bytes: &[u8], step: usize) -> Result<Vec<u8>, String> {
                 }
             }
             Ok(_) => {}
-            // No proper part of a JSON object is one, so this line was cut.
+            // The start of a JSON object is not a JSON object, so this line was cut.
             Err(_) if lines.peek().is_none() => {}
             Err(error) => {
                 return Err(format!(
@@ -220,7 +220,7 @@ mod tests {
             fs::write(&path, cut).unwrap();
             let mut log = MetricsLog::open(&path, Some(step)).unwrap();
             let newlines = cut.iter().filter(|byte| **byte == b'\n').count();
-            // A line that lacks nothing but its newline is whole.
+            // A line that lacks only its newline is complete.
             let whole = newlines + usize::from(cut.ends_with(b"}"));
             let expected: Vec<u64> = (1..=whole.min(step) as u64).collect();
             prop_assert_eq!(steps(&path), expected);

@@ -9,11 +9,11 @@ use crate::{Error, Result};
 
 /// Shows that every variable of `store` receives a gradient from one of `losses`, and that no tensor of `frozen` does.
 ///
-/// An operation without a backward pass cuts gradients silently; training would then go on with part of the model
-/// standing still. A gradient may be zero (LoRA's A has one while B is zero), but it must be there.
+/// An operation without a backward pass cuts gradients silently, and part of the model would then not train. A gradient may
+/// be zero (that of LoRA's A is, as long as B is zero), but it must exist.
 ///
 /// # Errors
-/// [`Error::Training`] with the names of the variables that were not reached, or the frozen tensors that were.
+/// [`Error::Training`] naming the variables without a gradient, or the first frozen tensor with one.
 pub fn check_gradients(store: &ParamStore, losses: &[Tensor], frozen: &[(String, Tensor)]) -> Result<()> {
     let vars = store.vars();
     let mut missing: BTreeSet<&str> = vars.iter().map(|(name, _)| name.as_str()).collect();
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn several_losses_may_reach_the_variables_between_them() {
+    fn several_losses_may_reach_the_variables_together() {
         let (store, a, b) = store();
         let losses = [a.sum_all().unwrap(), b.sqr().unwrap().sum_all().unwrap()];
         assert!(check_gradients(&store, &losses, &[]).is_ok());

@@ -19,7 +19,7 @@ const STATE_FILE: &str = "state.json";
 pub struct Best {
     /// Its step.
     pub step: usize,
-    /// Its score; written as text, because a JSON number may come back with another last bit.
+    /// Its score. It is written as text: a JSON number may be read back with another last bit.
     #[serde(with = "as_text")]
     pub score: f64,
 }
@@ -34,17 +34,17 @@ mod as_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|e| serde::de::Error::custom(format!("{text:?} is no number: {e}")))
+        text.parse().map_err(|e| serde::de::Error::custom(format!("{text:?} is not a number: {e}")))
     }
 }
 
-/// What a checkpoint keeps beside tensors.
+/// What a checkpoint keeps in addition to tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// Optimizer steps done.
     pub step: usize,
-    /// Labels trained on.
+    /// The number of labels that were trained on.
     pub tokens: usize,
     /// The best checkpoint so far.
     pub best: Option<Best>,
@@ -61,7 +61,7 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes the folder beside its place and renames it.
+    /// Writes a temporary folder and renames it to `folder`.
     pub(super) fn save(&self, folder: &Path, weights_file: &str) -> Result<()> {
         let state =
             serde_json::to_string_pretty(&self.state).map_err(|e| Error::malformed(STATE_FILE, e.to_string()))?;

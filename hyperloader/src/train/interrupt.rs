@@ -1,8 +1,9 @@
-//! Stopping between two steps when the user asks for it.
+//! Stopping between two steps at the user's request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(feature = "cli")]
 use crate::{Error, Result};
 
 /// Whether the user has asked to stop.
@@ -10,10 +11,11 @@ use crate::{Error, Result};
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// An interrupt that SIGINT and SIGTERM request.
+    /// An interrupt that is requested by SIGINT and SIGTERM.
     ///
     /// # Errors
-    /// If the process has a handler already.
+    /// If the process already has a handler.
+    #[cfg(feature = "cli")]
     pub fn on_signal() -> Result<Self> {
         let interrupt = Self::default();
         let handle = interrupt.clone();
@@ -27,7 +29,7 @@ impl Interrupt {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody has asked.
+    /// Whether a stop was requested.
     pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

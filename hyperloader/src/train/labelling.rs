@@ -9,14 +9,16 @@ use datasets::encode::{Batch, PairView, Pairs, collate};
 use datasets::metrics::Mode;
 use datasets::sample::TaskSampler;
 use datasets::tokenizer::T5Tokenizer;
-use peft_core::{Condition, Ctx};
+use peft_core::{Ctx, PeftModel};
 use peft_kernels::SmoothedCrossEntropy;
+use peft_t5::T5;
+use tracing::trace_span;
 
-use super::feed::{Drawing, Prefetcher};
-use super::{MicroBatch, Objective, Score};
-use crate::config::EvalConfig;
-use crate::eval::{Labeller, evaluate};
-use crate::model::{PeftT5, TensorBatch};
+use super::prefetcher::{Drawing, Prefetcher};
+use super::{Loss, Objective, Score, Step};
+use crate::eval::evaluate;
+use crate::label::{DecodeOptions, Labeller};
+use crate::model::batch_of;
 use crate::tasks::Corpus;
 use crate::{Error, Result};
 
@@ -25,18 +27,18 @@ const PROBE_SENTENCES: usize = 2;
 
 /// The data of one task.
 #[derive(Debug)]
-pub struct TaskData<'a> {
+pub struct TaskData {
     /// How its sentences are read and written.
-    pub corpus: Corpus<'a>,
+    pub corpus: Corpus,
     /// The simplified tags of the training sentences, sorted.
     pub tags: Vec<String>,
-    /// What is trained on.
+    /// The training sentences.
     pub train: Arc<Pairs>,
-    /// What selects the best checkpoint.
+    /// The sentences whose score selects the best checkpoint.
     pub validation: Option<Vec<Example>>,
 }
 
-/// How a batch is drawn and scored.
+/// How batches are drawn and scored.
 #[derive(Debug, Clone)]
 pub struct LabellingOptions {
     /// The temperature of the task mixing.
@@ -45,35 +47,39 @@ pub struct LabellingOptions {
     pub seed: u64,
     /// Sentences of one micro-batch.
     pub batch_size: usize,
-    /// Micro-batches of one step.
-    pub micro_batches: NonZeroUsize,
     /// Whether a step's sentences are sorted by length before they are cut into micro-batches.
     pub length_buckets: bool,
     /// The loss.
     pub loss: SmoothedCrossEntropy,
     /// Decoding in validation.
-    pub eval: EvalConfig,
-    /// Spans in validation.
+    pub decode: DecodeOptions,
+    /// How tags are read as spans in validation.
     pub mode: Mode,
+    /// The device of the batches: the model's.
+    pub device: Device,
+}
+
+/// A micro-batch: padded sentences of one task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskBatch {
+    /// The task's number.
+    pub task: usize,
+    /// The sentences.
+    pub batch: Batch,
 }
 
 /// Multi-task sequence labelling (arXiv 2407.01411, section 4): each step draws a task with probability `∝ n^(1/T)` and its
-/// sentences uniformly with replacement. A thread makes the batches of the next step while this one trains.
+/// sentences uniformly with replacement. A thread makes the batches of the next step while the current step trains.
 #[derive(Debug)]
 pub struct Labelling<'a> {
-    model: &'a PeftT5,
+    model: &'a PeftModel<T5>,
     tokenizer: &'a T5Tokenizer,
-    tasks: &'a [TaskData<'a>],
+    tasks: &'a [TaskData],
     options: LabellingOptions,
-    device: Device,
-    /// Behind the steps that were begun, not behind those that the feed has drawn beforehand.
+    /// Sampler state after the last started step; prefetched batches are not counted.
     sampler: TaskSampler,
-    /// Started by the first step.
-    feed: Option<Prefetcher>,
-    /// The task of the current step.
-    task: usize,
-    /// Its micro-batches that are left, the next one last.
-    batches: Vec<Batch>,
+    /// The first step starts it.
+    prefetcher: Option<Prefetcher>,
 }
 
 impl<'a> Labelling<'a> {
@@ -82,77 +88,59 @@ impl<'a> Labelling<'a> {
     /// # Errors
     /// If there is no task or one has no sentences.
     pub fn new(
-        model: &'a PeftT5,
+        model: &'a PeftModel<T5>,
         tokenizer: &'a T5Tokenizer,
-        tasks: &'a [TaskData<'a>],
+        tasks: &'a [TaskData],
         options: LabellingOptions,
-        device: &Device,
     ) -> Result<Self> {
         let sizes: Vec<usize> = tasks.iter().map(|t| t.train.len()).collect();
         let sampler = TaskSampler::new(&sizes, options.temperature, options.seed)?;
-        Ok(Self {
-            model,
-            tokenizer,
-            tasks,
-            options,
-            device: device.clone(),
-            sampler,
-            feed: None,
-            task: 0,
-            batches: Vec::new(),
-        })
+        Ok(Self { model, tokenizer, tasks, options, sampler, prefetcher: None })
     }
 
-    fn data(&self, task: usize) -> Result<&'a TaskData<'a>> {
-        self.tasks
-            .get(task)
-            .ok_or_else(|| Error::Training(format!("the sampler drew task {task} of {}", self.tasks.len())))
-    }
-
-    fn feed(&mut self) -> Result<&mut Prefetcher> {
-        let feed = match self.feed.take() {
-            Some(feed) => feed,
+    /// The running prefetcher; a new one, from the sampler's state, if none makes steps of `micro_batches`.
+    fn prefetcher(&mut self, micro_batches: NonZeroUsize) -> Result<&mut Prefetcher> {
+        let running = self.prefetcher.take().filter(|running| running.micro_batches() == micro_batches);
+        let prefetcher = match running {
+            Some(running) => running,
             None => {
                 let drawing = Drawing {
                     tasks: self.tasks.iter().map(|task| task.train.clone()).collect(),
                     batch_size: self.options.batch_size,
-                    micro_batches: self.options.micro_batches,
+                    micro_batches,
                     by_length: self.options.length_buckets,
                     pad: self.tokenizer.pad_id(),
                 };
                 Prefetcher::start(drawing, self.sampler.clone())?
             }
         };
-        Ok(self.feed.insert(feed))
-    }
-
-    fn loss(&self, task: usize, batch: Batch, ctx: &mut Ctx) -> Result<MicroBatch> {
-        let batch = TensorBatch::new(batch, self.tokenizer.pad_id(), &self.device)?;
-        let loss = self.model.loss(&batch, &Condition::Task(task), &self.options.loss, ctx)?;
-        Ok(MicroBatch { loss, tokens: batch.label_tokens })
+        Ok(self.prefetcher.insert(prefetcher))
     }
 }
 
 impl Objective for Labelling<'_> {
-    fn begin_step(&mut self) -> Result<Option<String>> {
-        let step = self.feed()?.next()?;
+    type MicroBatch = TaskBatch;
+
+    fn next_step(&mut self, micro_batches: NonZeroUsize) -> Result<Step<TaskBatch>> {
+        let step = self.prefetcher(micro_batches)?.next()?;
         self.sampler.restore(step.state)?;
-        self.task = step.task;
-        self.batches = step.batches;
-        self.batches.reverse();
-        Ok(Some(self.data(self.task)?.corpus.name().to_owned()))
+        let name = self.tasks.get(step.task).map(|data| data.corpus.name.clone());
+        let batches = step.batches.into_iter().map(|batch| TaskBatch { task: step.task, batch });
+        Ok(Step { name, micro_batches: batches.collect() })
     }
 
-    fn draw(&mut self, ctx: &mut Ctx) -> Result<MicroBatch> {
-        let batch = self.batches.pop();
-        let batch = batch.ok_or_else(|| Error::Training("more micro-batches asked for than a step has".to_owned()))?;
-        self.loss(self.task, batch, ctx)
+    fn loss(&self, TaskBatch { task, batch }: TaskBatch, ctx: &mut Ctx) -> Result<Loss> {
+        let batch = batch_of(batch, self.tokenizer.pad_id(), &self.options.device)?;
+        let active = trace_span!("generate").in_scope(|| self.model.active(task))?;
+        let value = self.model.backbone().smoothed_loss(&batch, &self.options.loss, &active, ctx)?;
+        Ok(Loss { value, tokens: batch.label_tokens })
     }
 
     fn probes(&mut self, ctx: &mut Ctx) -> Result<Vec<Tensor>> {
-        let probe = |(task, data): (usize, &TaskData<'_>)| {
+        let probe = |(task, data): (usize, &TaskData)| {
             let pairs: Vec<PairView<'_>> = data.train.iter().take(PROBE_SENTENCES).collect();
-            Ok(self.loss(task, collate(&pairs, self.tokenizer.pad_id()), ctx)?.loss)
+            let batch = collate(&pairs, self.tokenizer.pad_id());
+            Ok(self.loss(TaskBatch { task, batch }, ctx)?.value)
         };
         self.tasks.iter().enumerate().map(probe).collect()
     }
@@ -161,9 +149,10 @@ impl Objective for Labelling<'_> {
         let mut scalars = Vec::new();
         for data in self.tasks {
             if let Some(validation) = &data.validation {
-                let labeller = Labeller::new(self.model, self.tokenizer, &data.corpus, &self.options.eval, &data.tags)?;
+                let task = data.corpus.label_task(data.tags.clone());
+                let labeller = Labeller::new(self.model, self.tokenizer, task, &self.options.decode)?;
                 let (report, _) = evaluate(&labeller, validation, self.options.mode)?;
-                scalars.push((format!("validation/{}/micro_f1", data.corpus.name()), report.scores.micro_f1));
+                scalars.push((format!("validation/{}/micro_f1", data.corpus.name), report.scores.micro_f1));
             }
         }
         if scalars.is_empty() {
@@ -180,10 +169,9 @@ impl Objective for Labelling<'_> {
 
     fn restore(&mut self, state: serde_json::Value) -> Result<()> {
         let state = serde_json::from_value(state)
-            .map_err(|e| Error::Training(format!("the checkpoint's sampler state is not one: {e}")))?;
-        // A feed that runs already draws from elsewhere.
-        self.feed = None;
-        self.batches.clear();
+            .map_err(|e| Error::Training(format!("the checkpoint holds no sampler state: {e}")))?;
+        // A running prefetcher draws from the old state.
+        self.prefetcher = None;
         Ok(self.sampler.restore(state)?)
     }
 }

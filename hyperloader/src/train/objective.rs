@@ -1,16 +1,30 @@
 //! What is trained for: the side of training that knows data.
 
+use std::num::NonZeroUsize;
+
 use candle_core::Tensor;
 use peft_core::Ctx;
 
 use crate::Result;
 
+/// The data of one optimizer step, without any loss.
+///
+/// `B` describes a micro-batch and holds no gradient graph: the trainer computes one loss at a time, and frees its graph
+/// before the next.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step<B> {
+    /// The name under which the step is logged, such as its task.
+    pub name: Option<String>,
+    /// Its micro-batches, in their order.
+    pub micro_batches: Vec<B>,
+}
+
 /// The loss of one micro-batch.
 #[derive(Debug)]
-pub struct MicroBatch {
+pub struct Loss {
     /// The loss, a scalar with its graph.
-    pub loss: Tensor,
-    /// The labels that it is over.
+    pub value: Tensor,
+    /// The number of labels it covers.
     pub tokens: usize,
 }
 
@@ -19,45 +33,48 @@ pub struct MicroBatch {
 pub struct Score {
     /// The number that selects the best checkpoint; higher is better.
     pub selection: f64,
-    /// Everything worth a line in the log, by name.
+    /// All numbers to log, by name.
     pub scalars: Vec<(String, f64)>,
 }
 
 /// Something to train for.
 pub trait Objective {
-    /// Begins the next step and returns the name under which it is logged, such as the step's task.
+    /// A micro-batch before its loss is computed.
+    type MicroBatch;
+
+    /// Draws the next step: exactly `micro_batches` micro-batches.
     ///
     /// # Errors
     /// If there is no data.
-    fn begin_step(&mut self) -> Result<Option<String>>;
+    fn next_step(&mut self, micro_batches: NonZeroUsize) -> Result<Step<Self::MicroBatch>>;
 
-    /// The loss of the step's next micro-batch.
+    /// The loss of one micro-batch, with its graph.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    fn draw(&mut self, ctx: &mut Ctx) -> Result<MicroBatch>;
+    fn loss(&self, micro_batch: Self::MicroBatch, ctx: &mut Ctx) -> Result<Loss>;
 
-    /// Small losses that between them must reach every trainable variable, for the check before the first step.
+    /// Small losses that together reach every trainable variable, for the check before the first step.
     ///
     /// # Errors
     /// If a tensor operation fails.
     fn probes(&mut self, ctx: &mut Ctx) -> Result<Vec<Tensor>>;
 
-    /// The score on held-out data; `None` where there is none.
+    /// The score on held-out data; `None` if there is none.
     ///
     /// # Errors
     /// If a tensor operation fails.
     fn validate(&self) -> Result<Option<Score>>;
 
-    /// What a checkpoint must keep of the objective (the state of its samplers).
+    /// What a checkpoint must keep of the objective: the state of its samplers after the last started step.
     ///
     /// # Errors
     /// If it cannot be written as JSON.
     fn state(&self) -> Result<serde_json::Value>;
 
-    /// Goes on from a saved state.
+    /// Continues from a saved state.
     ///
     /// # Errors
-    /// If the state is of other data.
+    /// If the state belongs to other data.
     fn restore(&mut self, state: serde_json::Value) -> Result<()>;
 }

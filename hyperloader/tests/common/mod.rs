@@ -1,4 +1,4 @@
-//! A tiny run to test the command with: corpora of the quickstart's grammar, a tokenizer trained on them, a random T5.
+//! A tiny run to test the command with: sentences of the quickstart, a tokenizer trained on them, a random T5.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::{Path, PathBuf};
@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 
 use datasets::read::{Dataset, Format, write};
 use datasets::tokenizer::{TrainOptions, train_unigram};
-use hyperloader::quickstart::grammar::{Split, generate, tasks};
+use hyperloader::quickstart::templates::Templates;
+use hyperloader::tasks::SplitName;
 
 /// A folder that holds everything a run needs.
 pub(crate) struct Bench {
@@ -21,15 +22,16 @@ impl Bench {
         let mut lines = Vec::new();
         let mut words = vec!["O".to_owned(), "I".to_owned()];
         let mut tables = String::new();
-        for task in tasks().iter().take(2) {
+        let templates = Templates::load().unwrap();
+        for task in templates.tasks.iter().take(2) {
             words.extend(task.slot_types().map(str::to_owned));
             tables += &format!("\n[[tasks]]\nname = \"{}\"\n", task.name);
-            for (split, n) in Split::ALL.into_iter().zip([60, 8, 12]) {
-                let examples = generate(task, split.seed(1), n).unwrap();
+            for (split, n) in [(SplitName::Train, 60), (SplitName::Validation, 8), (SplitName::Test, 12)] {
+                let examples = templates.draw(task, split, 1, n).unwrap();
                 lines.extend(examples.iter().map(|e| e.tokens.join(" ")));
-                let path = root.join(format!("{}.{}.bio", task.name, split.name()));
+                let path = root.join(format!("{}.{split}.bio", task.name));
                 write(&Dataset::from_examples(examples), &path, Format::Bio).unwrap();
-                tables += &format!("{} = {path:?}\n", split.name());
+                tables += &format!("{split} = {path:?}\n");
             }
         }
         words.sort();

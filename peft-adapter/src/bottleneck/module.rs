@@ -50,6 +50,6 @@ impl PeftModule for Bottleneck {
             return Ok(None);
         };
         let norm = self.frame.norm_after(frame)?;
-        Ok(Some(Fused::Bottleneck(ops::Bottleneck { down, down_bias, activation, up, up_bias, norm })))
+        Ok(Some(Fused::Bottleneck(ops::Bottleneck { down, down_bias, activation, up, up_bias, norm, dropout: None })))
     }
 }

@@ -13,7 +13,7 @@ use crate::NonLinearity;
 /// The name in configuration files.
 const PEFT_TYPE: &str = "PREFIX";
 
-const SELF: SiteRole = SiteRole::new("self.kv");
+pub(super) const SELF: SiteRole = SiteRole::new("self.kv");
 const CROSS: SiteRole = SiteRole::new("cross.kv");
 
 /// Prefix tuning as AdapterHub does it (Li and Liang 2021, arXiv 2101.00190, section 4), with the gate of UniPELT (Mao et al.
@@ -150,7 +150,7 @@ impl PrefixConfig {
 #[typetag::serde(name = "PREFIX")]
 impl PeftConfig for PrefixConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
-        let SiteKind::KeyValue { dim, queries, front: PrefixPlacement::Shifting, .. } = site.kind else {
+        let SiteKind::KeyValue { dim, queries, .. } = site.kind else {
             return Ok(None);
         };
         let Some(location) = Location::of(site).filter(|location| self.wants(*location)) else {
@@ -165,6 +165,8 @@ impl PeftConfig for PrefixConfig {
         }
         Ok(Some(Box::new(Prefix {
             length: self.prefix_length.get(),
+            placement: PrefixPlacement::Shifting,
+            name: "prefix",
             dim,
             queries,
             source: self.source(location, queries),

@@ -3,7 +3,9 @@
 use candle_core::{D, Tensor};
 use candle_nn::Init;
 use candle_nn::ops::sigmoid;
-use peft_core::{Ctx, KAIMING_UNIFORM, ParamSpec, PeftModule, Result, SiteCall, normal, rows};
+use peft_core::{
+    Ctx, KAIMING_UNIFORM, KeyValuePrefix, ParamSpec, PeftModule, PrefixPlacement, Result, SiteCall, normal, rows,
+};
 use peft_kernels as ops;
 
 use super::front::{each_row, in_front};
@@ -39,6 +41,10 @@ pub(super) struct Projection {
 pub(super) struct Prefix {
     /// How many positions it has.
     pub(super) length: usize,
+    /// Where they count.
+    pub(super) placement: PrefixPlacement,
+    /// What the names of its own weights begin with.
+    pub(super) name: &'static str,
     /// Features of keys, and of values.
     pub(super) dim: usize,
     /// Features of the stream that the queries come from.
@@ -56,9 +62,9 @@ fn uniform_bias(fan_in: usize) -> Init {
 }
 
 impl Source {
-    fn params(&self, length: usize, dim: usize) -> Vec<ParamSpec> {
+    fn params(&self, name: &str, length: usize, dim: usize) -> Vec<ParamSpec> {
         let Self::Projection(Projection { shared, width, hidden, .. }) = self else {
-            return vec![ParamSpec::new("prefix", [length, 2 * dim], normal(1.))];
+            return vec![ParamSpec::new(name.to_owned(), [length, 2 * dim], normal(1.))];
         };
         let of_all =
             |name: &str, dims: Vec<usize>, init| ParamSpec::new(format!("{shared}.{name}"), dims, init).shared();
@@ -66,8 +72,8 @@ impl Source {
             of_all("wte.weight", vec![length, *width], normal(1.)),
             of_all("down.weight", vec![*hidden, *width], KAIMING_UNIFORM),
             of_all("down.bias", vec![*hidden], uniform_bias(*width)),
-            ParamSpec::new("prefix.up.weight", [2 * dim, *hidden], KAIMING_UNIFORM),
-            ParamSpec::new("prefix.up.bias", [2 * dim], uniform_bias(*hidden)),
+            ParamSpec::new(format!("{name}.up.weight"), [2 * dim, *hidden], KAIMING_UNIFORM),
+            ParamSpec::new(format!("{name}.up.bias"), [2 * dim], uniform_bias(*hidden)),
         ]
     }
 
@@ -105,12 +111,20 @@ impl Prefix {
 
 impl PeftModule for Prefix {
     fn params(&self) -> Vec<ParamSpec> {
-        let mut params = self.source.params(self.length, self.dim);
+        let mut params = self.source.params(self.name, self.length, self.dim);
         if self.gates > 0 {
-            params.push(ParamSpec::new("prefix.gate.weight", [self.gates, self.queries], normal(GATE_STD)));
-            params.push(ParamSpec::new("prefix.gate.bias", [self.gates], uniform_bias(self.queries)));
+            params.push(ParamSpec::new(
+                format!("{}.gate.weight", self.name),
+                [self.gates, self.queries],
+                normal(GATE_STD),
+            ));
+            params.push(ParamSpec::new(format!("{}.gate.bias", self.name), [self.gates], uniform_bias(self.queries)));
         }
         params
+    }
+
+    fn prefixes(&self) -> Vec<KeyValuePrefix> {
+        vec![KeyValuePrefix { length: self.length, placement: self.placement }]
     }
 
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {

@@ -3,16 +3,12 @@
 use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
-use peft_core::{Ctx, Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole, Stack, nonzero, setters};
+use peft_core::{Ctx, Error, PeftConfig, PeftModule, PrefixPlacement, Result, Site, SiteKind, Stack, nonzero, setters};
 use serde::{Deserialize, Serialize};
 
+use super::hub::SELF;
 use super::module::{Prefix, Projection, Source};
 use crate::NonLinearity;
-
-/// Where it acts: before the first decoded token of self-attention.
-const SELF_PAST: SiteRole = SiteRole::new("self.past");
-/// The same with the positions of `transformers`' `generate`.
-const UNCOUNTED_PAST: SiteRole = SiteRole::new("self.uncounted_past");
 
 /// Prefix tuning as Hugging Face `peft` does it (Li and Liang 2021, *Prefix-Tuning: Optimizing Continuous Prompts for
 /// Generation*, arXiv 2101.00190, section 4).
@@ -78,10 +74,14 @@ impl PrefixTuningConfig {
         let SiteKind::KeyValue { dim, queries, .. } = site.kind else {
             return None;
         };
-        let position = if self.decode_as_transformers { UNCOUNTED_PAST } else { SELF_PAST };
-        if site.stack != Stack::Decoder || site.role != position {
+        if site.stack != Stack::Decoder || site.role != SELF {
             return None;
         }
+        // The names of weights are a contract: runs and adapters hold them under these.
+        let (placement, name) = match self.decode_as_transformers {
+            true => (PrefixPlacement::UncountedPast, "uncounted_past.prefix"),
+            false => (PrefixPlacement::Past, "past.prefix"),
+        };
         let projection = || Projection {
             shared: "prefix_encoder".to_owned(),
             width: queries,
@@ -90,6 +90,8 @@ impl PrefixTuningConfig {
         };
         Some(Prefix {
             length: self.num_virtual_tokens.get(),
+            placement,
+            name,
             dim,
             queries,
             source: if self.prefix_projection { Source::Projection(projection()) } else { Source::Table },

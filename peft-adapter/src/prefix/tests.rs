@@ -1,35 +1,28 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use candle_core::{D, Device, Tensor};
 use peft_core::{
-    ActiveAdapters, AdapterWeights, Ctx, PeftConfig, Plan, PrefixPlacement, Site, SiteInput, SiteKind, SiteRole, Sites,
-    Stack, nonzero,
+    ActiveAdapters, AdapterWeights, Ctx, KeyValuePrefix, PeftConfig, Plan, PrefixPlacement, Site, SiteInput, SiteKind,
+    SiteRole, Sites, Stack, nonzero,
 };
 
 use super::{PrefixConfig, PrefixTuningConfig};
-use crate::NonLinearity;
+use crate::{NonLinearity, UnionConfig};
 
 const KEYS: usize = 3;
 const D_MODEL: usize = 2;
 
-/// The attentions of one layer: an encoder's, and a decoder's two, each with every kind of front. Keys have three features,
-/// the model two.
+/// The attentions of one layer: an encoder's, and a decoder's two. Keys have three features, the model two.
 fn sites() -> Sites {
     let mut sites = Sites::default();
     let attentions = [(Stack::Encoder, "self"), (Stack::Decoder, "self"), (Stack::Decoder, "cross")];
     for (stack, name) in attentions {
-        for (front, end) in [
-            (PrefixPlacement::Past, "past"),
-            (PrefixPlacement::UncountedPast, "uncounted_past"),
-            (PrefixPlacement::Shifting, "kv"),
-        ] {
-            sites.add(Site {
-                path: format!("{stack}.{name}.{end}"),
-                stack,
-                layer: 0,
-                role: SiteRole::from(format!("{name}.{end}")),
-                kind: SiteKind::KeyValue { dim: KEYS, queries: D_MODEL, heads: 1, front },
-            });
-        }
+        sites.add(Site {
+            path: format!("{stack}.{name}.kv"),
+            stack,
+            layer: 0,
+            role: SiteRole::from(format!("{name}.kv")),
+            kind: SiteKind::KeyValue { dim: KEYS, queries: D_MODEL, heads: 1 },
+        });
     }
     sites
 }
@@ -78,9 +71,32 @@ fn adapterhub_acts_on_every_attention_and_peft_on_the_decoders_past() {
     assert_eq!(paths(&resolve(flat(false, true)).unwrap()), ["encoder.self.kv", "decoder.self.kv", "decoder.cross.kv"]);
     let decoder = PrefixConfig { encoder_prefix: false, cross_prefix: false, ..flat(false, true) };
     assert_eq!(paths(&resolve(decoder).unwrap()), ["decoder.self.kv"]);
-    assert_eq!(paths(&resolve(PrefixTuningConfig::default()).unwrap()), ["decoder.self.past"]);
+    assert_eq!(paths(&resolve(PrefixTuningConfig::default()).unwrap()), ["decoder.self.kv"]);
+}
+
+#[test]
+fn each_method_says_where_its_prefix_counts_and_keeps_the_name_of_its_weight() {
+    let past = PrefixTuningConfig::default();
     let as_python = PrefixTuningConfig { decode_as_transformers: true, ..PrefixTuningConfig::default() };
-    assert_eq!(paths(&resolve(as_python).unwrap()), ["decoder.self.uncounted_past"]);
+    let both = UnionConfig { configs: vec![Box::new(past.clone()), Box::new(flat(false, true))] };
+    let (past, as_python, hub, both) = (resolve(past), resolve(as_python), resolve(flat(false, true)), resolve(both));
+    let expected = [
+        (past, vec![(20, PrefixPlacement::Past)], "decoder.self.kv.past.prefix"),
+        (as_python, vec![(20, PrefixPlacement::UncountedPast)], "decoder.self.kv.uncounted_past.prefix"),
+        (hub, vec![(2, PrefixPlacement::Shifting)], "decoder.self.kv.prefix"),
+        (both, vec![(20, PrefixPlacement::Past), (2, PrefixPlacement::Shifting)], "decoder.self.kv.past.prefix"),
+    ];
+    for (plan, prefixes, key) in expected {
+        let plan = plan.unwrap();
+        let target = plan.targets().iter().find(|target| target.site.path == "decoder.self.kv").unwrap();
+        let expected: Vec<KeyValuePrefix> =
+            prefixes.into_iter().map(|(length, placement)| KeyValuePrefix { length, placement }).collect();
+        assert_eq!(target.module.prefixes(), expected);
+        assert_eq!(target.key(&target.params[0]), key);
+        let weights = weights(&plan, 1);
+        let active = ActiveAdapters::new(&plan, &weights).unwrap();
+        assert_eq!(active.prefixes(sites().find("decoder.self.kv").unwrap()).collect::<Vec<_>>(), expected);
+    }
 }
 
 #[test]

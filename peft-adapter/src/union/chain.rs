@@ -1,7 +1,7 @@
 //! Several methods at one site.
 
 use candle_core::Tensor;
-use peft_core::{Ctx, ParamSpec, PeftModule, Result, SiteCall};
+use peft_core::{Ctx, KeyValuePrefix, ParamSpec, PeftModule, Result, SiteCall};
 
 /// Modules that act at one site, each on the output of the one before. Their weights follow each other in the same order.
 #[derive(Debug)]
@@ -32,6 +32,10 @@ impl PeftModule for Chain {
             output = module.apply(&SiteCall { output: &output, weights, ..*call }, ctx)?;
         }
         Ok(output)
+    }
+
+    fn prefixes(&self) -> Vec<KeyValuePrefix> {
+        self.0.iter().flat_map(|module| module.prefixes()).collect()
     }
 
     fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {

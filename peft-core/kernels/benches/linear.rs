@@ -1,4 +1,4 @@
-//! Linear maps with frozen weights, as a T5 has them: `cargo bench -p peft-core --bench linear`.
+//! Linear maps with frozen weights, as a T5 has them: `cargo bench -p peft-kernels --bench linear`.
 //!
 //! Items are multiply-adds: 100 G items/s are 200 GFLOP/s. The sizes are `rows x d_in x d_out`, of t5-small's training
 //! (2048 rows), of labelling in batches (768 rows in the encoder, 64 in the decoder) and of one sentence (2 and 16 rows).

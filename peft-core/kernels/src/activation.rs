@@ -2,19 +2,19 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::Kernels;
-use super::math::exp;
-use super::parallel::{TASK, build, tail};
-use super::precise::precisely;
-use super::values::{argument, output, tensor, values};
-use super::vectors::vectorized;
+use crate::kernels::Kernels;
+use crate::math::exp;
+use crate::parallel::{TASK, build, tail};
+use crate::precise::precisely;
+use crate::values::{argument, output, tensor, values};
+use crate::vectors::vectorized;
 
 /// `sqrt(2 / pi)`.
 const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
 /// The cubic coefficient of the tanh approximation of GELU.
 const CUBIC: f64 = 0.044_715;
 
-/// An activation that other operations take in.
+/// The activation function inside another operation, such as [`bottleneck`](fn@crate::bottleneck).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// [`relu`].
@@ -24,7 +24,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The function of every element of `x`.
+    /// Applies the function to every element of `x`. The result has `x`'s shape; the gradient reaches `x` if it is tracked.
     ///
     /// # Errors
     ///
@@ -37,7 +37,7 @@ impl Activation {
     }
 
     #[inline(always)]
-    pub(super) fn value(self, x: f32) -> f32 {
+    pub(crate) fn value(self, x: f32) -> f32 {
         match self {
             Self::Relu => Relu::value(x),
             Self::GeluTanh => x * GeluTanh::gate(x),
@@ -45,7 +45,7 @@ impl Activation {
     }
 
     #[inline(always)]
-    pub(super) fn derivative(self, x: f32) -> f32 {
+    pub(crate) fn derivative(self, x: f32) -> f32 {
         match self {
             Self::Relu => f32::from(x > 0.0),
             Self::GeluTanh => GeluTanh::derivative(x),
@@ -53,9 +53,10 @@ impl Activation {
     }
 }
 
-/// `y = max(x, 0)`.
+/// `y = max(x, 0)` for every element of `x`, which may have any shape.
 ///
-/// The gradient at 0 is 0. The fused version's backward pass reads its own result and saves nothing.
+/// The gradient reaches `x` if it is tracked, and is 0 where `x` is 0. NaN stays NaN. The fused version saves nothing for its
+/// backward pass, which reads the result.
 ///
 /// # Errors
 ///
@@ -67,7 +68,7 @@ pub fn relu(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
     x.contiguous()?.apply_op1(Relu)
 }
 
-/// [`relu`] by candle's own operations.
+/// [`relu`], composed of candle's own operations.
 ///
 /// # Errors
 ///
@@ -76,11 +77,11 @@ pub fn relu_plain(x: &Tensor) -> Result<Tensor> {
     x.relu()
 }
 
-/// `y = 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))` (Hendrycks and Gimpel, 2016; `gelu_new` in the
-/// transformers library).
+/// `y = 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))` for every element of `x`, which may have any shape: the tanh
+/// approximation of GELU (Hendrycks and Gimpel 2016, arXiv 1606.08415), called `gelu_new` in transformers.
 ///
-/// The fused version computes the same as `x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))` and saves nothing for
-/// the backward pass but its argument.
+/// The gradient reaches `x` if it is tracked. The fused version saves its argument only, and computes the equal
+/// `x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))`.
 ///
 /// # Errors
 ///
@@ -92,7 +93,7 @@ pub fn gelu_tanh(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
     x.contiguous()?.apply_op1(GeluTanh)
 }
 
-/// [`gelu_tanh`] by candle's own operations.
+/// [`gelu_tanh`], composed of candle's own operations.
 ///
 /// # Errors
 ///
@@ -141,9 +142,9 @@ vectorized! {
 struct Relu;
 
 impl Relu {
-    /// NaN fails the comparison and is kept, as by `Tensor::relu`.
+    /// NaN fails the comparison and stays NaN, as in `Tensor::relu`.
     #[inline(always)]
-    pub(super) fn value(x: f32) -> f32 {
+    fn value(x: f32) -> f32 {
         if x < 0.0 { 0.0 } else { x }
     }
 }
@@ -181,7 +182,7 @@ impl GeluTanh {
     fn derivative(x: f32) -> f32 {
         let gate = Self::gate(x);
         let slope = Self::LINEAR + 3.0 * Self::CUBE * x * x;
-        // A saturated gate times an overflowing slope is 0, not NaN.
+        // If the gate is saturated and the slope overflows, their product must be 0, not NaN.
         let bend = gate * (1.0 - gate);
         gate + if bend > 0.0 { x * bend * slope } else { 0.0 }
     }

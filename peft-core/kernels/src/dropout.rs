@@ -1,31 +1,32 @@
-//! Inverted dropout with a counter-based generator: no state, no mask tensor.
+//! Inverted dropout with a counter-based random generator, which needs no state and no mask tensor.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::values::{argument, output, tensor, values};
-use super::vectors::vectorized;
-use super::{Kernels, parallel};
+use crate::kernels::Kernels;
+use crate::parallel;
+use crate::values::{argument, output, tensor, values};
+use crate::vectors::vectorized;
 
-/// What a dropout draws from: the keep decision of element `i` is a function of `(seed, stream, i)` alone.
+/// The random numbers of one dropout: whether element `i` is kept depends on `(seed, stream, i)` only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DropoutKey {
     /// The probability that an element is dropped, in `[0, 1)`.
     pub p: f64,
     /// The seed of the run.
     pub seed: u64,
-    /// Which dropout of the run this is: two places, or two steps, take different streams.
+    /// The number of this dropout in the run. Two layers, or two steps, need different streams.
     pub stream: u64,
 }
 
 /// `2^32`.
 const TWO_POW_32: f64 = 4_294_967_296.0;
-/// The odd increment of SplitMix64, `2^64 / golden ratio`.
+/// The increment of SplitMix64: `2^64 / golden ratio`, rounded to an odd number.
 const INCREMENT: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Elements that are decided at once.
+/// Elements that are decided together.
 const GROUP: usize = 16;
 
-/// SplitMix64's finaliser: a bijection of 64 bits whose outputs on consecutive counters pass BigCrush.
+/// The finalizer of SplitMix64: a bijection of 64 bits. Its outputs for consecutive counters pass BigCrush.
 #[inline(always)]
 const fn mix(z: u64) -> u64 {
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -35,7 +36,7 @@ const fn mix(z: u64) -> u64 {
 
 /// A validated [`DropoutKey`], ready to be applied to elements.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Dropper {
+pub(crate) struct Dropper {
     base: u64,
     threshold: u32,
     scale: f32,
@@ -43,7 +44,7 @@ pub(super) struct Dropper {
 
 impl Dropper {
     /// Fails unless `0 <= p < 1`.
-    pub(super) fn new(key: DropoutKey) -> Result<Self> {
+    pub(crate) fn new(key: DropoutKey) -> Result<Self> {
         if !(0.0..1.0).contains(&key.p) {
             bail!("dropout: p = {} is not in [0, 1)", key.p);
         }
@@ -54,7 +55,12 @@ impl Dropper {
         })
     }
 
-    /// 64 random bits that decide elements `2 pair` and `2 pair + 1`.
+    /// `None` if nothing is dropped, because there is no key or `p` is 0. Fails unless `0 <= p < 1`.
+    pub(crate) fn of(key: Option<DropoutKey>) -> Result<Option<Self>> {
+        key.filter(|key| key.p != 0.0).map(Self::new).transpose()
+    }
+
+    /// 64 random bits, which decide elements `2 pair` and `2 pair + 1`.
     #[inline(always)]
     fn bits(&self, pair: u64) -> u64 {
         mix(self.base.wrapping_add(pair.wrapping_mul(INCREMENT)))
@@ -65,9 +71,9 @@ impl Dropper {
         if bits >= self.threshold { value * self.scale } else { 0.0 }
     }
 
-    /// Drops or scales `values` in place; the first one has index `start`.
+    /// Drops or scales `values` in place. The first one has index `start`.
     #[inline(always)]
-    pub(super) fn apply(&self, start: usize, values: &mut [f32]) {
+    pub(crate) fn apply(&self, start: usize, values: &mut [f32]) {
         let odd = (start & 1).min(values.len());
         let (head, tail) = values.split_at_mut(odd);
         for value in head {
@@ -96,18 +102,18 @@ impl Dropper {
         }
     }
 
-    /// What a kept element is multiplied by: `1 / (1 - p)`.
-    pub(super) fn scale(&self) -> f32 {
+    /// The factor of an element that is kept: `1 / (1 - p)`.
+    pub(crate) fn scale(&self) -> f32 {
         self.scale
     }
 
-    /// A dropped or scaled copy of `x`.
-    pub(super) fn dropped(&self, x: &[f32]) -> Vec<f32> {
+    /// A copy of `x` with every element dropped or scaled.
+    pub(crate) fn dropped(&self, x: &[f32]) -> Vec<f32> {
         dropped(self, x)
     }
 
-    /// The factors, 0 or `1 / (1 - p)`, of elements `0..n`.
-    pub(super) fn factors(&self, n: usize) -> Vec<f32> {
+    /// The factors of elements `0..n`, each 0 or `1 / (1 - p)`.
+    pub(crate) fn factors(&self, n: usize) -> Vec<f32> {
         let mut factors = vec![1.0; n];
         self.apply(0, &mut factors);
         factors
@@ -125,11 +131,13 @@ vectorized! {
     }
 }
 
-/// Inverted dropout: `y_i = 0` with probability `p`, else `x_i / (1 - p)`.
+/// Inverted dropout: `y_i = 0` with probability `p`, else `y_i = x_i / (1 - p)`.
 ///
-/// Element `i` (in row-major order) is kept if the 32 random bits of `(seed, stream, i)` are not below
-/// `p 2^32`: the same elements for any kernel, number of threads and device, and in the backward pass, which
-/// draws them again instead of reading a mask. `p = 0` returns `x` itself.
+/// `x` may have any shape, which is the result's. The gradient reaches `x` if it is tracked.
+///
+/// Element `i`, in row-major order, is kept if the 32 random bits of `(seed, stream, i)` are at least `p 2^32`. These are the
+/// same elements for both kernels, any number of threads and any device. The backward pass draws the bits again, so no mask
+/// is stored. With `p = 0` the result is `x` itself.
 ///
 /// # Errors
 ///
@@ -141,7 +149,7 @@ pub fn dropout(x: &Tensor, key: DropoutKey, kernels: Kernels) -> Result<Tensor> 
     x.contiguous()?.apply_op1(Dropout(Dropper::new(key)?))
 }
 
-/// [`dropout`] by candle's own operations, with a mask tensor.
+/// [`dropout`], composed of candle's own operations, with a mask tensor.
 ///
 /// # Errors
 ///
@@ -153,6 +161,11 @@ pub fn dropout_plain(x: &Tensor, key: DropoutKey) -> Result<Tensor> {
     }
     let factors = dropper.factors(x.elem_count());
     x * Tensor::from_vec(factors, x.shape(), x.device())?.to_dtype(x.dtype())?
+}
+
+/// [`dropout`] if there is a key, else `x` itself.
+pub(crate) fn dropout_if_any(x: &Tensor, key: Option<DropoutKey>, kernels: Kernels) -> Result<Tensor> {
+    key.map_or_else(|| Ok(x.clone()), |key| dropout(x, key, kernels))
 }
 
 struct Dropout(Dropper);

@@ -2,34 +2,20 @@
 
 use candle_core::{DType, Result, Tensor, bail};
 
-use super::Kernels;
+use crate::kernels::Kernels;
 
 /// `y[b, t] = table[ids[b, t]]`.
 ///
-/// `ids` (u32) `[b, t]` and `table [V, d]` give `[b, t, d]`. The gradient of a tracked table sums the result's
-/// gradient over the places of each id, in their order.
+/// `ids` (u32) `[b, t]` and `table [V, d]` give `[b, t, d]`; the rows of a `bf16` table are returned as `f32`. The gradient
+/// reaches the table if it is tracked: the sum of the result's gradient over the occurrences of each id, in their order.
 ///
-/// Both kernels are candle's `index_select`: its backward pass adds the few rows that occur to the table's
-/// gradient in place, whereas a custom operation must hand over a second tensor of the table's size, which
-/// costs more than a parallel sum of the rows gains.
-///
-/// Rows of a `bf16` table come out as `f32`.
+/// Both kernels run candle's `index_select`, because no fused version was faster: the backward pass of `index_select` adds the few
+/// rows that occur to the table's gradient in place, but a custom operation must return a second tensor of the table's size.
 ///
 /// # Errors
 ///
-/// If the shapes or types are others, or (on the CPU) an id is not below `V`.
-pub fn embedding(ids: &Tensor, table: &Tensor, kernels: Kernels) -> Result<Tensor> {
-    match kernels {
-        Kernels::Fused | Kernels::Plain => embedding_plain(ids, table),
-    }
-}
-
-/// [`embedding`] by candle's own operations.
-///
-/// # Errors
-///
-/// As [`embedding`].
-pub fn embedding_plain(ids: &Tensor, table: &Tensor) -> Result<Tensor> {
+/// If the shapes or types are different, or (on the CPU) an id is not below `V`.
+pub fn embedding(ids: &Tensor, table: &Tensor, _kernels: Kernels) -> Result<Tensor> {
     let ([batch, len], [_, width], DType::U32) = (ids.dims(), table.dims(), ids.dtype()) else {
         bail!(
             "embedding: expected ids u32 [batch, len] and table [V, d], got {:?} {:?} and {:?}",
@@ -55,12 +41,12 @@ mod tests {
     }
 
     fn case(ids: &Tensor, table: &[usize]) -> Case<'static> {
-        let (fused_ids, plain_ids) = (ids.clone(), ids.clone());
+        let (f32_ids, f64_ids) = (ids.clone(), ids.clone());
         Case::new(
             "embedding",
             &[table],
-            move |t, kernels| embedding(&fused_ids, &t[0], kernels),
-            move |t| embedding_plain(&plain_ids, &t[0]),
+            move |t, kernels| embedding(&f32_ids, &t[0], kernels),
+            move |t| embedding(&f64_ids, &t[0], Kernels::Plain),
         )
     }
 

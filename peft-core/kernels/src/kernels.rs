@@ -1,4 +1,4 @@
-//! Which implementation an operation runs.
+//! The choice between the two implementations of an operation.
 
 use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
@@ -7,17 +7,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kernels {
-    /// The fused implementation where one exists: `f32` tensors on the CPU. Other types and devices run
-    /// the plain implementation.
+    /// The fused implementation, for `f32` tensors on the CPU. Other types and devices run the plain one.
     #[default]
     Fused,
-    /// Candle's own operations: the specification the fused ones are tested against.
+    /// Candle's own operations: the specification that the fused implementation is tested against.
     Plain,
 }
 
 impl Kernels {
     /// Whether the fused `f32` CPU implementation applies to these arguments.
-    pub(super) fn fused_for(self, arguments: &[&Tensor]) -> bool {
+    pub(crate) fn fused_for(self, arguments: &[&Tensor]) -> bool {
         self == Self::Fused && arguments.iter().all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
     }
 }

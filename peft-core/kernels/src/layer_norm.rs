@@ -1,44 +1,56 @@
-//! Layer norm with mean subtraction, scale and shift, shared or one pair per row of the batch
-//! (Ba, Kiros and Hinton, 2016).
+//! Layer norm with a scale and a shift, which the examples of a batch share or which each of them has for itself.
 
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 
-use super::math::{add_to, dot, sum};
-use super::precise::precisely;
-use super::values::{argument, output, tensor, values};
-use super::vectors::vectorized;
-use super::{Kernels, parallel, row_blocks};
+use crate::kernels::Kernels;
+use crate::math::{add_to, dot, sum};
+use crate::precise::precisely;
+use crate::values::{argument, output, tensor, values};
+use crate::vectors::vectorized;
+use crate::{parallel, row_blocks};
 
-/// `y = (x - mean) / sqrt(var + eps) * gamma + beta` over the last dimension, `var` the biased variance.
+/// The parameters of a layer norm.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerNorm<'a> {
+    /// The scale: `[d]`, or `[batch, d]` with one per example.
+    pub gamma: &'a Tensor,
+    /// The shift, of the same shape.
+    pub beta: &'a Tensor,
+    /// A small number that is added to the variance.
+    pub eps: f64,
+}
+
+/// `y = (x - mean) / sqrt(var + eps) * gamma + beta` over the last dimension, where `var` is the biased variance (layer norm:
+/// Ba, Kiros and Hinton 2016, arXiv 1607.06450).
 ///
-/// `gamma` and `beta` are both `[d]` with `x [.., d]`, or both `[batch, d]`, one pair per row of
-/// `x [batch, len, d]` (a hypernetwork's output for a batch that mixes tasks). The result has `x`'s shape.
-/// Gradients reach all three where they are tracked. The fused version saves nothing for the backward pass but
-/// its arguments.
+/// `x [.., d]` goes with `gamma` and `beta` `[d]`. `x [batch, len, d]` may also go with `[batch, d]`, one pair per example, as
+/// a hypernetwork generates them for a batch that mixes tasks. The result has `x`'s shape. Gradients reach `x`, `gamma` and
+/// `beta` if they are tracked. The fused version saves its arguments only.
 ///
 /// # Errors
 ///
-/// If `gamma` and `beta` have neither of these shapes.
-pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64, kernels: Kernels) -> Result<Tensor> {
-    check_shapes(x, gamma, beta)?;
+/// If `gamma` and `beta` have other shapes.
+pub fn layer_norm(x: &Tensor, norm: &LayerNorm<'_>, kernels: Kernels) -> Result<Tensor> {
+    check_shapes(x, norm)?;
+    let LayerNorm { gamma, beta, eps } = *norm;
     if !kernels.fused_for(&[x, gamma, beta]) {
-        return layer_norm_plain(x, gamma, beta, eps);
+        return layer_norm_plain(x, norm);
     }
-    let op = LayerNorm { eps };
-    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
+    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, RowNorm { eps })
 }
 
-/// [`layer_norm`] by candle's own operations.
+/// [`layer_norm`], composed of candle's own operations.
 ///
 /// # Errors
 ///
 /// As [`layer_norm`].
-pub fn layer_norm_plain(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {
-    check_shapes(x, gamma, beta)?;
+pub fn layer_norm_plain(x: &Tensor, norm: &LayerNorm<'_>) -> Result<Tensor> {
+    check_shapes(x, norm)?;
+    let LayerNorm { gamma, beta, eps } = *norm;
     precisely([x, gamma, beta], |[x, gamma, beta]| {
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let root = (centred.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
-        let normed = centred.broadcast_div(&root)?;
+        let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        let root = (centered.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
+        let normed = centered.broadcast_div(&root)?;
         if gamma.rank() == 1 {
             return normed.broadcast_mul(&gamma)?.broadcast_add(&beta);
         }
@@ -46,7 +58,7 @@ pub fn layer_norm_plain(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> 
     })
 }
 
-fn check_shapes(x: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<()> {
+fn check_shapes(x: &Tensor, LayerNorm { gamma, beta, .. }: &LayerNorm<'_>) -> Result<()> {
     let fits = match (x.dims(), gamma.dims()) {
         ([.., d], [gamma_d]) => d == gamma_d,
         ([batch, _, d], [gamma_batch, gamma_d]) => (batch, d) == (gamma_batch, gamma_d),
@@ -63,15 +75,15 @@ fn check_shapes(x: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// Rows of it, for other operations too.
-pub(super) struct LayerNorm {
-    pub(super) eps: f64,
+/// The normalization of one row, which fused operations share.
+pub(crate) struct RowNorm {
+    pub(crate) eps: f64,
 }
 
-impl LayerNorm {
+impl RowNorm {
     /// Writes `(x - mean) / root` to `normed` and returns `1 / root`.
     #[inline(always)]
-    pub(super) fn normalise(&self, normed: &mut [f32], x: &[f32]) -> f32 {
+    pub(crate) fn normalize(&self, normed: &mut [f32], x: &[f32]) -> f32 {
         let n = x.len() as f64;
         let mean = sum(x) / n;
         for (y, x) in normed.iter_mut().zip(x) {
@@ -84,11 +96,11 @@ impl LayerNorm {
         r
     }
 
-    /// One row of the backward pass. With `n` the normalised row, `h = g gamma` and means over the row:
-    /// `dx = r (h - mean(h) - n mean(h n))`; `g n` is left in `normed`.
+    /// One row of the backward pass. With `n` the normalized row, `h = g gamma` and means over the row:
+    /// `dx = r (h - mean(h) - n mean(h n))`. Afterwards `normed` holds `g n`.
     #[inline(always)]
-    pub(super) fn row_backward(&self, dx: &mut [f32], x: &[f32], g: &[f32], gamma: &[f32], normed: &mut [f32]) {
-        let r = self.normalise(normed, x);
+    pub(crate) fn row_backward(&self, dx: &mut [f32], x: &[f32], g: &[f32], gamma: &[f32], normed: &mut [f32]) {
+        let r = self.normalize(normed, x);
         for ((d, g), gamma) in dx.iter_mut().zip(g).zip(gamma) {
             *d = g * gamma;
         }
@@ -102,9 +114,9 @@ impl LayerNorm {
 }
 
 vectorized! {
-    fn forward(norm: &LayerNorm, x: &[f32], gamma: &[f32], beta: &[f32], width: usize) -> Vec<f32> {
-        let mut y = parallel::rows(x, width, |y, x| {
-            norm.normalise(y, x);
+    fn forward(norm: &RowNorm, x: &[f32], gamma: &[f32], beta: &[f32], width: usize) -> Vec<f32> {
+        let mut y = parallel::map_rows(x, width, |y, x| {
+            norm.normalize(y, x);
         });
         let group_len = (x.len() * width / gamma.len().max(1)).max(1);
         parallel::for_each_chunk(&mut y, parallel::rows_per_task(width) * width, |start, y| {
@@ -120,8 +132,8 @@ vectorized! {
         y
     }
 
-    /// `dx`, and for each group the gradients of `gamma` and `beta` side by side.
-    fn backward(norm: &LayerNorm, x: &[f32], gammas: &[f32], g: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
+    /// `dx`, and for each group the gradient of `gamma` followed by that of `beta`.
+    fn backward(norm: &RowNorm, x: &[f32], gammas: &[f32], g: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
         let groups = gammas.len() / width.max(1);
         row_blocks::backward(x, g, width, groups, |block| {
             let gamma = parallel::tail(gammas, block.group * width);
@@ -138,7 +150,7 @@ vectorized! {
     }
 }
 
-impl CustomOp3 for LayerNorm {
+impl CustomOp3 for RowNorm {
     fn name(&self) -> &'static str {
         "layer_norm"
     }
@@ -186,12 +198,16 @@ mod tests {
     use super::*;
     use crate::testing::{Case, frozen};
 
+    fn norm<'a>(gamma: &'a Tensor, beta: &'a Tensor) -> LayerNorm<'a> {
+        LayerNorm { gamma, beta, eps: 1e-5 }
+    }
+
     fn case(x: &[usize], gamma: &[usize]) -> Case<'static> {
         Case::new(
             "layer_norm",
             &[x, gamma, gamma],
-            |t, kernels| layer_norm(&t[0], &t[1], &t[2], 1e-5, kernels),
-            |t| layer_norm_plain(&t[0], &t[1], &t[2], 1e-5),
+            |t, kernels| layer_norm(&t[0], &norm(&t[1], &t[2]), kernels),
+            |t| layer_norm_plain(&t[0], &norm(&t[1], &t[2])),
         )
     }
 
@@ -203,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn one_pair_per_row_agrees_with_plain_f64() {
+    fn one_pair_per_example_agrees_with_plain_f64() {
         case(&[3, 4, 5], &[3, 5]).agrees(2e-6);
         case(&[3, 400, 96], &[3, 96]).agrees(2e-6);
     }
@@ -233,7 +249,7 @@ mod tests {
             (t(&[2, 3, 4]), t(&[4]), t(&[2, 4])),
             (t(&[6, 4]), t(&[6, 4]), t(&[6, 4])),
         ] {
-            let error = layer_norm(&x, &gamma, &beta, 1e-5, Kernels::Fused).unwrap_err();
+            let error = layer_norm(&x, &norm(&gamma, &beta), Kernels::Fused).unwrap_err();
             assert!(error.to_string().contains(&format!("{:?}", gamma.dims())));
         }
     }

@@ -1,15 +1,61 @@
-//! Differentiable building blocks that candle lacks, or has slow or without a backward pass.
+//! Fast, differentiable CPU operations for [candle](https://github.com/huggingface/candle): operations that candle lacks,
+//! runs slowly, or runs without a backward pass.
 //!
-//! Every operation exists twice: `xxx_plain`, a composition of candle's own operations that is the
-//! specification (any device, any float type, gradients by candle's autograd), and a fused version for
-//! `f32` on the CPU ([`embedding`] has none: candle's is the faster one). [`Kernels`] says which one runs; it is
-//! an argument, never a global.
+//! The crate is written for parameter-efficient fine-tuning, where most weights are frozen: no gradient is computed for a
+//! tensor that does not train. It knows nothing of models or training loops.
 //!
-//! Three promises hold for all of them:
+//! ```
+//! use candle_core::{DType, Device, Tensor, Var};
+//! use peft_kernels::{Kernels, linear, rms_norm};
 //!
-//! * gradients reach every tracked argument, and no untracked one;
-//! * the bytes of every result are the same for any number of threads;
-//! * dropout is a function of its [`DropoutKey`] and the element's index: no mask is ever stored.
+//! let x = Var::from_tensor(&Tensor::randn(0f32, 1., (2, 8, 64), &Device::Cpu)?)?;
+//! let (norm, w) = (Tensor::ones(64, DType::F32, &Device::Cpu)?, Tensor::randn(0f32, 0.1, (32, 64), &Device::Cpu)?);
+//! let y = linear(&rms_norm(&x, &norm, 1e-6, Kernels::Fused)?, &w, Kernels::Fused)?;
+//! let gradients = y.sqr()?.mean_all()?.backward()?;
+//! assert!(gradients.get(&x).is_some(), "x is a variable");
+//! assert!(gradients.get(&w).is_none(), "w is frozen: its gradient is never computed");
+//! # Ok::<(), candle_core::Error>(())
+//! ```
+//!
+//! # Operations
+//!
+//! | operation | computes |
+//! |---|---|
+//! | [`linear`](fn@linear) | `x W^T`; the weight may be frozen, trained, one per example, `bf16`, or eight bits |
+//! | [`linear_low_rank`] | `x W^T + s · Dropout(x) A^T B^T`: a linear map with LoRA |
+//! | [`feed_forward`](fn@feed_forward) | `Dropout(max(x W_in^T, 0)) W_out^T` |
+//! | [`attention`](fn@attention) | multi-head attention with an additive bias, a mask and dropout |
+//! | [`bottleneck`](fn@bottleneck) | a residual connection with a bottleneck adapter |
+//! | [`residual`](fn@residual) | `h + Dropout(y)` |
+//! | [`layer_norm`](fn@layer_norm), [`rms_norm`](fn@rms_norm) | normalization over the last dimension |
+//! | [`softmax`](fn@softmax), [`relu`], [`gelu_tanh`] | what their names say, with a backward pass |
+//! | [`dropout`](fn@dropout) | dropout whose result depends on a key only |
+//! | [`embedding`](fn@embedding) | row lookup |
+//! | [`smoothed_cross_entropy`] | output projection and label-smoothed cross-entropy, without storing all logits |
+//! | [`quantize`](fn@quantize), [`dequantize`] | a frozen weight in eight bits, for [`linear`](fn@linear) |
+//!
+//! # Fused and plain
+//!
+//! Almost every operation exists twice. `xxx_plain` is composed of candle's own operations: it is the specification, runs on
+//! any device and float type, and gets its gradients from candle's autograd. `xxx` is fused: it runs for `f32` tensors on
+//! the CPU, and calls `xxx_plain` for everything else. The argument [`Kernels`] chooses; there is no global switch.
+//!
+//! # What holds for every operation
+//!
+//! * Gradients reach every tracked argument, and no other.
+//! * The bytes of a result do not depend on the number of threads.
+//! * Dropout is a function of its [`DropoutKey`] and of an element's index. No mask is stored.
+//! * Arguments may be strided; an operation copies them where it needs contiguous memory.
+//! * Shapes that do not fit are an error that names them. Nothing panics.
+//!
+//! # Unsafe code
+//!
+//! Unsafe code is denied, except in three places: matrix products (`gemm/`), buffers that are written before they are read
+//! (`parallel.rs`), and the entry into code compiled for wider vectors ([`vectorized!`]).
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod activation;
 mod attention;
@@ -18,13 +64,14 @@ mod cross_entropy;
 mod dropout;
 mod embedding;
 mod gemm;
-mod int8;
 mod kernels;
 mod layer_norm;
 mod linear;
 mod math;
+mod packed_attention;
 mod parallel;
 mod precise;
+mod quantize;
 mod residual;
 mod rms_norm;
 mod row_blocks;
@@ -36,18 +83,23 @@ mod vectors;
 mod testing;
 
 pub use activation::{Activation, gelu_tanh, gelu_tanh_plain, relu, relu_plain};
-pub use attention::{attention, attention_plain};
-pub use bottleneck::{Bottleneck, BottleneckNorm, bottleneck, bottleneck_plain};
+pub use attention::{Attention, attention, attention_plain};
+pub use bottleneck::{Bottleneck, bottleneck, bottleneck_plain};
 pub use cross_entropy::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy, smoothed_cross_entropy_plain};
 pub use dropout::{DropoutKey, dropout, dropout_plain};
-pub use embedding::{embedding, embedding_plain};
-pub use int8::{INT8_TRAILER, dequantize, quantize, quantize_row, quantized_dims};
+pub use embedding::embedding;
 pub use kernels::Kernels;
-pub use layer_norm::{layer_norm, layer_norm_plain};
+pub use layer_norm::{LayerNorm, layer_norm, layer_norm_plain};
 pub use linear::{
-    LowRank, feed_forward, feed_forward_plain, linear, linear_low_rank, linear_low_rank_plain, linear_plain,
+    FeedForward, LowRank, feed_forward, feed_forward_plain, linear, linear_low_rank, linear_low_rank_plain,
+    linear_plain,
 };
 pub use math::softmax_row;
+pub use packed_attention::{
+    OffsetBias, PackedAttention, PackedBias, PackedKeys, TokenPosition, TokenPositions, packed_attention,
+    packed_attention_plain,
+};
+pub use quantize::{INT8_TRAILER, dequantize, quantize, quantize_row, quantized_dims};
 pub use residual::{residual, residual_plain};
 pub use rms_norm::{rms_norm, rms_norm_plain};
 pub use softmax::{softmax, softmax_plain};

@@ -1,26 +1,26 @@
-//! Scalar and row arithmetic that compilers vectorise, with a fixed order of every sum.
+//! Arithmetic on numbers and rows that the compiler vectorizes. Every sum has a fixed order.
 
 use std::f32::consts::LOG2_E;
 
-/// Sums run in this many interleaved lanes, whatever the machine's vector width.
+/// Every sum runs in this many interleaved lanes, on any processor.
 const LANES: usize = 16;
 
 /// Below this, [`exp`] is subnormal and flushed to zero.
 const EXP_MIN: f32 = -87.33;
-/// Above this, [`exp`] is infinite (`f32::exp`: above 88.72).
+/// Above this, [`exp`] is infinite. (`f32::exp` is infinite above 88.72.)
 const EXP_MAX: f32 = 88.37;
-/// `1.5 * 2^23`: adding it rounds to an integer, held in the low bits of the sum.
+/// `1.5 * 2^23`. Adding it rounds a number to an integer, which is then in the low bits of the sum.
 const ROUND: f32 = 12_582_912.0;
-/// `ln 2` in two parts; the high part has few bits, so that its multiples are exact.
+/// `ln 2` as a sum of two. The first has few bits, so its multiples are exact.
 const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
 /// The exponent bits of 1.0.
 const ONE_BITS: u32 = 0x3f80_0000;
 
-/// `e^x` within 2e-7 (relative) on `[-87.33, 88.37]`, zero below, infinite above; NaN stays NaN.
+/// `e^x` with a relative error of 2e-7 at most on `[-87.33, 88.37]`. It is zero below, infinite above, and NaN for NaN.
 ///
-/// `e^x = 2^n e^r` with `|r| <= ln 2 / 2` and Cephes' polynomial for `e^r`. Branch-free, unlike `f32::exp`.
+/// `e^x = 2^n e^r` with `|r| <= ln 2 / 2`, and Cephes' polynomial for `e^r`. Unlike `f32::exp` it has no branches.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     let rounded = x * LOG2_E + ROUND;
     let n = rounded - ROUND;
     let r = x - n * LN_2.0 - n * LN_2.1;
@@ -34,9 +34,9 @@ pub(super) fn exp(x: f32) -> f32 {
     if x > EXP_MAX { f32::INFINITY } else { y }
 }
 
-/// `sum_i a_i b_i`, accumulated in f64: the statistics of a row are where rounding would reach every element of it.
+/// `sum_i a_i b_i`, accumulated in `f64`: an error in a row's statistics would reach every element of the row.
 #[inline(always)]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();
     let mut lanes = [0.0; LANES];
@@ -49,9 +49,9 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
     lanes.iter().sum::<f64>() + rest
 }
 
-/// `sum_i a_i`, accumulated in f64.
+/// `sum_i a_i`, accumulated in `f64`.
 #[inline(always)]
-pub(super) fn sum(a: &[f32]) -> f64 {
+pub(crate) fn sum(a: &[f32]) -> f64 {
     let (chunks, rest) = a.as_chunks::<LANES>();
     let mut lanes = [0.0; LANES];
     for chunk in chunks {
@@ -62,9 +62,9 @@ pub(super) fn sum(a: &[f32]) -> f64 {
     lanes.iter().sum::<f64>() + rest.iter().copied().map(f64::from).sum::<f64>()
 }
 
-/// The largest element; `-inf` of an empty slice. NaN may be passed over.
+/// The largest element, or `-inf` for an empty slice. NaN may be ignored.
 #[inline(always)]
-pub(super) fn max(a: &[f32]) -> f32 {
+pub(crate) fn max(a: &[f32]) -> f32 {
     let larger = |x: f32, y: f32| if x > y { x } else { y };
     let (chunks, rest) = a.as_chunks::<LANES>();
     let mut lanes = [f32::NEG_INFINITY; LANES];
@@ -79,13 +79,23 @@ pub(super) fn max(a: &[f32]) -> f32 {
 
 /// `y_i += x_i`.
 #[inline(always)]
-pub(super) fn add_to(y: &mut [f32], x: &[f32]) {
+pub(crate) fn add_to(y: &mut [f32], x: &[f32]) {
     for (y, x) in y.iter_mut().zip(x) {
         *y += x;
     }
 }
 
-/// [`softmax`](super::softmax) of one row, in place: for kernels elsewhere, inside [`vectorized!`](crate::vectorized).
+/// Replaces `row` by its softmax, `y_i = exp(x_i - max(x)) / sum_j exp(x_j - max(x))`: [`softmax`](crate::softmax) without a
+/// tensor.
+///
+/// It has no gradient and no errors; NaN in the row makes the whole row NaN. Call it inside
+/// [`vectorized!`](crate::vectorized), so that it is compiled for wide vectors.
+///
+/// ```
+/// let mut row = [0.0, f32::NEG_INFINITY, 0.0];
+/// peft_kernels::softmax_row(&mut row);
+/// assert_eq!(row, [0.5, 0.0, 0.5]);
+/// ```
 #[inline(always)]
 pub fn softmax_row(row: &mut [f32]) {
     let max = max(row);
@@ -98,9 +108,9 @@ pub fn softmax_row(row: &mut [f32]) {
     }
 }
 
-/// The gradient of a softmax row in place of its output's gradient `g`: `p_i (g_i - sum_j p_j g_j)`.
+/// The backward pass of a row's softmax `p`: replaces `g`, the gradient of `p`, by `p_i (g_i - sum_j p_j g_j)`.
 #[inline(always)]
-pub(super) fn softmax_row_backward(p: &[f32], g: &mut [f32]) {
+pub(crate) fn softmax_row_backward(p: &[f32], g: &mut [f32]) {
     let mean = dot(p, g) as f32;
     for (g, p) in g.iter_mut().zip(p) {
         *g = p * (*g - mean);

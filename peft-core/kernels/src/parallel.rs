@@ -1,28 +1,28 @@
-//! Parallel maps over elements and rows. Small inputs stay on the calling thread: waking the pool costs
-//! more than they do.
+//! Parallel loops over elements and rows. Small inputs stay on the calling thread, because waking other threads takes longer
+//! than the work.
 
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::math::add_to;
-use super::vectors::vectorized;
+use crate::math::add_to;
+use crate::vectors::vectorized;
 
-/// Elements of one task. Even, as [`super::dropout`] decides elements in pairs.
-pub(super) const TASK: usize = 1 << 14;
+/// Elements per task. It must be even: dropout decides elements in pairs.
+pub(crate) const TASK: usize = 1 << 14;
 
-/// Rows of width `width` in one task.
-pub(super) fn rows_per_task(width: usize) -> usize {
+/// Rows of `width` elements per task.
+pub(crate) fn rows_per_task(width: usize) -> usize {
     (TASK / width.max(1)).max(1)
 }
 
-/// `f(i)` for every item, in the items' order.
-pub(super) fn map<I: Send, O: Send>(items: Vec<I>, f: impl Fn(I) -> O + Sync + Send) -> Vec<O> {
+/// `f(item)` for every item, in the order of the items.
+pub(crate) fn map<I: Send, O: Send>(items: Vec<I>, f: impl Fn(I) -> O + Sync + Send) -> Vec<O> {
     if items.len() < 2 { items.into_iter().map(f).collect() } else { items.into_par_iter().map(f).collect() }
 }
 
-/// Calls `f(index of the first element, chunk)` for consecutive chunks of `len` elements of `out`.
-pub(super) fn for_each_chunk(out: &mut [f32], len: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) {
+/// Calls `f(index of the first element, chunk)` for each consecutive chunk of `len` elements of `out`.
+pub(crate) fn for_each_chunk(out: &mut [f32], len: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) {
     if out.len() <= len {
         f(0, out);
     } else {
@@ -30,11 +30,11 @@ pub(super) fn for_each_chunk(out: &mut [f32], len: usize, f: impl Fn(usize, &mut
     }
 }
 
-/// `len` numbers, written chunk by chunk: `f(index of the first element, chunk)` finds zeros.
+/// A vector of `len` numbers that `f(index of the first element, chunk)` writes chunk by chunk. `f` gets chunks of zeros.
 ///
-/// Each task clears its own chunk, which then is in the cache, where one thread alone would clear them all beforehand.
-#[allow(unsafe_code, reason = "memory that is about to be written is not written twice")]
-pub(super) fn build(len: usize, chunk: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) -> Vec<f32> {
+/// Each task clears its own chunk right before `f` writes it, so the chunk is in the cache.
+#[allow(unsafe_code, reason = "one thread does not clear memory that other threads write")]
+pub(crate) fn build(len: usize, chunk: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) -> Vec<f32> {
     let mut out: Vec<f32> = Vec::with_capacity(len);
     let spare = out.spare_capacity_mut().get_mut(..len).unwrap_or_default();
     let fill = |(i, part): (usize, &mut [MaybeUninit<f32>])| {
@@ -55,20 +55,20 @@ pub(super) fn build(len: usize, chunk: usize, f: impl Fn(usize, &mut [f32]) + Sy
     out
 }
 
-/// `len` zeros, cleared on all threads.
-pub(super) fn zeros(len: usize) -> Vec<f32> {
+/// `len` zeros, written by all threads.
+pub(crate) fn zeros(len: usize) -> Vec<f32> {
     build(len, TASK, |_, _| ())
 }
 
 vectorized! {
     /// `y_i += x_i`, on all threads.
-    pub(super) fn add(y: &mut [f32], x: &[f32]) {
+    pub(crate) fn add(y: &mut [f32], x: &[f32]) {
         for_each_chunk(y, TASK, |start, y| add_to(y, tail(x, start)));
     }
 }
 
-/// A new matrix of `x`'s shape, `f(output row, x row)` called for every row of `width` elements.
-pub(super) fn rows(x: &[f32], width: usize, f: impl Fn(&mut [f32], &[f32]) + Sync + Send) -> Vec<f32> {
+/// A vector as long as `x`, which `f(output row, x row)` writes row by row. A row has `width` elements.
+pub(crate) fn map_rows(x: &[f32], width: usize, f: impl Fn(&mut [f32], &[f32]) + Sync + Send) -> Vec<f32> {
     let width = width.max(1);
     build(x.len(), rows_per_task(width) * width, |start, y| {
         let x = tail(x, start).chunks_exact(width);
@@ -78,8 +78,8 @@ pub(super) fn rows(x: &[f32], width: usize, f: impl Fn(&mut [f32], &[f32]) + Syn
     })
 }
 
-/// `x[start..]`; empty beyond the end.
+/// `x[start..]`, or an empty slice if `start` is past the end.
 #[inline(always)]
-pub(super) fn tail(x: &[f32], start: usize) -> &[f32] {
+pub(crate) fn tail(x: &[f32], start: usize) -> &[f32] {
     x.get(start..).unwrap_or_default()
 }

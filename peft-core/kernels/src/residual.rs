@@ -1,33 +1,33 @@
-//! The residual sum around a sub-layer, with dropout on what the sub-layer adds.
+//! The residual connection around a sub-layer, with dropout on the sub-layer's output.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use super::dropout::Dropper;
-use super::math::add_to;
-use super::values::{argument, output, tensor, values};
-use super::vectors::vectorized;
-use super::{DropoutKey, Kernels, dropout_plain, parallel};
+use crate::dropout::{DropoutKey, Dropper, dropout_plain};
+use crate::kernels::Kernels;
+use crate::math::add_to;
+use crate::parallel;
+use crate::values::{argument, output, tensor, values};
+use crate::vectors::vectorized;
 
-/// `h + Dropout(y)`; `key = None` drops nothing.
+/// `h + Dropout(y)`. Without a key nothing is dropped.
 ///
-/// `h` and `y` have one shape, which is the result's. The fused version saves nothing: dropout's decisions are drawn again
-/// in the backward pass.
+/// `h` and `y` have the same shape, of any rank, which is the result's. Gradients reach `h` and `y` if they are tracked. The
+/// fused version saves nothing: its backward pass draws the dropout again.
 ///
 /// # Errors
 ///
 /// If the shapes differ, or as [`dropout`](crate::dropout).
 pub fn residual(h: &Tensor, y: &Tensor, key: Option<DropoutKey>, kernels: Kernels) -> Result<Tensor> {
     if h.dims() != y.dims() {
-        bail!("residual: h {:?} and y {:?} must have one shape", h.dims(), y.dims());
+        bail!("residual: h {:?} and y {:?} must have the same shape", h.dims(), y.dims());
     }
     if !kernels.fused_for(&[h, y]) {
         return residual_plain(h, y, key);
     }
-    let dropper = key.filter(|key| key.p != 0.0).map(Dropper::new).transpose()?;
-    h.contiguous()?.apply_op2(&y.contiguous()?, Residual { dropper })
+    h.contiguous()?.apply_op2(&y.contiguous()?, Residual { dropper: Dropper::of(key)? })
 }
 
-/// [`residual`] by candle's own operations.
+/// [`residual`], composed of candle's own operations.
 ///
 /// # Errors
 ///

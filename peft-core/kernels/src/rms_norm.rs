@@ -1,18 +1,19 @@
-//! T5's layer norm: division by the root mean square, without mean subtraction or bias
-//! (Zhang and Sennrich, 2019, "Root Mean Square Layer Normalization").
+//! Division by the root mean square of a row, without subtraction of the mean and without bias.
 
 use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 
-use super::math::{add_to, dot};
-use super::precise::precisely;
-use super::values::{argument, output, tensor, values};
-use super::vectors::vectorized;
-use super::{Kernels, parallel, row_blocks};
+use crate::kernels::Kernels;
+use crate::math::{add_to, dot};
+use crate::precise::precisely;
+use crate::values::{argument, output, tensor, values};
+use crate::vectors::vectorized;
+use crate::{parallel, row_blocks};
 
-/// `y = x / sqrt(mean(x^2) + eps) * w` over the last dimension.
+/// `y = x / sqrt(mean(x^2) + eps) * w` over the last dimension (RMSNorm: Zhang and Sennrich 2019, arXiv 1910.07467), which T5
+/// calls layer norm.
 ///
-/// `x [.., d]`, `w [d]`; the result has `x`'s shape. Gradients reach `x` and `w` where they are tracked. The
-/// fused version saves nothing for the backward pass but its arguments.
+/// `x [.., d]` and `w [d]` give `[.., d]`. Gradients reach `x` and `w` if they are tracked. The fused version saves its
+/// arguments only.
 ///
 /// # Errors
 ///
@@ -27,7 +28,7 @@ pub fn rms_norm(x: &Tensor, w: &Tensor, eps: f64, kernels: Kernels) -> Result<Te
     x.contiguous()?.apply_op2(&w.contiguous()?, RmsNorm { eps })
 }
 
-/// [`rms_norm`] by candle's own operations.
+/// [`rms_norm`], composed of candle's own operations.
 ///
 /// # Errors
 ///
@@ -52,7 +53,7 @@ impl RmsNorm {
 
 vectorized! {
     fn forward(norm: &RmsNorm, x: &[f32], w: &[f32]) -> Vec<f32> {
-        parallel::rows(x, w.len(), |y, x| {
+        parallel::map_rows(x, w.len(), |y, x| {
             let r = norm.inverse_root(x);
             for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
                 *y = x * r * w;
@@ -60,11 +61,11 @@ vectorized! {
         })
     }
 
-    /// With `r = 1 / root` and `h = g w`: `dx = r h - x r^3 / d sum(h x)` and `dw = sum_rows g x r`, of which `share_len`
-    /// elements are wanted, none or all.
-    fn backward(norm: &RmsNorm, x: &[f32], w: &[f32], g: &[f32], share_len: usize) -> (Vec<f32>, Vec<f32>) {
+    /// With `r = 1 / root` and `h = g w`: `dx = r h - x r^3 / d sum(h x)` and `dw = sum_rows g x r`. `dw_len` is the number of
+    /// elements of `dw`, or 0 if it is not needed.
+    fn backward(norm: &RmsNorm, x: &[f32], w: &[f32], g: &[f32], dw_len: usize) -> (Vec<f32>, Vec<f32>) {
         row_blocks::backward(x, g, w.len(), 1, |block| {
-            let mut dw = vec![0.0; share_len];
+            let mut dw = vec![0.0; dw_len];
             block.for_each_row(|dx, x, g| {
                 let r = norm.inverse_root(x);
                 for ((d, g), x) in dx.iter_mut().zip(g).zip(x) {
@@ -94,8 +95,8 @@ impl CustomOp2 for RmsNorm {
     fn bwd(&self, x: &Tensor, w: &Tensor, _y: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let g = g.contiguous()?;
         let (xs, ws, gs) = (values(x)?, values(w)?, values(&g)?);
-        let share_len = if w.track_op() { ws.len() } else { 0 };
-        let (dx, dw) = backward(self, &xs, &ws, &gs, share_len);
+        let dw_len = if w.track_op() { ws.len() } else { 0 };
+        let (dx, dw) = backward(self, &xs, &ws, &gs, dw_len);
         let dx = x.track_op().then(|| tensor(dx, x.shape()));
         let dw = w.track_op().then(|| tensor(dw, w.shape()));
         Ok((dx.transpose()?, dw.transpose()?))

@@ -1,12 +1,12 @@
-//! Backward passes of row-wise normalisations: `dx` row by row, parameter gradients summed over the rows.
+//! The backward pass of a normalization: `dx` for each row, and the parameters' gradients summed over rows.
 
-use super::math::add_to;
-use super::parallel::{map, rows_per_task, zeros};
+use crate::math::add_to;
+use crate::parallel::{map, rows_per_task, zeros};
 
-/// Consecutive rows that share their parameters.
-pub(super) struct RowBlock<'a> {
-    /// Which parameter row they share.
-    pub(super) group: usize,
+/// Consecutive rows that are normalized with the same parameters.
+pub(crate) struct RowBlock<'a> {
+    /// The index of these parameters.
+    pub(crate) group: usize,
     width: usize,
     dx: &'a mut [f32],
     x: &'a [f32],
@@ -16,7 +16,7 @@ pub(super) struct RowBlock<'a> {
 impl RowBlock<'_> {
     /// Calls `f(dx row, x row, g row)` for every row.
     #[inline(always)]
-    pub(super) fn for_each_row(self, mut f: impl FnMut(&mut [f32], &[f32], &[f32])) {
+    pub(crate) fn for_each_row(self, mut f: impl FnMut(&mut [f32], &[f32], &[f32])) {
         let dx = self.dx.chunks_exact_mut(self.width);
         let rest = self.x.chunks_exact(self.width);
         let rest = rest.zip(self.g.chunks_exact(self.width));
@@ -26,12 +26,13 @@ impl RowBlock<'_> {
     }
 }
 
-/// Runs `f` on blocks of the `groups` equal parts of `x` and its output's gradient `g`, both `[rows, width]`.
+/// Splits `x` and the result's gradient `g`, both `[rows, width]`, into `groups` equal parts and each part into blocks, and
+/// runs `f` on every block.
 ///
-/// `f` writes the block's rows of `dx` and returns the block's share of its group's parameter gradient. The
-/// result is `dx` and the parameter gradients `[groups, ..]`. Blocks depend on the shapes alone and are summed
-/// in order, hence the same bytes for any number of threads.
-pub(super) fn backward(
+/// `f` writes the block's rows of `dx` and returns what the block adds to the gradient of its group's parameters. The result
+/// is `dx` and these gradients, `[groups, ..]`. Blocks depend on the shapes only and are summed in order, so the bytes do
+/// not depend on the number of threads.
+pub(crate) fn backward(
     x: &[f32],
     g: &[f32],
     width: usize,

@@ -2,15 +2,17 @@
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 
-use super::math::{softmax_row, softmax_row_backward};
-use super::precise::precisely;
-use super::values::{argument, output, tensor, values};
-use super::vectors::vectorized;
-use super::{Kernels, parallel};
+use crate::kernels::Kernels;
+use crate::math::{softmax_row, softmax_row_backward};
+use crate::parallel;
+use crate::precise::precisely;
+use crate::values::{argument, output, tensor, values};
+use crate::vectors::vectorized;
 
 /// `y_i = exp(x_i) / sum_j exp(x_j)` over the last dimension.
 ///
-/// The result has `x`'s shape. The fused version's backward pass reads its own result and saves nothing.
+/// `x` has one dimension at least; the result has `x`'s shape. The gradient reaches `x` if it is tracked. The fused version
+/// saves nothing for its backward pass, which reads the result.
 ///
 /// # Errors
 ///
@@ -22,7 +24,7 @@ pub fn softmax(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
     x.contiguous()?.apply_op1(Softmax)
 }
 
-/// [`softmax`] by candle's own operations.
+/// [`softmax`], composed of candle's own operations.
 ///
 /// # Errors
 ///
@@ -39,13 +41,13 @@ struct Softmax;
 
 vectorized! {
     fn forward(x: &[f32], width: usize) -> Vec<f32> {
-        parallel::rows(x, width, |y, x| {
+        parallel::map_rows(x, width, |y, x| {
             y.copy_from_slice(x);
             softmax_row(y);
         })
     }
 
-    /// In place of the gradient of the result `y`.
+    /// Replaces `dx`, the gradient of the result `y`, by that of the argument.
     fn backward(dx: &mut [f32], y: &[f32], width: usize) {
         parallel::for_each_chunk(dx, parallel::rows_per_task(width) * width, |start, dx| {
             let y = parallel::tail(y, start).chunks_exact(width);

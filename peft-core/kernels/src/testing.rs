@@ -1,24 +1,24 @@
-//! What the tests of all operations share: comparison with the plain `f64` version, finite differences,
+//! The checks that the tests of all operations share: comparison with the plain `f64` version, finite differences, and
 //! independence of the number of threads.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 
-use super::Kernels;
+use crate::kernels::Kernels;
 
 type Fused<'a> = Box<dyn Fn(&[Tensor], Kernels) -> Result<Tensor> + Send + Sync + 'a>;
 type Plain<'a> = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'a>;
 
 /// An operation, its specification and the shapes of its differentiable arguments.
-pub(super) struct Case<'a> {
+pub(crate) struct Case<'a> {
     name: &'static str,
     shapes: Vec<Vec<usize>>,
     fused: Fused<'a>,
     plain: Plain<'a>,
 }
 
-/// `n` numbers in `[-1, 1)`, the same for the same `seed`.
-pub(super) fn uniform(n: usize, seed: u64) -> Vec<f64> {
+/// `n` numbers in `[-1, 1)`, which depend on `seed` only.
+pub(crate) fn uniform(n: usize, seed: u64) -> Vec<f64> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x1234_5678;
     let mut next = || {
         state ^= state << 13;
@@ -33,14 +33,14 @@ pub(super) fn uniform(n: usize, seed: u64) -> Vec<f64> {
 }
 
 /// Numbers in `[-1, 1)` that `f32` represents exactly, as `f64`.
-pub(super) fn random(dims: &[usize], seed: u64) -> Tensor {
+pub(crate) fn random(dims: &[usize], seed: u64) -> Tensor {
     let numbers = uniform(dims.iter().product(), seed);
     let exact: Vec<f64> = numbers.iter().map(|x| f64::from(*x as f32)).collect();
     Tensor::from_vec(exact, dims, &Device::Cpu).unwrap()
 }
 
 /// The largest difference, relative to the largest element of `expected`.
-pub(super) fn error(actual: &Tensor, expected: &Tensor) -> f64 {
+pub(crate) fn error(actual: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(actual.dims(), expected.dims());
     let flat = |t: &Tensor| {
         let t = t.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
@@ -56,7 +56,7 @@ pub(super) fn error(actual: &Tensor, expected: &Tensor) -> f64 {
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         name: &'static str,
         shapes: &[&[usize]],
         fused: impl Fn(&[Tensor], Kernels) -> Result<Tensor> + Send + Sync + 'a,
@@ -94,8 +94,8 @@ impl<'a> Case<'a> {
         self.run(&vars, &tensors, fused)
     }
 
-    /// The fused `f32` version agrees with the plain `f64` one: its value and every gradient.
-    pub(super) fn agrees(&self, bound: f64) {
+    /// Checks that the value and every gradient of the fused `f32` version agree with those of the plain `f64` version.
+    pub(crate) fn agrees(&self, bound: f64) {
         let fused = self.run_tracked(DType::F32, true);
         let plain = self.run_tracked(DType::F64, false);
         let errors: Vec<f64> = fused.iter().zip(&plain).map(|(f, p)| error(f, p)).collect();
@@ -106,8 +106,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The plain version's gradients are its central differences.
-    pub(super) fn matches_finite_differences(&self) {
+    /// Checks that the gradients of the plain version are its central differences.
+    pub(crate) fn matches_finite_differences(&self) {
         let gradients = self.run_tracked(DType::F64, false);
         let base: Vec<Tensor> = self.shapes.iter().zip(1..).map(|(d, s)| random(d, s)).collect();
         let h = 1e-5;
@@ -128,8 +128,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Values and gradients have the same bytes with 1, 2 and 3 threads, and twice in a row.
-    pub(super) fn is_deterministic(&self) {
+    /// Checks that values and gradients have the same bytes with 1, 2 and 3 threads, and if they are computed twice.
+    pub(crate) fn is_deterministic(&self) {
         let bytes = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
             let tensors = pool.build().unwrap().install(|| self.run_tracked(DType::F32, true));
@@ -146,8 +146,8 @@ impl<'a> Case<'a> {
     }
 }
 
-/// With argument `i` untracked, its fused gradient does not exist and the others are as before.
-pub(super) fn frozen(case: &Case<'_>, i: usize) {
+/// Checks that argument `i` gets no gradient if it is untracked, and that the others are as before.
+pub(crate) fn frozen(case: &Case<'_>, i: usize) {
     let vars = case.arguments(DType::F32);
     let mut tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
     let all = case.run(&vars, &tensors, true);

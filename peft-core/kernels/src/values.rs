@@ -1,11 +1,11 @@
-//! Contiguous `f32` views of tensors and storages, and tensors made of vectors.
+//! Tensors and storages as `f32` slices, and vectors as tensors.
 
 use std::ops::Deref;
 
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
 
-/// The values of a contiguous `f32` CPU tensor; the tensor's storage stays read-locked meanwhile.
-pub(super) struct Values<G> {
+/// The values of a contiguous `f32` CPU tensor. The tensor's storage stays read-locked while this exists.
+pub(crate) struct Values<G> {
     guard: G,
     range: (usize, usize),
 }
@@ -21,8 +21,8 @@ impl<G: Deref<Target = Storage>> Deref for Values<G> {
     }
 }
 
-/// The values of `tensor`; fails unless it is contiguous, `f32` and on the CPU.
-pub(super) fn values(tensor: &Tensor) -> Result<Values<impl Deref<Target = Storage> + '_>> {
+/// The values of `tensor`. Fails unless it is contiguous, `f32` and on the CPU.
+pub(crate) fn values(tensor: &Tensor) -> Result<Values<impl Deref<Target = Storage> + '_>> {
     let (guard, layout) = tensor.storage_and_layout();
     let range = match (&*guard, layout.contiguous_offsets()) {
         (Storage::Cpu(CpuStorage::F32(data)), Some(range)) if range.1 <= data.len() => range,
@@ -36,8 +36,8 @@ pub(super) fn values(tensor: &Tensor) -> Result<Values<impl Deref<Target = Stora
     Ok(Values { guard, range })
 }
 
-/// The values of one argument of a custom operation.
-pub(super) fn argument<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+/// The values of an argument of a custom operation. Fails unless it is contiguous and `f32`.
+pub(crate) fn argument<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let data = storage.as_slice::<f32>()?;
     let range = layout.contiguous_offsets();
     match range.and_then(|(start, end)| data.get(start..end)) {
@@ -46,12 +46,12 @@ pub(super) fn argument<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&
     }
 }
 
-/// A custom operation's result.
-pub(super) fn output(values: Vec<f32>, shape: impl Into<Shape>) -> (CpuStorage, Shape) {
+/// The result of a custom operation.
+pub(crate) fn output(values: Vec<f32>, shape: impl Into<Shape>) -> (CpuStorage, Shape) {
     (CpuStorage::F32(values), shape.into())
 }
 
-/// A CPU tensor outside any graph.
-pub(super) fn tensor(values: Vec<f32>, shape: &Shape) -> Result<Tensor> {
+/// A CPU tensor that has no gradient.
+pub(crate) fn tensor(values: Vec<f32>, shape: &Shape) -> Result<Tensor> {
     Tensor::from_vec(values, shape, &Device::Cpu)
 }

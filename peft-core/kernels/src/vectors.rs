@@ -1,11 +1,14 @@
-//! Plain loops, compiled for the widest vectors that the processor has.
+//! Loops compiled for the widest vectors that the processor has.
 
-/// Defines a function that is compiled once more for each set of vector instructions, and that enters the widest one that
-/// the processor has.
+/// Defines functions that are compiled three times, for AVX-512, for AVX2 and for the build's target, and that call the widest
+/// version that the processor supports.
 ///
-/// The body is written out for each, so that closures in it are compiled for these instructions as well, wherever they are
-/// called from; functions that it calls must be `#[inline(always)]` to gain. The instructions decide how many elements are
-/// computed at once, never in which order numbers are summed: the result's bytes are the same on every processor.
+/// The body is repeated in each version, so its closures are compiled for the wide vectors too. Functions that it calls must
+/// be `#[inline(always)]` to profit. The versions differ in how many elements they compute at once, and never in the order
+/// of a sum: the bytes of a result are the same on every processor.
+///
+/// A definition takes any number of functions of plain arguments: no generics, no patterns, no `self`. The crate that uses it
+/// must not `forbid` unsafe code; `deny` works.
 ///
 /// ```
 /// peft_kernels::vectorized! {

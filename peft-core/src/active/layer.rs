@@ -18,6 +18,11 @@ pub(super) struct Layer<'a> {
 }
 
 impl<'a> Layer<'a> {
+    /// The same adapter, its weights cut off from the graph.
+    pub(super) fn detach(&self) -> Self {
+        Self { plan: self.plan, weights: Cow::Owned(self.weights.detach()), rows: self.rows.clone() }
+    }
+
     /// An adapter that every row uses.
     pub(super) fn new(plan: &'a Plan, weights: Cow<'a, AdapterWeights>) -> Result<Self> {
         if weights.len() != plan.targets().len() {

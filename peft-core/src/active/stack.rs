@@ -7,7 +7,7 @@ use peft_kernels as ops;
 
 use super::input::{Residual, SiteInput};
 use super::layer::Layer;
-use crate::{AdapterWeights, Ctx, Fused, Plan, Result, SiteId};
+use crate::{AdapterWeights, Ctx, Fused, KeyValuePrefix, Plan, Result, SiteId};
 
 /// The methods that act in one forward pass, with their weights: one adapter, several one after the other, one for each row of
 /// the batch, or none.
@@ -101,8 +101,8 @@ impl<'a> ActiveAdapters<'a> {
     pub fn residual(&self, site: SiteId, sum: Residual<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let Residual { h, y, dropout } = sum;
         if let Some(Fused::Bottleneck(adapter)) = self.fused(site, ctx)? {
-            let key = ctx.dropout_key(dropout);
-            return Ok(ops::bottleneck(h, &y, &adapter, key, ctx.kernels())?);
+            let adapter = ops::Bottleneck { dropout: ctx.dropout_key(dropout), ..adapter };
+            return Ok(ops::bottleneck(h, &y, &adapter, ctx.kernels())?);
         }
         let y = self.apply(site, SiteInput::new(h, y), ctx)?;
         let key = ctx.dropout_key(dropout);
@@ -116,6 +116,18 @@ impl<'a> ActiveAdapters<'a> {
             (Some((layer, (target, weights))), None) if layer.rows().is_none() => target.module.fused(weights, ctx),
             _ => Ok(None),
         }
+    }
+
+    /// What the methods at the key-value `site` put in front of keys and values, in the order in which
+    /// [`apply`](Self::apply) does so.
+    pub fn prefixes(&self, site: SiteId) -> impl Iterator<Item = KeyValuePrefix> {
+        self.0.iter().flat_map(move |layer| layer.at(site)).flat_map(|(target, _)| target.module.prefixes())
+    }
+
+    /// The same adapters, their weights cut off from the graph that generated them.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        Self(self.0.iter().map(Layer::detach).collect())
     }
 
     /// Whether no method acts at `site`.

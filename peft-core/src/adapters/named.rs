@@ -6,7 +6,7 @@ use super::checkpoint::AdapterCheckpoint;
 use super::count::TrainableParameters;
 use crate::{ActiveAdapters, AdapterWeights, Error, Plan, Result, Sites};
 
-/// The name that stands for the bare backbone where rows of a batch are given adapters, as in Hugging Face `peft`.
+/// The name of the bare backbone when each row of a batch names its adapter, as in Hugging Face `peft`.
 pub const BASE: &str = "__base__";
 
 /// Adapters by name, on one backbone. The method names are those of Hugging Face `peft`.

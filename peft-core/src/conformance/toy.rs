@@ -5,8 +5,8 @@ use candle_core::{D, DType, Device, Tensor};
 use super::backbone::{ROWS, TestBackbone};
 use crate::rng::{Stream, stream_of};
 use crate::{
-    ActiveAdapters, Ctx, Error, PrefixPlacement, Residual, Result, Site, SiteId, SiteInput, SiteKind, SiteRole, Sites,
-    Stack, initial, normal,
+    ActiveAdapters, Ctx, Error, Residual, Result, Site, SiteId, SiteInput, SiteKind, SiteRole, Sites, Stack, initial,
+    normal,
 };
 use peft_kernels::{self as ops, Kernels};
 
@@ -40,8 +40,8 @@ struct Block {
     norms: [Weight; 2],
     /// q, k, v, o, wi, wo
     maps: [Weight; 6],
-    /// What stands in front of the keys, in each of its meanings: without positions they are the same here.
-    front: [SiteId; 3],
+    /// Where methods put positions in front of keys and values.
+    key_values: SiteId,
     hidden: [SiteId; 2],
 }
 
@@ -53,48 +53,43 @@ struct Maker {
 }
 
 impl Maker {
-    fn site(&mut self, path: String, position: &'static str, kind: SiteKind) -> SiteId {
-        self.sites.add(Site { path, stack: self.stack, layer: 0, role: SiteRole::new(position), kind })
+    fn site(&mut self, path: String, role: SiteRole, kind: SiteKind) -> SiteId {
+        self.sites.add(Site { path, stack: self.stack, layer: 0, role, kind })
     }
 
     fn random(&self, name: &str, dims: &[usize], stdev: f64) -> Result<Tensor> {
         initial(Stream::new(self.seed, stream_of(name)), &dims.into(), normal(stdev), &Device::Cpu)
     }
 
-    fn linear(&mut self, path: &str, position: &'static str, d_in: usize, d_out: usize) -> Result<Weight> {
+    fn linear(&mut self, path: &str, role: SiteRole, d_in: usize, d_out: usize) -> Result<Weight> {
         let value = self.random(path, &[d_out, d_in], 1. / (d_in as f64).sqrt())?;
-        let site = self.site(path.to_owned(), position, SiteKind::Linear { d_in, d_out });
+        let site = self.site(path.to_owned(), role, SiteKind::Linear { d_in, d_out });
         Ok(Weight { value, site: Some(site) })
     }
 
-    fn norm(&mut self, path: &str, position: &'static str) -> Result<Weight> {
+    fn norm(&mut self, path: &str, role: SiteRole) -> Result<Weight> {
         let value = (self.random(path, &[D_MODEL], 0.1)? + 1.)?;
-        let site = self.site(path.to_owned(), position, SiteKind::Norm { dim: D_MODEL });
+        let site = self.site(path.to_owned(), role, SiteKind::Norm { dim: D_MODEL });
         Ok(Weight { value, site: Some(site) })
     }
 
     fn block(&mut self) -> Result<Block> {
         let root = format!("{}.block.0.layer", self.stack);
         let (attention, ff) = (format!("{root}.0.SelfAttention"), format!("{root}.1.DenseReluDense"));
-        let first = self.norm(&format!("{root}.0.layer_norm"), "self.norm")?;
-        let q = self.linear(&format!("{attention}.q"), "self.q", D_MODEL, INNER)?;
-        let k = self.linear(&format!("{attention}.k"), "self.k", D_MODEL, INNER)?;
-        let v = self.linear(&format!("{attention}.v"), "self.v", D_MODEL, INNER)?;
-        let kind = |front| SiteKind::KeyValue { dim: INNER, queries: D_MODEL, heads: HEADS, front };
-        let front = [
-            (PrefixPlacement::Past, ".past", "self.past"),
-            (PrefixPlacement::UncountedPast, ".uncounted_past", "self.uncounted_past"),
-            (PrefixPlacement::Shifting, "", "self.kv"),
-        ];
-        let front = front.map(|(front, end, position)| self.site(format!("{attention}{end}"), position, kind(front)));
-        let o = self.linear(&format!("{attention}.o"), "self.o", INNER, D_MODEL)?;
+        let first = self.norm(&format!("{root}.0.layer_norm"), SiteRole::SELF_NORM)?;
+        let q = self.linear(&format!("{attention}.q"), SiteRole::SELF_Q, D_MODEL, INNER)?;
+        let k = self.linear(&format!("{attention}.k"), SiteRole::SELF_K, D_MODEL, INNER)?;
+        let v = self.linear(&format!("{attention}.v"), SiteRole::SELF_V, D_MODEL, INNER)?;
+        let kind = SiteKind::KeyValue { dim: INNER, queries: D_MODEL, heads: HEADS };
+        let key_values = self.site(attention.clone(), SiteRole::SELF_KEY_VALUES, kind);
+        let o = self.linear(&format!("{attention}.o"), SiteRole::SELF_O, INNER, D_MODEL)?;
         let hidden = SiteKind::SubLayer { dim: D_MODEL };
-        let own = self.site(format!("{root}.0"), "self", hidden);
-        let second = self.norm(&format!("{root}.1.layer_norm"), "ffn.norm")?;
-        let wi = self.linear(&format!("{ff}.wi"), "ffn.wi", D_MODEL, D_FF)?;
-        let wo = self.linear(&format!("{ff}.wo"), "ffn.wo", D_FF, D_MODEL)?;
-        let hidden = [own, self.site(format!("{root}.1"), "ffn", hidden)];
-        Ok(Block { norms: [first, second], maps: [q, k, v, o, wi, wo], front, hidden })
+        let own = self.site(format!("{root}.0"), SiteRole::SELF_ATTENTION, hidden);
+        let second = self.norm(&format!("{root}.1.layer_norm"), SiteRole::FEED_FORWARD_NORM)?;
+        let wi = self.linear(&format!("{ff}.wi"), SiteRole::FEED_FORWARD_WI, D_MODEL, D_FF)?;
+        let wo = self.linear(&format!("{ff}.wo"), SiteRole::FEED_FORWARD_WO, D_FF, D_MODEL)?;
+        let hidden = [own, self.site(format!("{root}.1"), SiteRole::FEED_FORWARD, hidden)];
+        Ok(Block { norms: [first, second], maps: [q, k, v, o, wi, wo], key_values, hidden })
     }
 }
 
@@ -105,7 +100,7 @@ impl Toy {
     /// If a tensor cannot be made.
     pub fn new(seed: u64) -> Result<Self> {
         let mut maker = Maker { sites: Sites::default(), seed, stack: Stack::Encoder };
-        let input = maker.site("encoder.embed_tokens".into(), "input", SiteKind::Input { dim: D_MODEL });
+        let input = maker.site("encoder.embed_tokens".into(), SiteRole::INPUT, SiteKind::Input { dim: D_MODEL });
         let encoder = maker.block()?;
         maker.stack = Stack::Decoder;
         let decoder = maker.block()?;
@@ -189,17 +184,20 @@ impl Block {
     /// Attention with one head. Its sites still say that two heads share the features.
     fn attend(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let [q, k, v, o, ..] = &self.maps;
-        let key_values = [k.linear(x, active, ctx)?, v.linear(x, active, ctx)?];
-        let mut key_values = Tensor::cat(&key_values, D::Minus1)?;
-        for site in self.front {
-            if !active.is_idle(site) {
-                key_values = active.apply(site, SiteInput::new(x, key_values), ctx)?;
-            }
-        }
+        let key_values = Tensor::cat(&[k.linear(x, active, ctx)?, v.linear(x, active, ctx)?], D::Minus1)?;
+        let expected = key_values.dim(1)? + active.prefixes(self.key_values).map(|prefix| prefix.length).sum::<usize>();
+        let key_values = active.apply(self.key_values, SiteInput::new(x, key_values), ctx)?;
         if key_values.dim(D::Minus1)? != 2 * INNER {
             return Err(Error::Mismatch("keys and values have changed their features".into()));
         }
-        let (k, v) = (key_values.narrow(2, 0, INNER)?.contiguous()?, key_values.narrow(2, INNER, INNER)?.contiguous()?);
+        if key_values.dim(1)? != expected {
+            return Err(Error::Mismatch(format!(
+                "there are {} keys after the methods, and their `prefixes` declare {expected}",
+                key_values.dim(1)?
+            )));
+        }
+        let half = |first| key_values.narrow(D::Minus1, first, INNER)?.contiguous();
+        let (k, v) = (half(0)?, half(INNER)?);
         let scores = q.linear(x, active, ctx)?.matmul(&k.transpose(1, 2)?.contiguous()?)?;
         let weights = ops::softmax(&scores, Kernels::Plain)?;
         o.linear(&weights.matmul(&v)?, active, ctx)

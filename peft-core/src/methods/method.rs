@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use candle_core::Tensor;
 use dyn_clone::DynClone;
 
-use crate::{AsAny, Ctx, ParamSpec, Result, Site, TargetModules};
+use crate::{AsAny, Ctx, KeyValuePrefix, ParamSpec, Result, Site, TargetModules};
 use peft_kernels::{Bottleneck, LowRank};
 
 /// What a method receives when the forward pass reaches one of its sites.
@@ -64,6 +64,12 @@ pub trait PeftModule: Debug + Send + Sync {
     /// # Errors
     /// If tensors of these shapes cannot be combined.
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor>;
+
+    /// What [`apply`](Self::apply) puts in front at a key-value site, in the order in which it does so: the last prefix is
+    /// in front of all others. The lengths must be those by which the output is longer. Default: nothing.
+    fn prefixes(&self) -> Vec<KeyValuePrefix> {
+        Vec::new()
+    }
 
     /// The same effect as [`apply`](Self::apply), as data for a fused kernel. Default: none, and `apply` is called.
     ///

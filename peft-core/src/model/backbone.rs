@@ -17,6 +17,11 @@ pub trait Backbone: Sized {
     /// The places where methods may act, in the order of the forward pass.
     fn sites(&self) -> &Sites;
 
+    /// The folder or the name from which the backbone can be opened again, if there is one.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
     /// The device of the parameters.
     fn device(&self) -> &Device;
 

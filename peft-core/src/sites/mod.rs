@@ -9,5 +9,5 @@ mod site;
 mod target;
 
 pub use role::SiteRole;
-pub use site::{PrefixPlacement, Site, SiteId, SiteKind, Sites, Stack};
+pub use site::{KeyValuePrefix, PrefixPlacement, Site, SiteId, SiteKind, Sites, Stack};
 pub use target::TargetModules;

@@ -53,8 +53,9 @@ pub enum SiteKind {
         /// Features.
         dim: usize,
     },
-    /// Keys and values of an attention, concatenated to `[batch, length, 2 · dim]`, where `dim` is the features of all heads
-    /// together. A method may put positions in front: the output may be longer, and every query sees what is in front.
+    /// Keys and values of an attention, concatenated to `[batch, length, 2 · dim]`, with `dim` the features of all heads
+    /// together. A method may put positions in front of them: the output may be longer, and every query sees what is in
+    /// front. The method declares what it puts there ([`PeftModule::prefixes`](crate::PeftModule::prefixes)).
     /// The call's input is the stream `[batch, queries, d_model]` that the queries come from.
     KeyValue {
         /// Features of the keys, and of the values.
@@ -63,24 +64,31 @@ pub enum SiteKind {
         queries: usize,
         /// How many heads share them.
         heads: usize,
-        /// What positions in front mean.
-        front: PrefixPlacement,
     },
 }
 
-/// Where a backbone with relative positions puts what a method adds in front of keys and values. Where keys have no relative
-/// position (cross-attention) all are the same.
+/// Positions that a method puts in front of keys and values at a [`SiteKind::KeyValue`] site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyValuePrefix {
+    /// How many positions.
+    pub length: usize,
+    /// Where they count.
+    pub placement: PrefixPlacement,
+}
+
+/// Which positions the keys of a prefix take in a backbone with relative positions. Where keys have no relative position
+/// (cross-attention), all placements are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrefixPlacement {
-    /// Before the first token, as a past that was decoded already: the numbers of queries and keys move up by its length, so
-    /// that distances between tokens stay what they were. Hugging Face `peft`.
+    /// Before the first token, like tokens that were decoded earlier: the positions of queries and keys both move up by the
+    /// length of the prefix, so that distances between tokens stay the same. Hugging Face `peft`.
     Past,
-    /// The same, but for decoding token by token: there queries keep their numbers, while keys move up, and each query sees
-    /// no further than its number. The last tokens, as many as there are in front, are hidden from it. That is what
-    /// `generate` of transformers 4 makes of a past that `peft` hands to it, though a forward pass does not.
+    /// As [`Past`](Self::Past), except when decoding token by token: there keys move up and queries keep their positions, and
+    /// each query sees keys up to its own position only. So it does not see the last tokens, as many as the prefix is long.
+    /// The `generate` of transformers 4 treats a prefix from `peft` in this way, although the forward pass does not.
     UncountedPast,
-    /// Before the first token, whose number and those of all other keys move up, while queries keep theirs: tokens seem
-    /// nearer, or further ahead, by the length of what is in front. Queries see the same tokens as before. AdapterHub.
+    /// Before the first token: the positions of all other keys move up by the length of the prefix, and queries keep theirs.
+    /// Tokens seem nearer, or further ahead, by that length. Queries see the same tokens as without a prefix. AdapterHub.
     Shifting,
 }
 

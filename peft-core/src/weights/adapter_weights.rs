@@ -34,7 +34,7 @@ impl AdapterWeights {
         self.0.is_empty()
     }
 
-    /// The same weights cut off from the graph that generated them.
+    /// The same weights, detached from the gradient graph.
     pub fn detach(&self) -> Self {
         Self(self.0.iter().map(|w| w.iter().map(Tensor::detach).collect()).collect())
     }

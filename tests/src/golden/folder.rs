@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, safetensors};
-use hyperloader::model::{Parts, PeftT5, TensorBatch};
 use peft_core::{Condition, ParamStore, Tasks};
+use peft_core::{PeftModel, PeftParts};
 use peft_t5::Weights;
+use peft_t5::{T5, T5Batch};
 
 use super::{Description, names};
 
@@ -61,7 +62,7 @@ impl Golden {
     ///
     /// # Panics
     /// If the model cannot be built, or leaves a golden weight unused.
-    pub fn model(&self) -> (PeftT5, ParamStore) {
+    pub fn model(&self) -> (PeftModel<T5>, ParamStore) {
         let peft = &self.description.peft;
         let trainable: Vec<String> =
             self.description.trainable_names.iter().map(|own| names::ours(own, &self.description)).collect();
@@ -70,9 +71,12 @@ impl Golden {
         let tasks = Tasks::new(peft.tasks.iter().map(String::as_str));
         let (methods, generator) = (peft.methods(), peft.generator());
         let config = self.description.backbone.config();
-        let parts = Parts { config: &config, methods: &methods, generator: generator.as_ref(), tasks: &tasks };
-        let backbone = Weights::given(frozen).trainable(peft.trainable(), &store).var_builder(DType::F32, &Device::Cpu);
-        let model = PeftT5::new(parts, backbone, store.var_builder()).unwrap_or_else(|e| panic!("{}: {e}", self.name));
+        let parts = PeftParts { methods, generator, tasks };
+        let backbone =
+            Weights::from_tensors(frozen).trainable(peft.trainable(), &store).var_builder(DType::F32, &Device::Cpu);
+        let t5 = T5::new(&config, backbone).unwrap_or_else(|e| panic!("{}: {e}", self.name));
+        let model =
+            PeftModel::new(t5, parts, &store, store.var_builder()).unwrap_or_else(|e| panic!("{}: {e}", self.name));
         store.check_all_used().unwrap_or_else(|e| panic!("{}: {e}", self.name));
         (model, store)
     }
@@ -132,7 +136,7 @@ impl Golden {
     ///
     /// # Panics
     /// If it is missing.
-    pub fn batch(&self, n: usize) -> TensorBatch {
+    pub fn batch(&self, n: usize) -> T5Batch {
         let get = |part: &str| {
             let tensor = &self.io[&format!("batch{n}.{part}")];
             tensor.to_dtype(DType::U32).expect("token ids")
@@ -141,7 +145,7 @@ impl Golden {
         let counted =
             labels.ne(self.description.backbone.pad).and_then(|t| t.to_dtype(DType::U32)?.sum_all()?.to_scalar());
         let label_tokens = counted.map(|n: u32| n as usize).expect("a count");
-        TensorBatch { source: get("ids"), mask: get("mask"), labels, label_tokens }
+        T5Batch { source: get("ids"), mask: get("mask"), labels, label_tokens }
     }
 
     /// A result of batch 0 for `task`, such as `logits`.

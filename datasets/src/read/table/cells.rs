@@ -2,7 +2,8 @@
 
 use polars::prelude::{Column, DataType, ListChunked, Series, StringChunked};
 
-use super::super::check::Reason;
+use crate::read::cell;
+use crate::read::check::Reason;
 
 /// A column whose cells are lists of words.
 pub(super) enum Cells<'a> {
@@ -13,7 +14,7 @@ pub(super) enum Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
-    /// Sees a column so, if its type allows.
+    /// The cells of a column, if its type is text or lists of text.
     pub(super) fn of(column: &'a Column) -> Result<Self, Reason> {
         let series = column.as_materialized_series();
         let seen = match series.dtype() {
@@ -31,22 +32,13 @@ impl<'a> Cells<'a> {
     /// The words of a row.
     pub(super) fn words(&self, row: usize) -> Result<Vec<String>, Reason> {
         match self {
-            Self::Text(texts) => texts.get(row).map(split).ok_or_else(|| "an empty cell".to_owned()),
+            Self::Text(texts) => texts.get(row).map(cell::words).ok_or_else(|| "an empty cell".to_owned()),
             Self::List(lists) => match lists.get_as_series(row) {
                 Some(list) => strings(&list),
                 None => Err("an empty cell".to_owned()),
             },
         }
     }
-}
-
-fn split(text: &str) -> Vec<String> {
-    if text.trim_start().starts_with('[')
-        && let Ok(words) = serde_json::from_str(text)
-    {
-        return words;
-    }
-    text.split_whitespace().map(str::to_owned).collect()
 }
 
 fn strings(list: &Series) -> Result<Vec<String>, Reason> {
@@ -58,16 +50,4 @@ fn strings(list: &Series) -> Result<Vec<String>, Reason> {
         .iter()
         .map(|text| text.map(str::to_owned).ok_or_else(|| "an item of the list is no text".to_owned()))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split;
-
-    #[test]
-    fn a_text_is_a_json_array_if_it_can_be_one() {
-        assert_eq!(split(r#"["a b", "c"]"#), ["a b", "c"]);
-        assert_eq!(split("a  b\tc "), ["a", "b", "c"]);
-        assert_eq!(split("[ a ]"), ["[", "a", "]"]);
-    }
 }

@@ -1,10 +1,7 @@
-//! Tables, by polars: a row is a sentence, one column holds its tokens and another its tags.
+//! CSV and Parquet tables, and data frames, by polars: a row is a sentence, with a column of tokens and a column of tags.
 
 mod cells;
-mod columns;
 mod frame;
 mod load;
 
-pub(super) use columns::Columns;
-pub(super) use frame::{from_frame, to_frame};
-pub(super) use load::{csv, jsonl, parquet};
+pub(super) use load::{csv, parquet};

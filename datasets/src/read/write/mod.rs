@@ -1,5 +1,6 @@
-//! A data set into a file. Each file is replaced whole: after a failure the old content is still there.
+//! Writing a data set to a file. Each file is replaced whole: after a failure the old content is still there.
 
+#[cfg(feature = "tables")]
 mod table;
 mod text;
 
@@ -9,24 +10,26 @@ use std::path::Path;
 use peft_files::write_atomic;
 
 use super::check;
+use super::dataset::Dataset;
+use super::format::Format;
 use super::seq::{TAGS_FILE, TOKENS_FILE};
-use super::{Dataset, Format};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
-/// Writes a data set: [`Format::Bio`] as `word⇥tag` lines (the order of CoNLL), [`Format::Seq`] as a folder of
-/// `seq.in` and `seq.out`, tables with the columns `tokens` and `tags` (lists; JSON arrays in CSV).
+/// Writes a data set. [`Format::Bio`] becomes `word⇥tag` lines (the order of CoNLL), [`Format::Seq`] a folder of
+/// `seq.in` and `seq.out`. Tables get the columns `tokens` and `tags` (lists; JSON arrays in CSV).
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::BadFile`] if a sentence is not one (see [the module](super)), if a token
-/// cannot be written in that format (one with a line end in BIO, with a blank in `seq`), and for
-/// [`Format::Mtod`] and [`Format::Mtop`], which need more than tokens and tags.
+/// [`Error::Io`]; [`Error::BadFile`] if a sentence breaks the rules (see [the module](super)), if a token cannot be
+/// written in the format (a token with a line end in BIO, or with a blank in `seq`), and for [`Format::Mtod`] and
+/// [`Format::Mtop`], which need more than tokens and tags; [`Error::WithoutTables`] if the format needs the feature
+/// `tables`.
 ///
 /// ```
 /// use datasets::read::{Dataset, Example, Format, ReadOptions, read, write};
 /// # let folder = tempfile::tempdir()?;
 /// let dataset = Dataset::from_examples(vec![Example::new(["to", "rome"], ["O", "B-city"])]);
-/// let path = folder.path().join("train.parquet");
-/// write(&dataset, &path, Format::Parquet)?;
+/// let path = folder.path().join("train.jsonl");
+/// write(&dataset, &path, Format::Jsonl)?;
 /// assert_eq!(read(&path, &ReadOptions::default())?.examples[0].tokens, ["to", "rome"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -45,9 +48,13 @@ pub fn write(dataset: &Dataset, path: impl AsRef<Path>, format: Format) -> Resul
             write_atomic(path.join(TOKENS_FILE), |file| text::seq(examples, |e| &e.tokens, file))?;
             Ok(write_atomic(path.join(TAGS_FILE), |file| text::seq(examples, |e| &e.tags, file))?)
         }
+        Format::Jsonl => Ok(write_atomic(path, |file| text::json_lines(examples, file))?),
+        #[cfg(feature = "tables")]
         Format::Csv => table::csv(dataset, path),
+        #[cfg(feature = "tables")]
         Format::Parquet => table::parquet(dataset, path),
-        Format::Jsonl => table::jsonl(dataset, path),
+        #[cfg(not(feature = "tables"))]
+        Format::Csv | Format::Parquet => Err(Error::without_tables(path, format.name())),
         Format::Mtod | Format::Mtop => Err(Error::file(
             path,
             format!("`{format}` needs utterances and intents, which are not kept; write another format"),

@@ -1,16 +1,17 @@
-//! CSV, Parquet and JSON Lines, by polars.
+//! Data sets as CSV and Parquet files.
 
 use std::io;
 use std::path::Path;
 
 use peft_files::write_atomic;
 use polars::error::PolarsError;
-use polars::prelude::{Column, CsvWriter, DataFrame, JsonFormat, JsonWriter, ParquetWriter, SerWriter};
+use polars::prelude::{Column, CsvWriter, DataFrame, ParquetWriter, SerWriter};
 
-use super::super::{Dataset, Example};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
+use crate::example::Example;
+use crate::read::dataset::Dataset;
 
-/// Lists as JSON arrays, since CSV has no lists.
+/// Writes lists as JSON arrays, because CSV has no lists.
 pub(super) fn csv(dataset: &Dataset, path: &Path) -> Result<()> {
     let column = |name: &str, words: fn(&Example) -> &Vec<String>| {
         let cells: Result<Vec<String>, _> =
@@ -25,13 +26,6 @@ pub(super) fn csv(dataset: &Dataset, path: &Path) -> Result<()> {
 pub(super) fn parquet(dataset: &Dataset, path: &Path) -> Result<()> {
     let mut frame = dataset.to_dataframe()?;
     Ok(write_atomic(path, |file| ParquetWriter::new(file).finish(&mut frame).map(|_| ()).map_err(plain))?)
-}
-
-pub(super) fn jsonl(dataset: &Dataset, path: &Path) -> Result<()> {
-    let mut frame = dataset.to_dataframe()?;
-    Ok(write_atomic(path, |file| {
-        JsonWriter::new(file).with_json_format(JsonFormat::JsonLines).finish(&mut frame).map_err(plain)
-    })?)
 }
 
 fn plain(error: PolarsError) -> io::Error {

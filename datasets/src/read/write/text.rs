@@ -1,13 +1,14 @@
-//! BIO and `seq.in`/`seq.out`.
+//! BIO, `seq.in`/`seq.out` and JSON Lines.
 
 use std::io::{self, Write};
 
-use super::super::bio::DOCUMENT_START;
-use super::super::check::Reason;
-use super::super::lines::BOM;
-use super::super::{Example, Format};
+use crate::example::Example;
+use crate::read::bio::DOCUMENT_START;
+use crate::read::check::Reason;
+use crate::read::format::Format;
+use crate::read::lines::BOM;
 
-/// Shows that the tokens of a sentence come back from the format as they are.
+/// Checks that reading the format gives back the tokens of a sentence unchanged.
 pub(super) fn fits(example: &Example, format: Format) -> Result<(), Reason> {
     let lost: fn(&str) -> bool = match format {
         Format::Bio => |token| {
@@ -36,7 +37,7 @@ pub(super) fn bio(examples: &[Example], file: &mut impl Write) -> io::Result<()>
     Ok(())
 }
 
-/// One sentence a line, its words separated by blanks.
+/// One sentence per line, its words separated by blanks.
 pub(super) fn seq(
     examples: &[Example],
     words: impl Fn(&Example) -> &Vec<String>,
@@ -44,6 +45,15 @@ pub(super) fn seq(
 ) -> io::Result<()> {
     for example in examples {
         writeln!(file, "{}", words(example).join(" "))?;
+    }
+    Ok(())
+}
+
+/// One object per line: `{"tokens":[…],"tags":[…]}`.
+pub(super) fn json_lines(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
+    for Example { tokens, tags, .. } in examples {
+        let (tokens, tags) = (serde_json::to_string(tokens)?, serde_json::to_string(tags)?);
+        writeln!(file, "{{\"tokens\":{tokens},\"tags\":{tags}}}")?;
     }
     Ok(())
 }

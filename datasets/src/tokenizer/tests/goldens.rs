@@ -1,4 +1,4 @@
-//! T5's own tokenizer (`transformers` 3.5.1, slow), where its files lie beside the workspace.
+//! T5's own tokenizer (`transformers` 3.5.1, slow), if its files are in `shared/` next to the workspace.
 
 use std::path::PathBuf;
 
@@ -38,7 +38,7 @@ const AS_HUGGING_FACE: DecodeOptions = DecodeOptions { skip_special_tokens: true
 fn shared() -> Option<(Goldens, Vec<T5Tokenizer>)> {
     let shared: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "shared"].iter().collect();
     let Ok(json) = std::fs::read(shared.join("goldens/tokenizer_t5.json")) else {
-        println!("skipped: no goldens beside the workspace");
+        println!("skipped: no golden files next to the workspace");
         return None;
     };
     let folder = shared.join("tokenizer/t5");

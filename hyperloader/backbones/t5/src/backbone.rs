@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 use peft_core::{ActiveAdapters, Backbone, Ctx, Merged, ParamStore, Sites};
 use peft_kernels::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy};
+use tracing::trace_span;
 
-use crate::{Error, Result, T5, T5Batch, shift_right};
+use crate::batch::T5Batch;
+use crate::error::{Error, Result};
+use crate::model::{T5, shift_right};
 
 impl T5 {
-    /// The label-smoothed cross-entropy of one batch, a scalar.
+    /// The label-smoothed cross-entropy of one batch, a scalar. Its parts are the `tracing` spans `encoder`, `decoder` and `loss`.
     ///
     /// # Errors
     /// As [`encode`](Self::encode) and [`output_weight`](Self::output_weight).
@@ -20,11 +23,16 @@ impl T5 {
         active: &ActiveAdapters<'_>,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
-        let encoded = self.encode(&batch.source, &batch.mask, active, ctx)?;
-        let inputs = shift_right(&batch.labels, self.config().decoder_start_token_id)?;
-        let hidden = self.decode(&inputs, &encoded, &batch.mask, active, ctx)?.flatten_to(1)?;
-        let weight = self.output_weight(active)?;
-        Ok(smoothed_cross_entropy(&hidden, &weight, &batch.labels.flatten_all()?, loss, ctx.kernels())?)
+        let encoder = || self.encode(&batch.source, &batch.mask, active, ctx);
+        let encoded = trace_span!("encoder").in_scope(encoder)?;
+        let decoder = || {
+            let inputs = shift_right(&batch.labels, self.config().decoder_start_token_id)?;
+            self.decode(&inputs, &encoded, active, ctx)
+        };
+        let hidden = trace_span!("decoder").in_scope(decoder)?.flatten_to(1)?;
+        let _span = trace_span!("loss").entered();
+        let (weight, labels) = (self.output_weight(active)?, batch.labels.flatten_all()?);
+        Ok(smoothed_cross_entropy([&hidden, &weight, &labels], loss, ctx.kernels())?)
     }
 }
 
@@ -48,7 +56,7 @@ impl Backbone for T5 {
     }
 
     fn train(self, covers: &dyn Fn(&str) -> bool, store: &ParamStore) -> peft_core::Result<Self> {
-        Ok(self.train(covers, store)?)
+        Ok(self.train_where(covers, store)?)
     }
 
     /// The mean cross-entropy of the labels that are not padding.

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A padded batch of sources and targets on the model's device.
 #[derive(Debug, Clone)]

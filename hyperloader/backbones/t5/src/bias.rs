@@ -4,11 +4,11 @@
 
 use candle_core::{DType, Device, Tensor};
 use peft_core::{Ctx, normal};
-use peft_kernels as ops;
+use peft_kernels::{self as ops, OffsetBias};
 
 use super::builder::{Builder, inverse_sqrt};
 use super::layers::Weight;
-use crate::Result;
+use crate::error::Result;
 
 /// How distances fall into buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,39 +69,14 @@ impl RelativeBias {
         Ok(bias.permute((2, 0, 1))?.unsqueeze(0)?.contiguous()?)
     }
 
-    /// The bias by offset, for queries up to position `back` and keys up to `ahead` behind them.
-    pub(super) fn offsets(&self, back: usize, ahead: usize) -> Result<Offsets> {
+    /// The bias by offset, for queries up to position `back` and keys up to `ahead` after them.
+    pub(super) fn offsets(&self, back: usize, ahead: usize) -> Result<OffsetBias> {
         let table: Vec<Vec<f32>> = self.table.value.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.t()?.to_vec2()?;
         let width = back + ahead + 1;
         let buckets: Vec<usize> = (0..width).map(|key| self.buckets.of(back, key) as usize).collect();
         let of_head =
             |head: &Vec<f32>| buckets.iter().map(|bucket| head.get(*bucket).copied().unwrap_or_default()).collect();
-        Ok(Offsets { heads: table.iter().map(of_head).collect(), back })
-    }
-}
-
-/// A bias that depends on the offset of the key from the query alone.
-#[derive(Debug, Clone)]
-pub(super) struct Offsets {
-    /// For each head the biases of the offsets from `-back` on.
-    heads: Vec<Vec<f32>>,
-    back: usize,
-}
-
-impl Offsets {
-    /// Whether queries before position `end` are covered.
-    pub(super) fn reaches(&self, end: usize) -> bool {
-        end <= self.back + 1
-    }
-
-    /// How far keys behind the query are covered.
-    pub(super) fn ahead(&self) -> usize {
-        self.heads.first().map_or(0, |head| head.len().saturating_sub(self.back + 1))
-    }
-
-    /// The bias of the query at `position` on the keys from 0 on, in head `head`.
-    pub(super) fn of(&self, head: usize, position: usize) -> &[f32] {
-        self.heads.get(head).and_then(|head| head.get(self.back.checked_sub(position)?..)).unwrap_or_default()
+        Ok(OffsetBias::new(table.iter().map(of_head).collect(), back))
     }
 }
 

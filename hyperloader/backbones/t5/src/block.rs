@@ -1,16 +1,16 @@
-//! One block: self-attention, in a decoder cross-attention, and feed-forward, each behind a norm and beside a residual.
+//! One block: self-attention, in a decoder cross-attention, and feed-forward, each after a norm and with a residual sum.
 
 use candle_core::Tensor;
 use peft_core::{ActiveAdapters, Ctx, Residual, SiteId, Stack};
 
-use super::attention::{Attention, KeyValues, Kind};
-use super::builder::{Builder, Place};
-use super::cache::{Past, Span};
+use super::attention::{Attention, Kind};
+use super::builder::{BlockPath, Builder};
 use super::feed_forward::FeedForward;
+use super::key_values::KeyValues;
 use super::layers::{Norm, Weight};
-use super::rows::{PackedPast, PackedTerms, Read};
+use super::packed::{PackedPast, PackedTerms, Read};
 use super::terms::ScoreTerms;
-use crate::Result;
+use crate::error::Result;
 
 /// A function between norm and residual sum: `h + Dropout(site(f(norm(h))))`.
 #[derive(Debug, Clone)]
@@ -24,13 +24,13 @@ struct SubLayer<F> {
 impl<F> SubLayer<F> {
     fn new(
         builder: &mut Builder<'_>,
-        place: Place,
-        position: &'static str,
+        place: BlockPath,
+        role: &'static str,
         inner: impl FnOnce(&mut Builder<'_>) -> Result<F>,
     ) -> Result<Self> {
-        let norm = builder.norm(format!("{}.layer_norm", place.path()), place, norm_position(position))?;
+        let norm = builder.norm(format!("{}.layer_norm", place.path()), place, norm_role(role))?;
         let inner = inner(builder)?;
-        Ok(Self { norm, inner, output: builder.hidden(place, position), dropout: builder.config.dropout_rate })
+        Ok(Self { norm, inner, output: builder.hidden(place, role), dropout: builder.config.dropout_rate })
     }
 
     /// `h [batch, length, d_model]` to the same shape; `inner` computes `f` of the normed stream.
@@ -47,8 +47,8 @@ impl<F> SubLayer<F> {
     }
 }
 
-fn norm_position(position: &'static str) -> &'static str {
-    match position {
+fn norm_role(role: &'static str) -> &'static str {
+    match role {
         "self" => "self.norm",
         "cross" => "cross.norm",
         _ => "ffn.norm",
@@ -62,11 +62,17 @@ pub(super) struct Memory<'a> {
     pub(super) terms: &'a ScoreTerms,
 }
 
-/// The same for rows that go on at their own pace.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PackedMemory<'a> {
-    pub(super) key_values: &'a KeyValues,
-    pub(super) terms: &'a PackedTerms<'a>,
+/// What a decoder's block needs for the tokens of a step.
+#[derive(Debug)]
+pub(super) struct PackedLayer<'a> {
+    /// The keys and values of the rows, which those of the step join.
+    pub(super) past: &'a mut PackedPast,
+    pub(super) own: &'a PackedTerms<'a>,
+    /// The keys and values of the encoder's output.
+    pub(super) memory: &'a KeyValues,
+    pub(super) cross: &'a PackedTerms<'a>,
+    /// The tokens whose output is read; `None`: all. Of the others, only keys and values are kept.
+    pub(super) read: Option<&'a Read>,
 }
 
 /// One block of either stack.
@@ -79,9 +85,9 @@ pub(super) struct Block {
 
 impl Block {
     pub(super) fn new(builder: &mut Builder<'_>, stack: Stack, block: usize) -> Result<Self> {
-        let place = |layer| Place { stack, block, layer };
+        let place = |layer| BlockPath { stack, block, layer };
         let attention = |builder: &mut Builder<'_>, layer, kind: Kind| {
-            SubLayer::new(builder, place(layer), kind.position(), |b| Attention::new(b, place(layer), kind))
+            SubLayer::new(builder, place(layer), kind.role(), |b| Attention::new(b, place(layer), kind))
         };
         let self_attention = attention(builder, 0, Kind::SelfAttention)?;
         let (cross_attention, last) = match stack {
@@ -92,24 +98,18 @@ impl Block {
         Ok(Self { self_attention, cross_attention, feed_forward })
     }
 
-    /// `h [batch, length, d_model]` to the same shape.
-    ///
-    /// `terms` go onto the scores of self-attention. With a `past`, `h` holds the next positions, which join it at their
-    /// span, and `terms` cover all its room. A decoder's block reads `memory`.
+    /// `h [batch, length, d_model]` to the same shape. `terms` go onto the scores of self-attention. A decoder's block reads
+    /// `memory`.
     pub(super) fn forward(
         &self,
         h: &Tensor,
         terms: &ScoreTerms,
-        past: Option<(&mut Past, Span)>,
         memory: Option<Memory<'_>>,
         active: &ActiveAdapters<'_>,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
         let mut h = self.self_attention.forward(h, active, ctx, |attention, x, ctx| {
-            let mut key_values = attention.key_values(x, active, ctx)?;
-            if let Some((past, span)) = past {
-                key_values = past.append(&key_values, span)?;
-            }
+            let key_values = attention.key_values(x, active, ctx)?;
             attention.forward(x, &key_values, terms, active, ctx)
         })?;
         if let (Some(cross), Some(Memory { key_values, terms })) = (&self.cross_attention, memory) {
@@ -119,39 +119,50 @@ impl Block {
         self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
     }
 
-    /// The tokens `h [batch, length, d_model]` of a step of a decoder, each in its row of `past` and `memory`, or of an
-    /// encoder, which has neither; the same shape, or that of the tokens that are `read` where not all are: of the others only
-    /// keys and values are left behind.
-    #[allow(clippy::too_many_arguments, reason = "as `forward`, and what is read")]
-    pub(super) fn forward_packed(
+    /// The tokens `h [1, tokens, d_model]` of an encoder's sentences, to the same shape.
+    pub(super) fn encode_packed(
         &self,
         h: &Tensor,
         terms: &PackedTerms<'_>,
-        past: Option<&mut PackedPast>,
-        memory: Option<PackedMemory<'_>>,
-        read: Option<&Read>,
         active: &ActiveAdapters<'_>,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
-        let own = &self.self_attention;
-        let normed = own.norm.forward(h, active, ctx)?;
-        let new = own.inner.key_values(&normed, active, ctx)?;
-        let key_values = past.map_or(Ok(&new), |past| past.write(&new, terms.places))?;
+        let h = self.self_attention.forward(h, active, ctx, |attention, x, ctx| {
+            let key_values = attention.key_values(x, active, ctx)?;
+            attention.forward_packed(x, &key_values, terms, active, ctx)
+        })?;
+        self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
+    }
+
+    /// The tokens `h [batch, length, d_model]` of a step of a decoder, to the same shape, or to that of the tokens that are
+    /// read.
+    pub(super) fn decode_packed(
+        &self,
+        h: &Tensor,
+        layer: PackedLayer<'_>,
+        active: &ActiveAdapters<'_>,
+        ctx: &mut Ctx,
+    ) -> Result<Tensor> {
+        let PackedLayer { past, own, memory, cross, read } = layer;
+        let attention = &self.self_attention;
+        let normed = attention.norm.forward(h, active, ctx)?;
+        let new = attention.inner.key_values(&normed, active, ctx)?;
+        let key_values = past.write(&new, own.tokens)?;
         let of = |x: &Tensor| read.map_or_else(|| Ok(x.clone()), |read| read.of(x));
-        let y = own.inner.forward_packed(&of(&normed)?, key_values, &terms.of(read), active, ctx)?;
-        let mut h = active.residual(own.output, Residual { h: &of(h)?, y, dropout: own.dropout }, ctx)?;
-        if let (Some(cross), Some(PackedMemory { key_values, terms })) = (&self.cross_attention, memory) {
-            h = cross.forward(&h, active, ctx, |attention, x, ctx| {
-                attention.forward_packed(x, key_values, &terms.of(read), active, ctx)
+        let y = attention.inner.forward_packed(&of(&normed)?, key_values, &own.of(read), active, ctx)?;
+        let mut h = active.residual(attention.output, Residual { h: &of(h)?, y, dropout: attention.dropout }, ctx)?;
+        if let Some(attention) = &self.cross_attention {
+            h = attention.forward(&h, active, ctx, |attention, x, ctx| {
+                attention.forward_packed(x, memory, &cross.of(read), active, ctx)
             })?;
         }
         self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
     }
 
-    /// Whether a method puts keys and values in front of the others.
-    pub(super) fn has_front(&self, active: &ActiveAdapters<'_>) -> bool {
-        let cross = self.cross_attention.as_ref().is_some_and(|cross| cross.inner.has_front(active));
-        cross || self.self_attention.inner.has_front(active)
+    /// Whether methods act on keys and values, where they may put others in front.
+    pub(super) fn has_prefix(&self, active: &ActiveAdapters<'_>) -> bool {
+        let cross = self.cross_attention.as_ref().is_some_and(|cross| cross.inner.has_prefix(active));
+        cross || self.self_attention.inner.has_prefix(active)
     }
 
     /// Whether all keys and values come from maps of eight bits.

@@ -2,21 +2,21 @@
 
 use candle_core::DType;
 use candle_nn::{Init, VarBuilder};
-use peft_core::{PrefixPlacement, Site, SiteId, SiteKind, SiteRole, Sites, Stack, normal};
+use peft_core::{Site, SiteId, SiteKind, SiteRole, Sites, Stack, normal};
 
-use super::T5Config;
+use super::config::T5Config;
 use super::layers::{Linear, Norm, Weight};
-use crate::Result;
+use crate::error::Result;
 
 /// One sub-layer: its stack, its block and its number within the block.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct BlockPath {
     pub(super) stack: Stack,
     pub(super) block: usize,
     pub(super) layer: usize,
 }
 
-impl Place {
+impl BlockPath {
     /// `encoder.block.0.layer.1`
     pub(super) fn path(self) -> String {
         format!("{}.block.{}.layer.{}", self.stack, self.block, self.layer)
@@ -29,13 +29,6 @@ pub(super) struct Features {
     pub(super) d_in: usize,
     pub(super) d_out: usize,
 }
-
-/// What keys in front of an attention's own may mean, with what the path of their site ends in.
-const FRONTS: [(PrefixPlacement, &str); 3] = [
-    (PrefixPlacement::Past, ".past"),
-    (PrefixPlacement::UncountedPast, ".uncounted_past"),
-    (PrefixPlacement::Shifting, ""),
-];
 
 /// How the name of a table of relative position biases ends.
 const RELATIVE_BIAS: &str = "relative_attention_bias.weight";
@@ -76,9 +69,9 @@ impl<'a> Builder<'a> {
     /// The linear map `module` of the sub-layer at `place`; initial values have the standard deviation `stdev`.
     pub(super) fn linear(
         &mut self,
-        place: Place,
+        place: BlockPath,
         module: &str,
-        position: &'static str,
+        role: &'static str,
         Features { d_in, d_out }: Features,
         stdev: f64,
     ) -> Result<Linear> {
@@ -91,43 +84,35 @@ impl<'a> Builder<'a> {
             }
             _ => self.weight(name, &shape, init)?,
         };
-        let site = self.site(path, place, position, SiteKind::Linear { d_in, d_out });
+        let site = self.site(path, place, role, SiteKind::Linear { d_in, d_out });
         Ok(Linear(Weight { site: Some(site), ..weight }))
     }
 
     /// The site at the output of the sub-layer at `place`.
-    pub(super) fn hidden(&mut self, place: Place, position: &'static str) -> SiteId {
+    pub(super) fn hidden(&mut self, place: BlockPath, role: &'static str) -> SiteId {
         let kind = SiteKind::SubLayer { dim: self.config.d_model };
-        self.site(place.path(), place, position, kind)
+        self.site(place.path(), place, role, kind)
     }
 
-    /// The keys and values of the attention at `path`: one site for each meaning of what stands in front of them.
-    pub(super) fn key_values(
-        &mut self,
-        place: Place,
-        path: &str,
-        position: impl Fn(PrefixPlacement) -> &'static str,
-    ) -> [(SiteId, PrefixPlacement); 3] {
+    /// The keys and values of the attention at `path`.
+    pub(super) fn key_values(&mut self, place: BlockPath, path: String, role: &'static str) -> SiteId {
         let T5Config { num_heads: heads, d_model: queries, .. } = *self.config;
         let dim = self.config.inner_dim();
-        FRONTS.map(|(front, end)| {
-            let kind = SiteKind::KeyValue { dim, queries, heads, front };
-            (self.site(format!("{path}{end}"), place, position(front), kind), front)
-        })
+        self.site(path, place, role, SiteKind::KeyValue { dim, queries, heads })
     }
 
     /// The norm at `path`; `place` is the sub-layer that it belongs to.
-    pub(super) fn norm(&mut self, path: String, place: Place, position: &'static str) -> Result<Norm> {
+    pub(super) fn norm(&mut self, path: String, place: BlockPath, role: &'static str) -> Result<Norm> {
         let dim = self.config.d_model;
         let weight = self.weight(format!("{path}.weight"), &[dim], candle_nn::init::ONE)?;
-        let site = self.site(path, place, position, SiteKind::Norm { dim });
+        let site = self.site(path, place, role, SiteKind::Norm { dim });
         Ok(Norm { weight: Weight { site: Some(site), ..weight }, epsilon: self.config.layer_norm_epsilon })
     }
 
     /// The site called `path`.
-    pub(super) fn site(&mut self, path: String, place: Place, position: &'static str, kind: SiteKind) -> SiteId {
-        let position = SiteRole::new(position);
-        self.sites.add(Site { path, stack: place.stack, layer: place.block, role: position, kind })
+    pub(super) fn site(&mut self, path: String, place: BlockPath, role: &'static str, kind: SiteKind) -> SiteId {
+        let role = SiteRole::new(role);
+        self.sites.add(Site { path, stack: place.stack, layer: place.block, role, kind })
     }
 }
 

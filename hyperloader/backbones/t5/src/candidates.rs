@@ -1,12 +1,12 @@
-//! The scores of a few words, where no others may follow.
+//! The scores of a few words instead of all.
 
 use candle_core::{DType, Tensor};
 use peft_core::{ActiveAdapters, Ctx};
 use peft_kernels as ops;
 
-use super::T5;
+use super::model::T5;
 use super::table::select;
-use crate::Result;
+use crate::error::Result;
 
 /// Some words of the vocabulary, with their rows of the output projection.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ impl T5 {
     /// The words `ids`, whose scores [`candidate_logits`](Self::candidate_logits) gives.
     ///
     /// # Errors
-    /// If an id lies outside the vocabulary.
+    /// If an id is outside the vocabulary.
     pub fn candidates(&self, ids: &[u32]) -> Result<Candidates> {
         let weight = match &self.lm_head {
             Some(head) => select(head, ids)?,

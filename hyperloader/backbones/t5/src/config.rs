@@ -4,13 +4,15 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::hf_config::HfConfig;
-use crate::{Error, Result};
+use super::hf_config::{self, GATED_GELU, HfConfig, MODEL_TYPES, RELU};
+use crate::error::{Error, Result};
 
 /// The feed-forward sub-layer: `feed_forward_proj` in `config.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FeedForwardProj {
     /// `relu`: `wo relu(wi x)`, version 1.0.
+    #[default]
     Relu,
     /// `gated-gelu`: `wo (gelu_tanh(wi_0 x) ⊙ wi_1 x)`, version 1.1.
     GatedGelu,
@@ -74,11 +76,36 @@ pub struct T5Config {
     pub cross_attention_bias: bool,
 }
 
+impl Default for T5Config {
+    /// The shape of `t5-small`.
+    fn default() -> Self {
+        Self {
+            vocab_size: 32128,
+            d_model: 512,
+            d_kv: 64,
+            d_ff: 2048,
+            num_layers: 6,
+            num_decoder_layers: 6,
+            num_heads: 8,
+            relative_attention_num_buckets: 32,
+            relative_attention_max_distance: 128,
+            dropout_rate: 0.1,
+            layer_norm_epsilon: 1e-6,
+            feed_forward_proj: FeedForwardProj::Relu,
+            tie_word_embeddings: true,
+            pad_token_id: 0,
+            eos_token_id: 1,
+            decoder_start_token_id: 0,
+            cross_attention_bias: false,
+        }
+    }
+}
+
 impl T5Config {
     /// Reads a `config.json`.
     ///
     /// # Errors
-    /// [`Error::File`], or [`Error::File`] with the offending key.
+    /// [`Error::File`] with the path, and the offending key where there is one.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
@@ -86,6 +113,7 @@ impl T5Config {
     }
 
     /// The same shape with, or without, a relative position bias in cross-attention.
+    #[must_use]
     pub fn with_cross_attention_bias(mut self, on: bool) -> Self {
         self.cross_attention_bias = on;
         self
@@ -97,7 +125,7 @@ impl T5Config {
     }
 
     /// Refuses values with which no model can be built.
-    pub(super) fn validate(self) -> Result<Self, String> {
+    fn validate(self) -> Result<Self, String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("d_model", self.d_model),
@@ -128,87 +156,82 @@ impl T5Config {
             ("decoder_start_token_id", self.decoder_start_token_id),
         ];
         match tokens.iter().find(|(_, id)| *id as usize >= self.vocab_size) {
-            Some((key, id)) => Err(format!("{key}: {id} lies outside the vocabulary of {}", self.vocab_size)),
+            Some((key, id)) => Err(format!("{key}: {id} is outside the vocabulary of {}", self.vocab_size)),
             None => Ok(self),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-    use crate::preset;
-    use proptest::prelude::*;
+impl TryFrom<HfConfig> for T5Config {
+    type Error = String;
 
-    fn configs() -> impl Strategy<Value = T5Config> {
-        let sizes = (8usize..500, 1usize..300, 1usize..64, 1usize..900, 1usize..9, 1usize..9, 1usize..9);
-        let rest = (2usize..40, 0u16..1000, any::<bool>(), any::<bool>(), 0u32..8, 0u32..8, 0u32..8);
-        (sizes, rest).prop_map(|((vocab_size, d_model, d_kv, d_ff, enc, dec, heads), rest)| {
-            let (half_buckets, dropout, gated, tied, pad, eos, start) = rest;
-            T5Config {
-                vocab_size,
-                d_model,
-                d_kv,
-                d_ff,
-                num_layers: enc,
-                num_decoder_layers: dec,
-                num_heads: heads,
-                relative_attention_num_buckets: 2 * half_buckets,
-                relative_attention_max_distance: 128,
-                dropout_rate: f64::from(dropout) / 1000.,
-                layer_norm_epsilon: 1e-6,
-                feed_forward_proj: if gated { FeedForwardProj::GatedGelu } else { FeedForwardProj::Relu },
-                tie_word_embeddings: tied,
-                pad_token_id: pad,
-                eos_token_id: eos,
-                decoder_start_token_id: start,
-                cross_attention_bias: false,
+    fn try_from(hf: HfConfig) -> Result<Self, String> {
+        if !MODEL_TYPES.contains(&hf.model_type.as_str()) {
+            return Err(format!("model_type: {:?} is not supported, expected one of {MODEL_TYPES:?}", hf.model_type));
+        }
+        if !hf.is_encoder_decoder {
+            return Err("is_encoder_decoder: false is not supported".to_owned());
+        }
+        let feed_forward_proj = match hf.feed_forward_proj.as_str() {
+            RELU => FeedForwardProj::Relu,
+            GATED_GELU => FeedForwardProj::GatedGelu,
+            other => {
+                let known = format!("{RELU:?} or {GATED_GELU:?}");
+                return Err(format!("feed_forward_proj: {other:?} is not supported, expected {known}"));
             }
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_written_is_read_back(config in configs()) {
-            let json = serde_json::to_string(&config).unwrap();
-            prop_assert_eq!(serde_json::from_str::<T5Config>(&json).unwrap(), config);
-        }
-    }
-
-    #[test]
-    fn the_written_file_says_what_transformers_asks_for() {
-        let json = serde_json::to_value(preset("google/flan-t5-small").unwrap()).unwrap();
-        assert_eq!(json["architectures"], serde_json::json!(["T5ForConditionalGeneration"]));
-        assert_eq!(json["model_type"], "t5");
-        assert_eq!(json["feed_forward_proj"], "gated-gelu");
-        assert_eq!(json["is_encoder_decoder"], true);
-        assert_eq!(json["tie_word_embeddings"], false);
-        assert!(json.get("cross_attention_bias").is_none());
-    }
-
-    #[test]
-    fn values_that_cannot_work_are_refused_by_key() {
-        let good = serde_json::to_value(preset("t5-small").unwrap()).unwrap();
-        let bad = [
-            ("model_type", serde_json::json!("umt5")),
-            ("is_encoder_decoder", serde_json::json!(false)),
-            ("feed_forward_proj", serde_json::json!("gated-silu")),
-            ("num_heads", serde_json::json!(0)),
-            ("relative_attention_num_buckets", serde_json::json!(7)),
-            ("relative_attention_max_distance", serde_json::json!(16)),
-            ("dropout_rate", serde_json::json!(1.0)),
-            ("eos_token_id", serde_json::json!(32128)),
-        ];
-        for (key, value) in bad {
-            let mut json = good.clone();
-            json[key] = value;
-            let error = serde_json::from_value::<T5Config>(json).unwrap_err().to_string();
-            assert!(error.starts_with(key), "{key}: {error}");
-        }
-        let mut json = good;
-        json.as_object_mut().unwrap().remove("d_model");
-        let error = serde_json::from_value::<T5Config>(json).unwrap_err().to_string();
-        assert_eq!(error, "missing field `d_model`");
+        };
+        let config = Self {
+            vocab_size: hf.vocab_size,
+            d_model: hf.d_model,
+            d_kv: hf.d_kv,
+            d_ff: hf.d_ff,
+            num_layers: hf.num_layers,
+            num_decoder_layers: hf.num_decoder_layers.unwrap_or(hf.num_layers),
+            num_heads: hf.num_heads,
+            relative_attention_num_buckets: hf.relative_attention_num_buckets,
+            relative_attention_max_distance: hf.relative_attention_max_distance,
+            dropout_rate: hf.dropout_rate,
+            layer_norm_epsilon: hf.layer_norm_epsilon,
+            feed_forward_proj,
+            tie_word_embeddings: hf.tie_word_embeddings,
+            pad_token_id: hf.pad_token_id,
+            eos_token_id: hf.eos_token_id,
+            decoder_start_token_id: hf.decoder_start_token_id,
+            cross_attention_bias: false,
+        };
+        config.validate()
     }
 }
+
+impl From<T5Config> for HfConfig {
+    fn from(config: T5Config) -> Self {
+        let feed_forward_proj = match config.feed_forward_proj {
+            FeedForwardProj::Relu => RELU,
+            FeedForwardProj::GatedGelu => GATED_GELU,
+        };
+        Self {
+            architectures: hf_config::architectures(),
+            model_type: hf_config::t5(),
+            is_encoder_decoder: true,
+            vocab_size: config.vocab_size,
+            d_model: config.d_model,
+            d_kv: config.d_kv,
+            d_ff: config.d_ff,
+            num_layers: config.num_layers,
+            num_decoder_layers: Some(config.num_decoder_layers),
+            num_heads: config.num_heads,
+            relative_attention_num_buckets: config.relative_attention_num_buckets,
+            relative_attention_max_distance: config.relative_attention_max_distance,
+            dropout_rate: config.dropout_rate,
+            layer_norm_epsilon: config.layer_norm_epsilon,
+            feed_forward_proj: feed_forward_proj.to_owned(),
+            tie_word_embeddings: config.tie_word_embeddings,
+            pad_token_id: config.pad_token_id,
+            eos_token_id: config.eos_token_id,
+            decoder_start_token_id: config.decoder_start_token_id,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

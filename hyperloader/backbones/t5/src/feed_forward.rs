@@ -4,10 +4,10 @@ use candle_core::Tensor;
 use peft_core::{ActiveAdapters, Ctx};
 use peft_kernels as ops;
 
-use super::FeedForwardProj;
-use super::builder::{Builder, Features, Place, inverse_sqrt};
+use super::builder::{BlockPath, Builder, Features, inverse_sqrt};
+use super::config::FeedForwardProj;
 use super::layers::{Linear, Weight};
-use crate::Result;
+use crate::error::Result;
 
 /// `wo Dropout(act(x))`.
 #[derive(Debug, Clone)]
@@ -26,11 +26,11 @@ enum Activation {
 }
 
 impl FeedForward {
-    pub(super) fn new(builder: &mut Builder<'_>, place: Place) -> Result<Self> {
+    pub(super) fn new(builder: &mut Builder<'_>, place: BlockPath) -> Result<Self> {
         let config = builder.config;
         let (d_model, d_ff) = (config.d_model, config.d_ff);
-        let mut into = |module: &str, position| {
-            builder.linear(place, module, position, Features { d_in: d_model, d_out: d_ff }, inverse_sqrt(d_model))
+        let mut into = |module: &str, role| {
+            builder.linear(place, module, role, Features { d_in: d_model, d_out: d_ff }, inverse_sqrt(d_model))
         };
         let activation = match config.feed_forward_proj {
             FeedForwardProj::Relu => Activation::Relu { wi: into("DenseReluDense.wi", "ffn.wi")? },
@@ -48,8 +48,9 @@ impl FeedForward {
     pub(super) fn forward(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let kept = match &self.activation {
             Activation::Relu { wi } if !wi.0.is_target(active) && !self.wo.0.is_target(active) => {
-                let key = ctx.dropout_key(self.dropout);
-                return Ok(ops::feed_forward(x, &wi.0.value, &self.wo.0.value, key, ctx.kernels())?);
+                let dropout = ctx.dropout_key(self.dropout);
+                let network = ops::FeedForward { w_in: &wi.0.value, w_out: &self.wo.0.value, dropout };
+                return Ok(ops::feed_forward(x, &network, ctx.kernels())?);
             }
             Activation::Relu { wi } => {
                 let activated = ops::relu(&wi.forward(x, active, ctx)?, ctx.kernels())?;

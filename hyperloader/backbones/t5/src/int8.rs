@@ -4,19 +4,19 @@ use candle_core::DType;
 use peft_core::ActiveAdapters;
 use peft_kernels as ops;
 
-use super::T5;
+use super::model::T5;
 use super::weights::is_linear_map;
-use crate::Result;
+use crate::error::Result;
 
 impl T5 {
-    /// The same model for decoding with its linear maps in [eight bits](ops::quantize), but for those at which a method of
-    /// `active` acts: [`fold`](Self::fold) first. Tables, the output projection and norms stay as they are.
+    /// The same model for decoding with its linear maps in [eight bits](ops::quantize), except those at which a method of
+    /// `active` acts: [`merge`](Self::merge) first. Tables, the output projection and norms stay as they are.
     ///
-    /// What goes into such a map is rounded too, row by row: an output is about a hundredth off. Which tags that changes is
-    /// for `hyperloader eval --dtype int8` to say.
+    /// The input of such a map is rounded too, row by row: an output is about one percent off. `hyperloader eval --dtype int8`
+    /// shows which tags that changes.
     ///
     /// # Errors
-    /// If the model does not lie on the CPU.
+    /// If the model is not on the CPU.
     pub fn quantize(&self, active: &ActiveAdapters<'_>) -> Result<Self> {
         let mut small = self.clone();
         for stack in [&mut small.encoder, &mut small.decoder] {
@@ -41,7 +41,7 @@ mod tests {
     use crate::testing::{build, configs, everywhere, hidden, scaled};
     use crate::{Weights, save_backbone};
 
-    /// The difference beside the size of what is expected.
+    /// The difference, relative to the size of what is expected.
     fn error(found: &Tensor, expected: &Tensor) -> f32 {
         let norm = |t: &Tensor| t.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
         norm(&(found - expected).unwrap()) / norm(expected)
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_at_which_methods_act_keep_their_type_until_these_are_folded() {
+    fn maps_at_which_methods_act_keep_their_type_until_these_are_merged() {
         for config in configs() {
             let t5 = build(&config);
             let (plan, weights) = scaled(&t5, everywhere());
@@ -88,22 +88,22 @@ mod tests {
             assert_eq!(count(&t5.quantize(&active).unwrap()), 0, "methods act at every map");
             let (plan, weights) = scaled(&t5, TargetModules::AllLinear);
             let linear = ActiveAdapters::new(&plan, &weights).unwrap();
-            let folded = t5.fold(&linear).unwrap().quantize(&linear).unwrap();
-            assert_eq!(count(&folded), count(&t5.quantize(&ActiveAdapters::none()).unwrap()));
+            let merged = t5.merge(&linear).unwrap().quantize(&linear).unwrap();
+            assert_eq!(count(&merged), count(&t5.quantize(&ActiveAdapters::none()).unwrap()));
             let expected = hidden(&t5, &linear, &mut Ctx::eval());
-            assert!(error(&hidden(&folded, &linear, &mut Ctx::eval()), &expected) < 5e-2);
+            assert!(error(&hidden(&merged, &linear, &mut Ctx::eval()), &expected) < 5e-2);
         }
     }
 
     #[test]
-    fn methods_may_act_at_maps_of_eight_bits_and_fold_into_them() {
+    fn methods_may_act_at_maps_of_eight_bits_and_are_merged_into_them() {
         for config in configs() {
             let t5 = build(&config);
             let (plan, weights) = scaled(&t5, TargetModules::AllLinear);
             let active = ActiveAdapters::new(&plan, &weights).unwrap();
             let small = t5.quantize(&ActiveAdapters::none()).unwrap();
             let expected = hidden(&t5, &active, &mut Ctx::eval());
-            for small in [small.fold(&active).unwrap(), small] {
+            for small in [small.merge(&active).unwrap(), small] {
                 let found = hidden(&small, &active, &mut Ctx::eval());
                 assert!(error(&found, &expected) < 8e-2);
             }

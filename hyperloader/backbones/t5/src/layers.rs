@@ -6,7 +6,7 @@ use candle_core::{DType, Tensor};
 use peft_core::{ActiveAdapters, Ctx, SiteId, SiteInput};
 use peft_kernels as ops;
 
-use crate::Result;
+use crate::error::Result;
 
 /// One parameter of the backbone.
 #[derive(Debug, Clone)]
@@ -20,17 +20,6 @@ pub(super) struct Weight {
 }
 
 impl Weight {
-    /// Cuts the value off from the graph and, where every method at the site folds, puts `W + ΔW` in its place.
-    pub(super) fn fold(&mut self, active: &ActiveAdapters<'_>) -> Result<()> {
-        if let Some(site) = self.site.filter(|site| !active.is_idle(*site))
-            && let Some(folded) = active.merge(site, &self.wide()?)?.weight()
-        {
-            (self.value, self.site) = (self.narrow(folded)?, None);
-        }
-        self.value = self.value.detach();
-        Ok(())
-    }
-
     /// The value that methods compute with: a frozen one may be `bf16` or have eight bits.
     pub(super) fn wide(&self) -> Result<Tensor> {
         match self.value.dtype() {

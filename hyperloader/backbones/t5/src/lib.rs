@@ -1,59 +1,108 @@
-//! T5 for training and for decoding: Raffel et al., *Exploring the limits of transfer learning with a unified
-//! text-to-text transformer* (JMLR 2020), versions 1.0 (ReLU, tied output) and 1.1 (gated GELU, own output).
+//! T5 for candle, for training and for decoding, with places where PEFT methods act.
 //!
-//! Parameters have exactly the names of Hugging Face checkpoints. The backbone names its sites
-//! ([`T5::sites`]) and calls whatever acts there; it knows no PEFT method. Mode, random numbers, kernels and the
-//! key-value cache travel in arguments: a [`T5`] never changes.
+//! T5 is the model of Raffel et al., *Exploring the limits of transfer learning with a unified text-to-text transformer* (JMLR
+//! 2020). This crate has versions 1.0 (ReLU, tied output) and 1.1 (gated GELU, own output).
+//!
+//! | step | what to use |
+//! |---|---|
+//! | open a model | [`T5::from_folder`]; [`Weights`] for other types, random values or a table that stays in its file |
+//! | see where methods can act | [`T5::sites`] |
+//! | train | [`T5::train`], [`T5::encode`], [`T5::decode`], [`T5::logits`] or [`T5::output_weight`] |
+//! | fix the weights | [`T5::merge`], [`T5::merge_and_unload`], [`T5::unmerge`], [`T5::quantize`] |
+//! | write target sentences | [`T5::encode_packed`], [`decode::generate`] |
+//! | label words | [`decode::TagDecoder`] |
+//! | decode by your own rules | [`T5::start_packed`], [`T5::decode_packed`], [`T5::candidate_logits`] |
+//! | save | [`save_backbone`] |
+//!
+//! Parameters have exactly the names of Hugging Face checkpoints. The backbone names its sites and calls whatever acts there;
+//! it knows no PEFT method. Training mode, random numbers, the choice of kernels and the key-value cache are arguments: a
+//! [`T5`] never changes.
+//!
+//! ```
+//! use candle_core::{DType, Device, Tensor};
+//! use peft_core::{ActiveAdapters, Ctx, ParamStore};
+//! use peft_t5::{T5, Trainable, Weights, preset, shift_right};
+//!
+//! let mut config = preset("t5-small").ok_or("no such preset")?;
+//! (config.vocab_size, config.d_model, config.num_layers, config.num_decoder_layers) = (100, 16, 1, 1);
+//! let store = ParamStore::new(0, &Device::Cpu);
+//! let t5 = T5::new(&config, Weights::random(0).var_builder(DType::F32, &Device::Cpu))?.train(Trainable::Norms, &store)?;
+//!
+//! let ids = Tensor::new(&[[17u32, 4, 1], [9, 1, 0]], &Device::Cpu)?;
+//! let mask = Tensor::new(&[[1u32, 1, 1], [1, 1, 0]], &Device::Cpu)?;
+//! let labels = Tensor::new(&[[5u32, 1], [8, 1]], &Device::Cpu)?;
+//! let (active, mut ctx) = (ActiveAdapters::none(), Ctx::train(42, 0));
+//! let encoded = t5.encode(&ids, &mask, &active, &mut ctx)?;
+//! let hidden = t5.decode(&shift_right(&labels, config.decoder_start_token_id)?, &encoded, &active, &mut ctx)?;
+//! let logits = t5.logits(&hidden, &active, &mut ctx)?;
+//! let loss = candle_nn::loss::cross_entropy(&logits.flatten_to(1)?, &labels.flatten_all()?)?;
+//! assert!(loss.backward()?.get(&store.vars()[0].1).is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Modules
 //!
 //! | module | idea |
 //! |---|---|
 //! | `config`, `hf_config`, `presets` | the shape of a model |
-//! | `weights` | whence its parameters come, and which of them train |
+//! | `weights`, `open`, `train`, `save` | where parameters come from, which of them train, where they go |
 //! | `builder`, `layers` | parameters that know their names; linear maps and norms |
-//! | `bias`, `mask`, `terms`, `locality` | what is added to attention scores, and how it may begin |
-//! | `attention`, `feed_forward`, `block`, `stack` | the network |
+//! | `bias`, `mask`, `terms`, `locality` | what is added to attention scores, and its initial values |
+//! | `key_values`, `attention`, `feed_forward`, `block`, `stack` | the network |
 //! | `model` | [`T5`]: encode, decode, logits |
-//! | `fold` | fixed weights for decoding; merge and unmerge |
-//! | `incremental`, `cache` | decoding token by token, and its state |
-//! | `rows` | the same where each row goes on at its own pace; sentences without padding |
+//! | `merge`, `int8` | fixed weights for decoding |
+//! | `packed`, `encode_packed`, `decode_packed` | sentences without padding; decoding where each row advances at its own pace |
+//! | `decode` | greedy and beam search; structured decoding of tags |
 //! | `table` | the embedding table, in memory or in its file |
 //! | `candidates` | the scores of a few words instead of all |
 
 mod attention;
+mod backbone;
+mod batch;
 mod bias;
 mod block;
 mod builder;
-mod cache;
 mod candidates;
 mod config;
 pub mod decode;
+mod decode_packed;
+mod encode_packed;
 mod error;
 mod feed_forward;
-mod fold;
 mod hf_config;
-mod incremental;
 mod int8;
+mod key_values;
 mod layers;
 mod locality;
 mod mask;
+mod merge;
 mod model;
+mod open;
+mod packed;
 mod presets;
-mod rows;
+mod save;
 mod stack;
 mod table;
 mod terms;
+mod train;
 mod weights;
 
 #[cfg(test)]
 mod testing;
 
-pub use cache::Cache;
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+pub use batch::T5Batch;
 pub use candidates::Candidates;
 pub use config::{FeedForwardProj, T5Config};
+pub use decode_packed::{CacheSize, PackedStep, PackedTokens};
 pub use error::{Error, Result};
-pub use fold::{Merged, Refusal};
 pub use locality::local_biases;
 pub use model::{T5, shift_right};
+pub use packed::{Encoded, PackedKvCache};
+pub use peft_core::{Merged, Refusal};
 pub use presets::{preset, preset_names};
-pub use rows::{Encoded, PackedKvCache, PackedTokens};
-pub use weights::{Loading, TableFile, Trainable, Weights, save_backbone};
+pub use save::save_backbone;
+pub use weights::{Loading, TableFile, Trainable, Weights};

@@ -1,20 +1,20 @@
-//! Relative position biases that prefer neighbours, for models from random weights.
+//! Initial relative position biases that prefer neighboring tokens, for models that start from random weights.
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use super::T5Config;
 use super::bias::Buckets;
-use crate::Result;
+use super::config::T5Config;
+use crate::error::Result;
 
 /// Initial relative position biases by which heads look near, by parameter name, `[buckets, heads]` each.
 ///
 /// Of each four heads, the first falls off by `slope` for every token of distance from the token before the query, the
-/// second from the one behind it, the third (by a quarter of `slope`) from the query itself, and the fourth looks
-/// everywhere. The idea is ALiBi's (Press et al. 2022, arXiv 2108.12409), as a beginning and not as a constraint: small
-/// models find out very slowly that what stands beside a token matters, and `<extra_id_i>` is told from the others by
-/// nothing but the word beside it.
+/// second from the token after it, the third (by a quarter of `slope`) from the query itself, and the fourth looks
+/// everywhere. The idea is ALiBi's (Press et al. 2022, arXiv 2108.12409), here as an initial value and not as a constraint.
+/// Small models learn very slowly to look at neighboring tokens, and the neighboring word is all that distinguishes one
+/// `<extra_id_i>` from another.
 ///
 /// # Errors
 /// If a tensor cannot be made.

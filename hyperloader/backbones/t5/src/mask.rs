@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::Result;
+use crate::error::Result;
 
 /// Far below every score, so that `exp` of it is exactly 0, yet finite: a row without any key stays a distribution.
 const BLOCKED: f64 = -1e9;

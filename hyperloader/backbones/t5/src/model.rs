@@ -2,21 +2,22 @@
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use peft_core::{ActiveAdapters, Ctx, SiteId, SiteInput, SiteKind, Sites, Stack as Side, normal};
+use peft_core::{ActiveAdapters, Ctx, Merge, SiteId, SiteInput, SiteKind, Sites, Stack as Side, normal};
 use peft_kernels as ops;
 
-use super::T5Config;
 use super::attention::Kind;
 use super::bias::RelativeBias;
 use super::block::Memory;
-use super::builder::{Builder, Place, inverse_sqrt};
+use super::builder::{BlockPath, Builder, inverse_sqrt};
+use super::config::T5Config;
 use super::layers::Weight;
 use super::mask;
+use super::packed::Encoded;
 use super::stack::Stack;
 use super::table::Table;
 use super::terms::ScoreTerms;
 use super::weights::TableFile;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// T5 with its sites.
 ///
@@ -37,12 +38,14 @@ use crate::{Error, Result};
 /// let (active, mut ctx) = (ActiveAdapters::none(), Ctx::eval());
 /// let encoded = t5.encode(&ids, &mask, &active, &mut ctx)?;
 /// let decoder_ids = shift_right(&labels, config.decoder_start_token_id)?;
-/// let hidden = t5.decode(&decoder_ids, &encoded, &mask, &active, &mut ctx)?;
+/// let hidden = t5.decode(&decoder_ids, &encoded, &active, &mut ctx)?;
 /// assert_eq!(t5.logits(&hidden, &active, &mut ctx)?.dims(), [2, 2, 100]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct T5 {
+    /// The folder or the name that the model was opened by.
+    name: Option<String>,
     config: T5Config,
     sites: Sites,
     pub(super) shared: Table,
@@ -50,12 +53,12 @@ pub struct T5 {
     pub(super) encoder: Stack,
     pub(super) decoder: Stack,
     pub(super) cross_bias: Option<RelativeBias>,
-    /// Where methods may put embeddings in front of the source.
+    /// The site where methods may put embeddings in front of the source.
     pub(super) input: SiteId,
 }
 
 impl T5 {
-    /// The model of shape `config` with its parameters taken from `vb`, which stands at the root of the Hugging Face
+    /// The model of shape `config` with its parameters taken from `vb`, at the root of the Hugging Face
     /// names ([`Weights::var_builder`](super::Weights::var_builder)).
     ///
     /// If the type of `vb` is `bf16`, the matrices that do not train are held in it (linear maps, the embedding table, the
@@ -79,18 +82,29 @@ impl T5 {
         };
         let head = || builder.weight("lm_head.weight".to_owned(), &table, normal(inverse_sqrt(d_model)));
         let mut lm_head = (!config.tie_word_embeddings).then(head).transpose()?;
-        let first = Place { stack: Side::Encoder, block: 0, layer: 0 };
+        let first = BlockPath { stack: Side::Encoder, block: 0, layer: 0 };
         let input = builder.site("encoder.embed_tokens".to_owned(), first, "input", SiteKind::Input { dim: d_model });
         let encoder = Stack::new(&mut builder, Side::Encoder)?;
         let decoder = Stack::new(&mut builder, Side::Decoder)?;
         let cross_bias = config.cross_attention_bias.then(|| cross_bias(&builder)).transpose()?;
         if let Some(head) = &mut lm_head {
-            let last = Place { stack: Side::Decoder, block: config.num_decoder_layers.saturating_sub(1), layer: 2 };
+            let last = BlockPath { stack: Side::Decoder, block: config.num_decoder_layers.saturating_sub(1), layer: 2 };
             let kind = SiteKind::Linear { d_in: d_model, d_out: config.vocab_size };
             head.site = Some(builder.site("lm_head".to_owned(), last, "lm_head", kind));
         }
         let sites = builder.sites;
-        Ok(Self { config: config.clone(), sites, shared, lm_head, encoder, decoder, cross_bias, input })
+        Ok(Self { name: None, config: config.clone(), sites, shared, lm_head, encoder, decoder, cross_bias, input })
+    }
+
+    /// The same model, which says that it can be opened again by `name`: a folder, or a name of the hub.
+    #[must_use]
+    pub fn with_name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// The folder or the name of the hub that the model was opened by, if it was opened by one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The places where methods may act, in the order of the forward pass.
@@ -98,11 +112,9 @@ impl T5 {
     /// Linear maps have the path of their module and the positions `self.q`, `self.k`, `self.v`, `self.o`, the same with
     /// `cross`, `ffn.wi` (or `ffn.wi_0` and `ffn.wi_1`) and `ffn.wo`. Outputs of sub-layers have the path
     /// `<stack>.block.<i>.layer.<j>` and the positions `self`, `cross` and `ffn`; norms have the path of their module and
-    /// the positions `self.norm`, `cross.norm`, `ffn.norm` and `final.norm`. What methods put in front of keys and values
-    /// stands, by its meaning ([`PrefixPlacement`](peft_core::PrefixPlacement)), at the path of the attention (`self.kv`, `cross.kv`), at that path
-    /// with `.past` behind it (`self.past`, `cross.past`) or with `.uncounted_past` (`self.uncounted_past`,
-    /// `cross.uncounted_past`); in front of the source, at `encoder.embed_tokens` (`input`). An output projection that is not
-    /// tied is the linear map `lm_head`.
+    /// the positions `self.norm`, `cross.norm`, `ffn.norm` and `final.norm`. Keys and values have the path of the attention
+    /// (`self.kv`, `cross.kv`), the embedded source `encoder.embed_tokens` (`input`). An output projection that is not tied is
+    /// the linear map `lm_head`.
     pub fn sites(&self) -> &Sites {
         &self.sites
     }
@@ -112,45 +124,43 @@ impl T5 {
         &self.config
     }
 
-    /// The encoder's output for `ids [b, s]`, `[b, s, d]`; `mask [b, s]` is 1 where there is a token and 0 at padding.
+    /// The encoder's output `[b, s, d]` for `ids [b, s]`; `mask [b, s]` is 1 where there is a token and 0 at padding.
     ///
     /// # Errors
-    /// If an id lies outside the vocabulary or a shape does not fit; or as the active methods do.
-    pub fn encode(&self, ids: &Tensor, mask: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+    /// If an id is outside the vocabulary or a shape does not fit; or as the active methods do.
+    pub fn encode(&self, ids: &Tensor, mask: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Encoded> {
         let embedded = self.shared.rows(ids, ctx)?;
         let embedded = active.apply(self.input, SiteInput::new(&embedded, embedded.clone()), ctx)?;
-        let mask = mask::with_front(mask, embedded.dim(1)?)?;
-        let terms = self.encoder.padded_terms(&mask, ctx)?;
+        let terms = self.encoder.padded_terms(&mask::with_front(mask, embedded.dim(1)?)?, ctx)?;
         let mut h = ctx.dropout(&embedded, self.config.dropout_rate)?;
         for block in &self.encoder.blocks {
-            h = block.forward(&h, &terms, None, None, active, ctx)?;
+            h = block.forward(&h, &terms, None, active, ctx)?;
         }
-        self.encoder.finish(&h, active, ctx)
+        Encoded::padded(self.encoder.finish(&h, active, ctx)?, mask.clone())
     }
 
-    /// The decoder's output for whole target sentences: `decoder_ids [b, t]`, the encoder's output `encoded [b, s, d]`
-    /// and its `mask [b, s]` give `[b, t, d]`, ready for [`output_weight`](Self::output_weight): where that is the
-    /// embedding table, the output is scaled by `1/√d`.
+    /// The decoder's output for whole target sentences: `decoder_ids [b, t]` and the encoder's output for the same `b`
+    /// sentences ([`encode`](Self::encode)) give `[b, t, d]`, ready for [`output_weight`](Self::output_weight). Where that is
+    /// the embedding table, the output is scaled by `1/√d`.
     ///
     /// # Errors
-    /// As [`encode`](Self::encode).
+    /// [`Error::Mismatch`] if the sentences were encoded without padding; otherwise as [`encode`](Self::encode).
     pub fn decode(
         &self,
         decoder_ids: &Tensor,
-        encoded: &Tensor,
-        mask: &Tensor,
+        encoded: &Encoded,
         active: &ActiveAdapters<'_>,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
-        let queries = decoder_ids.dim(1)?;
-        let terms = self.decoder.causal_terms(0, queries, queries, ctx)?;
-        let padding = mask::padding(&mask::with_front(mask, encoded.dim(1)?)?, encoded.dtype())?;
-        let cross_terms = self.cross_terms(&padding, 0, queries, 1, ctx)?;
+        let targets = decoder_ids.dim(1)?;
+        let terms = self.decoder.causal_terms(targets, ctx)?;
+        let padding = mask::padding(&encoded.mask()?, encoded.hidden().dtype())?;
+        let cross_terms = self.cross_terms(padding, targets, ctx)?;
         let mut h = self.embed(decoder_ids, ctx)?;
         for block in &self.decoder.blocks {
-            let key_values = block.memory(encoded, active, ctx)?;
+            let key_values = block.memory(encoded.hidden(), active, ctx)?;
             let memory = key_values.as_ref().map(|key_values| Memory { key_values, terms: &cross_terms });
-            h = block.forward(&h, &terms, None, memory, active, ctx)?;
+            h = block.forward(&h, &terms, memory, active, ctx)?;
         }
         self.output(&h, active, ctx)
     }
@@ -166,25 +176,24 @@ impl T5 {
         head.apply(hidden, scores, active, ctx)
     }
 
-    /// The output projection `[V, d]`: the embedding table where tied, else `lm_head` with what acts there folded in.
+    /// The output projection `[V, d]`: the embedding table where tied, else `lm_head` with what acts there merged into it.
     ///
     /// # Errors
-    /// If a method acts at `lm_head` that cannot be folded, or whose weights differ by row.
+    /// If a method acts at `lm_head` that cannot be merged, or whose weights differ by row.
     pub fn output_weight(&self, active: &ActiveAdapters<'_>) -> Result<Tensor> {
         let head = self.output_projection()?;
         let Some(site) = head.site.filter(|site| !active.is_idle(*site)) else {
             return Ok(head.value.clone());
         };
-        active.merge(site, &head.wide()?)?.weight().ok_or_else(|| {
-            Error::Mismatch(
-                "a method at lm_head cannot be folded into it (or differs by row of the batch); the loss needs one \
-                 output weight for the whole batch"
-                    .into(),
-            )
-        })
+        match active.merge(site, &head.wide()?)? {
+            Merge::Weight(weight) => Ok(weight),
+            Merge::Refused(reason) => {
+                Err(Error::Mismatch(format!("{reason}; the loss needs one output weight for the whole batch")))
+            }
+        }
     }
 
-    /// Where the parameters lie.
+    /// The device of the parameters.
     pub fn device(&self) -> &Device {
         self.shared.device()
     }
@@ -206,26 +215,16 @@ impl T5 {
         }
     }
 
-    /// What cross-attention adds to the scores of the positions `first..first + queries`, once for each of `beams`.
-    pub(super) fn cross_terms(
-        &self,
-        padding: &Tensor,
-        first: usize,
-        queries: usize,
-        beams: usize,
-        ctx: &Ctx,
-    ) -> Result<ScoreTerms> {
+    /// What cross-attention adds to the scores of `targets` positions, from the padding of the source.
+    fn cross_terms(&self, padding: Tensor, targets: usize, ctx: &Ctx) -> Result<ScoreTerms> {
         let source = padding.dim(3)?;
-        let bias = self.cross_bias.as_ref().map(|bias| -> Result<Tensor> {
-            let bias = bias.forward(first, queries, source, ctx)?;
-            Ok(if beams > 1 { bias.repeat((1, 1, beams, 1))? } else { bias })
-        });
-        Ok(ScoreTerms { bias: bias.transpose()?, mask: Some(padding.clone()), relative: None })
+        let bias = self.cross_bias.as_ref().map(|bias| bias.forward(0, targets, source, ctx)).transpose()?;
+        Ok(ScoreTerms { bias, mask: Some(padding), relative: None })
     }
 }
 
 fn cross_bias(builder: &Builder<'_>) -> Result<RelativeBias> {
-    let place = Place { stack: Side::Decoder, block: 0, layer: 1 };
+    let place = BlockPath { stack: Side::Decoder, block: 0, layer: 1 };
     let path = format!("{}.{}", place.path(), Kind::CrossAttention.module());
     RelativeBias::new(builder, &path, true).map_err(|e| {
         Error::Config(format!(
@@ -269,8 +268,6 @@ mod tests {
                 ("decoder.block.1.layer.0.SelfAttention.q", "self.q", 1),
                 ("decoder.block.1.layer.0.SelfAttention.k", "self.k", 1),
                 ("decoder.block.1.layer.0.SelfAttention.v", "self.v", 1),
-                ("decoder.block.1.layer.0.SelfAttention.past", "self.past", 1),
-                ("decoder.block.1.layer.0.SelfAttention.uncounted_past", "self.uncounted_past", 1),
                 ("decoder.block.1.layer.0.SelfAttention", "self.kv", 1),
                 ("decoder.block.1.layer.0.SelfAttention.o", "self.o", 1),
                 ("decoder.block.1.layer.0", "self", 1),
@@ -278,8 +275,6 @@ mod tests {
                 ("decoder.block.1.layer.1.EncDecAttention.q", "cross.q", 1),
                 ("decoder.block.1.layer.1.EncDecAttention.k", "cross.k", 1),
                 ("decoder.block.1.layer.1.EncDecAttention.v", "cross.v", 1),
-                ("decoder.block.1.layer.1.EncDecAttention.past", "cross.past", 1),
-                ("decoder.block.1.layer.1.EncDecAttention.uncounted_past", "cross.uncounted_past", 1),
                 ("decoder.block.1.layer.1.EncDecAttention", "cross.kv", 1),
                 ("decoder.block.1.layer.1.EncDecAttention.o", "cross.o", 1),
                 ("decoder.block.1.layer.1", "cross", 1),
@@ -305,14 +300,15 @@ mod tests {
         let (ids, mask, _) = batch();
         let encoded = t5.encode(&ids, &mask, &none, &mut ctx).unwrap();
         let (row, len) = (1, 4); // the second sentence has four tokens
+        let one = |t: &Tensor| t.narrow(0, row, 1).unwrap();
         let alone = |t: &Tensor| t.narrow(0, row, 1).unwrap().narrow(1, 0, len).unwrap().contiguous().unwrap();
         let unpadded = t5.encode(&alone(&ids), &alone(&mask), &none, &mut ctx).unwrap();
-        assert!(largest_difference(&alone(&encoded), &unpadded) < 1e-5);
+        assert!(largest_difference(&alone(encoded.hidden()), unpadded.hidden()) < 1e-5);
 
         let decoder_ids = Tensor::new(&[[0u32, 5, 9]], CPU).unwrap();
-        let long_memory = encoded.narrow(0, row, 1).unwrap();
-        let padded = t5.decode(&decoder_ids, &long_memory, &mask.narrow(0, row, 1).unwrap(), &none, &mut ctx).unwrap();
-        let short = t5.decode(&decoder_ids, &unpadded, &alone(&mask), &none, &mut ctx).unwrap();
+        let long_memory = Encoded::padded(one(encoded.hidden()), one(&mask)).unwrap();
+        let padded = t5.decode(&decoder_ids, &long_memory, &none, &mut ctx).unwrap();
+        let short = t5.decode(&decoder_ids, &unpadded, &none, &mut ctx).unwrap();
         assert!(largest_difference(&padded, &short) < 1e-5);
     }
 
@@ -346,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_shift_right_behind_the_start_token() {
+    fn labels_shift_right_after_the_start_token() {
         let labels = Tensor::new(&[[5u32, 6, 1], [7, 1, 0]], CPU).unwrap();
         let shifted = shift_right(&labels, 3).unwrap();
         assert_eq!(shifted.to_vec2::<u32>().unwrap(), [[3, 5, 6], [3, 7, 1]]);

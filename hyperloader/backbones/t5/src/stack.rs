@@ -6,11 +6,11 @@ use peft_core::{ActiveAdapters, Ctx, Stack as Side};
 use super::attention::Kind;
 use super::bias::RelativeBias;
 use super::block::Block;
-use super::builder::{Builder, Place};
+use super::builder::{BlockPath, Builder};
 use super::layers::{Norm, Weight};
 use super::mask;
 use super::terms::{Relative, ScoreTerms};
-use crate::Result;
+use crate::error::Result;
 
 /// The encoder or the decoder.
 #[derive(Debug, Clone)]
@@ -28,13 +28,13 @@ impl Stack {
             Side::Encoder => builder.config.num_layers,
             Side::Decoder => builder.config.num_decoder_layers,
         };
-        let first = Place { stack: side, block: 0, layer: 0 };
+        let first = BlockPath { stack: side, block: 0, layer: 0 };
         let path = format!("{}.{}", first.path(), Kind::SelfAttention.module());
         Ok(Self {
             bias: RelativeBias::new(builder, &path, side == Side::Encoder)?,
             blocks: (0..count).map(|i| Block::new(builder, side, i)).collect::<Result<_>>()?,
             final_norm: {
-                let last = Place { stack: side, block: count.saturating_sub(1), layer: 0 };
+                let last = BlockPath { stack: side, block: count.saturating_sub(1), layer: 0 };
                 builder.norm(format!("{side}.final_layer_norm"), last, "final.norm")?
             },
             dropout: builder.config.dropout_rate,
@@ -44,23 +44,22 @@ impl Stack {
     /// What all blocks of the encoder add to their scores, from the padding mask `[batch, source]`.
     pub(super) fn padded_terms(&self, padding: &Tensor, ctx: &Ctx) -> Result<ScoreTerms> {
         let source = padding.dim(1)?;
-        let relative = Relative { table: self.bias.clone(), first: 0, last_seen: None, in_steps: false };
+        let relative = Relative::bidirectional(self.bias.clone());
         let bias = relative.bias(source, source, ctx)?;
         let mask = mask::padding(padding, bias.dtype())?;
         Ok(ScoreTerms { bias: Some(bias), mask: Some(mask), relative: Some(relative) })
     }
 
-    /// What all blocks of the decoder add to the scores of the positions `first..first + queries` on `keys` keys.
-    pub(super) fn causal_terms(&self, first: usize, queries: usize, keys: usize, ctx: &Ctx) -> Result<ScoreTerms> {
-        let relative = Relative { table: self.bias.clone(), first, last_seen: Some(first), in_steps: false };
-        let bias = relative.bias(queries, keys, ctx)?;
-        Ok(ScoreTerms { bias: Some(bias), mask: None, relative: Some(relative) })
+    /// What all blocks of the decoder add to the scores of `length` positions on each other.
+    pub(super) fn causal_terms(&self, length: usize, ctx: &Ctx) -> Result<ScoreTerms> {
+        let relative = Relative::causal(self.bias.clone());
+        Ok(ScoreTerms { bias: Some(relative.bias(length, length, ctx)?), mask: None, relative: Some(relative) })
     }
 
-    /// Whether tokens of several rows can go through it one behind the other: no method tells rows apart or puts keys in
-    /// front of others.
-    pub(super) fn takes_rows(&self, active: &ActiveAdapters<'_>) -> bool {
-        active.is_uniform() && !self.blocks.iter().any(|block| block.has_front(active))
+    /// Whether tokens of several rows can go through it one after the other: no method tells rows apart or acts on keys and
+    /// values, where it may put others in front.
+    pub(super) fn takes_packed(&self, active: &ActiveAdapters<'_>) -> bool {
+        active.is_uniform() && !self.blocks.iter().any(|block| block.has_prefix(active))
     }
 
     /// The norm and the dropout after the last block.

@@ -9,7 +9,7 @@ use peft_kernels as ops;
 
 use super::layers::Weight;
 use super::weights::TableFile;
-use crate::Result;
+use crate::error::Result;
 
 /// The embedding table `[V, d]`.
 #[derive(Debug, Clone)]
@@ -83,7 +83,15 @@ impl Table {
         }
     }
 
-    /// The weight that may be changed: a table that was left is frozen, and no method acts at it.
+    /// The name of the table.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Held(weight) => &weight.name,
+            Self::Left(left) => &left.name,
+        }
+    }
+
+    /// The weight that may be changed: a table that was left in its file is frozen, and no method acts at it.
     pub(super) fn weight_mut(&mut self) -> Option<&mut Weight> {
         match self {
             Self::Held(weight) => Some(weight),

@@ -97,5 +97,5 @@ pub(crate) fn behind() -> TargetModules {
 pub(crate) fn hidden(t5: &T5, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Tensor {
     let (ids, mask, labels) = batch();
     let encoded = t5.encode(&ids, &mask, active, ctx).unwrap();
-    t5.decode(&shift_right(&labels, 0).unwrap(), &encoded, &mask, active, ctx).unwrap()
+    t5.decode(&shift_right(&labels, 0).unwrap(), &encoded, active, ctx).unwrap()
 }

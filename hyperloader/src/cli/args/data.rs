@@ -29,7 +29,7 @@ pub(in crate::cli) enum DataVerb {
     Inspect(InspectArgs),
     /// Write a corpus in another format.
     Convert(ConvertArgs),
-    /// MicroBatch a seeded random part of a corpus.
+    /// Draw a seeded random part of a corpus.
     Sample(SampleArgs),
     /// Show sentences as the model reads and writes them.
     Tokenize(TokenizeArgs),
@@ -41,7 +41,7 @@ pub(in crate::cli) struct SourceArgs {
     /// The corpus: a file, or a folder with seq.in and seq.out.
     #[arg(value_name = "PATH")]
     pub(in crate::cli) path: PathBuf,
-    /// Its format [default: found by looking].
+    /// Its format [default: found from the file].
     #[arg(long, value_name = "FORMAT", value_parser = format())]
     pub(in crate::cli) format: Option<Format>,
     /// The column of the tokens, for tables [default: tokens, words or text].
@@ -64,13 +64,13 @@ impl SourceArgs {
     }
 }
 
-/// The lengths that sentences are cut at.
+/// The lengths to which sentences are cut.
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct LengthArgs {
-    /// Most tokens of a source.
+    /// The most tokens of a source.
     #[arg(long, value_name = "N", default_value = "128")]
     pub(in crate::cli) max_source_length: NonZeroUsize,
-    /// Most tokens of a target.
+    /// The most tokens of a target.
     #[arg(long, value_name = "N", default_value = "128")]
     pub(in crate::cli) max_target_length: NonZeroUsize,
 }
@@ -86,10 +86,10 @@ pub(in crate::cli) struct InspectArgs {
     /// The corpus; its bad lines are counted and shown.
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
-    /// Also count what is cut, with this tokenizer: a folder, a tokenizer.json or a spiece.model.
+    /// Also count the sentences that are cut, with this tokenizer: a folder, a tokenizer.json or a spiece.model.
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) tokenizer: Option<PathBuf>,
-    /// Where it is cut.
+    /// The lengths to which its sentences are cut.
     #[command(flatten)]
     pub(in crate::cli) lengths: LengthArgs,
     /// Print one JSON document.
@@ -112,7 +112,7 @@ pub(in crate::cli) struct ConvertArgs {
     /// The format to write.
     #[arg(long, value_name = "FORMAT", value_parser = format())]
     pub(in crate::cli) to: Format,
-    /// Leave bad sentences out, and count them, instead of stopping.
+    /// Skip and count bad sentences instead of stopping.
     #[arg(long)]
     pub(in crate::cli) skip_bad_lines: bool,
 }
@@ -142,7 +142,7 @@ pub(in crate::cli) struct SampleArgs {
     /// The format to write.
     #[arg(long, value_name = "FORMAT", value_parser = format(), requires = "out")]
     pub(in crate::cli) to: Option<Format>,
-    /// Leave bad sentences out, and count them, instead of stopping.
+    /// Skip and count bad sentences instead of stopping.
     #[arg(long)]
     pub(in crate::cli) skip_bad_lines: bool,
 }
@@ -160,24 +160,24 @@ pub(in crate::cli) struct TokenizeArgs {
     /// The tokenizer: a folder, a tokenizer.json or a spiece.model.
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) tokenizer: PathBuf,
-    /// Sentences shown, from the first.
+    /// The number of sentences to show, from the first.
     #[arg(short, long, value_name = "N", default_value = "3")]
     pub(in crate::cli) number: NonZeroUsize,
-    /// Text put before every source.
+    /// Text before every source.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(in crate::cli) prefix: String,
-    /// Where sentences are cut.
+    /// The lengths to which sentences are cut.
     #[command(flatten)]
     pub(in crate::cli) lengths: LengthArgs,
-    /// Instead of showing any, encode all sentences and tell how long each part of that takes.
+    /// Show no sentences; encode all of them and print the time that each part takes.
     #[arg(long, conflicts_with = "number")]
     pub(in crate::cli) timing: bool,
-    /// Print one JSON object per sentence, or one of the times.
+    /// Print one JSON object per sentence, or one object with the times.
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }
 
-/// A format's name, with the known ones in the help and in completions.
+/// A format's name. The help and the completions list the known names.
 fn format() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>())
 }

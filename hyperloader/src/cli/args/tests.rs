@@ -76,7 +76,8 @@ fn flags_of_every_verb_stand_anywhere() {
 #[test]
 fn eval_takes_several_tasks_and_predict_reads_stdin_by_itself() {
     let Verb::Eval(eval) = parse("eval runs/a --task x --task y").unwrap().verb else { panic!("not eval") };
-    assert_eq!((eval.split.as_str(), eval.tasks.join(" ").as_str()), ("test", "x y"));
+    assert_eq!((eval.split, eval.tasks.join(" ").as_str()), (SplitName::Test, "x y"));
+    assert!(parse("eval runs/a --split dev").is_ok(), "another name of validation");
     let Verb::Predict(predict) = parse("predict runs/a --task x").unwrap().verb else { panic!("not predict") };
     assert_eq!(predict.input, Path::new("-"));
 }

@@ -9,7 +9,7 @@ use crate::Result;
 use crate::cli::args::ConvertArgs;
 use crate::cli::output::written;
 
-/// Writes the corpus in the other format and says what was written.
+/// Writes the corpus in another format and prints what was written.
 pub(super) fn convert(args: &ConvertArgs, out: &mut dyn Write) -> Result<()> {
     let dataset = corpus(&args.source, args.skip_bad_lines)?;
     write(&dataset, &args.out, args.to)?;

@@ -11,7 +11,7 @@ use crate::Result;
 use crate::cli::args::InspectArgs;
 use crate::cli::output::{json, written};
 
-/// Writes the report, for people or as JSON. Bad lines are part of it, and end nothing.
+/// Writes the report as text or as JSON. Bad lines are listed in it and are no error.
 pub(super) fn inspect(args: &InspectArgs, out: &mut dyn Write) -> Result<()> {
     let dataset = corpus(&args.source, true)?;
     let mut inspection = Inspection::of(&dataset)?;

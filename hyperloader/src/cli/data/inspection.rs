@@ -1,4 +1,4 @@
-//! What is in a corpus.
+//! The contents of a corpus: counts, lengths and bad lines.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -11,10 +11,10 @@ use serde::Serialize;
 use super::lengths::{Lengths, Truncation};
 use crate::Result;
 
-/// Bad lines that the report for people shows; JSON has all.
+/// The most bad lines that the text report shows; JSON has all of them.
 const BAD_LINES_SHOWN: usize = 5;
 
-/// What is in a corpus.
+/// The contents of a corpus.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Inspection {
     /// The file or folder.
@@ -29,15 +29,15 @@ pub(super) struct Inspection {
     pub(super) distinct_tokens: usize,
     /// Tokens tagged `O`.
     pub(super) outside: usize,
-    /// Spans of all types, an `I-X` without a `B-X` before it counted as the begin of one.
+    /// Spans of all types. An `I-X` that continues no span begins one.
     pub(super) spans: usize,
     /// The types, by name.
     pub(super) types: BTreeMap<String, TypeCounts>,
     /// Tokens per sentence.
     pub(super) sentence_length: Lengths,
-    /// What cannot be read.
+    /// The lines that cannot be read.
     pub(super) bad_lines: Vec<BadLine>,
-    /// What is cut; none without a tokenizer.
+    /// The sentences that are cut; `None` without a tokenizer.
     pub(super) truncation: Option<Truncation>,
 }
 
@@ -55,17 +55,17 @@ pub(super) struct TypeCounts {
 /// A line that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct BadLine {
-    /// Its number, or that of the row of a table, counted from 1.
+    /// The number of the line, or of the row of a table, counted from 1.
     pub(super) line: usize,
-    /// What is wrong with it.
+    /// The reason.
     pub(super) reason: String,
 }
 
 impl Inspection {
-    /// What is in `dataset`, without truncation.
+    /// The contents of `dataset`, without truncation.
     ///
     /// # Errors
-    /// If a tag is malformed; a reader lets none through.
+    /// If a tag is malformed; no reader returns such a tag.
     pub(super) fn of(dataset: &Dataset) -> Result<Self> {
         let examples = &dataset.examples;
         let tokens = || examples.iter().flat_map(|example| &example.tokens);

@@ -1,4 +1,4 @@
-//! Lengths: their distribution, and what is cut.
+//! The distribution of lengths, and the sentences that are cut.
 
 use std::fmt;
 
@@ -11,8 +11,7 @@ use serde::Serialize;
 use crate::Result;
 use crate::cli::args::LengthArgs;
 
-/// The distribution of some lengths: the smallest and largest, and between them the least length that at least 25, 50, 75,
-/// 95 and 99 % do not exceed.
+/// A distribution of lengths: the smallest, the largest, the mean, and the quantiles at 25, 50, 75, 95 and 99 %.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(super) struct Lengths {
     /// The shortest.
@@ -66,27 +65,27 @@ impl fmt::Display for Lengths {
     }
 }
 
-/// How long sentences are in a tokenizer's tokens, and how many are cut.
+/// The lengths of sentences in tokens, and how many sentences are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Truncation {
-    /// Most tokens of a source, `</s>` included.
+    /// The most tokens of a source, `</s>` included.
     pub(super) max_source_length: usize,
-    /// Most tokens of a target, `</s>` included.
+    /// The most tokens of a target, `</s>` included.
     pub(super) max_target_length: usize,
     /// Sentences whose source is cut.
     pub(super) sources_cut: usize,
     /// Sentences whose target is cut.
     pub(super) targets_cut: usize,
-    /// Tokens of the sources, uncut.
+    /// Tokens of the sources before they are cut.
     pub(super) source_tokens: Lengths,
-    /// Tokens of the targets, uncut.
+    /// Tokens of the targets before they are cut.
     pub(super) target_tokens: Lengths,
 }
 
 impl Truncation {
-    /// What `tokenizer` makes of `examples`, and what the limits cut.
+    /// Tokenizes `examples` and counts those that the limits cut.
     ///
-    /// A sentence of 100 words or more counts as cut whatever the limits: there is no sentinel for its tail.
+    /// A sentence of 100 words or more always counts as cut, because there are not enough sentinels for its words.
     ///
     /// # Errors
     /// If a tag cannot be simplified or the tokenizer fails.

@@ -12,7 +12,7 @@ use crate::Result;
 use crate::cli::args::SampleArgs;
 use crate::cli::output::written;
 
-/// A sentence as a line of JSON Lines, as the reader of that format takes it.
+/// A sentence as a line of JSON Lines, in the form that the reader of that format accepts.
 #[derive(Serialize)]
 struct Sentence<'a> {
     tokens: &'a [String],

@@ -15,7 +15,7 @@ pub(super) fn corpus(args: &SourceArgs, skip: bool) -> Result<Dataset> {
     Ok(read(&args.path, &args.options(on_bad_line))?)
 }
 
-/// What was left out, as the end of a sentence: nothing, or `, 3 bad left out`.
+/// The number of skipped sentences as the end of a message: nothing, or `, 3 bad left out`.
 pub(super) fn left_out(dataset: &Dataset) -> String {
     match dataset.skipped.len() {
         0 => String::new(),

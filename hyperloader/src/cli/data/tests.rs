@@ -1,4 +1,4 @@
-//! The data verbs on small files of their own, and on the corpora beside the workspace where there are any.
+//! The data verbs on small files, and on the shared corpora if they are there.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::{Path, PathBuf};
@@ -164,7 +164,7 @@ fn tokenize_shows_what_the_model_reads_and_writes() {
 fn the_corpora_beside_the_workspace_have_the_papers_sizes() {
     let shared: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     if !shared.join("data").is_dir() {
-        eprintln!("skipped: no corpora beside the workspace");
+        eprintln!("skipped: no shared corpora");
         return;
     }
     let sizes = [

@@ -1,4 +1,4 @@
-//! `data tokenize PATH --timing`: how long the way from a file to batches takes.
+//! `data tokenize PATH --timing`: the time from a file to batches.
 
 use std::fmt;
 use std::hint::black_box;
@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// Sentences of a batch.
 const BATCH: usize = 32;
 
-/// Milliseconds from a file to batches.
+/// The time from a file to batches, in milliseconds.
 #[derive(Debug, Serialize)]
 pub(super) struct Timing {
     sentences: usize,
@@ -32,15 +32,15 @@ pub(super) struct Timing {
     encode_ms: f64,
     /// Sorting by length and padding batches of 32.
     bucket_ms: f64,
-    /// The three before.
+    /// Reading, encoding and bucketing.
     total_ms: f64,
-    /// What stands in for reading and encoding where a cache has the sentences: hashing the data, checking and reading
-    /// the cached ids. Without the disk.
+    /// Replaces reading and encoding if the cache has the sentences: hashing the data, checking and reading the cached ids.
+    /// Without access to the disk.
     cached_ms: f64,
 }
 
 impl Timing {
-    /// Takes the whole way once, as a run does, and once more from the cached ids.
+    /// Measures all steps once, as a run does them, and then the steps with cached ids.
     ///
     /// # Errors
     /// Those of reading and encoding.
@@ -83,7 +83,7 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
     Ok((start.elapsed().as_secs_f64() * 1e3, value))
 }
 
-/// Makes all batches, of sentences of like length; how many ids they have.
+/// Makes all batches, of sentences of similar length, and returns the number of their ids.
 fn bucket(pairs: &Pairs, pad: u32) -> usize {
     let mut sorted: Vec<_> = pairs.iter().collect();
     sorted.sort_by_key(|pair| pair.source.len() + pair.target.len());

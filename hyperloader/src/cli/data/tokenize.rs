@@ -30,7 +30,7 @@ struct Side {
     truncated: bool,
 }
 
-/// The first sentences, for people or as JSON Lines; or how long all of them take.
+/// Writes the first sentences as text or as JSON Lines, or the time that all of them take.
 pub(super) fn tokenize(args: &TokenizeArgs, out: &mut dyn Write) -> Result<()> {
     let options = EncodeOptions {
         max_source_length: args.lengths.max_source_length.get(),

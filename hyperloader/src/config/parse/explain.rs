@@ -1,138 +1,61 @@
-//! What serde said, said to a person: the place, the key, and the nearest right spelling.
+//! Errors of deserialization with their place: the line or the override, and the key.
+
+use serde_path_to_error::{Path, Segment};
 
 use super::nodes::{Node, Nodes};
 use super::source::Source;
+use super::wrong::Wrong;
 use crate::Error;
-use crate::config::nearest;
-
-/// What a message of serde complains about.
-enum Complaint<'a> {
-    UnknownField { name: &'a str, known: Vec<&'a str> },
-    UnknownVariant { name: &'a str, known: Vec<&'a str> },
-    MissingField { name: &'a str },
-    Unexpected { found: &'a str, expected: &'a str },
-    Other,
-}
-
-impl<'a> Complaint<'a> {
-    fn of(message: &'a str) -> Self {
-        let mut quoted = message.split('`').skip(1).step_by(2);
-        let mut first = || quoted.next().unwrap_or_default();
-        if message.starts_with("unknown field `") {
-            let name = first();
-            Self::UnknownField { name, known: quoted.collect() }
-        } else if message.starts_with("unknown variant `") {
-            let name = first();
-            Self::UnknownVariant { name, known: quoted.collect() }
-        } else if message.starts_with("missing field `") {
-            Self::MissingField { name: first() }
-        } else if let Some((found, expected)) = mismatch(message) {
-            Self::Unexpected { found, expected }
-        } else {
-            Self::Other
-        }
-    }
-}
-
-fn mismatch(message: &str) -> Option<(&str, &str)> {
-    let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))?;
-    rest.rsplit_once(", expected ")
-}
 
 /// The error at its line or override.
 ///
-/// Where a table's type is found by a tag (`[[peft]]`, `[generator]`), serde knows the table only; the offender is then
-/// looked for inside it.
-pub(super) fn explain(error: &toml::de::Error, nodes: &Nodes, source: &Source<'_>) -> Error {
-    let message = body(error.message());
-    let Some(at) = nodes.at(error.span()) else {
-        let offset = error.span().map_or(0, |span| span.start);
-        return source.error(offset, message);
+/// `serde_path_to_error` says in which table or value deserialization failed. For a table whose type depends on a tag (`[[peft]]`,
+/// `[generator]`) the path may end at the table, so the key or value that the message names is looked up inside it.
+pub(super) fn explain(error: &serde_path_to_error::Error<Wrong>, nodes: &Nodes, source: &Source<'_>) -> Error {
+    let at = nodes.at(&keys(error.path()));
+    let message = error.inner().to_string();
+    let mut inside = nodes.within(at).filter_map(|node| Some((node, say(node, &message)?)));
+    let (node, message) = inside.next().unwrap_or_else(|| (at, format!("{}: {message}", at.key())));
+    source.error(node.offset(), &message)
+}
+
+fn keys(path: &Path) -> Vec<String> {
+    let key = |segment: &Segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()),
+        Segment::Enum { .. } | Segment::Unknown => None,
     };
-    let complaint = Complaint::of(message);
-    let offender = match &complaint {
-        Complaint::UnknownField { name, .. } => nodes.named(at, name),
-        Complaint::UnknownVariant { name, .. } => nodes.holding(at, name),
-        Complaint::Unexpected { found, .. } => nodes.found(at, found),
-        Complaint::MissingField { .. } | Complaint::Other => None,
-    };
-    let node = offender.unwrap_or(at);
-    source.error(node.offset(), &say(&complaint, node, message))
+    path.iter().filter_map(key).collect()
 }
 
-fn say(complaint: &Complaint<'_>, node: &Node, message: &str) -> String {
-    match complaint {
-        Complaint::UnknownField { name, known } => {
-            format!("unknown key {name:?} {}{}", place(parent(&node.path)), spelling(name, known))
-        }
-        Complaint::UnknownVariant { name, known } => {
-            format!("unknown {} {name:?}; known: {}", node.name(), known.join(", "))
-        }
-        Complaint::MissingField { name } => format!("missing key {name:?} {}", place(&node.path)),
-        Complaint::Unexpected { found, expected } => {
-            format!("{}: expected {}, found {}", node.key(), wanted(expected), had(found))
-        }
-        Complaint::Other => format!("{}: {message}", node.key()),
+/// The message with the place of `node`, if it is about that node.
+fn say(node: &Node, message: &str) -> Option<String> {
+    if message.starts_with(Wrong::MISSING) {
+        return Some(format!("{message} {}", table(&node.path)));
     }
-}
-
-/// The message without the key that toml's own `Display` adds to nested errors.
-fn body(message: &str) -> &str {
-    let message = message.trim_end();
-    match message.rsplit_once('\n') {
-        Some((body, last)) if last.starts_with("in `") => body.trim_end(),
-        _ => message,
+    let unknown_key = Wrong::key(node.name());
+    if let Some(hint) = message.strip_prefix(&unknown_key) {
+        return Some(format!("{unknown_key} {}{hint}", table(parent(&node.path))));
     }
-}
-
-fn spelling(name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("; did you mean {near:?}?"),
-        None => format!("; known: {}", known.join(", ")),
+    if let Some(text) = &node.text
+        && let Some(hint) = message.strip_prefix(&Wrong::word(text))
+    {
+        return Some(format!("unknown {} {text:?}{hint}", node.name()));
     }
+    message.ends_with(&node.found).then(|| format!("{}: {message}", node.key()))
 }
 
 fn parent(path: &[String]) -> &[String] {
     path.split_last().map_or(&[], |(_, parent)| parent)
 }
 
-/// A table as its header stands in the file: `in [train]`, `in [[tasks]]`.
-fn place(path: &[String]) -> String {
+/// A table as its header in the file: `in [train]`, `in [[tasks]]`.
+fn table(path: &[String]) -> String {
     let is_index = |part: &String| part.bytes().all(|b| b.is_ascii_digit());
     let names: Vec<&str> = path.iter().filter(|part| !is_index(part)).map(String::as_str).collect();
     match path.last() {
         None => "at the top of the file".to_owned(),
         Some(last) if is_index(last) => format!("in [[{}]]", names.join(".")),
         Some(_) => format!("in [{}]", names.join(".")),
-    }
-}
-
-/// What serde expected, in the words of a configuration file.
-fn wanted(expected: &str) -> &str {
-    match expected {
-        "usize" | "u64" | "u32" => "a whole number, 0 or more",
-        "a nonzero usize" | "a nonzero u64" | "a nonzero u32" => "a whole number, 1 or more",
-        "isize" | "i64" | "i32" => "a whole number",
-        "f64" | "f32" => "a number",
-        "a boolean" => "true or false",
-        "a string" | "path string" => "a string in quotes",
-        "a sequence" => "a list",
-        "a map" => "a table",
-        other if other.starts_with("struct ") || other.starts_with("dyn ") => "a table",
-        other => other,
-    }
-}
-
-/// What serde found, in the words of a configuration file.
-fn had(found: &str) -> String {
-    let words = [("integer `", "the number "), ("floating point `", "the number ")];
-    let number = words.iter().find_map(|(serde, ours)| Some(format!("{ours}{}", found.strip_prefix(serde)?)));
-    match (number, found) {
-        (Some(number), _) => number.trim_end_matches('`').to_owned(),
-        (None, "boolean `true`") => "true".to_owned(),
-        (None, "boolean `false`") => "false".to_owned(),
-        (None, "sequence") => "a list".to_owned(),
-        (None, "map") => "a table".to_owned(),
-        (None, other) => other.strip_prefix("string ").map_or_else(|| other.to_owned(), |s| format!("the string {s}")),
     }
 }

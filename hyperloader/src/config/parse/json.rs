@@ -1,44 +1,73 @@
-//! JSON, read as what it nearly is: an inline table of TOML 1.1.
+//! A JSON file as the tree that a TOML file has, with the place of every value.
 
-use serde::de::IgnoredAny;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::source::Source;
-use super::spans::shift;
 use crate::Result;
 
-/// The text of a JSON file as a TOML value of the same length, so that offsets keep their meaning; `None` if the file's
-/// name does not end in `.json`.
-///
-/// Valid JSON becomes TOML when the colons outside strings become equals signs. What TOML has no word for (`null`, `\/`,
-/// surrogate pairs) is an error at its line when the value is parsed.
-pub(super) fn as_toml(source: &Source<'_>) -> Result<Option<String>> {
-    if !source.name.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
-        return Ok(None);
-    }
-    serde_json::from_str::<IgnoredAny>(source.text).map_err(|e| {
-        let lines = source.text.split_inclusive('\n').take(e.line().saturating_sub(1));
-        source.error(lines.map(str::len).sum(), &format!("not JSON: {e}"))
-    })?;
-    let (mut in_string, mut escaped) = (false, false);
-    let convert = |c: char| {
-        let bare_colon = c == ':' && !in_string;
-        in_string ^= c == '"' && !escaped;
-        escaped = in_string && c == '\\' && !escaped;
-        if bare_colon { '=' } else { c }
-    };
-    Ok(Some(source.text.chars().map(convert).collect()))
+/// Whether the file is JSON, according to its name.
+pub(super) fn is_json(source: &Source<'_>) -> bool {
+    source.name.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
-/// The value of a text that [`as_toml`] converted.
-pub(super) fn parse<'a>(source: &Source<'_>, toml: &'a str) -> Result<Spanned<DeValue<'a>>> {
-    let value = toml.trim_start();
-    let lead = toml.len() - value.len();
-    let parsed = DeValue::parse(value.trim_end()).map_err(|e| {
-        let offset = lead + e.span().map_or(0, |span| span.start);
-        let message = format!("JSON that has no counterpart in TOML (such as null): {}", e.message());
-        source.error(offset, &message)
-    })?;
-    Ok(shift(parsed, lead))
+/// The values of a JSON file. TOML has no `null`: a key whose value is `null` counts as left out.
+///
+/// # Errors
+/// With the line, if the text is not JSON or a list contains `null`.
+pub(super) fn parse<'a>(source: &Source<'a>) -> Result<Spanned<DeValue<'a>>> {
+    let syntax = |e: serde_json::Error| {
+        let lines = source.text.split_inclusive('\n').take(e.line().saturating_sub(1));
+        source.error(lines.map(str::len).sum(), &format!("not JSON: {e}"))
+    };
+    // Refuses nesting that is too deep for recursion.
+    serde_json::from_str::<serde_json::Value>(source.text).map_err(syntax)?;
+    let raw = serde_json::from_str::<&RawValue>(source.text).map_err(syntax)?;
+    Reader { source }.value(raw.get())?.ok_or_else(|| source.error(0, "not a configuration: null"))
+}
+
+struct Reader<'s, 'a> {
+    source: &'s Source<'a>,
+}
+
+impl<'a> Reader<'_, 'a> {
+    /// The value that `text`, a part of the file, spells; `None` for `null`.
+    fn value(&self, text: &'a str) -> Result<Option<Spanned<DeValue<'a>>>> {
+        let start = text.as_ptr().addr() - self.source.text.as_ptr().addr();
+        let span = start..start + text.len();
+        let fail = |e: &dyn std::fmt::Display| self.source.error(start, &format!("not JSON: {e}"));
+        let value = match text.as_bytes().first() {
+            Some(b'n') => return Ok(None),
+            Some(b'{') => self.table(serde_json::from_str(text).map_err(|e| fail(&e))?)?,
+            Some(b'[') => self.list(serde_json::from_str(text).map_err(|e| fail(&e))?)?,
+            Some(b'"') => DeValue::String(Cow::Owned(serde_json::from_str(text).map_err(|e| fail(&e))?)),
+            // Numbers, true and false are spelled as in TOML.
+            _ => DeValue::parse(text).map_err(|e| fail(&e.message()))?.into_inner(),
+        };
+        Ok(Some(Spanned::new(span, value)))
+    }
+
+    fn table(&self, entries: BTreeMap<String, &'a RawValue>) -> Result<DeValue<'a>> {
+        let mut table = DeTable::new();
+        for (key, raw) in entries {
+            if let Some(value) = self.value(raw.get())? {
+                table.insert(Spanned::new(value.span(), Cow::Owned(key)), value);
+            }
+        }
+        Ok(DeValue::Table(table))
+    }
+
+    fn list(&self, items: Vec<&'a RawValue>) -> Result<DeValue<'a>> {
+        let mut list = DeArray::new();
+        for raw in items {
+            let start = raw.get().as_ptr().addr() - self.source.text.as_ptr().addr();
+            let item = self.value(raw.get())?;
+            list.push(item.ok_or_else(|| self.source.error(start, "a list cannot contain null"))?);
+        }
+        Ok(DeValue::Array(list))
+    }
 }

@@ -8,16 +8,16 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::spans::shift;
 
-/// One part of a dotted key, with its place.
+/// One part of a dotted key, with its span.
 struct Step {
     name: String,
     span: Range<usize>,
 }
 
-/// Puts the value of the override `text`, which begins at offset `start`, at its key.
+/// Sets the key of the override `text`, which begins at offset `start`, to its value.
 ///
-/// The key is dotted as in TOML, with the index of a table in a list: `tasks.0.train`. The index after the last adds a
-/// table. The value is TOML; what is no TOML value is a string.
+/// The key is dotted as in TOML, with the index of a table in a list: `tasks.0.train`. The index after the last one adds a
+/// table. The value is TOML; a value that is not valid TOML is a string.
 pub(super) fn apply<'a>(root: &mut Spanned<DeValue<'a>>, text: &'a str, start: usize) -> Result<(), String> {
     let usage = "expected key=value, with a dotted key such as train.max_steps";
     let (key, value) = text.split_once('=').ok_or(usage)?;
@@ -32,7 +32,7 @@ pub(super) fn apply<'a>(root: &mut Spanned<DeValue<'a>>, text: &'a str, start: u
     put(root, &steps, value)
 }
 
-/// The parts of a dotted key, by TOML's own rules for quotes.
+/// The parts of a dotted key, which is quoted as in TOML.
 fn steps(key: &str, start: usize) -> Option<Vec<Step>> {
     let document = format!("{key}=0");
     let table = DeTable::parse(&document).ok()?;
@@ -58,7 +58,7 @@ fn put<'a>(node: &mut Spanned<DeValue<'a>>, steps: &[Step], value: Spanned<DeVal
     put(child(node.get_mut(), step, rest)?, rest, value)
 }
 
-/// The value under `step`, made if it is not there.
+/// The value under `step`; it is created if it does not exist.
 fn child<'t, 'a>(
     node: &'t mut DeValue<'a>,
     step: &Step,
@@ -88,7 +88,7 @@ fn child<'t, 'a>(
     found.ok_or_else(|| format!("there is no key {name:?}"))
 }
 
-/// What a missing key holds so that `rest` can lead into it: a list if that begins with index 0, else a table.
+/// The value of a new key on the way to `rest`: a list if `rest` begins with index 0, otherwise a table.
 fn empty<'a>(rest: &[Step]) -> DeValue<'a> {
     match rest.first() {
         Some(step) if step.name == "0" => DeValue::Array(DeArray::default()),

@@ -1,11 +1,10 @@
-//! The texts that a configuration comes from, as one range of offsets.
+//! The texts of a configuration, the file and the overrides, as one range of offsets.
 
 use std::path::Path;
 
 use crate::Error;
 
-/// A file and the overrides that follow it. Offsets run through the file and then through one override after the other,
-/// with one offset between them.
+/// A file and its overrides. Offsets count through the file and then through the overrides, with one offset between two texts.
 pub(super) struct Source<'a> {
     pub(super) name: &'a Path,
     pub(super) text: &'a str,

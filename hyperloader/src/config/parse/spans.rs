@@ -1,4 +1,4 @@
-//! Moving a parsed value to another place.
+//! Shifting the spans of a parsed value.
 
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};

@@ -70,7 +70,7 @@ fn tag_words_are_one_word_for_one_tag() {
 fn a_shape_and_a_config_exclude_each_other() {
     assert_eq!(
         message("[pretrain]\nconfig = \"t5-small\"\nshape = {}"),
-        "config.toml:2: pretrain.config: stands beside [pretrain.shape]; give one of the two"
+        "config.toml:2: pretrain.config: cannot be given together with [pretrain.shape]; give one of the two"
     );
 }
 

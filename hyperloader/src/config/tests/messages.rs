@@ -66,6 +66,15 @@ fn inside_a_method_the_offender_has_its_line() {
 }
 
 #[test]
+fn an_offender_before_the_tag_has_its_line_too() {
+    // Keys are sorted when they are read, so a key before the tag is buffered until the type is known.
+    assert_eq!(
+        message("[[peft]]\npeft_type = \"TOY_SCALE\"\ntarget_modules = \"q\"\n\nalpha = 1"),
+        r#"config.toml:5: unknown key "alpha" in [[peft]]; known: target_modules"#
+    );
+}
+
+#[test]
 fn an_unknown_word_lists_the_known_ones() {
     assert_eq!(
         message("[train]\n\nschedule = \"linar\""),
@@ -120,8 +129,16 @@ fn json_has_lines_too() {
         r#"c.json:4: unknown key "max_setps" in [train]; did you mean "max_steps"?"#
     );
     assert!(say("{\n\"seed\": ,}").starts_with("c.json:2: not JSON: "), "{}", say("{\n\"seed\": ,}"));
-    let null = say("{\n\"seed\": null}");
-    assert!(null.starts_with("c.json:2: JSON that has no counterpart in TOML (such as null)"), "{null}");
+    assert_eq!(say("{\n\"peft\": [\nnull]}"), "c.json:3: a list cannot contain null");
+    let number = say("{\n\"train\": {\n\"max_steps\":\n0}}");
+    assert_eq!(number, "c.json:4: train.max_steps: expected a whole number, 1 or more, found the number 0");
+}
+
+#[test]
+fn valid_json_is_a_configuration() {
+    let text = r#"{"seed": null, "model": {"name": "models\/caf\u00e9 \ud83d\ude00"}, "data": {"fraction": 5E-1}}"#;
+    let config = super::parse::read(std::path::Path::new("c.json"), text, &["seed=3".to_owned()]).unwrap();
+    assert_eq!((config.model.name.as_str(), config.data.fraction, config.seed), ("models/café 😀", 0.5, 3));
 }
 
 #[test]

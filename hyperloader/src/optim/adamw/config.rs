@@ -1,4 +1,4 @@
-//! What can be chosen about AdamW.
+//! The hyperparameters of AdamW.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,10 @@ pub struct AdamWConfig {
     /// (and of the hypernetwork's heads that generate it) is that of everything else; the authors recommend about 16. Default:
     /// none, which is 1.
     pub loraplus_lr_ratio: Option<f64>,
+    /// The learning rate of steps through [`candle_nn::Optimizer`]; this crate's own training takes it from a
+    /// [`Schedule`](crate::optim::Schedule), so that no configuration file has this key. Default 1e-3.
+    #[serde(skip)]
+    pub learning_rate: f64,
 }
 
 /// The two AdamWs in use, which differ visibly wherever `√v` is not much larger than `ε`.
@@ -46,13 +50,13 @@ pub enum AdamWFlavor {
     Torch,
 }
 
-/// What happens to a parameter that had a gradient in an earlier step but has none in this one, such as the
-/// embedding of a task that the batch does not hold.
+/// What happens to a parameter that had a gradient in an earlier step but has none in this step, such as the embedding
+/// of a task that is not in the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unreached {
-    /// It is updated with gradient 0, so its momentum carries it on: what the authors ran, because `zero_grad` of
-    /// torch 1.7 keeps tensors of zeros.
+    /// It is updated with gradient 0, so that its momentum still moves it. The authors ran this: `zero_grad` of torch 1.7
+    /// keeps tensors of zeros.
     #[default]
     Dense,
     /// It is skipped, as under today's torch (`set_to_none`).
@@ -68,12 +72,61 @@ impl Default for AdamWConfig {
             flavor: AdamWFlavor::default(),
             unreached: Unreached::default(),
             loraplus_lr_ratio: None,
+            learning_rate: 1e-3,
         }
     }
 }
 
 impl AdamWConfig {
-    /// Says whether the numbers are in range.
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the [decay rates](Self#structfield.betas) `β₁` and `β₂`.
+    #[must_use]
+    pub fn betas(self, first: f64, second: f64) -> Self {
+        Self { betas: (first, second), ..self }
+    }
+
+    /// Sets [`ε`](Self#structfield.eps).
+    #[must_use]
+    pub fn eps(self, eps: f64) -> Self {
+        Self { eps, ..self }
+    }
+
+    /// Sets the [weight decay](Self#structfield.weight_decay) `λ`.
+    #[must_use]
+    pub fn weight_decay(self, weight_decay: f64) -> Self {
+        Self { weight_decay, ..self }
+    }
+
+    /// Sets the [flavor](AdamWFlavor).
+    #[must_use]
+    pub fn flavor(self, flavor: AdamWFlavor) -> Self {
+        Self { flavor, ..self }
+    }
+
+    /// Sets what happens to [unreached](Unreached) parameters.
+    #[must_use]
+    pub fn unreached(self, unreached: Unreached) -> Self {
+        Self { unreached, ..self }
+    }
+
+    /// Sets the [ratio of LoRA+](Self#structfield.loraplus_lr_ratio).
+    #[must_use]
+    pub fn loraplus_lr_ratio(self, ratio: f64) -> Self {
+        Self { loraplus_lr_ratio: Some(ratio), ..self }
+    }
+
+    /// Sets the [learning rate](Self#structfield.learning_rate) of [`candle_nn::Optimizer`].
+    #[must_use]
+    pub fn learning_rate(self, learning_rate: f64) -> Self {
+        Self { learning_rate, ..self }
+    }
+
+    /// Checks that the numbers are in range.
     ///
     /// # Errors
     /// [`Error::Config`] naming the key, its value and what was expected.

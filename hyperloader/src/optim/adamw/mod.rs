@@ -1,5 +1,6 @@
 //! AdamW with f32 state over named variables.
 
+mod candle;
 mod config;
 mod moments;
 mod optimizer;

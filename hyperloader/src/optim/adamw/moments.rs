@@ -4,16 +4,16 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use crate::Result;
 
-/// First and second moment of a parameter that has had a gradient, in f32, and how often it was updated.
+/// First and second moment of a parameter in f32, and the number of its updates.
 #[derive(Debug, Clone)]
 pub(super) struct Moments {
-    /// Updates so far, at least 1 once the first is done: the `t` of the bias correction.
+    /// Updates so far: the `t` of the bias correction.
     pub(super) steps: u64,
-    /// The averages themselves.
+    /// The averages.
     pub(super) averages: Averages,
 }
 
-/// The averages, where the update needs them.
+/// The averages, on the device that the update needs.
 #[derive(Debug, Clone)]
 pub(super) enum Averages {
     /// Plain buffers for the fused update on the processor.
@@ -44,7 +44,7 @@ impl Moments {
         Ok(Self { steps: 0, averages })
     }
 
-    /// The moments `(m, v)` read back from a saved state, put where `variable` lives.
+    /// The moments `(m, v)` of a saved state, on the device of `variable`.
     pub(super) fn restore(variable: &Var, steps: u64, first: &Tensor, second: &Tensor) -> Result<Self> {
         let averages = if variable.device().is_cpu() {
             Averages::Host { first: host_values(first)?, second: host_values(second)? }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
 
 use super::config::{AdamWConfig, Unreached};
@@ -10,20 +11,26 @@ use super::update::Coefficients;
 use crate::optim::Gradients;
 use crate::{Error, Result};
 
-/// AdamW (Loshchilov and Hutter, <https://arxiv.org/abs/1711.05101>) over named f32 variables, in the flavours of
+/// AdamW (Loshchilov and Hutter, <https://arxiv.org/abs/1711.05101>) over named f32 variables, in the flavors of
 /// [`AdamWFlavor`](super::AdamWFlavor).
 ///
 /// Updates happen in place, in the order in which the variables were given. The result is bitwise the same for any
 /// number of threads, and [`Self::state`] followed by [`Self::load_state`] continues bitwise.
 ///
+/// [`Self::backward_step`] is the short way from a loss to an update; [`Self::apply_gradients`] takes gradients that were
+/// accumulated or clipped. Both take the learning rate of the step. The trait [`candle_nn::Optimizer`] works too: its
+/// methods use the rate that [`AdamWConfig::learning_rate`] or
+/// [`set_learning_rate`](candle_nn::Optimizer::set_learning_rate) gives. Where the trait is in scope, write
+/// `Optimizer::backward_step(&mut optimizer, &loss)` for its one-argument form.
+///
 /// ```
-/// # use hyperloader::optim::{AdamW, AdamWConfig, Gradients};
-/// # use candle_core::{Device, Tensor, Var};
+/// # use hyperloader::optim::{AdamW, AdamWConfig};
+/// # use candle_core::{Device, Var};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let weight = Var::new(&[1f32], &Device::Cpu)?;
 /// let mut optimizer = AdamW::new(vec![("weight".to_owned(), weight.clone())], AdamWConfig::default())?;
-/// let gradient = Tensor::new(&[2f32], &Device::Cpu)?;
-/// optimizer.step(&Gradients::from_iter([("weight".to_owned(), gradient)]), 0.1)?;
+/// let loss = (weight.as_tensor() * 2.0)?.sum_all()?;
+/// optimizer.backward_step(&loss, 0.1)?;
 /// // The first step of Adam is the learning rate against the sign of the gradient.
 /// assert!((weight.to_vec1::<f32>()?[0] - 0.9).abs() < 1e-6);
 /// # Ok(())
@@ -31,11 +38,11 @@ use crate::{Error, Result};
 /// ```
 #[derive(Debug)]
 pub struct AdamW {
-    config: AdamWConfig,
+    pub(super) config: AdamWConfig,
     pub(super) parameters: Vec<Parameter>,
 }
 
-/// One variable and what the optimizer keeps for it.
+/// One variable and its state.
 #[derive(Debug)]
 pub(super) struct Parameter {
     pub(super) name: String,
@@ -84,21 +91,29 @@ impl AdamW {
         &self.config
     }
 
-    /// Multiplies the learning rate of every variable whose name `matches` by `factor` from now on (instead of 1, or
-    /// of an earlier factor), and returns how many there are. LoRA+ ([`AdamWConfig::loraplus_lr_ratio`]) is such a
-    /// factor for the `lora_B` matrices.
+    /// From now on multiplies the learning rate of every variable whose name `matches` by `factor`, instead of 1 or an
+    /// earlier factor. Returns the number of these variables. LoRA+ ([`AdamWConfig::loraplus_lr_ratio`]) is such a factor
+    /// for the `lora_B` matrices.
     pub fn set_lr_scale(&mut self, factor: f64, matches: impl Fn(&str) -> bool) -> usize {
         let group = self.parameters.iter_mut().filter(|parameter| matches(&parameter.name));
         group.map(|parameter| parameter.lr_scale = factor).count()
     }
 
-    /// One update with learning rate `lr`. What happens to a variable without a gradient is
-    /// [`AdamWConfig::unreached`]; one that never had a gradient is never touched.
+    /// The gradients of `loss` with respect to all variables, and one update with them and learning rate `lr`.
+    ///
+    /// # Errors
+    /// As [`Self::apply_gradients`].
+    pub fn backward_step(&mut self, loss: &Tensor, lr: f64) -> Result<()> {
+        self.apply_gradients(&self.gradients(&loss.backward()?), lr)
+    }
+
+    /// One update with learning rate `lr`. [`AdamWConfig::unreached`] says what happens to a variable without a gradient;
+    /// a variable that never had a gradient is never changed.
     ///
     /// # Errors
     /// [`Error::Training`], before anything is changed, if a gradient belongs to no variable or has another shape or
     /// type than its variable; tensor errors.
-    pub fn step(&mut self, gradients: &Gradients, lr: f64) -> Result<()> {
+    pub fn apply_gradients(&mut self, gradients: &Gradients, lr: f64) -> Result<()> {
         self.check(gradients)?;
         for parameter in &mut self.parameters {
             let gradient = match (gradients.get(&parameter.name), self.config.unreached) {
@@ -111,14 +126,23 @@ impl AdamW {
         Ok(())
     }
 
-    /// Whether every gradient fits a variable of this optimizer.
+    /// The gradients of this optimizer's variables.
+    pub(super) fn gradients(&self, store: &GradStore) -> Gradients {
+        let found = self.parameters.iter().filter_map(|parameter| {
+            let gradient = store.get(parameter.variable.as_tensor())?;
+            Some((parameter.name.clone(), gradient.detach()))
+        });
+        found.collect()
+    }
+
+    /// Checks that every gradient fits a variable of this optimizer.
     fn check(&self, gradients: &Gradients) -> Result<()> {
         let variables: HashMap<&str, &Var> =
             self.parameters.iter().map(|parameter| (parameter.name.as_str(), &parameter.variable)).collect();
         for (name, gradient) in gradients.iter() {
             let Some(variable) = variables.get(name) else {
                 return Err(Error::Training(format!(
-                    "optimizer: there is a gradient for {name}, which is none of its {} variables",
+                    "optimizer: there is a gradient for {name}, which is not one of its {} variables",
                     variables.len()
                 )));
             };

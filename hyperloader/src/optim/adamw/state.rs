@@ -1,4 +1,4 @@
-//! The optimizer's memory as named tensors, so that a run can stop and go on.
+//! The optimizer's state as named tensors, so that a run can stop and continue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ const SECOND: &str = "exp_avg_sq";
 
 impl AdamW {
     /// Everything that the next step depends on besides the variables, under torch's names:
-    /// `<variable>.step` (an i64 scalar: updates so far) for every variable and, where that is not 0,
+    /// `<variable>.step` (an i64 scalar: updates so far) for every variable and, if that is not 0,
     /// `<variable>.exp_avg` and `<variable>.exp_avg_sq` (f32, of the variable's shape).
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl AdamW {
         Ok(state)
     }
 
-    /// Puts a state of [`Self::state`] back; the next step is then bitwise the one that would have followed.
+    /// Restores a state of [`Self::state`]; the next step is then bitwise the same as without the interruption.
     ///
     /// # Errors
     /// [`Error::Training`], before anything is changed, naming the first key that is missing, that belongs to no
@@ -46,7 +46,7 @@ impl AdamW {
         }
         if let Some(key) = unused.first() {
             return Err(Error::Training(format!(
-                "optimizer state: unknown key {key} (and {} more); the state is of another set of variables",
+                "optimizer state: unknown key {key} (and {} more); the state belongs to another set of variables",
                 unused.len() - 1
             )));
         }
@@ -62,7 +62,7 @@ impl Parameter {
         format!("{}.{what}", self.name)
     }
 
-    /// The moments of this parameter in `state`; the keys read are struck off `unused`.
+    /// The moments of this parameter in `state`; the keys that were read are removed from `unused`.
     fn read(&self, state: &BTreeMap<String, Tensor>, unused: &mut BTreeSet<&str>) -> Result<Option<Moments>> {
         let mut take = |what: &str, dtype: DType, dims: &[usize]| {
             let key = self.key(what);

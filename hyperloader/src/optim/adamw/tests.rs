@@ -33,7 +33,7 @@ fn after(config: AdamWConfig, steps: &[f32]) -> f32 {
     let weight = var(&[1.0]);
     let mut optimizer = AdamW::new(vec![("w".to_owned(), weight.clone())], config).unwrap();
     for gradient in steps {
-        optimizer.step(&gradients(&[("w", &[*gradient])]), LR).unwrap();
+        optimizer.apply_gradients(&gradients(&[("w", &[*gradient])]), LR).unwrap();
     }
     values(&weight)[0]
 }
@@ -54,7 +54,7 @@ fn two_steps_by_hand() {
 }
 
 #[test]
-fn the_flavours_differ_where_the_gradient_is_near_eps() {
+fn the_flavors_differ_where_the_gradient_is_near_eps() {
     // After one step sqrt(v) = sqrt(0.001) |g|: the older AdamW adds eps to that, torch to |g| itself.
     let (g, root) = (1e-6, 0.001_f64.sqrt());
     assert_close(after(config(AdamWFlavor::Torch), &[1e-6]), 1.0 - LR * g / (g + 1e-8));
@@ -76,9 +76,9 @@ fn a_dense_parameter_moves_on_by_momentum_and_a_lazy_one_waits() {
         let (weight, other) = (var(&[1.0]), var(&[1.0]));
         let named = vec![("w".to_owned(), weight.clone()), ("o".to_owned(), other.clone())];
         let mut optimizer = AdamW::new(named, AdamWConfig { unreached, ..AdamWConfig::default() }).unwrap();
-        optimizer.step(&gradients(&[("w", &[1.0])]), LR).unwrap();
+        optimizer.apply_gradients(&gradients(&[("w", &[1.0])]), LR).unwrap();
         assert_eq!(values(&other), [1.0], "never reached, never moved");
-        optimizer.step(&gradients(&[("o", &[1.0])]), LR).unwrap();
+        optimizer.apply_gradients(&gradients(&[("o", &[1.0])]), LR).unwrap();
         assert_close(values(&other)[0], 0.9);
         values(&weight)[0]
     };
@@ -94,9 +94,9 @@ fn each_parameter_counts_its_own_steps_from_its_first_gradient() {
     let named = vec![("early".to_owned(), var(&[1.0])), ("late".to_owned(), late.clone())];
     let mut optimizer = AdamW::new(named, AdamWConfig::default()).unwrap();
     for _ in 0..50 {
-        optimizer.step(&gradients(&[("early", &[1.0])]), LR).unwrap();
+        optimizer.apply_gradients(&gradients(&[("early", &[1.0])]), LR).unwrap();
     }
-    optimizer.step(&gradients(&[("early", &[1.0]), ("late", &[1.0])]), LR).unwrap();
+    optimizer.apply_gradients(&gradients(&[("early", &[1.0]), ("late", &[1.0])]), LR).unwrap();
     assert_close(values(&late)[0], 0.9);
 }
 
@@ -106,7 +106,7 @@ fn a_group_can_have_a_learning_rate_of_its_own() {
     let named = vec![("q.lora_A".to_owned(), slow.clone()), ("q.lora_B".to_owned(), fast.clone())];
     let mut optimizer = AdamW::new(named, AdamWConfig::default()).unwrap();
     assert_eq!(optimizer.set_lr_scale(4.0, |name| name.ends_with("lora_B")), 1);
-    optimizer.step(&gradients(&[("q.lora_A", &[1.0]), ("q.lora_B", &[1.0])]), LR).unwrap();
+    optimizer.apply_gradients(&gradients(&[("q.lora_A", &[1.0]), ("q.lora_B", &[1.0])]), LR).unwrap();
     assert_close(values(&slow)[0], 0.9);
     assert_close(values(&fast)[0], 0.6);
 }
@@ -186,7 +186,7 @@ fn a_large_matrix_and_a_transposed_gradient_are_updated_element_by_element() {
     let signs = Tensor::arange(0f32, (rows * columns) as f32, &Device::Cpu).unwrap();
     let signs = ((signs.reshape((columns, rows)).unwrap() - 29_999.5).unwrap()).sign().unwrap();
     let gradient = signs.t().unwrap();
-    optimizer.step(&[("w".to_owned(), gradient.clone())].into_iter().collect(), LR).unwrap();
+    optimizer.apply_gradients(&[("w".to_owned(), gradient.clone())].into_iter().collect(), LR).unwrap();
     let error = (weight.as_detached_tensor() + (gradient * LR).unwrap()).unwrap().abs().unwrap();
     assert!(error.max_all().unwrap().to_scalar::<f32>().unwrap() < 1e-6);
 }
@@ -196,7 +196,7 @@ fn trained() -> (AdamW, Vec<Var>) {
     let variables = vec![var(&[1.0, -2.0, 3.0]), var(&[5.0])];
     let mut optimizer = fresh(&variables);
     for step in 0..3 {
-        optimizer.step(&gradients(&[("a", &[0.5, -1.5, step as f32])]), LR).unwrap();
+        optimizer.apply_gradients(&gradients(&[("a", &[0.5, -1.5, step as f32])]), LR).unwrap();
     }
     (optimizer, variables)
 }
@@ -215,8 +215,8 @@ fn a_saved_and_loaded_optimizer_continues_bitwise() {
     resumed.load_state(&state).unwrap();
     for step in 0..4 {
         let next = gradients(&[("a", &[0.1, 7.0, -1e-7]), ("b", &[step as f32])]);
-        original.step(&next, LR).unwrap();
-        resumed.step(&next, LR).unwrap();
+        original.apply_gradients(&next, LR).unwrap();
+        resumed.apply_gradients(&next, LR).unwrap();
     }
     for (ours, theirs) in variables.iter().zip(&copies) {
         assert_eq!(values(ours), values(theirs));
@@ -265,9 +265,11 @@ fn a_state_that_does_not_fit_is_refused_with_its_key_and_changes_nothing() {
 fn a_gradient_that_fits_no_variable_is_refused_before_anything_moves() {
     let (mut optimizer, variables) = trained();
     let before = values(&variables[0]);
-    let unknown = optimizer.step(&gradients(&[("a", &[1.0; 3]), ("z", &[1.0])]), LR).unwrap_err().to_string();
+    let unknown =
+        optimizer.apply_gradients(&gradients(&[("a", &[1.0; 3]), ("z", &[1.0])]), LR).unwrap_err().to_string();
     assert!(unknown.contains('z'), "{unknown}");
-    let shape = optimizer.step(&gradients(&[("a", &[1.0; 3]), ("b", &[1.0; 2])]), LR).unwrap_err().to_string();
+    let shape =
+        optimizer.apply_gradients(&gradients(&[("a", &[1.0; 3]), ("b", &[1.0; 2])]), LR).unwrap_err().to_string();
     assert!(shape.contains("of b") && shape.contains("[2]") && shape.contains("[1]"), "{shape}");
     assert_eq!(values(&variables[0]), before);
 }
@@ -323,7 +325,7 @@ fn one_clipped_step_lands_where_the_reference_implementation_does() {
         let theirs = meta["grad_norm_batch0"].as_f64().unwrap();
         assert!((norm / theirs - 1.0).abs() < 1e-12, "{name}: norm {norm} against {theirs}");
         let mut optimizer = AdamW::new(named.clone(), AdamWConfig::default()).unwrap();
-        optimizer.step(&gradients, 3e-4).unwrap();
+        optimizer.apply_gradients(&gradients, 3e-4).unwrap();
         for (key, variable) in &named {
             let (ours, theirs) = (variable.flatten_all().unwrap(), end[key].flatten_all().unwrap());
             for (ours, theirs) in values_of(&ours).into_iter().zip(values_of(&theirs)) {
@@ -352,7 +354,7 @@ fn lora_plus_moves_b_by_its_ratio_and_nothing_else() {
         let config = AdamWConfig { loraplus_lr_ratio: ratio, ..AdamWConfig::default() };
         let mut optimizer = AdamW::new(named, config).unwrap();
         let all: Vec<(&str, &[f32])> = names.iter().map(|name| (*name, [0.5f32].as_slice())).collect();
-        optimizer.step(&gradients(&all), 1e-3).unwrap();
+        optimizer.apply_gradients(&gradients(&all), 1e-3).unwrap();
         vars.iter().map(|var| 1.0 - values(var)[0]).collect::<Vec<f32>>()
     };
     let (plain, plus) = (moved(None), moved(Some(16.0)));

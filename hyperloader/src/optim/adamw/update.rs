@@ -1,6 +1,6 @@
 //! One update of one parameter: a fused pass on the processor, candle's operations elsewhere.
 //!
-//! Both flavours are the same expression with different coefficients:
+//! Both flavors are the same expression with different coefficients:
 //!
 //! ```text
 //! m ← β₁ m + (1-β₁) g
@@ -17,7 +17,7 @@ use super::config::{AdamWConfig, AdamWFlavor};
 use super::moments::Averages;
 use crate::Result;
 
-/// Elements that one thread updates at a time. Every element is independent, so the result is too.
+/// Elements that one thread updates at a time. Elements are independent, so the result does not depend on this number.
 const UPDATE_CHUNK: usize = 1 << 14;
 
 /// The coefficients of the update above for one parameter at one step.
@@ -76,8 +76,8 @@ impl Coefficients {
     }
 }
 
-/// The update as one pass over four buffers. Candle hands out the parameter's; the averages travel in the operation
-/// and are taken out when it runs, once.
+/// The update as one pass over four buffers. Candle passes the parameter and the gradient; the operation holds the averages,
+/// and takes them out when it runs, which it does once.
 struct FusedUpdate<'a> {
     coefficients: Coefficients,
     averages: Cell<Option<(&'a mut Vec<f32>, &'a mut Vec<f32>)>>,

@@ -1,5 +1,5 @@
-//! The protobuf messages `Event`, `Summary` and `SessionLog` (tensorflow/core/util/event.proto), as far as scalars
-//! need them, encoded by hand.
+//! The parts of the protobuf messages `Event`, `Summary` and `SessionLog` (tensorflow/core/util/event.proto) that scalars
+//! need, encoded by hand.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,8 +15,8 @@ pub(super) enum What<'a> {
         /// The value.
         value: f32,
     },
-    /// The run starts again at this step: field 7, a `SessionLog`. TensorBoard then drops the events that earlier files
-    /// hold for this step and later ones.
+    /// The run starts again at this step: field 7, a `SessionLog`. TensorBoard then drops the events of earlier files for
+    /// this step and later ones.
     Restart,
 }
 

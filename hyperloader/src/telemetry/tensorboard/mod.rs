@@ -1,6 +1,5 @@
 //! TensorBoard's event files, written without its stack: scalars in protobuf, framed as TFRecords.
 
-mod crc32c;
 mod event;
 mod record;
 mod writer;

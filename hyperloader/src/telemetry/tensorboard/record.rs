@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::crc32c::masked_crc32c;
+/// The checksum as TFRecords store it: CRC-32C (not the CRC-32 of zip and PNG), rotated right by 15 bits, plus a constant.
+fn masked_crc32c(bytes: &[u8]) -> u32 {
+    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xA282_EAD8)
+}
 
 /// Writes `data` as one record.
 pub(super) fn write_record(file: &mut impl Write, data: &[u8]) -> io::Result<()> {
@@ -15,7 +18,7 @@ pub(super) fn write_record(file: &mut impl Write, data: &[u8]) -> io::Result<()>
     file.write_all(&record)
 }
 
-/// The data of all records in `bytes`, or why they are none.
+/// The data of all records in `bytes`, or why `bytes` holds no records.
 #[cfg(test)]
 pub(super) fn read_records(mut bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
     let mut records = Vec::new();
@@ -43,6 +46,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_checksum_agrees_with_the_published_vectors() {
+        // RFC 3720, appendix B.4, then the first record of every event file: its length is 24.
+        assert_eq!(crc32c::crc32c(b"123456789"), 0xE306_9283);
+        assert_eq!(crc32c::crc32c(&[0; 32]), 0x8A91_36AA);
+        assert_eq!(crc32c::crc32c(&[0xFF; 32]), 0x62A8_AB43);
+        assert_eq!(masked_crc32c(&24_u64.to_le_bytes()).to_le_bytes(), [0xA3, 0x7F, 0x4B, 0x22]);
+    }
 
     proptest! {
         #[test]

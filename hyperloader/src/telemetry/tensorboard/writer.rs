@@ -12,9 +12,9 @@ use crate::{Error, Result};
 /// How long events may wait in memory, so that a live TensorBoard sees them soon.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 
-/// Writes scalars to `events.out.tfevents.<seconds>.<host>`, the format that TensorBoard reads.
+/// Writes scalars to `events.out.tfevents.<seconds>.<host>`, in the format that TensorBoard reads.
 ///
-/// Each session of a run writes a file of its own; TensorBoard joins the files of a folder.
+/// Each session of a run writes its own file; TensorBoard joins the files of a folder.
 #[derive(Debug)]
 pub struct EventWriter {
     path: PathBuf,
@@ -54,7 +54,7 @@ impl EventWriter {
         if self.flushed.elapsed() >= FLUSH_EVERY { self.flush() } else { Ok(()) }
     }
 
-    /// Hands everything to the system. Dropping the writer does the same, but cannot report an error.
+    /// Writes everything to the file. Dropping the writer does the same, but cannot report an error.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -69,7 +69,7 @@ impl EventWriter {
     }
 }
 
-/// A new file that no earlier session uses, even one that started within the same second.
+/// A new file. Its name is free even if an earlier session started in the same second.
 fn new_file(folder: &Path) -> Result<(PathBuf, File)> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let name = format!("events.out.tfevents.{seconds:010}.{}", host());
@@ -86,7 +86,7 @@ fn new_file(folder: &Path) -> Result<(PathBuf, File)> {
     Err(Error::io(&path, io::Error::other("too many event files of one second")))
 }
 
-/// The name of this machine as far as it can be had without a system call, for the file name only.
+/// The name of this machine for the file name, from the environment or `/etc/hostname`.
 fn host() -> String {
     let variable = ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok());
     let name = variable.or_else(|| std::fs::read_to_string("/etc/hostname").ok()).unwrap_or_default();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_gets_a_file_of_its_own_that_starts_after_the_checkpoint() {
+    fn a_resumed_run_gets_a_new_file_that_starts_after_the_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let first = EventWriter::create(folder.path(), None).unwrap();
         let second = EventWriter::create(folder.path(), Some(40)).unwrap();

@@ -1,21 +1,22 @@
-//! Attention as one operation, parallel over the batch.
+//! Attention as one operation, in parallel over the examples of a batch.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::options::Attention;
 use super::shape::Shapes;
-use crate::dropout::{DropoutKey, Dropper};
+use crate::dropout::Dropper;
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply};
 use crate::math::{add_to, softmax_row, softmax_row_backward};
 use crate::parallel::{TASK, for_each_chunk, tail, zeros};
 use crate::values::{argument, output, tensor, values};
 use crate::vectors::vectorized;
 
-/// Attention over `(q, k, v)`, or over `(q and bias, k, v)` if the bias is trained.
+/// Attention as an operation on `(q, k, v)`, or on `(q and bias, k, v)` if the bias trains.
 ///
-/// A custom operation has three arguments at most. So a trained bias is concatenated to `q`, both flattened:
-/// two contiguous copies, and candle splits their gradient by two views.
-pub(super) struct Attention {
+/// A custom operation has three arguments at most, so a bias that trains is appended to `q`, both flattened. Candle then splits
+/// their gradient.
+pub(super) struct FusedAttention {
     shapes: Shapes,
     bias: Bias,
     mask: Option<Tensor>,
@@ -25,26 +26,26 @@ pub(super) struct Attention {
 enum Bias {
     None,
     Frozen(Tensor),
-    BehindQ,
+    AppendedToQ,
 }
 
-/// What is added to the scores.
+/// The terms that are added to the scores.
 #[derive(Clone, Copy)]
 struct Terms<'a> {
     /// `[heads, t, s]`, or empty.
     bias: &'a [f32],
     /// `[batch or 1, t or 1, s]`, or empty.
     mask: &'a [f32],
-    /// Elements from one example's mask to the next, and from one row's to the next; 0 if shared.
+    /// The distance between the masks of two examples, and between those of two rows; 0 if they share one.
     mask_strides: (usize, usize),
 }
 
-/// Where the backward pass writes one example's gradients.
+/// One example's gradients, which the backward pass writes.
 struct Gradients<'a> {
     q: &'a mut [f32],
     k: &'a mut [f32],
     v: &'a mut [f32],
-    /// The scores' gradient, `[heads, t, s]`; empty unless the bias is trained.
+    /// The gradient of the scores, `[heads, t, s]`; empty unless the bias trains.
     scores: &'a mut [f32],
 }
 
@@ -57,41 +58,35 @@ struct Example<'a> {
     v: &'a [f32],
 }
 
-impl Attention {
-    pub(super) fn new(
-        shapes: Shapes,
-        bias: Option<&Tensor>,
-        mask: Option<&Tensor>,
-        dropout: Option<DropoutKey>,
-    ) -> Result<Self> {
-        let dropout = dropout.filter(|key| key.p != 0.0);
+impl FusedAttention {
+    pub(super) fn new(shapes: Shapes, options: &Attention<'_>) -> Result<Self> {
         Ok(Self {
             shapes,
-            bias: match bias {
-                Some(bias) if bias.track_op() => Bias::BehindQ,
+            bias: match options.bias {
+                Some(bias) if bias.track_op() => Bias::AppendedToQ,
                 Some(bias) => Bias::Frozen(bias.contiguous()?),
                 None => Bias::None,
             },
-            mask: mask.map(Tensor::contiguous).transpose()?,
-            dropout: dropout.map(Dropper::new).transpose()?,
+            mask: options.mask.map(Tensor::contiguous).transpose()?,
+            dropout: Dropper::of(options.dropout)?,
         })
     }
 
     pub(super) fn apply(self, q: &Tensor, k: &Tensor, v: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         let q = match (&self.bias, bias) {
-            (Bias::BehindQ, Some(bias)) => Tensor::cat(&[q.flatten_all()?, bias.flatten_all()?], 0)?,
+            (Bias::AppendedToQ, Some(bias)) => Tensor::cat(&[q.flatten_all()?, bias.flatten_all()?], 0)?,
             _ => q.contiguous()?,
         };
         q.apply_op3(&k.contiguous()?, &v.contiguous()?, self)
     }
 
-    /// Calls `f(q, terms)` with the queries and what is added to the scores.
+    /// Calls `f(q, terms)` with the queries and the terms of the scores.
     fn with_terms<R>(&self, q: &[f32], f: impl FnOnce(&[f32], Terms<'_>) -> R) -> Result<R> {
         let Shapes { batch, t, s, .. } = self.shapes;
-        let (q, behind_q) = q.split_at_checked(batch * t * self.shapes.width()).unwrap_or((q, &[]));
+        let (q, appended) = q.split_at_checked(batch * t * self.shapes.width()).unwrap_or((q, &[]));
         let frozen = match &self.bias {
             Bias::Frozen(bias) => Some(values(bias)?),
-            Bias::None | Bias::BehindQ => None,
+            Bias::None | Bias::AppendedToQ => None,
         };
         let mask = self.mask.as_ref().map(values).transpose()?;
         let mask_strides = match self.mask.as_ref().map(Tensor::dims) {
@@ -102,7 +97,7 @@ impl Attention {
             _ => (0, 0),
         };
         let terms = Terms {
-            bias: frozen.as_deref().unwrap_or(behind_q),
+            bias: frozen.as_deref().unwrap_or(appended),
             mask: mask.as_deref().unwrap_or_default(),
             mask_strides,
         };
@@ -147,7 +142,7 @@ impl Attention {
         Ok(())
     }
 
-    /// With `p` the probabilities, `d` the dropped ones and `g` the result's gradient, per head:
+    /// With `p` the probabilities, `d` those after dropout and `g` the result's gradient, for each head:
     /// `dv = d^T g`; `dp = drop(g v^T)`; `ds = p (dp - sum(p dp))`; `dq = ds k`; `dk = ds^T q`.
     fn backward_example(&self, out: Gradients<'_>, x: Example<'_>, g: &[f32], terms: Terms<'_>) -> Result<()> {
         let shapes = self.shapes;
@@ -176,12 +171,12 @@ impl Attention {
         Ok(())
     }
 
-    /// `[dq (and d_bias), dk, dv]`.
+    /// `[dq, dk, dv]`. If the bias trains, its gradient follows `dq`.
     fn backward(&self, q: &[f32], k: &[f32], v: &[f32], g: &[f32], terms: Terms<'_>) -> Result<[Vec<f32>; 3]> {
         let Shapes { batch, t, s, heads, .. } = self.shapes;
         let (queries, keys) = (t * self.shapes.width(), s * self.shapes.width());
         let per_example = match self.bias {
-            Bias::BehindQ => heads * t * s,
+            Bias::AppendedToQ => heads * t * s,
             Bias::None | Bias::Frozen(_) => 0,
         };
         let mut dq = zeros(batch * queries);
@@ -204,8 +199,8 @@ impl Attention {
 }
 
 vectorized! {
-    /// The softmax of each row of `p [.., s]` plus `bias` plus its row of `mask`, `per_row` numbers after the one before, in
-    /// place.
+    /// Replaces each row of `p [.., s]` by the softmax of its sum with `bias` and with a row of `mask`. The rows of `mask` begin
+    /// `per_row` numbers apart.
     fn softmax_of_sum(p: &mut [f32], s: usize, bias: &[f32], mask: &[f32], per_row: usize) {
         add_to(p, bias);
         for (i, row) in p.chunks_exact_mut(s.max(1)).enumerate() {
@@ -214,7 +209,7 @@ vectorized! {
         }
     }
 
-    /// The gradient of the scores, row by row, in place of that of their softmax `p`.
+    /// Replaces each row of `g`, the gradient of the softmax `p`, by the gradient of the scores.
     fn softmax_backward(p: &[f32], g: &mut [f32], s: usize) {
         for (p, g) in p.chunks_exact(s.max(1)).zip(g.chunks_exact_mut(s.max(1))) {
             softmax_row_backward(p, g);
@@ -225,7 +220,7 @@ vectorized! {
         dropper.apply(start, p);
     }
 
-    /// The sum of consecutive parts of `len` elements, in their order.
+    /// The sum of consecutive parts of `len` elements, in order.
     fn sum_examples(parts: &[f32], len: usize) -> Vec<f32> {
         let mut sum = vec![0.0; len];
         for_each_chunk(&mut sum, TASK, |start, sum| {
@@ -237,7 +232,7 @@ vectorized! {
     }
 }
 
-impl CustomOp3 for Attention {
+impl CustomOp3 for FusedAttention {
     fn name(&self) -> &'static str {
         "attention"
     }

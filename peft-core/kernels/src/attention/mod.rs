@@ -1,64 +1,68 @@
-//! Multi-head attention on `[batch, length, heads * d_head]` without transposed copies.
+//! Multi-head attention on `[batch, length, heads * d_head]`, without transposed copies.
+//!
+//! | file | is |
+//! |---|---|
+//! | `options.rs` | what attention takes in addition to queries, keys and values |
+//! | `shape.rs` | sizes, their checks, and one head as a matrix |
+//! | `fused.rs` | the fused operation |
 
 mod fused;
+mod options;
 mod shape;
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Result, Tensor};
 
-use self::fused::Attention;
-use self::shape::Shapes;
-use super::{DropoutKey, Kernels, dropout_plain, softmax_plain};
+use self::fused::FusedAttention;
+pub use self::options::Attention;
+use crate::dropout::dropout_if_any;
+use crate::kernels::Kernels;
+use crate::softmax::softmax_plain;
 
-/// `softmax(q k^T + bias + mask) v` for each head; T5 does not scale the scores.
+/// `Dropout(softmax(q k^T + bias + mask)) v` for each head (Vaswani et al. 2017, arXiv 1706.03762).
+///
+/// The scores are not scaled, as in T5. For scaled attention, pass `q / sqrt(d_head)`.
 ///
 /// | argument | shape | gradient |
 /// |---|---|---|
 /// | `q` | `[b, t, heads * d_head]` | if tracked |
 /// | `k`, `v` | `[b, s, heads * d_head]` | if tracked |
-/// | `bias` (T5: relative position) | `[1, heads, t, s]` | if tracked, summed over the batch |
-/// | `mask`, added to the scores | `[b or 1, 1, t or 1, s]` | never |
+/// | `bias` | `[1, heads, t, s]` | if tracked, summed over the batch |
+/// | `mask` | `[b or 1, 1, t or 1, s]` | never |
 ///
-/// The result is `[b, t, heads * d_head]`. `dropout` acts on the probabilities, element
-/// `((b_i * heads + h_i) * t + t_i) * s + s_i` of its stream. The fused version keeps nothing but the arguments:
-/// its backward pass computes the probabilities again, one head at a time, and draws the dropout again.
+/// The result is `[b, t, heads * d_head]`. Probability `[b_i, h_i, t_i, s_i]` is element
+/// `((b_i * heads + h_i) * t + t_i) * s + s_i` of the dropout. The fused version saves its arguments only: its backward pass
+/// computes the probabilities again, one head at a time, and draws the dropout again.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use peft_kernels::{Attention, Kernels, attention};
+///
+/// let (q, k) = (Tensor::randn(0f32, 1., (2, 5, 64), &Device::Cpu)?, Tensor::randn(0f32, 1., (2, 7, 64), &Device::Cpu)?);
+/// let options = Attention { heads: 8, bias: None, mask: None, dropout: None };
+/// assert_eq!(attention([&q, &k, &k], &options, Kernels::Fused)?.dims(), [2, 5, 64]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///
-/// If the shapes do not fit, `p` is not in `[0, 1)`, or the mask is tracked.
-#[allow(clippy::too_many_arguments, reason = "the arguments of attention, as the literature lists them")]
-pub fn attention(
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
-    heads: usize,
-    bias: Option<&Tensor>,
-    mask: Option<&Tensor>,
-    dropout: Option<DropoutKey>,
-    kernels: Kernels,
-) -> Result<Tensor> {
+/// If the shapes do not fit, the dropout's `p` is not in `[0, 1)`, or the mask is tracked.
+pub fn attention([q, k, v]: [&Tensor; 3], options: &Attention<'_>, kernels: Kernels) -> Result<Tensor> {
+    let Attention { bias, mask, .. } = *options;
     let tensors: Vec<&Tensor> = [q, k, v].into_iter().chain(bias).chain(mask).collect();
     if !kernels.fused_for(&tensors) {
-        return attention_plain(q, k, v, heads, bias, mask, dropout);
+        return attention_plain([q, k, v], options);
     }
-    let shapes = check(q, k, v, heads, bias, mask)?;
-    Attention::new(shapes, bias, mask, dropout)?.apply(q, k, v, bias)
+    FusedAttention::new(options.shapes(q, k, v)?, options)?.apply(q, k, v, bias)
 }
 
-/// [`attention`] by candle's own operations.
+/// [`attention`](fn@attention), composed of candle's own operations.
 ///
 /// # Errors
 ///
-/// As [`attention`].
-pub fn attention_plain(
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
-    heads: usize,
-    bias: Option<&Tensor>,
-    mask: Option<&Tensor>,
-    dropout: Option<DropoutKey>,
-) -> Result<Tensor> {
-    check(q, k, v, heads, bias, mask)?;
+/// As [`attention`](fn@attention).
+pub fn attention_plain([q, k, v]: [&Tensor; 3], options: &Attention<'_>) -> Result<Tensor> {
+    options.shapes(q, k, v)?;
+    let Attention { heads, bias, mask, dropout } = *options;
     let split = |x: &Tensor| {
         let (batch, len, width) = x.dims3()?;
         x.reshape((batch, len, heads, width / heads))?.transpose(1, 2)?.contiguous()
@@ -67,27 +71,8 @@ pub fn attention_plain(
     for term in [bias, mask].into_iter().flatten() {
         scores = scores.broadcast_add(term)?;
     }
-    let mut probabilities = softmax_plain(&scores)?;
-    if let Some(key) = dropout {
-        probabilities = dropout_plain(&probabilities, key)?;
-    }
+    let probabilities = dropout_if_any(&softmax_plain(&scores)?, dropout, Kernels::Plain)?;
     probabilities.matmul(&split(v)?)?.transpose(1, 2)?.reshape(q.dims())
-}
-
-fn check(
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
-    heads: usize,
-    bias: Option<&Tensor>,
-    mask: Option<&Tensor>,
-) -> Result<Shapes> {
-    if mask.is_some_and(Tensor::track_op) {
-        bail!("attention: the mask is tracked, but no gradient is defined for it; detach it");
-    }
-    let shapes = Shapes::new(q.dims(), k.dims(), v.dims(), heads)?;
-    shapes.check_terms(bias.map(Tensor::dims), mask.map(Tensor::dims))?;
-    Ok(shapes)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The sizes of one attention, and where a head's or a mask's rows lie in the flat slices.
+//! The sizes of one attention, and a head of a flat slice as a matrix.
 
 use candle_core::{Result, bail};
 
@@ -52,30 +52,30 @@ impl Shapes {
         self.heads * self.d_head
     }
 
-    /// Elements of one head's score matrix.
+    /// The number of scores of one head.
     pub(super) fn scores(&self) -> usize {
         self.t * self.s
     }
 
-    /// One head of one example's queries (or results), `[t, d_head]`.
+    /// One head of an example's queries or results, `[t, d_head]`.
     pub(super) fn query<'a>(&self, example: &'a [f32], head: usize) -> Matrix<'a> {
         let data = tail(example, head * self.d_head);
         Matrix::strided(data, self.t, self.d_head, self.width())
     }
 
-    /// One head of one example's keys (or values), `[s, d_head]`.
+    /// One head of an example's keys or values, `[s, d_head]`.
     pub(super) fn key<'a>(&self, example: &'a [f32], head: usize) -> Matrix<'a> {
         let data = tail(example, head * self.d_head);
         Matrix::strided(data, self.s, self.d_head, self.width())
     }
 
-    /// As [`Self::query`], to write.
+    /// As [`Self::query`], for writing.
     pub(super) fn query_mut<'a>(&self, example: &'a mut [f32], head: usize) -> MatrixMut<'a> {
         let data = example.get_mut(head * self.d_head..).unwrap_or_default();
         MatrixMut::strided(data, self.t, self.d_head, self.width())
     }
 
-    /// As [`Self::key`], to write.
+    /// As [`Self::key`], for writing.
     pub(super) fn key_mut<'a>(&self, example: &'a mut [f32], head: usize) -> MatrixMut<'a> {
         let data = example.get_mut(head * self.d_head..).unwrap_or_default();
         MatrixMut::strided(data, self.s, self.d_head, self.width())

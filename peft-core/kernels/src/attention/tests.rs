@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::*;
+use crate::dropout::DropoutKey;
 use crate::testing::{Case, error, frozen, random};
 
 const KEY: DropoutKey = DropoutKey { p: 0.3, seed: 5, stream: 6 };
@@ -22,9 +23,13 @@ fn case(sizes: Sizes, bias: bool, mask: Option<&[usize]>, key: Option<DropoutKey
         &shapes,
         move |x, kernels| {
             let mask = mask.as_ref().map(|m| m.to_dtype(x[0].dtype())).transpose()?;
-            attention(&x[0], &x[1], &x[2], heads, x.get(3), mask.as_ref(), key, kernels)
+            let options = Attention { heads, bias: x.get(3), mask: mask.as_ref(), dropout: key };
+            attention([&x[0], &x[1], &x[2]], &options, kernels)
         },
-        move |x| attention_plain(&x[0], &x[1], &x[2], heads, x.get(3), plain_mask.as_ref(), key),
+        move |x| {
+            let options = Attention { heads, bias: x.get(3), mask: plain_mask.as_ref(), dropout: key };
+            attention_plain([&x[0], &x[1], &x[2]], &options)
+        },
     )
 }
 
@@ -72,7 +77,10 @@ fn masked_positions_do_not_matter() {
     let (q, k, v) = (tensor(&[b, t, width], 1), tensor(&[b, s, width], 2), tensor(&[b, s, width], 3));
     let mask = Tensor::new(&[0f32, 0., 0., -1e9], &Device::Cpu).unwrap();
     let mask = mask.reshape((1, 1, 1, s)).unwrap();
-    let run = |k: &Tensor, v: &Tensor, mask| attention(&q, k, v, heads, None, mask, None, Kernels::Fused).unwrap();
+    let run = |k: &Tensor, v: &Tensor, mask| {
+        let options = Attention { heads, bias: None, mask, dropout: None };
+        attention([&q, k, v], &options, Kernels::Fused).unwrap()
+    };
     let short = |x: &Tensor| x.narrow(1, 0, s - 1).unwrap();
     let masked = run(&k, &v, Some(&mask));
     assert!(error(&masked, &run(&short(&k), &short(&v), None)) < 1e-6);
@@ -83,7 +91,7 @@ fn shapes_that_do_not_fit_are_named() {
     let t = |dims: &[usize]| Tensor::ones(dims, DType::F32, &Device::Cpu).unwrap();
     let (q, k) = (t(&[2, 3, 4]), t(&[2, 5, 4]));
     let run = |heads, k: &Tensor, v: &Tensor, bias: Option<&Tensor>, mask: Option<&Tensor>| {
-        let y = attention(&q, k, v, heads, bias, mask, None, Kernels::Fused);
+        let y = attention([&q, k, v], &Attention { heads, bias, mask, dropout: None }, Kernels::Fused);
         y.unwrap_err().to_string()
     };
     assert!(run(3, &k, &k, None, None).contains("3 heads"));

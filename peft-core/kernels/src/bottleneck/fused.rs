@@ -1,34 +1,34 @@
-//! The adapter some rows at a time, so that what lies between its arguments and its result stays in the cache.
+//! The adapter as one operation that works on a few rows at a time, so that its intermediate results stay in the cache.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::Activation;
+use crate::activation::Activation;
 use crate::dropout::Dropper;
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add};
-use crate::layer_norm::LayerNorm;
+use crate::layer_norm::RowNorm;
 use crate::math::add_to;
 use crate::parallel::zeros;
 use crate::values::{argument, output, tensor, values};
 use crate::vectors::vectorized;
 
-/// Rows of a task.
-const ROWS: usize = 64;
+/// Rows per task.
+const ROWS_PER_TASK: usize = 64;
 
-/// The width of the hidden state and of the bottleneck.
+/// The width of the hidden state, `d`, and of the bottleneck, `m`.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
     pub(super) d: usize,
     pub(super) m: usize,
 }
 
-/// The weights, or their gradients, side by side.
+/// The weights, or their gradients, as parts of one slice.
 struct Weights<T> {
     down: T,
     down_bias: T,
     up: T,
     up_bias: T,
-    /// Both empty where there is no layer norm.
+    /// `gamma` and `beta` are empty without a layer norm.
     gamma: T,
     beta: T,
 }
@@ -71,55 +71,61 @@ impl Sizes {
     }
 }
 
-/// `h + Dropout(y + LN(W_up f(W_down y + b_down) + b_up))` of `h`, `y` and the weights side by side.
-pub(super) struct AdapterCheckpoint {
+/// `h + Dropout(y + LN(W_up f(W_down y + b_down) + b_up))` as an operation on `h`, `y` and the concatenated weights.
+pub(super) struct FusedBottleneck {
     pub(super) sizes: Sizes,
     pub(super) activation: Activation,
-    pub(super) norm: Option<LayerNorm>,
+    pub(super) norm: Option<RowNorm>,
     pub(super) dropper: Option<Dropper>,
 }
 
-/// What a task computes again and again, made once.
-struct Room {
+/// The intermediate results of a task.
+struct Scratch {
     /// `W_down y + b_down`, `[rows, m]`.
     low: Vec<f32>,
-    /// `f` of it.
+    /// `f(low)`.
     active: Vec<f32>,
     /// The adapter's output before the layer norm, `[rows, d]`.
     high: Vec<f32>,
-    /// One row, normalised.
+    /// One row, normalized.
     normed: Vec<f32>,
 }
 
-impl AdapterCheckpoint {
-    fn room(&self, rows: usize) -> Room {
+impl FusedBottleneck {
+    fn scratch(&self, rows: usize) -> Scratch {
         let Sizes { d, m } = self.sizes;
-        Room { low: vec![0.0; rows * m], active: vec![0.0; rows * m], high: vec![0.0; rows * d], normed: vec![0.0; d] }
+        let (low, active) = (vec![0.0; rows * m], vec![0.0; rows * m]);
+        Scratch { low, active, high: vec![0.0; rows * d], normed: vec![0.0; d] }
     }
 
     /// Fills `low`, `active` and `high` for the rows `y`.
     #[inline(always)]
-    fn project(&self, room: &mut Room, y: &[f32], w: &Weights<&[f32]>) -> Result<()> {
+    fn project(&self, scratch: &mut Scratch, y: &[f32], w: &Weights<&[f32]>) -> Result<()> {
         let Sizes { d, m } = self.sizes;
         let rows = y.len() / d.max(1);
-        repeat(&mut room.low, w.down_bias);
+        repeat(&mut scratch.low, w.down_bias);
         let down = Matrix::new(w.down, m, d);
-        multiply_add(MatrixMut::new(&mut room.low, rows, m), Matrix::new(y, rows, d), down.t(), Threads::One)?;
-        for (z, low) in room.active.iter_mut().zip(&room.low) {
+        multiply_add(MatrixMut::new(&mut scratch.low, rows, m), Matrix::new(y, rows, d), down.t(), Threads::One)?;
+        for (z, low) in scratch.active.iter_mut().zip(&scratch.low) {
             *z = self.activation.value(*low);
         }
-        repeat(&mut room.high, w.up_bias);
+        repeat(&mut scratch.high, w.up_bias);
         let up = Matrix::new(w.up, d, m);
-        multiply_add(MatrixMut::new(&mut room.high, rows, d), Matrix::new(&room.active, rows, m), up.t(), Threads::One)
+        multiply_add(
+            MatrixMut::new(&mut scratch.high, rows, d),
+            Matrix::new(&scratch.active, rows, m),
+            up.t(),
+            Threads::One,
+        )
     }
 
-    /// Writes the rows `out`, of which the first element has index `start`.
+    /// Writes the rows `out`. Their first element has index `start`.
     #[inline(always)]
     fn forward(&self, start: usize, out: &mut [f32], h: &[f32], y: &[f32], w: &Weights<&[f32]>) -> Result<()> {
         let width = self.sizes.d.max(1);
-        let mut room = self.room(y.len() / width);
-        self.project(&mut room, y, w)?;
-        let rows = out.chunks_exact_mut(width).zip(y.chunks_exact(width)).zip(room.high.chunks_exact(width));
+        let mut scratch = self.scratch(y.len() / width);
+        self.project(&mut scratch, y, w)?;
+        let rows = out.chunks_exact_mut(width).zip(y.chunks_exact(width)).zip(scratch.high.chunks_exact(width));
         for ((out, y), high) in rows {
             let Some(norm) = &self.norm else {
                 for ((out, y), z) in out.iter_mut().zip(y).zip(high) {
@@ -127,7 +133,7 @@ impl AdapterCheckpoint {
                 }
                 continue;
             };
-            norm.normalise(out, high);
+            norm.normalize(out, high);
             for ((out, y), (gamma, beta)) in out.iter_mut().zip(y).zip(w.gamma.iter().zip(w.beta)) {
                 *out = y + (*out * gamma + beta);
             }
@@ -139,7 +145,7 @@ impl AdapterCheckpoint {
         Ok(())
     }
 
-    /// Writes the rows of `dy` and returns their share of the weights' gradient, side by side as the weights are, `len`
+    /// Writes the rows of `dy` and returns what they add to the gradients of the weights, concatenated as the weights are: `len`
     /// numbers. The first element of `g` has index `start`.
     #[inline(always)]
     fn backward(
@@ -152,8 +158,8 @@ impl AdapterCheckpoint {
         let Sizes { d, m } = self.sizes;
         let width = d.max(1);
         let rows = y.len() / width;
-        let mut room = self.room(rows);
-        self.project(&mut room, y, w)?;
+        let mut scratch = self.scratch(rows);
+        self.project(&mut scratch, y, w)?;
         let mut share = vec![0.0; len];
         let into = self.sizes.gradients(&mut share);
         let mut g = g.to_vec();
@@ -161,13 +167,13 @@ impl AdapterCheckpoint {
             dropper.apply(start, &mut g);
         }
 
-        // `dy` holds the gradient of `high` until it gets its own.
+        // Until the last lines, `dy` holds the gradient of `high`.
         match &self.norm {
             Some(norm) => {
-                let rows = dy.chunks_exact_mut(width).zip(g.chunks_exact(width)).zip(room.high.chunks_exact(width));
+                let rows = dy.chunks_exact_mut(width).zip(g.chunks_exact(width)).zip(scratch.high.chunks_exact(width));
                 for ((d_high, g), high) in rows {
-                    norm.row_backward(d_high, high, g, w.gamma, &mut room.normed);
-                    add_to(into.gamma, &room.normed);
+                    norm.row_backward(d_high, high, g, w.gamma, &mut scratch.normed);
+                    add_to(into.gamma, &scratch.normed);
                     add_to(into.beta, g);
                 }
             }
@@ -177,10 +183,10 @@ impl AdapterCheckpoint {
             add_to(into.up_bias, d_high);
         }
         let d_high = Matrix::new(dy, rows, d);
-        multiply(MatrixMut::new(into.up, d, m), d_high.t(), Matrix::new(&room.active, rows, m), Threads::One)?;
-        let mut d_low = room.active;
+        multiply(MatrixMut::new(into.up, d, m), d_high.t(), Matrix::new(&scratch.active, rows, m), Threads::One)?;
+        let mut d_low = scratch.active;
         multiply(MatrixMut::new(&mut d_low, rows, m), d_high, Matrix::new(w.up, d, m), Threads::One)?;
-        for (d_low, low) in d_low.iter_mut().zip(&room.low) {
+        for (d_low, low) in d_low.iter_mut().zip(&scratch.low) {
             *d_low *= self.activation.derivative(*low);
         }
         for d_low in d_low.chunks_exact(m.max(1)) {
@@ -202,27 +208,27 @@ fn repeat(rows: &mut [f32], row: &[f32]) {
 }
 
 vectorized! {
-    fn forward(adapter: &AdapterCheckpoint, h: &[f32], y: &[f32], w: &Weights<&[f32]>) -> Result<Vec<f32>> {
-        let len = ROWS * adapter.sizes.d.max(1);
+    fn forward(adapter: &FusedBottleneck, h: &[f32], y: &[f32], w: &Weights<&[f32]>) -> Result<Vec<f32>> {
+        let len = ROWS_PER_TASK * adapter.sizes.d.max(1);
         let mut out = zeros(y.len());
         let blocks = out.par_chunks_mut(len).zip(h.par_chunks(len).zip(y.par_chunks(len))).enumerate();
         blocks.try_for_each(|(i, (out, (h, y)))| adapter.forward(i * len, out, h, y, w))?;
         Ok(out)
     }
 
-    /// The gradient of `y` and that of the weights, `count` numbers.
+    /// The gradient of `y`, and that of the concatenated weights: `count` numbers.
     fn backward(
-        adapter: &AdapterCheckpoint,
+        adapter: &FusedBottleneck,
         y: &[f32],
         g: &[f32],
         w: &Weights<&[f32]>,
         count: usize,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
-        let len = ROWS * adapter.sizes.d.max(1);
+        let len = ROWS_PER_TASK * adapter.sizes.d.max(1);
         let mut dy = zeros(y.len());
         let blocks = dy.par_chunks_mut(len).zip(y.par_chunks(len).zip(g.par_chunks(len))).enumerate();
         let shares = blocks.map(|(i, (dy, (y, g)))| adapter.backward(i * len, (dy, y, g), w, count));
-        // Summed in the order of the rows, hence the same bytes for any number of threads.
+        // The sum runs in the order of the rows, so its bytes do not depend on the number of threads.
         let mut sum = vec![0.0; count];
         for share in shares.collect::<Result<Vec<_>>>()? {
             add_to(&mut sum, &share);
@@ -231,7 +237,7 @@ vectorized! {
     }
 }
 
-impl CustomOp3 for AdapterCheckpoint {
+impl CustomOp3 for FusedBottleneck {
     fn name(&self) -> &'static str {
         "bottleneck"
     }

@@ -1,5 +1,4 @@
-//! A bottleneck adapter and the residual sum behind it, as one operation (Houlsby et al. 2019, arXiv 1902.00751;
-//! with the layer norm of HyperFormer, Karimi Mahabadi et al. 2021, arXiv 2106.04489).
+//! A residual connection with a bottleneck adapter, as one operation.
 
 mod fused;
 #[cfg(test)]
@@ -8,92 +7,76 @@ mod tests;
 
 use candle_core::{D, Result, Tensor, bail};
 
-use self::fused::{AdapterCheckpoint, Sizes};
-use super::dropout::Dropper;
-use super::layer_norm::LayerNorm;
-use super::{
-    Activation, DropoutKey, Kernels, gelu_tanh_plain, layer_norm_plain, linear_plain, relu_plain, residual_plain,
-};
+use self::fused::{FusedBottleneck, Sizes};
+use crate::activation::Activation;
+use crate::dropout::{DropoutKey, Dropper};
+use crate::kernels::Kernels;
+use crate::layer_norm::{LayerNorm, RowNorm, layer_norm_plain};
+use crate::linear::linear_plain;
+use crate::residual::residual_plain;
 
-/// The weights of a bottleneck adapter.
+/// A bottleneck adapter, and the dropout of the residual connection that it is part of.
 #[derive(Debug, Clone, Copy)]
 pub struct Bottleneck<'a> {
     /// `W_down [m, d]`.
     pub down: &'a Tensor,
     /// `b_down [m]`.
     pub down_bias: &'a Tensor,
-    /// The function between the projections.
+    /// `f`, the function between the projections.
     pub activation: Activation,
     /// `W_up [d, m]`.
     pub up: &'a Tensor,
     /// `b_up [d]`.
     pub up_bias: &'a Tensor,
-    /// The layer norm behind; `None`: none.
-    pub norm: Option<BottleneckNorm<'a>>,
+    /// `LN`, the layer norm of the adapter's output, with `gamma` and `beta` `[d]`. `None` is the identity.
+    pub norm: Option<LayerNorm<'a>>,
+    /// The dropout of what is added to `h`. It belongs to the backbone, not to the adapter. `None` drops nothing.
+    pub dropout: Option<DropoutKey>,
 }
 
-/// The layer norm behind a bottleneck adapter, as in [`layer_norm`](fn@super::layer_norm).
-#[derive(Debug, Clone, Copy)]
-pub struct BottleneckNorm<'a> {
-    /// `gamma [d]`.
-    pub gamma: &'a Tensor,
-    /// `beta [d]`.
-    pub beta: &'a Tensor,
-    /// Added to the variance.
-    pub eps: f64,
-}
-
-/// `h + Dropout(y + LN(W_up f(W_down y + b_down) + b_up))`: the residual stream `h` behind a sub-layer with output `y`.
+/// `h + Dropout(y + LN(W_up f(W_down y + b_down) + b_up))`: the residual stream `h` after a sub-layer with output `y` and an
+/// adapter on this output (adapter: Houlsby et al. 2019, arXiv 1902.00751; with the layer norm: Karimi Mahabadi et al. 2021,
+/// arXiv 2106.04489).
 ///
-/// `h` and `y` have one shape, `[.., d]`, which is the result's; `key = None` drops nothing. Gradients reach both and all
-/// weights where they are tracked. The fused version saves its arguments and a copy of the weights side by side, and
-/// computes what lies between once more in the backward pass.
+/// `h` and `y` have the same shape, `[.., d]`, which is the result's. Gradients reach `h`, `y` and the weights if they are
+/// tracked. The fused version saves its arguments and a copy of the weights; its backward pass computes the adapter again.
 ///
 /// # Errors
 ///
-/// If the shapes do not fit, or as [`dropout`](crate::dropout).
-pub fn bottleneck(
-    h: &Tensor,
-    y: &Tensor,
-    adapter: &Bottleneck<'_>,
-    key: Option<DropoutKey>,
-    kernels: Kernels,
-) -> Result<Tensor> {
+/// If the shapes do not fit, or the dropout's `p` is not in `[0, 1)`.
+pub fn bottleneck(h: &Tensor, y: &Tensor, adapter: &Bottleneck<'_>, kernels: Kernels) -> Result<Tensor> {
     let sizes = check_shapes(h, y, adapter)?;
     let weights = adapter.weights();
     if !kernels.fused_for(&weights) || !kernels.fused_for(&[h, y]) {
-        return bottleneck_plain(h, y, adapter, key);
+        return bottleneck_plain(h, y, adapter);
     }
-    // A custom operation has three arguments at most.
+    // A custom operation has three arguments at most, so the weights are one of them.
     let flat = weights.iter().map(|w| w.flatten_all()).collect::<Result<Vec<_>>>()?;
-    let norm = adapter.norm.map(|norm| LayerNorm { eps: norm.eps });
-    let dropper = key.filter(|key| key.p != 0.0).map(Dropper::new).transpose()?;
-    let op = AdapterCheckpoint { sizes, activation: adapter.activation, norm, dropper };
+    let norm = adapter.norm.map(|norm| RowNorm { eps: norm.eps });
+    let dropper = Dropper::of(adapter.dropout)?;
+    let op = FusedBottleneck { sizes, activation: adapter.activation, norm, dropper };
     h.contiguous()?.apply_op3(&y.contiguous()?, &Tensor::cat(&flat, 0)?, op)
 }
 
-/// [`bottleneck`] by candle's own operations.
+/// [`bottleneck`](fn@bottleneck), composed of candle's own operations.
 ///
 /// # Errors
 ///
-/// As [`bottleneck`].
-pub fn bottleneck_plain(h: &Tensor, y: &Tensor, adapter: &Bottleneck<'_>, key: Option<DropoutKey>) -> Result<Tensor> {
+/// As [`bottleneck`](fn@bottleneck).
+pub fn bottleneck_plain(h: &Tensor, y: &Tensor, adapter: &Bottleneck<'_>) -> Result<Tensor> {
     check_shapes(h, y, adapter)?;
     let z = linear_plain(y, adapter.down)?.broadcast_add(adapter.down_bias)?;
-    let z = match adapter.activation {
-        Activation::Relu => relu_plain(&z)?,
-        Activation::GeluTanh => gelu_tanh_plain(&z)?,
-    };
+    let z = adapter.activation.forward(&z, Kernels::Plain)?;
     let z = linear_plain(&z, adapter.up)?.broadcast_add(adapter.up_bias)?;
     let z = match adapter.norm {
-        Some(BottleneckNorm { gamma, beta, eps }) => layer_norm_plain(&z, gamma, beta, eps)?,
+        Some(norm) => layer_norm_plain(&z, &norm)?,
         None => z,
     };
-    residual_plain(h, &(y + z)?, key)
+    residual_plain(h, &(y + z)?, adapter.dropout)
 }
 
 impl Bottleneck<'_> {
-    /// In the order in which they lie side by side.
+    /// All weights, in the order in which the fused operation takes them.
     fn weights(&self) -> Vec<&Tensor> {
         let norm = self.norm.iter().flat_map(|norm| [norm.gamma, norm.beta]);
         [self.down, self.down_bias, self.up, self.up_bias].into_iter().chain(norm).collect()
@@ -102,7 +85,7 @@ impl Bottleneck<'_> {
 
 fn check_shapes(h: &Tensor, y: &Tensor, adapter: &Bottleneck<'_>) -> Result<Sizes> {
     if h.dims() != y.dims() {
-        bail!("bottleneck: h {:?} and y {:?} must have one shape", h.dims(), y.dims());
+        bail!("bottleneck: h {:?} and y {:?} must have the same shape", h.dims(), y.dims());
     }
     let d = y.dim(D::Minus1)?;
     let m = adapter.down_bias.elem_count();
@@ -110,9 +93,9 @@ fn check_shapes(h: &Tensor, y: &Tensor, adapter: &Bottleneck<'_>) -> Result<Size
     for (weight, expected) in adapter.weights().iter().zip(expected) {
         if weight.dims() != expected {
             bail!(
-                "bottleneck: a weight {:?} where {expected:?} was expected, for y {:?} and a bottleneck of {m}",
-                weight.dims(),
-                y.dims()
+                "bottleneck: expected a weight {expected:?} for y {:?} and a width of {m}, got {:?}",
+                y.dims(),
+                weight.dims()
             );
         }
     }

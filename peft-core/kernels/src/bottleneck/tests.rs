@@ -1,22 +1,23 @@
-//! The adapter against its plain form.
+//! The fused adapter against the plain one.
 
 use candle_core::{DType, Device};
 
 use super::*;
 use crate::testing::{Case, frozen};
 
-/// The shapes of `h` and `y`, the bottleneck's width, and what else there is to choose.
+/// A case with `h` and `y` of `shape` and a bottleneck of width `m`.
 fn case(shape: &[usize], m: usize, activation: Activation, norm: bool, p: f64) -> Case<'static> {
     let d = *shape.last().unwrap();
     let shapes: [&[usize]; 8] = [shape, shape, &[m, d], &[m], &[d, m], &[d], &[d], &[d]];
     let key = (p > 0.0).then_some(DropoutKey { p, seed: 8, stream: 9 });
     let parts = move |t: &[Tensor]| -> [Tensor; 8] { t.to_vec().try_into().unwrap() };
-    fn adapter(t: &[Tensor; 8], activation: Activation, norm: bool) -> Bottleneck<'_> {
+    type Options = (Activation, bool, Option<DropoutKey>);
+    fn adapter(t: &[Tensor; 8], (activation, norm, dropout): Options) -> Bottleneck<'_> {
         let [_, _, down, down_bias, up, up_bias, gamma, beta] = t;
-        let norm = norm.then_some(BottleneckNorm { gamma, beta, eps: 1e-5 });
-        Bottleneck { down, down_bias, activation, up, up_bias, norm }
+        let norm = norm.then_some(LayerNorm { gamma, beta, eps: 1e-5 });
+        Bottleneck { down, down_bias, activation, up, up_bias, norm, dropout }
     }
-    /// Without a norm its weights would have no gradient to compare.
+    /// Gives `gamma` and `beta` a gradient without a norm too, since a case compares all gradients.
     fn all_used(y: &Tensor, t: &[Tensor; 8], norm: bool) -> Result<Tensor> {
         if norm { Ok(y.clone()) } else { y.broadcast_add(&(&t[6] + &t[7])?) }
     }
@@ -25,11 +26,11 @@ fn case(shape: &[usize], m: usize, activation: Activation, norm: bool, p: f64) -
         &shapes,
         move |t, kernels| {
             let t = parts(t);
-            all_used(&bottleneck(&t[0], &t[1], &adapter(&t, activation, norm), key, kernels)?, &t, norm)
+            all_used(&bottleneck(&t[0], &t[1], &adapter(&t, (activation, norm, key)), kernels)?, &t, norm)
         },
         move |t| {
             let t = parts(t);
-            all_used(&bottleneck_plain(&t[0], &t[1], &adapter(&t, activation, norm), key)?, &t, norm)
+            all_used(&bottleneck_plain(&t[0], &t[1], &adapter(&t, (activation, norm, key)))?, &t, norm)
         },
     )
 }
@@ -57,7 +58,7 @@ fn bytes_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-fn what_is_constant_receives_no_gradient() {
+fn a_constant_argument_receives_no_gradient() {
     for i in 0..2 {
         frozen(&case(&[4, 8], 2, Activation::GeluTanh, true, 0.3), i);
     }
@@ -74,7 +75,8 @@ fn shapes_that_do_not_fit_are_named() {
         up: &up,
         up_bias: &t(&[4]),
         norm: None,
+        dropout: None,
     };
-    let error = bottleneck(&x, &x, &adapter, None, Kernels::Fused).unwrap_err().to_string();
+    let error = bottleneck(&x, &x, &adapter, Kernels::Fused).unwrap_err().to_string();
     assert!(error.contains("[4, 2]") && error.contains("[4, 3]"), "{error}");
 }

@@ -1,17 +1,17 @@
-//! The loss and its gradients, a few rows of logits at a time.
+//! The loss and its gradients, computed for a few rows of logits at a time.
 
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 use half::bf16;
 use rayon::prelude::*;
 
-use super::{Reduction, SmoothedCrossEntropy, Token};
+use super::options::{Reduction, SmoothedCrossEntropy, Token};
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add, multiply_bf16};
 use crate::math::{exp, max, sum};
 use crate::values::{output, tensor, values};
 use crate::vectors::vectorized;
 
-/// Rows of logits that exist at once.
-const ROWS: usize = 1024;
+/// The most rows of logits that exist at once.
+const MOST_ROWS: usize = 1024;
 
 /// The target distribution and the weight of one token.
 #[derive(Clone, Copy)]
@@ -36,8 +36,8 @@ impl Target {
         }
     }
 
-    /// One token's loss from its logits `z`, in whose place their gradient is left if it is wanted:
-    /// `p - eps / V`, and `1 - eps` less at the label.
+    /// A token's loss from its logits `z`. With `gradient`, `z` afterwards holds their gradient, times the token's weight:
+    /// `p - eps / V`, minus `1 - eps` at the label. Without, it holds intermediate results.
     #[inline(always)]
     fn loss(&self, z: &mut [f32], label: u32, gradient: bool) -> f64 {
         let Some(at_label) = z.get(label as usize).copied() else {
@@ -70,31 +70,31 @@ vectorized! {
     }
 }
 
-/// The output weight, `f32` or, if it is frozen, `bf16`.
+/// The output weight: `f32`, or `bf16` if it is frozen.
 enum Table<'a> {
-    Wide(Matrix<'a>),
-    Narrow(Matrix<'a, bf16>),
+    F32(Matrix<'a>),
+    Bf16(Matrix<'a, bf16>),
 }
 
 impl Table<'_> {
     /// `rows wᵀ`.
     fn logits(&self, out: MatrixMut<'_>, rows: Matrix<'_>) -> Result<()> {
         match self {
-            Self::Wide(w) => multiply(out, rows, w.t(), Threads::All),
-            Self::Narrow(w) => multiply_bf16(out, rows, w.t(), Threads::All),
+            Self::F32(w) => multiply(out, rows, w.t(), Threads::All),
+            Self::Bf16(w) => multiply_bf16(out, rows, w.t(), Threads::All),
         }
     }
 
     /// `logits w`.
     fn gradient(&self, out: MatrixMut<'_>, logits: Matrix<'_>) -> Result<()> {
         match self {
-            Self::Wide(w) => multiply(out, logits, *w, Threads::All),
-            Self::Narrow(w) => multiply_bf16(out, logits, *w, Threads::All),
+            Self::F32(w) => multiply(out, logits, *w, Threads::All),
+            Self::Bf16(w) => multiply_bf16(out, logits, *w, Threads::All),
         }
     }
 }
 
-/// A sum of losses and, for the tracked arguments, its gradient: known before the operation enters the graph.
+/// The loss, and its gradient for tracked arguments. Both are known before the operation enters the graph.
 pub(super) struct Loss {
     value: f64,
     d_hidden: Option<Tensor>,
@@ -108,18 +108,18 @@ impl Loss {
         let (storage, layout) = weight.storage_and_layout();
         let Storage::Cpu(storage) = &*storage else { bail!("smoothed_cross_entropy: the weight is not on the CPU") };
         let table = match weight.dtype() {
-            DType::BF16 => Table::Narrow(Matrix::new(part(storage, layout)?, vocab, width)),
-            _ => Table::Wide(Matrix::new(part(storage, layout)?, vocab, width)),
+            DType::BF16 => Table::Bf16(Matrix::new(part(storage, layout)?, vocab, width)),
+            _ => Table::F32(Matrix::new(part(storage, layout)?, vocab, width)),
         };
         let gradient = hidden.track_op() || weight.track_op();
         let mut d_hidden = vec![0.0; if hidden.track_op() { h.len() } else { 0 }];
         let mut d_weight = vec![0.0; if weight.track_op() { vocab * width } else { 0 }];
         let mut value = 0.0;
-        let mut logits = vec![0.0; ROWS.min(tokens.len()) * vocab];
-        for tokens in tokens.chunks(ROWS) {
+        let mut logits = vec![0.0; MOST_ROWS.min(tokens.len()) * vocab];
+        for tokens in tokens.chunks(MOST_ROWS) {
             let n = tokens.len();
             let Some(logits) = logits.get_mut(..n * vocab) else {
-                bail!("smoothed_cross_entropy: {n} rows of logits exceed {ROWS}");
+                bail!("smoothed_cross_entropy: {n} rows of logits exceed {MOST_ROWS}");
             };
             let rows = gather(&h, tokens, width);
             let rows = Matrix::new(&rows, n, width);
@@ -155,7 +155,7 @@ fn part<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'
     }
 }
 
-/// The tokens' rows, one behind the other.
+/// The rows of the tokens, concatenated.
 fn gather(hidden: &[f32], tokens: &[Token], width: usize) -> Vec<f32> {
     let rows = tokens.iter().map(|t| t.row as usize * width);
     let rows = rows.filter_map(|start| hidden.get(start..start + width));

@@ -8,7 +8,7 @@ use crate::testing::{Case, error, frozen, random};
 const SMOOTHED: SmoothedCrossEntropy =
     SmoothedCrossEntropy { label_smoothing: 0.1, ignore_index: 0, reduction: Reduction::Sum };
 
-/// Every label below `vocab`, also the ignored 0.
+/// Labels below `vocab`, including 0, which is ignored.
 fn labels(n: usize, vocab: usize) -> Tensor {
     let labels = (0..n).map(|i| ((i * i * 7 + i) % vocab) as u32);
     Tensor::from_iter(labels, &Device::Cpu).unwrap()
@@ -19,8 +19,8 @@ fn case(n: usize, d: usize, vocab: usize, options: SmoothedCrossEntropy) -> Case
     Case::new(
         "smoothed_cross_entropy",
         &[&[n, d], &[vocab, d]],
-        move |t, kernels| smoothed_cross_entropy(&t[0], &t[1], &fused_labels, &options, kernels),
-        move |t| smoothed_cross_entropy_plain(&t[0], &t[1], &plain_labels, &options),
+        move |t, kernels| smoothed_cross_entropy([&t[0], &t[1], &fused_labels], &options, kernels),
+        move |t| smoothed_cross_entropy_plain([&t[0], &t[1], &plain_labels], &options),
     )
 }
 
@@ -57,7 +57,7 @@ fn equal_logits_cost_ln_v_per_token_that_counts() {
     for (reduction, expected) in [(Reduction::Sum, 2.0 * 8f32.ln()), (Reduction::Mean, 8f32.ln())] {
         let options = SmoothedCrossEntropy { reduction, ..SMOOTHED };
         for kernels in [Kernels::Fused, Kernels::Plain] {
-            let loss = smoothed_cross_entropy(&hidden, &weight, &labels, &options, kernels);
+            let loss = smoothed_cross_entropy([&hidden, &weight, &labels], &options, kernels);
             let loss = loss.unwrap().to_scalar::<f32>().unwrap();
             assert!((loss - expected).abs() < 1e-6, "{reduction:?} {kernels:?}: {loss}");
         }
@@ -68,7 +68,7 @@ fn equal_logits_cost_ln_v_per_token_that_counts() {
 fn the_gradient_is_scaled_by_what_follows_and_backward_may_run_twice() {
     let hidden = Var::from_tensor(&random(&[3, 4], 1).to_dtype(DType::F32).unwrap()).unwrap();
     let weight = random(&[6, 4], 2).to_dtype(DType::F32).unwrap();
-    let loss = smoothed_cross_entropy(&hidden, &weight, &labels(3, 6), &SMOOTHED, Kernels::Fused).unwrap();
+    let loss = smoothed_cross_entropy([&hidden, &weight, &labels(3, 6)], &SMOOTHED, Kernels::Fused).unwrap();
     let gradient = |loss: &Tensor| loss.backward().unwrap().get(&hidden).unwrap().clone();
     let once = gradient(&loss);
     assert_eq!(error(&gradient(&loss), &once), 0.0);
@@ -81,7 +81,7 @@ fn only_ignored_labels_sum_to_zero_with_zero_gradients_and_have_no_mean() {
     let hidden = Var::ones((2, 3), DType::F32, &Device::Cpu).unwrap();
     let labels = Tensor::zeros(2, DType::U32, &Device::Cpu).unwrap();
     for kernels in [Kernels::Fused, Kernels::Plain] {
-        let run = |options| smoothed_cross_entropy(&hidden, &hidden.detach(), &labels, options, kernels);
+        let run = |options| smoothed_cross_entropy([&hidden, &hidden.detach(), &labels], options, kernels);
         let loss = run(&SMOOTHED).unwrap();
         assert_eq!(loss.to_scalar::<f32>().unwrap(), 0.0);
         let gradient = loss.backward().unwrap().get(&hidden).unwrap().to_vec2::<f32>().unwrap();
@@ -92,12 +92,12 @@ fn only_ignored_labels_sum_to_zero_with_zero_gradients_and_have_no_mean() {
 }
 
 #[test]
-fn an_ignored_label_may_lie_outside_the_vocabulary_but_no_other() {
+fn only_an_ignored_label_may_be_outside_the_vocabulary() {
     let t = |dims: (usize, usize)| Tensor::ones(dims, DType::F32, &Device::Cpu).unwrap();
     let labels = Tensor::new(&[1u32, u32::MAX], &Device::Cpu).unwrap();
     let ignoring = SmoothedCrossEntropy { ignore_index: u32::MAX, ..SMOOTHED };
     for kernels in [Kernels::Fused, Kernels::Plain] {
-        let run = |options| smoothed_cross_entropy(&t((2, 3)), &t((4, 3)), &labels, options, kernels);
+        let run = |options| smoothed_cross_entropy([&t((2, 3)), &t((4, 3)), &labels], options, kernels);
         assert!(run(&ignoring).is_ok());
         let error = run(&SMOOTHED).unwrap_err().to_string();
         assert!(error.contains("label 4294967295 of row 1"), "{error}");
@@ -108,7 +108,7 @@ fn an_ignored_label_may_lie_outside_the_vocabulary_but_no_other() {
 fn wrong_shapes_and_smoothing_are_named() {
     let t = |dims: (usize, usize)| Tensor::ones(dims, DType::F32, &Device::Cpu).unwrap();
     let run = |weight, options: &SmoothedCrossEntropy| {
-        let loss = smoothed_cross_entropy(&t((2, 3)), &t(weight), &labels(2, 4), options, Kernels::Fused);
+        let loss = smoothed_cross_entropy([&t((2, 3)), &t(weight), &labels(2, 4)], options, Kernels::Fused);
         loss.unwrap_err().to_string()
     };
     assert!(run((4, 5), &SMOOTHED).contains("[4, 5]"));
@@ -124,7 +124,7 @@ fn a_frozen_bf16_weight_is_within_its_rounding() {
     let labels = Tensor::arange(0u32, 70, &Device::Cpu).unwrap();
     let options = SmoothedCrossEntropy { label_smoothing: 0.1, ..SmoothedCrossEntropy::default() };
     let run = |kernels| {
-        let loss = smoothed_cross_entropy(&hidden, &weight, &labels, &options, kernels).unwrap();
+        let loss = smoothed_cross_entropy([&hidden, &weight, &labels], &options, kernels).unwrap();
         let gradient = loss.backward().unwrap().get(&hidden).unwrap().clone();
         (loss.to_scalar::<f32>().unwrap(), gradient)
     };

@@ -12,7 +12,7 @@ pub(super) const TILE: usize = 16;
 /// Rows and columns of a block.
 pub(super) const BLOCK: usize = 2 * TILE;
 
-/// 16 vectors of 32-bit numbers, or of pairs of 16-bit ones.
+/// 16 vectors of 32-bit numbers, or of pairs of 16-bit numbers.
 pub(super) type Vectors = [__m512i; TILE];
 
 /// The numbers of one block: four parts of 16 by 16, `[row][column]`, each row by row.
@@ -22,7 +22,7 @@ pub(super) struct Block(pub(super) [f32; BLOCK * BLOCK]);
 impl Block {
     pub(super) const ZERO: Self = Self([0.0; BLOCK * BLOCK]);
 
-    /// Writes 16 numbers, one half of row `row`; beyond the last row, none.
+    /// Writes 16 numbers, one half of row `row`. Past the last row it writes nothing.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn put(&mut self, row: usize, half: usize, numbers: __m512) {
@@ -33,10 +33,10 @@ impl Block {
         }
     }
 
-    /// Writes the block's transpose to the rows from `row` (of `rows`) and 32 columns from `column`.
+    /// Writes the transpose of the block to `out`, from row `row` and column `column` on. Rows past `rows` are not written.
     ///
     /// # Safety
-    /// These must lie inside `out`.
+    /// The written rows and the 32 columns must lie inside `out`.
     #[target_feature(enable = "avx512f,avx512bw")]
     pub(super) unsafe fn store_transposed(&self, out: Output, row: usize, rows: usize, column: usize) {
         for (tile, numbers) in self.0.chunks_exact(TILE * TILE).enumerate() {

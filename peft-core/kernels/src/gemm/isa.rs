@@ -1,10 +1,10 @@
-//! What this processor multiplies matrices with.
+//! The instructions that this processor has for products.
 
 use std::sync::OnceLock;
 
-use super::Matrix;
+use super::view::Matrix;
 
-/// The instructions for products.
+/// The best instructions for products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Isa {
     /// Tile registers: AMX-BF16, with AVX-512 to pack.
@@ -17,9 +17,9 @@ pub(super) enum Isa {
     Other,
 }
 
-/// Below this many rows or columns packing costs more than a faster product gains.
+/// With fewer rows or columns, packing costs more time than a faster product saves.
 const FEWEST: usize = 48;
-/// The same for rows beside a right operand whose columns are contiguous, which is faster to pack.
+/// The same for rows if the right operand's columns are contiguous, because it is then packed faster.
 const FEWEST_ROWS: usize = 16;
 /// The same for the inner dimension.
 const SHALLOWEST: usize = 32;
@@ -27,13 +27,13 @@ const SHALLOWEST: usize = 32;
 const SMALLEST: usize = 1 << 20;
 
 impl Isa {
-    /// The best that this processor and its operating system have, asked once.
+    /// The best that this processor and its operating system support. They are asked once.
     pub(super) fn detect() -> Self {
         static FOUND: OnceLock<Isa> = OnceLock::new();
         *FOUND.get_or_init(find)
     }
 
-    /// What multiplies `f32` matrices on tiles, faster than `f32` arithmetic does.
+    /// The instructions for this `f32` product on tiles, if that is faster than `f32` arithmetic.
     pub(super) fn for_f32(self, a: &Matrix<'_>, b: &Matrix<'_>) -> Option<Self> {
         let (m, n, k) = (a.rows, b.cols, a.cols);
         let fewest = if b.row_stride == 1 { FEWEST_ROWS } else { FEWEST };
@@ -41,7 +41,7 @@ impl Isa {
         (self == Self::Amx && large).then_some(self)
     }
 
-    /// What multiplies `f32` by `bf16` matrices as pairs of `bf16` numbers.
+    /// The instructions for products of `bf16` pairs, if there are any.
     pub(super) fn for_bf16(self) -> Option<Self> {
         matches!(self, Self::Amx | Self::PairsOfBf16).then_some(self)
     }
@@ -51,7 +51,7 @@ impl Isa {
         self != Self::Other
     }
 
-    /// Whether there are such vectors, and an instruction that sums products of bytes: AVX512-VNNI.
+    /// Whether there are vectors of 16 `f32` and an instruction that sums products of bytes (AVX512-VNNI).
     pub(super) fn has_byte_products(self) -> bool {
         self.has_vectors() && std::arch::is_x86_feature_detected!("avx512vnni")
     }
@@ -69,9 +69,11 @@ fn find() -> Isa {
     }
 }
 
-/// Whether products of `bf16` pairs are faster than those of `f32`, asked of the maker: AMD's processors begin as many of
-/// either in a cycle, with twice the numbers in a pair (by what is published of them). Intel's with tile registers, where these are withheld from a guest,
-/// begin a product of pairs every other cycle and two of `f32` in each (measured on Emerald Rapids: 86 and 177 GFLOP/s).
+/// Whether products of `bf16` pairs are faster than those of `f32`, which depends on the maker.
+///
+/// AMD's processors start as many of either per cycle, according to published tables, and a pair has twice the numbers. Intel's
+/// processors with tile registers that a guest may not use start one product of pairs every other cycle and two of `f32` in
+/// each cycle. (Measured on Emerald Rapids: 86 and 177 GFLOP/s.)
 fn pairs_are_fast() -> bool {
     /// `AuthenticAMD` in EBX, EDX and ECX of leaf 0.
     const AMD: [u32; 3] = [u32::from_le_bytes(*b"Auth"), u32::from_le_bytes(*b"enti"), u32::from_le_bytes(*b"cAMD")];
@@ -79,7 +81,7 @@ fn pairs_are_fast() -> bool {
     [maker.ebx, maker.edx, maker.ecx] == AMD
 }
 
-/// Whether the processor has tile registers of `bf16` and the operating system lets this process use them.
+/// Whether the processor has tile registers for `bf16` and the operating system permits this process to use them.
 #[cfg(target_os = "linux")]
 fn tiles_permitted() -> bool {
     /// `ARCH_REQ_XCOMP_PERM` of Linux's `arch_prctl`.

@@ -1,12 +1,8 @@
-//! Where products are written, by several threads.
+//! The memory that several threads write a product to.
 
-use rayon::prelude::*;
-
-use super::Threads;
-
-/// Where the product goes: rows `stride` numbers apart.
+/// The memory of a product: rows that begin `stride` numbers apart.
 #[derive(Clone, Copy)]
-pub(in crate::gemm) struct Output {
+pub(super) struct Output {
     data: *mut f32,
     stride: usize,
 }
@@ -17,24 +13,16 @@ unsafe impl Send for Output {}
 unsafe impl Sync for Output {}
 
 impl Output {
-    pub(in crate::gemm) fn new(data: *mut f32, stride: usize) -> Self {
+    pub(super) fn new(data: *mut f32, stride: usize) -> Self {
         Self { data, stride }
     }
 
-    /// Row `row` from column `column`.
+    /// The address of an element.
     ///
     /// # Safety
-    /// Both must lie inside.
-    pub(in crate::gemm) unsafe fn at(self, row: usize, column: usize) -> *mut f32 {
+    /// The element must lie inside the memory.
+    pub(super) unsafe fn at(self, row: usize, column: usize) -> *mut f32 {
         // SAFETY: by this function's contract.
         unsafe { self.data.add(row * self.stride + column) }
-    }
-}
-
-/// Runs `f` on every item, on all threads or on this one.
-pub(in crate::gemm) fn for_each<T: Send>(items: Vec<T>, threads: Threads, f: impl Fn(T) + Sync + Send) {
-    match threads {
-        Threads::All if rayon::current_num_threads() > 1 && items.len() > 1 => items.into_par_iter().for_each(f),
-        _ => items.into_iter().for_each(f),
     }
 }

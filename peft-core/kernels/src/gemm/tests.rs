@@ -1,6 +1,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use ::half::bf16;
+
+use super::bf16::multiply_converted;
 use super::*;
+#[cfg(target_arch = "x86_64")]
+use super::{isa::Isa, output::Output};
 
 fn numbers(n: usize) -> Vec<f32> {
     (0..n).map(|i| ((i * 37 + 11) % 23) as f32 - 11.0).collect()
@@ -81,7 +86,7 @@ fn transposed<T: Copy>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
     (0..rows * cols).map(|i| x[i % rows * cols + i / rows]).collect()
 }
 
-/// Sizes that are and are not multiples of tiles, blocks, vectors and steps, with many rows and with few.
+/// Few and many rows, in sizes that are and are not multiples of tiles, blocks, vectors and steps.
 const LARGE: [(usize, usize, usize); 14] = [
     (16, 40, 24),
     (64, 300, 64),
@@ -129,13 +134,13 @@ fn numbers_of_any_size_keep_their_last_bits() {
     }
 }
 
-/// Every way that this processor has to multiply by `bf16` numbers.
+/// The product on every path that this processor has for `bf16`.
 fn bf16_products(a: Matrix<'_>, b: Matrix<'_, bf16>) -> Vec<(&'static str, Vec<f32>)> {
     let empty = || vec![7.0; a.rows * b.cols];
     let mut all = vec![("chosen", product_bf16(a, b, Threads::All).unwrap())];
-    let mut wide = empty();
-    widened(MatrixMut::new(&mut wide, a.rows, b.cols), a, b, Threads::One).unwrap();
-    all.push(("widened", wide));
+    let mut converted = empty();
+    multiply_converted(MatrixMut::new(&mut converted, a.rows, b.cols), a, b, Threads::One).unwrap();
+    all.push(("converted", converted));
     #[cfg(target_arch = "x86_64")]
     {
         let (tiles, pairs) = (Isa::detect() == Isa::Amx, is_x86_feature_detected!("avx512bf16"));

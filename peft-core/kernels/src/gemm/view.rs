@@ -1,4 +1,6 @@
-//! Matrices inside slices: shape, strides, and whether they lie inside.
+//! Matrices inside slices: shape, strides, and checks that they fit their slices and each other.
+
+use candle_core::{Result, bail};
 
 /// A read-only matrix inside a slice.
 #[derive(Debug)]
@@ -40,12 +42,13 @@ impl<'a, T> Matrix<'a, T> {
         Self { data, cols: count, ..self }
     }
 
+    /// Whether the matrix lies inside its slice.
     pub(super) fn fits(&self) -> bool {
         let strides = (self.row_stride, self.col_stride);
         extent(self.rows, self.cols, strides).is_some_and(|end| end <= self.data.len())
     }
 
-    /// For messages.
+    /// Its shape and strides, for error messages.
     pub(super) fn show(&self) -> String {
         let Matrix { rows, cols, row_stride, col_stride, .. } = self;
         let len = self.data.len();
@@ -53,7 +56,7 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// A matrix to write: rows of contiguous columns that begin `row_stride` elements apart.
+/// A matrix for writing. Its rows are contiguous and begin `row_stride` elements apart.
 #[derive(Debug)]
 pub(crate) struct MatrixMut<'a> {
     pub(super) data: &'a mut [f32],
@@ -73,6 +76,7 @@ impl<'a> MatrixMut<'a> {
         Self { data, rows, cols, row_stride }
     }
 
+    /// Whether the matrix lies inside its slice and its rows do not overlap.
     pub(super) fn fits(&self) -> bool {
         let rows_are_disjoint = self.row_stride >= self.cols;
         rows_are_disjoint
@@ -80,7 +84,7 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
-/// One past the last element that a matrix touches; `None` on overflow or beyond `isize`.
+/// The number of elements up to the last one of a matrix. `None` if it overflows or does not fit `isize`.
 fn extent(rows: usize, cols: usize, (row_stride, col_stride): (usize, usize)) -> Option<usize> {
     let (Some(last_row), Some(last_col)) = (rows.checked_sub(1), cols.checked_sub(1)) else {
         return Some(0);
@@ -88,4 +92,28 @@ fn extent(rows: usize, cols: usize, (row_stride, col_stride): (usize, usize)) ->
     let end = last_row.checked_mul(row_stride)?.checked_add(last_col.checked_mul(col_stride)?)?.checked_add(1)?;
     isize::try_from(end).ok()?;
     Some(end)
+}
+
+/// Fails unless `a b` is defined and both lie inside their slices.
+pub(super) fn check<A, B>(a: &Matrix<'_, A>, b: &Matrix<'_, B>) -> Result<()> {
+    if a.cols != b.rows || !a.fits() || !b.fits() {
+        bail!("gemm: {} and {} cannot be multiplied", a.show(), b.show());
+    }
+    Ok(())
+}
+
+/// Fails unless `out` holds `a b`.
+pub(super) fn check_out<B>(out: &MatrixMut<'_>, a: &Matrix<'_>, b: &Matrix<'_, B>) -> Result<()> {
+    if (out.rows, out.cols) != (a.rows, b.cols) || !out.fits() {
+        bail!(
+            "gemm: [{}, {}] (row stride {} in {} elements) does not hold the product of {} and {}",
+            out.rows,
+            out.cols,
+            out.row_stride,
+            out.data.len(),
+            a.show(),
+            b.show()
+        );
+    }
+    Ok(())
 }

@@ -1,33 +1,41 @@
-//! Two frozen linear maps with ReLU and dropout between them, as one operation.
+//! Two linear maps with ReLU and dropout between them, as one operation.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
+use super::dims::{Dims, weight_dims};
 use super::frozen::Frozen;
-use super::{Dims, linear, linear_plain, weight_dims};
-use crate::dropout::Dropper;
+use super::map::{linear, linear_plain};
+use crate::activation::{Activation, relu, relu_plain};
+use crate::dropout::{DropoutKey, Dropper, dropout_if_any};
+use crate::kernels::Kernels;
 use crate::parallel::{TASK, for_each_chunk, tail};
 use crate::values::{argument, output, tensor, values};
 use crate::vectors::vectorized;
-use crate::{Activation, DropoutKey, Kernels, dropout, dropout_plain, relu, relu_plain};
 
-/// `y = Dropout(max(x W_in^T, 0)) W_out^T`; `key = None` drops nothing.
+/// The weights and the dropout of a [`feed_forward`](fn@crate::feed_forward) network.
+#[derive(Debug, Clone, Copy)]
+pub struct FeedForward<'a> {
+    /// `W_in [d_ff, d]`, of any kind that [`linear`](fn@crate::linear) takes.
+    pub w_in: &'a Tensor,
+    /// `W_out [d_out, d_ff]`, of any kind that [`linear`](fn@crate::linear) takes.
+    pub w_out: &'a Tensor,
+    /// The dropout before the second map. `None` drops nothing.
+    pub dropout: Option<DropoutKey>,
+}
+
+/// `y = Dropout(max(x W_in^T, 0)) W_out^T`: the feed-forward network of a transformer with ReLU and without biases.
 ///
-/// `x [.., d]`, `w_in [d_ff, d]` and `w_out [d_out, d_ff]` give `[.., d_out]`. Gradients reach all that is tracked. Where
-/// both weights are frozen the fused version saves what enters the second map alone: what is above zero there has the
-/// gradient's `1 / (1 - p)`, the rest none.
+/// `x [.., d]`, `W_in [d_ff, d]` and `W_out [d_out, d_ff]` give `[.., d_out]`. Gradients reach `x` and the weights if they are
+/// tracked. The fused version runs if both weights are frozen. It saves the input of the second map only, which also tells the
+/// backward pass what ReLU and dropout let through.
 ///
 /// # Errors
 ///
-/// If the shapes do not fit, or as [`linear`] and [`dropout`](crate::dropout).
-pub fn feed_forward(
-    x: &Tensor,
-    w_in: &Tensor,
-    w_out: &Tensor,
-    key: Option<DropoutKey>,
-    kernels: Kernels,
-) -> Result<Tensor> {
+/// If the shapes do not fit, or as [`linear`](fn@crate::linear) and [`dropout`](fn@crate::dropout).
+pub fn feed_forward(x: &Tensor, network: &FeedForward<'_>, kernels: Kernels) -> Result<Tensor> {
+    let FeedForward { w_in, w_out, dropout } = *network;
     let into = Dims::of(x, w_in)?;
-    let [d_out, d_ff] = *weight_dims(w_out)? else { bail!("feed_forward: w_out {:?} is no matrix", w_out.dims()) };
+    let [d_out, d_ff] = *weight_dims(w_out)? else { bail!("feed_forward: w_out {:?} is not a matrix", w_out.dims()) };
     if d_ff != into.d_out {
         bail!("feed_forward: w_in {:?} and w_out {:?} do not fit", w_in.dims(), w_out.dims());
     }
@@ -35,25 +43,23 @@ pub fn feed_forward(
     let frozen = (Frozen::new(x, w_in, into, kernels)?, Frozen::new(x, w_out, out, kernels)?);
     let (Some(into), Some(out)) = frozen else {
         let z = relu(&linear(x, w_in, kernels)?, kernels)?;
-        let z = key.map_or_else(|| Ok(z.clone()), |key| dropout(&z, key, kernels))?;
-        return linear(&z, w_out, kernels);
+        return linear(&dropout_if_any(&z, dropout, kernels)?, w_out, kernels);
     };
-    let dropper = key.filter(|key| key.p != 0.0).map(Dropper::new).transpose()?;
+    let dropper = Dropper::of(dropout)?;
     let x = x.contiguous()?;
     let mut inner = into.forward(&values(&x)?)?;
     activate(&mut inner, dropper.as_ref());
-    x.apply_op1(FeedForward { into, out, inner, scale: dropper.as_ref().map_or(1.0, Dropper::scale) })
+    x.apply_op1(FrozenFeedForward { into, out, inner, scale: dropper.as_ref().map_or(1.0, Dropper::scale) })
 }
 
-/// [`feed_forward`] by candle's own operations.
+/// [`feed_forward`](fn@crate::feed_forward), composed of candle's own operations.
 ///
 /// # Errors
 ///
-/// As [`feed_forward`].
-pub fn feed_forward_plain(x: &Tensor, w_in: &Tensor, w_out: &Tensor, key: Option<DropoutKey>) -> Result<Tensor> {
-    let z = relu_plain(&linear_plain(x, w_in)?)?;
-    let z = key.map_or_else(|| Ok(z.clone()), |key| dropout_plain(&z, key))?;
-    linear_plain(&z, w_out)
+/// As [`feed_forward`](fn@crate::feed_forward).
+pub fn feed_forward_plain(x: &Tensor, network: &FeedForward<'_>) -> Result<Tensor> {
+    let z = relu_plain(&linear_plain(x, network.w_in)?)?;
+    linear_plain(&dropout_if_any(&z, network.dropout, Kernels::Plain)?, network.w_out)
 }
 
 vectorized! {
@@ -69,7 +75,7 @@ vectorized! {
         });
     }
 
-    /// The gradient of its argument in place of that of its result `inner`.
+    /// Replaces `d`, the gradient of the result `inner` of [`activate`], by that of its argument.
     fn activate_backward(d: &mut [f32], inner: &[f32], scale: f32) {
         for_each_chunk(d, TASK, |start, d| {
             for (d, inner) in d.iter_mut().zip(tail(inner, start)) {
@@ -79,17 +85,17 @@ vectorized! {
     }
 }
 
-/// What enters the second map is known before the operation enters the graph.
-struct FeedForward {
+/// The network with both weights frozen. The input of the second map is known before the operation enters the graph.
+struct FrozenFeedForward {
     into: Frozen,
     out: Frozen,
     /// `Dropout(max(x W_in^T, 0))`.
     inner: Vec<f32>,
-    /// What a kept element was multiplied by.
+    /// The factor of an element that was kept.
     scale: f32,
 }
 
-impl CustomOp1 for FeedForward {
+impl CustomOp1 for FrozenFeedForward {
     fn name(&self) -> &'static str {
         "feed_forward"
     }

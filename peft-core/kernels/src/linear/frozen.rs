@@ -1,22 +1,22 @@
-//! The linear map with a frozen weight, which the graph never sees.
+//! The linear map with a frozen weight, which is not part of candle's graph.
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Storage, Tensor, bail};
 use half::bf16;
 
-use super::{Dims, check_int8, is_int8, output_dims};
-use crate::Kernels;
+use super::dims::{Dims, check_int8, is_int8, output_dims};
 use crate::gemm::{Matrix, Threads, product, product_bf16, product_int8};
-use crate::int8::with_int8;
+use crate::kernels::Kernels;
+use crate::quantize::with_int8;
 use crate::values::{argument, output, tensor, values};
 
-/// A weight `[d_out, d_in]` of `f32`, `bf16` or eight bits beside inputs of one shape.
+/// A weight `[d_out, d_in]` of `f32`, `bf16` or eight bits, with the sizes of its input.
 pub(super) struct Frozen {
     w: Tensor,
     dims: Dims,
 }
 
 impl Frozen {
-    /// `None` where the weight trains or differs by row, or where there are no fused kernels for these tensors.
+    /// `None` if the weight trains or differs between examples, or if there is no fused kernel for these tensors.
     pub(super) fn new(x: &Tensor, w: &Tensor, dims: Dims, kernels: Kernels) -> Result<Option<Self>> {
         if is_int8(w) {
             check_int8(x)?;

@@ -1,14 +1,14 @@
-//! The linear map whose weight may train, differ by row, or lie on a device.
+//! The linear map whose weight may train, may differ between examples, or may be on a device.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp2, DType, Layout, Result, Shape, Tensor};
 
-use super::{Dims, output_dims};
-use crate::Kernels;
+use super::dims::{Dims, output_dims};
 use crate::gemm::batched_product;
+use crate::kernels::Kernels;
 use crate::values::{argument, output, tensor, values};
 
-/// `y = x W^T` with both in the graph.
+/// `y = x W^T` with both `x` and `W` in the graph.
 pub(super) struct Linear;
 
 impl CustomOp2 for Linear {
@@ -45,7 +45,7 @@ impl CustomOp2 for Linear {
     }
 }
 
-/// The gradient of one argument, from the other one and the result's gradient.
+/// Computes the gradient of one argument from the other one and the gradient of the result.
 type Gradient = fn(Dims, &Tensor, &Tensor) -> Result<Tensor>;
 
 /// `dX = dY W`.
@@ -75,7 +75,7 @@ fn weight_gradient_plain(dims: Dims, x: &Tensor, g: &Tensor) -> Result<Tensor> {
     g.t()?.matmul(&x)
 }
 
-/// The product by the backend's own matmul, for every type and device that has one.
+/// The product by the backend's own matmul, which supports more types and devices.
 fn backend_product<S: BackendStorage>(x: &S, x_layout: &Layout, w: &S, w_layout: &Layout) -> Result<(S, Shape)> {
     let dims = Dims::new(x_layout.dims(), w_layout.dims())?;
     let x_shape = (dims.batch, dims.rows, dims.d_in);

@@ -1,65 +1,65 @@
-//! A frozen linear map with a low-rank branch beside it, as one operation (LoRA: Hu et al. 2021, arXiv 2106.09685).
+//! A frozen linear map with a low-rank branch, as one operation.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
+use super::dims::Dims;
 use super::frozen::Frozen;
-use super::{Dims, linear, linear_plain};
-use crate::dropout::{Dropper, dropout_plain};
+use super::map::{linear, linear_plain};
+use crate::dropout::{DropoutKey, Dropper, dropout_if_any};
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply_add, product};
+use crate::kernels::Kernels;
 use crate::parallel::add;
 use crate::values::{argument, output, tensor, values};
-use crate::{DropoutKey, Kernels, dropout};
 
-/// The branch `s · Dropout(x) A^T B^T` beside a linear map.
+/// The branch `s · Dropout(x) A^T B^T`, which is added to a linear map.
 #[derive(Debug, Clone, Copy)]
 pub struct LowRank<'a> {
-    /// `A [r, d_in]`, or `[batch, r, d_in]` with one a row.
+    /// `A [r, d_in]`, or `[batch, r, d_in]` with one per example.
     pub a: &'a Tensor,
     /// `B [d_out, r]`, or `[batch, d_out, r]`.
     pub b: &'a Tensor,
-    /// `s`.
+    /// `s`, which is `alpha / r` in LoRA.
     pub scaling: f64,
-    /// What is dropped of the branch's input; `None`: nothing.
+    /// The dropout of the branch's input. `None` drops nothing.
     pub dropout: Option<DropoutKey>,
 }
 
-/// `y = x W^T + s · Dropout(x) A^T B^T`.
+/// `y = x W^T + s · Dropout(x) A^T B^T` (LoRA: Hu et al. 2021, arXiv 2106.09685).
 ///
-/// `x [.., d_in]` and `w [d_out, d_in]` give `[.., d_out]`. Gradients reach `x`, `A` and `B` where they are tracked. The
-/// fused version runs where `w` is frozen and `A` and `B` are shared by the rows; it saves its arguments and
-/// `x A^T`, `[.., r]`.
+/// `x [.., d_in]` and `w [d_out, d_in]` give `[.., d_out]`. Gradients reach `x`, `w`, `A` and `B` if they are tracked. The fused
+/// version runs if `w` is frozen and the examples share `A` and `B`. It saves its arguments and `s · Dropout(x) A^T`, `[.., r]`.
 ///
 /// # Errors
 ///
-/// If the shapes do not fit, or as [`linear`] and [`dropout`](crate::dropout).
+/// If the shapes do not fit, or as [`linear`](fn@crate::linear) and [`dropout`](fn@crate::dropout).
 pub fn linear_low_rank(x: &Tensor, w: &Tensor, branch: &LowRank<'_>, kernels: Kernels) -> Result<Tensor> {
-    let LowRank { a, b, scaling, dropout: key } = *branch;
+    let LowRank { a, b, scaling, dropout } = *branch;
     let dims = Dims::of(x, w)?;
     let shared = a.rank() == 2 && b.rank() == 2 && kernels.fused_for(&[x, a, b]);
     let frozen = if shared { Frozen::new(x, w, dims, kernels)? } else { None };
     let Some(weight) = frozen else {
         let y = linear(x, w, kernels)?;
-        let x = key.map_or_else(|| Ok(x.clone()), |key| dropout(x, key, kernels))?;
+        let x = dropout_if_any(x, dropout, kernels)?;
         return y + linear(&(linear(&x, a, kernels)? * scaling)?, b, kernels)?;
     };
     let r = a.dim(0)?;
     if a.dims() != [r, dims.d_in] || b.dims() != [dims.d_out, r] {
         bail!(
-            "linear: a low-rank branch A {:?}, B {:?} does not fit x {:?}, w {:?}",
+            "linear_low_rank: A {:?} and B {:?} do not fit x {:?} and w {:?}",
             a.dims(),
             b.dims(),
             x.dims(),
             w.dims()
         );
     }
-    let dropper = key.filter(|key| key.p != 0.0).map(Dropper::new).transpose()?;
+    let dropper = Dropper::of(dropout)?;
     let (x, a, b) = (x.contiguous()?, a.contiguous()?, b.contiguous()?);
     let branch = Branch { rows: dims.rows, d_in: dims.d_in, d_out: dims.d_out, r, scaling: scaling as f32, dropper };
     let low = branch.low(&values(&x)?, &values(&a)?)?;
     x.apply_op3(&a, &b, LowRankLinear { weight, branch, low })
 }
 
-/// [`linear_low_rank`] by candle's own operations.
+/// [`linear_low_rank`], composed of candle's own operations.
 ///
 /// # Errors
 ///
@@ -67,11 +67,11 @@ pub fn linear_low_rank(x: &Tensor, w: &Tensor, branch: &LowRank<'_>, kernels: Ke
 pub fn linear_low_rank_plain(x: &Tensor, w: &Tensor, branch: &LowRank<'_>) -> Result<Tensor> {
     let LowRank { a, b, scaling, dropout } = *branch;
     let y = linear_plain(x, w)?;
-    let x = dropout.map_or_else(|| Ok(x.clone()), |key| dropout_plain(x, key))?;
+    let x = dropout_if_any(x, dropout, Kernels::Plain)?;
     y + linear_plain(&(linear_plain(&x, a)? * scaling)?, b)?
 }
 
-/// What is known of a branch but its tensors.
+/// A branch without its tensors.
 struct Branch {
     rows: usize,
     d_in: usize,
@@ -114,7 +114,7 @@ impl LowRankLinear {
         Matrix::new(&self.low, self.branch.rows, self.branch.r)
     }
 
-    /// `dY W`, and the branch's share: `Dropout(d_low A)`.
+    /// `dY W`, plus `Dropout(d_low A)` from the branch.
     fn input_gradient(&self, g: &[f32], d_low: Matrix<'_>, a: Matrix<'_>) -> Result<Vec<f32>> {
         let Branch { rows, d_in, dropper, .. } = &self.branch;
         let mut dx = self.weight.input_gradient(g)?;

@@ -1,8 +1,11 @@
-//! Every linear map against its plain form.
+//! Every fused linear map against the plain one.
+
+use candle_core::{DType, Device, Tensor, Var};
+
 use super::*;
-use crate::DropoutKey;
+use crate::dropout::DropoutKey;
+use crate::kernels::Kernels;
 use crate::testing::{Case, frozen, random};
-use candle_core::{Device, Var};
 
 fn case(x: &[usize], w: &[usize]) -> Case<'static> {
     Case::new("linear", &[x, w], |t, kernels| linear(&t[0], &t[1], kernels), |t| linear_plain(&t[0], &t[1]))
@@ -17,7 +20,7 @@ fn values_and_gradients_agree_with_plain_f64() {
 }
 
 #[test]
-fn one_weight_per_row_agrees_with_plain_f64() {
+fn one_weight_per_example_agrees_with_plain_f64() {
     case(&[1, 4, 5], &[1, 3, 5]).agrees(2e-6);
     case(&[5, 33, 96], &[5, 8, 96]).agrees(2e-6);
 }
@@ -105,6 +108,10 @@ fn dropping(p: f64) -> Option<DropoutKey> {
     Some(DropoutKey { p, seed: 5, stream: 6 })
 }
 
+fn network<'a>(w_in: &'a Tensor, w_out: &'a Tensor, dropout: Option<DropoutKey>) -> FeedForward<'a> {
+    FeedForward { w_in, w_out, dropout }
+}
+
 /// [`feed_forward`] with frozen weights.
 fn feed_forward_case(x: &[usize], w_in: [usize; 2], d_out: usize, key: Option<DropoutKey>) -> Case<'static> {
     let weights = [random(&w_in, 7), random(&[d_out, w_in[0]], 8)];
@@ -114,9 +121,9 @@ fn feed_forward_case(x: &[usize], w_in: [usize; 2], d_out: usize, key: Option<Dr
         &[x],
         move |t, kernels| {
             let [w_in, w_out] = [weights[0].to_dtype(t[0].dtype())?, weights[1].to_dtype(t[0].dtype())?];
-            feed_forward(&t[0], &w_in, &w_out, key, kernels)
+            feed_forward(&t[0], &network(&w_in, &w_out, key), kernels)
         },
-        move |t| feed_forward_plain(&t[0], &wide[0], &wide[1], key),
+        move |t| feed_forward_plain(&t[0], &network(&wide[0], &wide[1], key)),
     )
 }
 
@@ -129,8 +136,8 @@ fn a_feed_forward_network_agrees_with_plain_f64() {
     let trains = Case::new(
         "feed_forward",
         &[&[2, 65, 96], &[160, 96], &[72, 160]],
-        |t, kernels| feed_forward(&t[0], &t[1], &t[2], dropping(0.3), kernels),
-        |t| feed_forward_plain(&t[0], &t[1], &t[2], dropping(0.3)),
+        |t, kernels| feed_forward(&t[0], &network(&t[1], &t[2], dropping(0.3)), kernels),
+        |t| feed_forward_plain(&t[0], &network(&t[1], &t[2], dropping(0.3))),
     );
     trains.agrees(2e-6);
 }
@@ -143,15 +150,16 @@ fn a_feed_forward_network_is_the_same_for_any_number_of_threads() {
 #[test]
 fn maps_of_a_feed_forward_network_that_do_not_fit_are_named() {
     let t = |dims: &[usize]| Tensor::ones(dims, DType::F32, &Device::Cpu).unwrap();
-    let error = feed_forward(&t(&[3, 5]), &t(&[7, 5]), &t(&[5, 6]), None, Kernels::Fused).unwrap_err().to_string();
+    let error = feed_forward(&t(&[3, 5]), &network(&t(&[7, 5]), &t(&[5, 6]), None), Kernels::Fused);
+    let error = error.unwrap_err().to_string();
     assert!(error.contains("[7, 5]") && error.contains("[5, 6]"), "{error}");
 }
 
-/// [`linear_low_rank`] beside a frozen weight.
+/// [`linear_low_rank`] with a frozen weight.
 fn low_rank_case(x: &[usize], w: [usize; 2], r: usize, key: Option<DropoutKey>) -> Case<'static> {
     let ([d_out, d_in], batch) = (w, x[0]);
     let (a, b) = (vec![r, d_in], vec![d_out, r]);
-    // A rank of 0 stands for weights that differ by row.
+    // A rank of 0 means weights that differ between examples.
     let (a, b) = if r == 0 { (vec![batch, 2, d_in], vec![batch, d_out, 2]) } else { (a, b) };
     let frozen = random(&w, 7);
     let wide = frozen.clone();
@@ -186,14 +194,14 @@ fn a_low_rank_branch_is_the_same_for_any_number_of_threads() {
 }
 
 #[test]
-fn what_is_frozen_beside_a_low_rank_branch_receives_no_gradient() {
+fn frozen_arguments_of_a_low_rank_branch_receive_no_gradient() {
     for i in 0..3 {
         frozen(&low_rank_case(&[4, 5], [3, 5], 2, None), i);
     }
 }
 
 #[test]
-fn a_low_rank_branch_stands_beside_a_bf16_weight() {
+fn a_low_rank_branch_may_have_a_bf16_weight() {
     let x = random(&[6, 32], 1).to_dtype(DType::F32).unwrap();
     let w = random(&[24, 32], 2).to_dtype(DType::BF16).unwrap();
     let (a, b) = (random(&[4, 32], 3), random(&[24, 4], 4));
@@ -218,7 +226,7 @@ fn int8(w: &Tensor) -> Tensor {
 }
 
 #[test]
-fn a_weight_of_eight_bits_gives_what_its_plain_form_gives_and_nearly_what_the_matrix_would() {
+fn a_weight_of_eight_bits_agrees_with_the_plain_version_and_nearly_with_the_matrix() {
     for (x_dims, w_dims) in
         [(&[3, 7, 20][..], [10, 20]), (&[160, 64], [96, 64]), (&[33], [40, 33]), (&[40, 512], [64, 512])]
     {
@@ -239,11 +247,11 @@ fn a_weight_of_eight_bits_gives_what_its_plain_form_gives_and_nearly_what_the_ma
 fn networks_and_branches_take_weights_of_eight_bits() {
     let f32 = |dims: &[usize], seed| random(dims, seed).to_dtype(DType::F32).unwrap();
     let (x, w_in, w_out) = (f32(&[6, 32], 1), int8(&f32(&[64, 32], 2)), int8(&f32(&[32, 64], 3)));
-    let fused = feed_forward(&x, &w_in, &w_out, None, Kernels::Fused).unwrap();
-    let plain = feed_forward_plain(&x, &w_in, &w_out, None).unwrap();
-    // A sum that rounds to another step of the second map is one step in 255 off.
+    let fused = feed_forward(&x, &network(&w_in, &w_out, None), Kernels::Fused).unwrap();
+    let plain = feed_forward_plain(&x, &network(&w_in, &w_out, None)).unwrap();
+    // A sum that is rounded to another step of the second map differs by one step of 255.
     assert!(crate::testing::error(&fused, &plain) < 1e-3);
-    assert!(feed_forward(&x, &w_in, &w_in, None, Kernels::Fused).is_err());
+    assert!(feed_forward(&x, &network(&w_in, &w_in, None), Kernels::Fused).is_err());
     let (a, b) = (f32(&[4, 32], 3), f32(&[64, 4], 4));
     let branch = LowRank { a: &a, b: &b, scaling: 0.5, dropout: None };
     let fused = linear_low_rank(&x, &w_in, &branch, Kernels::Fused).unwrap();
@@ -258,7 +266,7 @@ fn a_weight_of_eight_bits_passes_no_gradient_and_says_so() {
     let wide = Tensor::ones((2, 4), DType::F64, &Device::Cpu).unwrap();
     for kernels in [Kernels::Fused, Kernels::Plain] {
         let error = linear(&x, &w, kernels).unwrap_err().to_string();
-        assert!(error.contains("no gradient passes"), "{error}");
+        assert!(error.contains("passes no gradient"), "{error}");
         let error = linear(&wide, &w, kernels).unwrap_err().to_string();
         assert!(error.contains("needs an f32 input"), "{error}");
     }

@@ -1,45 +1,35 @@
 //! Beam search over a batch of sentences.
 
 use candle_core::{D, DType, Tensor};
-use peft_core::{ActiveAdapters, Ctx};
 
-use super::GenerationConfig;
+use super::batch::Batch;
+use super::config::GenerationConfig;
 use super::greedy::pad;
 use super::hypotheses::{Candidate, Hypotheses};
+use super::source::Source;
 use super::top::top;
-use crate::{Cache, T5};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
-/// The best target sentence of each row of `encoded [b, s, d]` that beam search finds, by the rules of `transformers` 3.5.
+/// The best target sentence that beam search finds for each sentence of `source`, by the rules of `transformers` 3.5.
 ///
 /// A finished hypothesis scores `Σ log p / n^length_penalty`, where the sum includes `</s>` and `n`, the start token and
 /// the words, does not. A sentence is done when `num_beams` hypotheses have ended and the best continuation at the present
-/// length scores no better than the worst of them. Each row begins with the start token, ends with `</s>` unless
-/// `max_length` came first, and is padded to the length of the longest. Finished sentences leave the batch; in `active`,
-/// weights and adapters that differ by row (of `encoded`) follow their sentences, and all beams of a sentence use them.
+/// length scores no better than the worst of them. Each begins with the start token, ends with `</s>` unless `max_length`
+/// came first, and is padded to the length of the longest. Finished sentences leave the batch; adapters and weights that
+/// differ by row follow their sentences, and all beams of a sentence use them.
 ///
 /// # Errors
-/// [`Error::Config`] if the vocabulary is smaller than two words a beam; otherwise as [`T5::decode_step`].
-pub fn beam(
-    t5: &T5,
-    encoded: &Tensor,
-    mask: &Tensor,
-    active: &ActiveAdapters<'_>,
-    config: &GenerationConfig,
-) -> Result<Vec<Vec<u32>>> {
-    let (beams, vocab) = (config.num_beams.get(), t5.config().vocab_size);
+/// [`Error::Config`] if the vocabulary is smaller than two words a beam; otherwise as
+/// [`T5::decode_packed`](crate::T5::decode_packed).
+pub fn beam(source: &Source<'_>, config: &GenerationConfig) -> Result<Vec<Vec<u32>>> {
+    let t5 = source.t5.config();
+    let (beams, vocab) = (config.num_beams.get(), t5.vocab_size);
     if vocab < 2 * beams {
         return Err(Error::Config(format!("num_beams: {beams} beams need {} words, there are {vocab}", 2 * beams)));
     }
-    let (start, eos, max_length) =
-        (t5.config().decoder_start_token_id, t5.config().eos_token_id, config.max_length.get());
-    let mut ctx = Ctx::eval();
-    let cache = t5.start_cache(encoded, mask, active, max_length, &mut ctx)?;
-    let sentences = encoded.dim(0)?;
-    let searches = (0..sentences).map(|sentence| (sentence, Hypotheses::new(start))).collect();
-    let rows = (0u32..).take(sentences).collect();
-    let mut batch = Batch { searches, cache, sentences: active, active: active.clone(), rows };
-    let mut best: Vec<Vec<u32>> = vec![Vec::new(); sentences];
+    let (eos, max_length) = (t5.eos_token_id, config.max_length.get());
+    let mut search = Search::new(source)?;
+    let mut best: Vec<Vec<u32>> = vec![Vec::new(); source.encoded.sentences()];
     let mut keep = |(sentence, hypotheses): (usize, Hypotheses), done| {
         let mut tokens = hypotheses.best(done, config);
         if tokens.len() < max_length {
@@ -50,46 +40,44 @@ pub fn beam(
         }
     };
     for _ in 1..max_length {
-        if batch.searches.is_empty() {
+        if search.sentences.is_empty() {
             break;
         }
-        let scores = batch.scores(t5, &mut ctx)?;
-        batch.advance(&scores, eos, config)?.into_iter().for_each(|finished| keep(finished, true));
+        let scores = search.scores()?;
+        search.advance(&scores, eos, config)?.into_iter().for_each(|finished| keep(finished, true));
     }
-    batch.searches.into_iter().for_each(|unfinished| keep(unfinished, false));
-    pad(&mut best, t5.config().pad_token_id);
+    search.sentences.into_iter().for_each(|unfinished| keep(unfinished, false));
+    pad(&mut best, t5.pad_token_id);
     Ok(best)
 }
 
 /// The sentences that are still being searched.
-struct Batch<'a> {
+struct Search<'a> {
     /// The number of each sentence, and its hypotheses: equally many for all of them.
-    searches: Vec<(usize, Hypotheses)>,
-    cache: Cache,
-    /// What acts on the rows that the sentences were at first.
-    sentences: &'a ActiveAdapters<'a>,
-    /// What acts on the rows of the cache.
-    active: ActiveAdapters<'a>,
-    /// The number of each row's sentence.
-    rows: Vec<u32>,
+    sentences: Vec<(usize, Hypotheses)>,
+    /// A row for each hypothesis.
+    batch: Batch<'a>,
 }
 
-impl Batch<'_> {
-    /// For each sentence the sums of log-probabilities of all its hypotheses with every next word, one after another.
-    fn scores(&mut self, t5: &T5, ctx: &mut Ctx) -> Result<Vec<Vec<f32>>> {
-        let live = || self.searches.iter().flat_map(|(_, hypotheses)| &hypotheses.live);
-        let last: Vec<u32> = live().filter_map(|live| live.tokens.last().copied()).collect();
-        let sums: Vec<f32> = live().map(|live| live.score).collect();
-        let (rows, device) = (sums.len(), t5.device());
-        let tokens = Tensor::from_vec(last, (rows, 1), device)?;
-        let hidden = t5.decode_step(&tokens, &mut self.cache, &self.active, ctx)?;
-        let logits = t5.logits(&hidden, &self.active, ctx)?.squeeze(1)?.to_dtype(DType::F32)?;
-        let log_p = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
-        let scores = log_p.broadcast_add(&Tensor::from_vec(sums, (rows, 1), device)?)?;
-        Ok(scores.reshape((self.searches.len(), ()))?.to_vec2()?)
+impl<'a> Search<'a> {
+    fn new(source: &Source<'a>) -> Result<Self> {
+        let start = source.t5.config().decoder_start_token_id;
+        let sentences = (0..source.encoded.sentences()).map(|sentence| (sentence, Hypotheses::new(start))).collect();
+        Ok(Self { sentences, batch: Batch::new(source)? })
     }
 
-    /// One step of every search. Those that are done leave the batch and are returned; cache and weights follow the others.
+    /// For each sentence the sums of log-probabilities of all its hypotheses with every next word, one after another.
+    fn scores(&mut self) -> Result<Vec<Vec<f32>>> {
+        let live = || self.sentences.iter().flat_map(|(_, hypotheses)| &hypotheses.live);
+        let last: Vec<u32> = live().filter_map(|live| live.tokens.last().copied()).collect();
+        let sums: Vec<f32> = live().map(|live| live.score).collect();
+        let logits = self.batch.logits(&last)?.to_dtype(DType::F32)?;
+        let log_p = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
+        let sums = Tensor::from_vec(sums, (last.len(), 1), log_p.device())?;
+        Ok(log_p.broadcast_add(&sums)?.reshape((self.sentences.len(), ()))?.to_vec2()?)
+    }
+
+    /// One step of every search. Those that are done leave the batch and are returned.
     fn advance(
         &mut self,
         scores: &[Vec<f32>],
@@ -97,44 +85,25 @@ impl Batch<'_> {
         config: &GenerationConfig,
     ) -> Result<Vec<(usize, Hypotheses)>> {
         let (mut done, mut going) = (Vec::new(), Vec::new());
-        let (mut sentences, mut rows) = (Vec::new(), Vec::new());
+        let (mut kept, mut origins) = (Vec::new(), Vec::new());
         let mut first_row = 0;
-        for (place, (search, scores)) in (0u32..).zip(self.searches.drain(..).zip(scores)) {
+        for (number, (search, scores)) in (0u32..).zip(self.sentences.drain(..).zip(scores)) {
             let (sentence, mut hypotheses) = search;
             let live = hypotheses.live.len();
             let candidates = candidates(scores, live, config);
             match hypotheses.advance(&candidates, eos, config) {
-                Some(origins) => {
-                    sentences.push(place);
-                    rows.extend(origins.into_iter().map(|origin| (first_row + origin) as u32));
+                Some(beams) => {
+                    kept.push(number);
+                    origins.extend(beams.into_iter().map(|beam| (first_row + beam) as u32));
                     going.push((sentence, hypotheses));
                 }
                 None => done.push((sentence, hypotheses)),
             }
             first_row += live;
         }
-        self.searches = going;
-        self.follow()?;
-        let device = self.cache.device().clone();
-        if !done.is_empty() && !rows.is_empty() {
-            self.cache.select_sentences(&Tensor::new(sentences, &device)?)?;
-        }
-        let unchanged = rows.len() == first_row && (0..).zip(&rows).all(|(row, origin)| row == *origin);
-        if !unchanged && !rows.is_empty() {
-            self.cache.select_beams(&Tensor::new(rows, &device)?)?;
-        }
+        self.sentences = going;
+        self.batch.retain(&kept, &origins)?;
         Ok(done)
-    }
-
-    /// Makes what acts follow the rows. Beams are exchanged at every step, but within a sentence, where all use the same.
-    fn follow(&mut self) -> Result<()> {
-        let row = |(sentence, search): &(usize, Hypotheses)| std::iter::repeat_n(*sentence as u32, search.live.len());
-        let rows: Vec<u32> = self.searches.iter().flat_map(row).collect();
-        if rows != self.rows && !rows.is_empty() {
-            self.active = self.sentences.select_rows(&rows)?;
-            self.rows = rows;
-        }
-        Ok(())
     }
 }
 
@@ -148,26 +117,40 @@ fn candidates(scores: &[f32], live: usize, config: &GenerationConfig) -> Vec<Can
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::num::NonZeroUsize;
+
+    use peft_core::{ActiveAdapters, Ctx};
+
     use super::*;
-    use crate::T5Config;
     use crate::decode::greedy;
     use crate::testing::{batch, build, tiny};
-    use std::num::NonZeroUsize;
+    use crate::{Encoded, T5, T5Config};
 
     fn config(num_beams: usize, max_length: usize) -> GenerationConfig {
         let [num_beams, max_length] = [num_beams, max_length].map(|n| NonZeroUsize::new(n).unwrap());
         GenerationConfig { num_beams, max_length, ..Default::default() }
     }
 
-    fn encoded(t5: &T5) -> (Tensor, Tensor) {
+    fn encoded(t5: &T5) -> Encoded {
         let (ids, mask, _) = batch();
-        (t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap(), mask)
+        t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap()
+    }
+
+    /// One sentence of a padded batch.
+    fn one(encoded: &Encoded, row: usize) -> Encoded {
+        let (_, mask, _) = batch();
+        let of = |t: &Tensor| t.narrow(0, row, 1).unwrap();
+        Encoded::padded(of(encoded.hidden()), of(&mask)).unwrap()
+    }
+
+    fn write(t5: &T5, encoded: &Encoded, config: &GenerationConfig) -> Vec<Vec<u32>> {
+        beam(&Source { t5, encoded, active: &ActiveAdapters::none() }, config).unwrap()
     }
 
     /// `log p` of `tokens` after the start token, given the sentence.
-    fn log_p(t5: &T5, encoded: &Tensor, mask: &Tensor, tokens: &[u32]) -> f32 {
-        let ids = Tensor::new(&tokens[..tokens.len() - 1], encoded.device()).unwrap().unsqueeze(0).unwrap();
-        let hidden = t5.decode(&ids, encoded, mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
+    fn log_p(t5: &T5, encoded: &Encoded, tokens: &[u32]) -> f32 {
+        let ids = Tensor::new(&tokens[..tokens.len() - 1], t5.device()).unwrap().unsqueeze(0).unwrap();
+        let hidden = t5.decode(&ids, encoded, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
         let logits = t5.logits(&hidden, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap().squeeze(0).unwrap();
         let log_p: Vec<Vec<f32>> = candle_nn::ops::log_softmax(&logits, 1).unwrap().to_vec2().unwrap();
         log_p.iter().zip(&tokens[1..]).map(|(row, token)| row[*token as usize]).sum()
@@ -179,12 +162,10 @@ mod tests {
         let (ids, mask, _) = batch();
         let ids = ids.minimum(15u32).unwrap();
         let encoded = t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
-        let found = beam(&t5, &encoded, &mask, &ActiveAdapters::none(), &config(8, 2)).unwrap();
-        for (row, tokens) in found.iter().enumerate() {
-            let (encoded, mask) = (encoded.narrow(0, row, 1).unwrap(), mask.narrow(0, row, 1).unwrap());
+        for (row, tokens) in write(&t5, &encoded, &config(8, 2)).iter().enumerate() {
             let score = |word: u32| {
                 let len = if word == 1 { 1. } else { 2. };
-                log_p(&t5, &encoded, &mask, &[0, word]) / len
+                log_p(&t5, &one(&encoded, row), &[0, word]) / len
             };
             let best = (0..16).max_by(|a, b| score(*a).total_cmp(&score(*b))).unwrap();
             assert_eq!(tokens[..], [0, best], "row {row}");
@@ -196,17 +177,20 @@ mod tests {
         // Without a reward for length, sentences end early and at different times.
         let config = GenerationConfig { length_penalty: 0., ..config(3, 20) };
         let mut lengths = std::collections::BTreeSet::new();
+        let sentences = crate::testing::sentences();
+        let slices: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
         for eos_token_id in 1..60 {
             let t5 = build(&T5Config { eos_token_id, ..tiny() }.with_cross_attention_bias(eos_token_id % 2 == 0));
-            let (encoded, mask) = encoded(&t5);
-            let together = beam(&t5, &encoded, &mask, &ActiveAdapters::none(), &config).unwrap();
+            let encoded = encoded(&t5);
+            let together = write(&t5, &encoded, &config);
             for (row, tokens) in together.iter().enumerate() {
-                let (encoded, mask) = (encoded.narrow(0, row, 1).unwrap(), mask.narrow(0, row, 1).unwrap());
-                let alone = beam(&t5, &encoded, &mask, &ActiveAdapters::none(), &config).unwrap().remove(0);
+                let alone = write(&t5, &one(&encoded, row), &config).remove(0);
                 assert_eq!(tokens[..alone.len()], alone);
                 assert!(tokens[alone.len()..].iter().all(|token| *token == 0));
                 lengths.insert(alone.len());
             }
+            let packed = t5.encode_packed(&slices, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
+            assert_eq!(write(&t5, &packed, &config), together);
         }
         assert!(lengths.len() > 1, "sentences must leave the batch at different times: {lengths:?}");
     }
@@ -214,9 +198,10 @@ mod tests {
     #[test]
     fn one_beam_without_an_end_is_greedy_search() {
         let t5 = build(&T5Config { eos_token_id: 59, ..tiny() });
-        let (encoded, mask) = encoded(&t5);
-        let one = beam(&t5, &encoded, &mask, &ActiveAdapters::none(), &config(1, 10)).unwrap();
-        let greedy = greedy(&t5, &encoded, &mask, &ActiveAdapters::none(), &config(1, 10)).unwrap();
+        let encoded = encoded(&t5);
+        let source = Source { t5: &t5, encoded: &encoded, active: &ActiveAdapters::none() };
+        let one = beam(&source, &config(1, 10)).unwrap();
+        let greedy = greedy(&source, &config(1, 10)).unwrap();
         assert!(greedy.iter().all(|row| !row.contains(&59)));
         assert_eq!(one, greedy);
     }
@@ -224,8 +209,9 @@ mod tests {
     #[test]
     fn too_few_words_for_the_beams_are_refused() {
         let t5 = build(&tiny());
-        let (encoded, mask) = encoded(&t5);
-        let error = beam(&t5, &encoded, &mask, &ActiveAdapters::none(), &config(31, 9)).unwrap_err().to_string();
+        let encoded = encoded(&t5);
+        let source = Source { t5: &t5, encoded: &encoded, active: &ActiveAdapters::none() };
+        let error = beam(&source, &config(31, 9)).unwrap_err().to_string();
         assert_eq!(error, "num_beams: 31 beams need 62 words, there are 60");
     }
 }

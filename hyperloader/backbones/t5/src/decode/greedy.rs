@@ -1,58 +1,41 @@
 //! Greedy search: always the likeliest next token.
 
-use candle_core::{D, Tensor};
-use peft_core::{ActiveAdapters, Ctx};
+use candle_core::D;
 
-use super::GenerationConfig;
-use crate::Result;
-use crate::T5;
+use super::batch::Batch;
+use super::config::GenerationConfig;
+use super::source::Source;
+use crate::error::Result;
 
-/// The target sentence of each row of `encoded [b, s, d]`, taking the likeliest token at every step.
+/// The target sentence of each sentence of `source`, taking the likeliest token at every step.
 ///
-/// Each row begins with the start token, ends with `</s>` unless `max_length` came first, and is padded to the length of
-/// the longest. Finished rows leave the batch; in `active`, weights and adapters that differ by row follow their rows.
+/// Each begins with the start token, ends with `</s>` unless `max_length` came first, and is padded to the length of the
+/// longest. Finished sentences leave the batch; adapters and weights that differ by row follow their sentences.
 ///
 /// # Errors
-/// As [`T5::decode_step`].
-pub fn greedy(
-    t5: &T5,
-    encoded: &Tensor,
-    mask: &Tensor,
-    active: &ActiveAdapters<'_>,
-    config: &GenerationConfig,
-) -> Result<Vec<Vec<u32>>> {
-    let (start, eos) = (t5.config().decoder_start_token_id, t5.config().eos_token_id);
-    let (device, max_length) = (encoded.device(), config.max_length.get());
-    let mut ctx = Ctx::eval();
-    let mut cache = t5.start_cache(encoded, mask, active, max_length, &mut ctx)?;
-    let mut following = active.clone();
-    let mut sentences = vec![vec![start]; encoded.dim(0)?];
-    // The rows of the batch: which sentence each one is, and its last token.
-    let mut alive: Vec<(usize, u32)> = (0..sentences.len()).map(|sentence| (sentence, start)).collect();
-    for _ in 1..max_length {
-        if alive.is_empty() {
+/// As [`T5::decode_packed`](crate::T5::decode_packed).
+pub fn greedy(source: &Source<'_>, config: &GenerationConfig) -> Result<Vec<Vec<u32>>> {
+    let t5 = source.t5.config();
+    let mut batch = Batch::new(source)?;
+    let mut written = vec![vec![t5.decoder_start_token_id]; source.encoded.sentences()];
+    let mut last = vec![t5.decoder_start_token_id; written.len()];
+    for _ in 1..config.max_length.get() {
+        if last.is_empty() {
             break;
         }
-        let last: Vec<u32> = alive.iter().map(|(_, token)| *token).collect();
-        let tokens = Tensor::from_vec(last, (alive.len(), 1), device)?;
-        let hidden = t5.decode_step(&tokens, &mut cache, &following, &mut ctx)?;
-        let next: Vec<u32> = t5.logits(&hidden, &following, &mut ctx)?.argmax(D::Minus1)?.flatten_all()?.to_vec1()?;
-        for ((sentence, token), next) in alive.iter_mut().zip(next) {
-            *token = next;
-            if let Some(tokens) = sentences.get_mut(*sentence) {
-                tokens.push(next);
+        let next: Vec<u32> = batch.logits(&last)?.argmax(D::Minus1)?.to_vec1()?;
+        for (sentence, token) in batch.sentences().iter().zip(&next) {
+            if let Some(tokens) = written.get_mut(*sentence as usize) {
+                tokens.push(*token);
             }
         }
-        let rows: Vec<u32> = (0..).zip(&alive).filter(|(_, (_, token))| *token != eos).map(|(row, _)| row).collect();
-        let finished = alive.len() - rows.len();
-        alive.retain(|(_, token)| *token != eos);
-        if finished > 0 && !alive.is_empty() {
-            following = following.select_rows(&rows)?;
-            cache.select_rows(&Tensor::new(rows, device)?)?;
-        }
+        let going = (0..).zip(next).filter(|(_, token)| *token != t5.eos_token_id);
+        let (rows, tokens): (Vec<u32>, Vec<u32>) = going.unzip();
+        batch.retain(&rows, &rows)?;
+        last = tokens;
     }
-    pad(&mut sentences, t5.config().pad_token_id);
-    Ok(sentences)
+    pad(&mut written, t5.pad_token_id);
+    Ok(written)
 }
 
 /// Fills every sentence with `pad` to the length of the longest.
@@ -64,20 +47,29 @@ pub(super) fn pad(sentences: &mut [Vec<u32>], pad: u32) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-    use crate::testing::{batch, build, tiny};
-    use crate::{T5Config, Weights};
-    use candle_core::{DType, Device};
     use std::num::NonZeroUsize;
 
+    use candle_core::{DType, Device, Tensor};
+    use peft_core::{ActiveAdapters, Ctx};
+
+    use super::*;
+    use crate::testing::{batch, build, tiny};
+    use crate::{Encoded, T5, T5Config, Weights};
+
+    fn write(t5: &T5, encoded: &Encoded, max_length: usize) -> Vec<Vec<u32>> {
+        let config =
+            GenerationConfig { max_length: NonZeroUsize::new(max_length).unwrap(), ..GenerationConfig::default() };
+        greedy(&Source { t5, encoded, active: &ActiveAdapters::none() }, &config).unwrap()
+    }
+
     /// Greedy search as it is defined: the whole prefix anew at every step, no row leaves.
-    fn naive(t5: &T5, encoded: &Tensor, mask: &Tensor, max_length: usize) -> Vec<Vec<u32>> {
+    fn naive(t5: &T5, encoded: &Encoded, max_length: usize) -> Vec<Vec<u32>> {
         let config = t5.config();
-        let mut rows = vec![vec![config.decoder_start_token_id]; encoded.dim(0).unwrap()];
+        let mut rows = vec![vec![config.decoder_start_token_id]; encoded.sentences()];
         let mut alive = vec![true; rows.len()];
         while rows[0].len() < max_length && alive.contains(&true) {
             let ids = Tensor::new(rows.clone(), &Device::Cpu).unwrap();
-            let hidden = t5.decode(&ids, encoded, mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
+            let hidden = t5.decode(&ids, encoded, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
             let logits: Vec<Vec<Vec<f32>>> =
                 t5.logits(&hidden, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap().to_vec3().unwrap();
             for ((row, alive), logits) in rows.iter_mut().zip(&mut alive).zip(logits) {
@@ -97,9 +89,12 @@ mod tests {
             let t5 = build(&T5Config { eos_token_id, ..tiny() });
             let (ids, mask, _) = batch();
             let encoded = t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
-            let config = GenerationConfig { max_length: NonZeroUsize::new(40).unwrap(), ..Default::default() };
-            let rows = greedy(&t5, &encoded, &mask, &ActiveAdapters::none(), &config).unwrap();
-            assert_eq!(rows, naive(&t5, &encoded, &mask, 40));
+            let rows = write(&t5, &encoded, 40);
+            assert_eq!(rows, naive(&t5, &encoded, 40));
+            let sentences = crate::testing::sentences();
+            let slices: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
+            let packed = t5.encode_packed(&slices, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
+            assert_eq!(write(&t5, &packed, 40), rows);
             let ends = rows.iter().filter(|row| row[1..].contains(&eos_token_id)).count();
             finished_early += usize::from(ends > 0 && ends < rows.len());
             cut += usize::from(ends == 0);
@@ -112,7 +107,6 @@ mod tests {
         let t5 = T5::new(&tiny(), Weights::random(7).var_builder(DType::F32, &Device::Cpu)).unwrap();
         let (ids, mask, _) = batch();
         let encoded = t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
-        let config = GenerationConfig { max_length: NonZeroUsize::MIN, ..Default::default() };
-        assert_eq!(greedy(&t5, &encoded, &mask, &ActiveAdapters::none(), &config).unwrap(), [[0], [0], [0]]);
+        assert_eq!(write(&t5, &encoded, 1), [[0], [0], [0]]);
     }
 }

@@ -1,6 +1,6 @@
 //! The hypotheses of one sentence in beam search, by the rules of `transformers` 3.5.
 
-use super::GenerationConfig;
+use super::config::GenerationConfig;
 
 /// A target sentence that is being written.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,7 @@ impl Hypotheses {
             if candidate.token == eos {
                 // An ending counts only if it is among the best `num_beams`. Its length leaves `</s>` out.
                 if rank < beams {
-                    self.end(normalised(candidate.score, len, config), live.tokens.clone(), beams);
+                    self.end(normalized(candidate.score, len, config), live.tokens.clone(), beams);
                 }
                 continue;
             }
@@ -71,7 +71,7 @@ impl Hypotheses {
     fn is_done(&self, best: f32, len: usize, config: &GenerationConfig) -> bool {
         let full = self.ended.len() == config.num_beams.get();
         let worst = self.ended.last().map_or(f64::NEG_INFINITY, |(score, _)| *score);
-        full && (config.early_stopping || worst >= normalised(best, len, config))
+        full && (config.early_stopping || worst >= normalized(best, len, config))
     }
 
     fn end(&mut self, score: f64, tokens: Vec<u32>, beams: usize) {
@@ -83,14 +83,14 @@ impl Hypotheses {
     /// The best sentence, without `</s>`. Where the length ran out, live hypotheses count too.
     pub(super) fn best(self, done: bool, config: &GenerationConfig) -> Vec<u32> {
         let live = if done { Vec::new() } else { self.live };
-        let cut = live.into_iter().map(|l| (normalised(l.score, l.tokens.len(), config), l.tokens));
+        let cut = live.into_iter().map(|l| (normalized(l.score, l.tokens.len(), config), l.tokens));
         let better = |best: (f64, Vec<u32>), next: (f64, Vec<u32>)| if next.0 > best.0 { next } else { best };
         self.ended.into_iter().chain(cut).reduce(better).map(|(_, tokens)| tokens).unwrap_or_default()
     }
 }
 
 /// `score / len^length_penalty`
-fn normalised(score: f32, len: usize, config: &GenerationConfig) -> f64 {
+fn normalized(score: f32, len: usize, config: &GenerationConfig) -> f64 {
     f64::from(score) / (len as f64).powf(config.length_penalty)
 }
 
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ending_behind_the_best_beams_does_not_count() {
+    fn an_ending_after_the_best_beams_does_not_count() {
         let mut h = Hypotheses::new(0);
         h.advance(&candidates(&[(0, 7, -0.1), (0, 8, -0.2), (0, EOS, -0.3), (0, 9, -0.4)]), EOS, &two_beams());
         assert!(h.ended.is_empty());

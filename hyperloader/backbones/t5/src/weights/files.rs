@@ -11,12 +11,12 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// Bytes that are copied out of a map before it lets go of them; whole numbers and whole pages.
+/// Bytes that are copied out of a map before their pages are released; a multiple of a number's and of a page's size.
 const AT_ONCE: usize = 4 << 20;
 
 /// The part of `model.safetensors.index.json` that matters here.
@@ -59,17 +59,17 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
 #[allow(unsafe_code, reason = "a memory map cannot be made safely: another process could change the file")]
 fn map(paths: &[PathBuf]) -> candle_core::Result<MmapedSafetensors> {
     // SAFETY: the map is read-only and private to this crate, and every tensor is copied out of it. Its bytes change only
-    // if someone truncates or rewrites the file in place meanwhile; checkpoints are written beside and renamed.
+    // if someone truncates or rewrites the file in place meanwhile; checkpoints are written to a temporary file and renamed.
     unsafe { MmapedSafetensors::multi(paths) }
 }
 
-/// What a tensor becomes, and memory for it that nothing has touched yet.
+/// What a tensor becomes, with allocated memory that nothing has touched yet.
 pub(super) enum Room {
     /// An `f32` tensor stays what it is.
     Whole(Vec<f32>),
     /// An `f32` matrix gets [eight bits](ops::quantize).
     Int8(Vec<u8>),
-    /// One of another type needs a conversion, which makes its own.
+    /// A tensor of another type is converted, which allocates by itself.
     None,
 }
 
@@ -83,7 +83,7 @@ impl Room {
         }
     }
 
-    /// How much it is.
+    /// How many bytes it takes.
     fn bytes(view: &TensorView<'_>, int8: bool) -> usize {
         match (view.dtype(), view.shape()) {
             (Dtype::F32, [rows, _]) if int8 => view.data().len() / size_of::<f32>() + rows * ops::INT8_TRAILER,
@@ -93,7 +93,7 @@ impl Room {
     }
 }
 
-/// Room for the tensors that `wanted` names, the smallest first; the matrices that `int8` names are to have eight bits.
+/// Memory for the tensors that `wanted` names, the smallest first; matrices that `int8` names get eight bits.
 pub(super) fn rooms(
     files: &MmapedSafetensors,
     wanted: impl Fn(&str) -> bool,
@@ -144,7 +144,8 @@ fn numbers(bytes: &[u8]) -> impl Iterator<Item = f32> {
     bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes))
 }
 
-/// Tells the system that these bytes of a map have been read: without that a model is in memory twice until all is loaded.
+/// Tells the system that these bytes of a map have been read. Without this, a model is in memory twice until all of it is
+/// loaded.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code, reason = "advice about memory is a system call")]
 pub(super) fn let_go(bytes: &[u8]) {
@@ -154,7 +155,7 @@ pub(super) fn let_go(bytes: &[u8]) {
     let Some(pages) = bytes.get(skip..).map(|rest| rest.len() / PAGE * PAGE).filter(|length| *length > 0) else {
         return;
     };
-    // SAFETY: the range lies inside a read-only map of a file: its pages are read again from there if they are touched.
+    // SAFETY: the range is inside a read-only map of a file: its pages are read again from there if they are touched.
     unsafe {
         libc::madvise(bytes.as_ptr().add(skip).cast_mut().cast(), pages, libc::MADV_DONTNEED);
     }
@@ -163,12 +164,13 @@ pub(super) fn let_go(bytes: &[u8]) {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) fn let_go(_bytes: &[u8]) {}
 
-/// Asks the system to back the next `bytes` that are allocated with huge pages: a model is sixty thousand small ones, each a
-/// fault.
+/// Asks the system to use huge pages for the next `bytes` that are allocated. A model is sixty thousand small pages, and the
+/// first touch of each is a fault.
 ///
-/// Tensors are no whole huge pages, and the allocator writes between them, which makes the page that it touches a small one and
-/// all its neighbours. So the advice comes first, on memory that is given back: what is allocated next lies there, if the
-/// allocator keeps it, as the binary has it do; elsewhere the effort is lost. Its pages are touched here, on all cores: the system clears them when they are.
+/// The advice cannot be given for each tensor: a tensor is not a whole number of huge pages, and the allocator writes between
+/// tensors, which makes the page that it touches a small one. So this function allocates one block, gives the advice, touches
+/// the pages on all cores (the system clears a page at its first touch), and frees the block. The next allocations then use
+/// this memory if the allocator keeps it, which the binary tells it to do. With another allocator only time is lost.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code, reason = "advice about memory is a system call")]
 fn prefer_huge_pages(bytes: usize) {

@@ -1,31 +1,42 @@
-//! Weights on their way into memory, on as many threads as care to work at it.
+//! Loads weights on several threads.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::Tensor;
 use candle_core::safetensors::MmapedSafetensors;
+use candle_core::{DType, Device, Tensor};
 
-use super::Weights;
-use super::files::{Room, load};
-use crate::{Error, Result};
+use super::files::{Room, load, rooms};
+use super::source::{Weights, is_linear_map};
+use crate::error::{Error, Result};
 
 /// What [`Weights::prefetch`] began.
 pub struct Loading {
     weights: Weights,
     files: Option<Arc<MmapedSafetensors>>,
-    /// What nobody has taken yet; the last one is the next.
+    /// What no thread has taken yet; the last one is the next.
     waiting: Mutex<Vec<(String, Room)>>,
     loaded: Mutex<Vec<candle_core::Result<(String, Tensor)>>>,
 }
 
-impl Loading {
-    pub(super) fn new(weights: Weights, files: Option<Arc<MmapedSafetensors>>, waiting: Vec<(String, Room)>) -> Self {
-        Self { weights, files, waiting: Mutex::new(waiting), loaded: Mutex::default() }
-    }
-
-    /// Loads one parameter after the other until there are none left. Any number of threads may do so at once.
+impl Weights {
+    /// Allocates all tensors now and returns a loader. Every thread that calls [`work`](Loading::work) helps to copy; without
+    /// this, each parameter is copied by one thread when the model asks for it. `dtype` is the type in which the model will
+    /// ask for linear maps: if that is `u8`, they get [eight bits](peft_kernels::quantize) on the way.
     ///
-    /// One thread alone takes longer to touch a model's memory for the first time than to read its files.
+    /// Only weights from a folder are loaded ahead, and only onto the CPU; otherwise the loader has nothing to do.
+    pub fn prefetch(self, dtype: DType, device: &Device) -> Loading {
+        let files = self.files().filter(|_| device.is_cpu()).map(Arc::clone);
+        let int8 = |name: &str| dtype == DType::U8 && is_linear_map(name);
+        let waiting =
+            files.as_ref().map(|files| rooms(files, |name| self.loads(files, name), int8)).unwrap_or_default();
+        Loading { weights: self, files, waiting: Mutex::new(waiting), loaded: Mutex::default() }
+    }
+}
+
+impl Loading {
+    /// Loads one parameter after the other until none is left. Any number of threads may call it at once.
+    ///
+    /// More threads help because the first touch of a model's memory takes one thread longer than reading its files.
     pub fn work(&self) {
         let Some(files) = &self.files else { return };
         loop {

@@ -1,14 +1,12 @@
-//! Whence the parameters of the backbone come, and which of them train.
+//! Where the parameters of the backbone come from, and which of them train.
 
 mod files;
 mod loading;
-mod save;
 mod source;
 mod table;
 mod trainable;
 
 pub use loading::Loading;
-pub use save::save_backbone;
 pub use source::Weights;
 pub(crate) use source::is_linear_map;
 pub use table::TableFile;

@@ -1,4 +1,4 @@
-//! Where the values of parameters come from: the backend behind a `VarBuilder`.
+//! Where the values of parameters come from: the backend of a `VarBuilder`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,11 @@ use peft_core::rng::{Stream, stream_of};
 use peft_core::{ParamStore, initial};
 use peft_kernels as ops;
 
-use super::{Loading, TableFile, Trainable, files};
-use crate::T5Config;
-use crate::{Error, Result};
+use super::files;
+use super::table::TableFile;
+use super::trainable::Trainable;
+use crate::config::T5Config;
+use crate::error::{Error, Result};
 
 /// Other names under which a checkpoint may hold the shared embedding table.
 const SHARED: &str = "shared.weight";
@@ -48,37 +50,37 @@ pub struct Weights {
 enum Source {
     /// Where it is, its mapped files, and what was copied out of them beforehand.
     Folder(PathBuf, Arc<MmapedSafetensors>, BTreeMap<String, Tensor>),
-    Given(BTreeMap<String, Tensor>),
+    Tensors(BTreeMap<String, Tensor>),
     Random(u64),
-    Outline,
+    ShapesOnly,
 }
 
 impl Weights {
     /// The parameters in `model.safetensors`, or in the files of `model.safetensors.index.json`, of a folder.
     ///
     /// # Errors
-    /// [`Error::Config`] if the folder has neither; [`Error::File`] or [`Error::File`] if they cannot be read.
+    /// [`Error::Config`] if the folder has neither; [`Error::File`] if they cannot be read.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         Ok(Self::from(Source::Folder(folder.to_path_buf(), Arc::new(files::open(folder)?), BTreeMap::new())))
     }
 
-    /// Makes room for everything, where it is in a folder and `device` is the CPU; what is returned copies it there, on as many
-    /// threads as [work](Loading::work) at it. Without this each parameter is copied, on one, when the model asks for it. `dtype`
-    /// is the type that the model will ask for linear maps in: if that is `u8`, they get [eight bits](ops::quantize) on the way.
-    pub fn prefetch(self, dtype: DType, device: &Device) -> Loading {
-        if let (Source::Folder(_, files, _), Device::Cpu) = (&self.source, device) {
-            let (shared, left) = (files.get(SHARED).is_ok(), self.leaves_table);
-            let is_table = |name: &str| name == SHARED || SHARED_ALIASES.contains(&name);
-            let wanted = |name: &str| !(left && is_table(name) || shared && SHARED_ALIASES.contains(&name));
-            let int8 = |name: &str| dtype == DType::U8 && is_linear_map(name);
-            let (files, rooms) = (Arc::clone(files), files::rooms(files, wanted, int8));
-            return Loading::new(self, Some(files), rooms);
+    /// The mapped files, where the parameters are in a folder.
+    pub(super) fn files(&self) -> Option<&Arc<MmapedSafetensors>> {
+        match &self.source {
+            Source::Folder(_, files, _) => Some(files),
+            Source::Tensors(_) | Source::Random(_) | Source::ShapesOnly => None,
         }
-        Loading::new(self, None, Vec::new())
     }
 
-    /// Puts in what was loaded ahead of a folder.
+    /// Whether the parameter called `name` is loaded from `files`: one of several copies of the embedding table is enough.
+    pub(super) fn loads(&self, files: &MmapedSafetensors, name: &str) -> bool {
+        let is_alias = SHARED_ALIASES.contains(&name);
+        let is_left = self.leaves_table && (is_alias || name == SHARED);
+        !(is_left || is_alias && files.get(SHARED).is_ok())
+    }
+
+    /// Takes in what was loaded ahead from the folder.
     pub(super) fn put(&mut self, loaded: impl FnOnce(&Path) -> Result<BTreeMap<String, Tensor>>) -> Result<()> {
         if let Source::Folder(folder, _, ahead) = &mut self.source {
             *ahead = loaded(folder)?;
@@ -86,8 +88,8 @@ impl Weights {
         Ok(())
     }
 
-    /// Leaves the embedding table of a model `config` in its file, where it is in one and `device` is the CPU: then
-    /// [`T5::with_table`](crate::T5::with_table) takes it from there.
+    /// Leaves the embedding table of a model `config` in its file, for [`T5::with_table`](crate::T5::with_table). This needs
+    /// weights from a folder and the CPU as `device`; otherwise nothing is left and the table is `None`.
     ///
     /// # Errors
     /// [`Error::File`] if the file does not hold it as it should.
@@ -103,9 +105,9 @@ impl Weights {
         Ok((self, Some(table)))
     }
 
-    /// These parameters.
-    pub fn given(tensors: BTreeMap<String, Tensor>) -> Self {
-        Self::from(Source::Given(tensors))
+    /// The parameters in `tensors`, by name.
+    pub fn from_tensors(tensors: BTreeMap<String, Tensor>) -> Self {
+        Self::from(Source::Tensors(tensors))
     }
 
     /// T5's own random initial values; each depends on `seed` and on the parameter's name alone.
@@ -113,9 +115,9 @@ impl Weights {
         Self::from(Source::Random(seed))
     }
 
-    /// Zeros of the right shapes that take no memory: enough to ask a model of any size for its sites and parameters.
-    pub fn outline() -> Self {
-        Self::from(Source::Outline)
+    /// Zeros of the right shapes that take no memory: enough to ask a model of any size for its sites and its parameters.
+    pub fn shapes_only() -> Self {
+        Self::from(Source::ShapesOnly)
     }
 
     /// Makes the parameters that `which` covers variables of `store`.
@@ -135,8 +137,8 @@ impl Weights {
     fn value(&self, name: &str, shape: &Shape, init: Init, device: &Device) -> Result<Tensor> {
         let value = match &self.source {
             Source::Random(seed) => return Ok(initial(Stream::new(*seed, stream_of(name)), shape, init, device)?),
-            Source::Outline => return Ok(Tensor::zeros((), DType::F32, device)?.broadcast_as(shape)?),
-            Source::Folder(..) | Source::Given(_) => self.stored(name, device)?,
+            Source::ShapesOnly => return Ok(Tensor::zeros((), DType::F32, device)?.broadcast_as(shape)?),
+            Source::Folder(..) | Source::Tensors(_) => self.stored(name, device)?,
         };
         if value.shape() != shape {
             let (key, expected, found) = (name.to_owned(), shape.dims().to_vec(), value.dims().to_vec());
@@ -156,8 +158,10 @@ impl Weights {
                     None => names().find(|n| files.get(n).is_ok()).map(|n| files.load(n, device)).transpose()?,
                 }
             }
-            Source::Given(tensors) => names().find_map(|n| tensors.get(n)).map(|t| t.to_device(device)).transpose()?,
-            Source::Random(_) | Source::Outline => None,
+            Source::Tensors(tensors) => {
+                names().find_map(|n| tensors.get(n)).map(|t| t.to_device(device)).transpose()?
+            }
+            Source::Random(_) | Source::ShapesOnly => None,
         };
         found.ok_or_else(|| self.refuse(peft_core::Error::MissingKeys { keys: vec![name.to_owned()] }))
     }
@@ -166,7 +170,7 @@ impl Weights {
     fn refuse(&self, error: peft_core::Error) -> Error {
         match &self.source {
             Source::Folder(folder, ..) => Error::malformed(folder, error.to_string()),
-            Source::Given(_) | Source::Random(_) | Source::Outline => error.into(),
+            Source::Tensors(_) | Source::Random(_) | Source::ShapesOnly => error.into(),
         }
     }
 
@@ -174,7 +178,7 @@ impl Weights {
     fn int8(&self, name: &str, shape: &Shape, init: Init, device: &Device) -> Result<Tensor> {
         let ahead = match &self.source {
             Source::Folder(_, _, ahead) => ahead.get(name).filter(|tensor| tensor.dtype() == DType::U8),
-            Source::Given(_) | Source::Random(_) | Source::Outline => None,
+            Source::Tensors(_) | Source::Random(_) | Source::ShapesOnly => None,
         };
         let Some(ahead) = ahead.filter(|_| !self.is_variable(name)) else {
             return Ok(ops::quantize(&self.parameter(name, shape, init, device)?.detach())?);
@@ -230,8 +234,8 @@ impl SimpleBackend for Weights {
     fn contains_tensor(&self, name: &str) -> bool {
         match &self.source {
             Source::Folder(_, files, _) => files.get(name).is_ok(),
-            Source::Given(tensors) => tensors.contains_key(name),
-            Source::Random(_) | Source::Outline => true,
+            Source::Tensors(tensors) => tensors.contains_key(name),
+            Source::Random(_) | Source::ShapesOnly => true,
         }
     }
 }
@@ -336,10 +340,10 @@ mod tests {
         let mut tensors = build(Weights::random(1)).unwrap().tensors().unwrap();
         let name = "decoder.block.1.layer.2.DenseReluDense.wo.weight";
         let wo = tensors.insert(name.to_owned(), Tensor::zeros((3, 4), DType::F32, CPU).unwrap()).unwrap();
-        let error = build(Weights::given(tensors.clone())).unwrap_err().to_string();
+        let error = build(Weights::from_tensors(tensors.clone())).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{name}: expected shape {:?}, found [3, 4]", wo.dims())), "{error}");
         tensors.remove(name);
-        let error = build(Weights::given(tensors)).unwrap_err().to_string();
+        let error = build(Weights::from_tensors(tensors)).unwrap_err().to_string();
         assert!(error.starts_with(&format!("missing weights: {name}")), "{error}");
     }
 
@@ -349,9 +353,9 @@ mod tests {
         let mut tensors = t5.tensors().unwrap();
         tensors.insert("decoder.embed_tokens.weight".into(), tensors["shared.weight"].clone());
         tensors.insert("lm_head.weight".into(), tensors["shared.weight"].clone());
-        assert_eq!(values(&build(Weights::given(tensors.clone())).unwrap()), values(&t5));
+        assert_eq!(values(&build(Weights::from_tensors(tensors.clone())).unwrap()), values(&t5));
         tensors.remove("shared.weight");
-        assert_eq!(values(&build(Weights::given(tensors)).unwrap()), values(&t5));
+        assert_eq!(values(&build(Weights::from_tensors(tensors)).unwrap()), values(&t5));
     }
 
     #[test]
@@ -360,10 +364,11 @@ mod tests {
         let with = tiny().with_cross_attention_bias(true);
         let t5 = T5::new(&with, Weights::random(1).var_builder(DType::F32, CPU)).unwrap();
         assert!(t5.tensors().unwrap().contains_key(name));
-        let again = build(Weights::given(t5.tensors().unwrap())).unwrap();
+        let again = build(Weights::from_tensors(t5.tensors().unwrap())).unwrap();
         assert!(!again.tensors().unwrap().contains_key(name));
         let without = build(Weights::random(1)).unwrap().tensors().unwrap();
-        let error = T5::new(&with, Weights::given(without).var_builder(DType::F32, CPU)).unwrap_err().to_string();
+        let error =
+            T5::new(&with, Weights::from_tensors(without).var_builder(DType::F32, CPU)).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains("cross_attention_bias"), "{error}");
     }
 }

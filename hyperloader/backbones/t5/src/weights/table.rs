@@ -7,12 +7,12 @@ use candle_core::safetensors::{Load, MmapedSafetensors};
 use candle_core::{DType, Device, Tensor};
 
 use super::files::let_go;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
-/// A matrix in a mapped file. What is read of it does not stay in memory.
+/// A matrix in a mapped file. Rows that are read do not stay in memory.
 ///
-/// A table of 32,000 words has a quarter of t5-small's weights, and labelling needs the rows of the words that occur and of
-/// the tags.
+/// An embedding table of 32,000 words is a quarter of t5-small's weights, and labelling needs only the rows of the words that
+/// occur and of the tags.
 #[derive(Clone)]
 pub struct TableFile {
     folder: PathBuf,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which parameters of the backbone train beside those of a PEFT method.
+/// Which parameters of the backbone train together with those of a PEFT method.
 ///
 /// ```
 /// use peft_t5::Trainable;

@@ -1,28 +1,28 @@
-//! Up to eight rows by a large weight, as when one sentence is decoded: vectors run along the inner dimension, so that a weight
-//! costs one load, where it lies, and no lane is left empty for want of rows.
+//! Up to eight rows by a large weight, as when one sentence is decoded. Vectors run along the inner dimension, so every weight
+//! is loaded once, in place, and all lanes are used even with one row.
 
 use std::arch::x86_64::{
     __m512, _mm512_add_ps, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
     _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::TILE;
 use super::kernel::prefetch;
-use super::wide::{Wide, lanes};
-use crate::gemm::block::{Vectors, transpose};
-use crate::gemm::output::{Output, for_each};
-use crate::gemm::{Matrix, Threads};
+use super::to_f32::{ToF32, lanes};
+use crate::gemm::block::{TILE, Vectors, transpose};
+use crate::gemm::output::Output;
+use crate::gemm::threads::{Threads, for_each};
+use crate::gemm::view::Matrix;
 
 /// The most rows.
 pub(super) const MOST_ROWS: usize = 8;
-/// Columns of one task.
+/// Columns per task.
 const TASK: usize = 64;
 
 /// `out = a b`, where the columns of `b` are contiguous and a multiple of [`TILE`].
 ///
 /// # Safety
-/// As [`product`](super::product); `a` has [`MOST_ROWS`] rows at most.
-pub(super) unsafe fn product<T: Wide>(out: Output, a: Matrix<'_>, b: Matrix<'_, T>, threads: Threads) {
+/// As `product` in `mod.rs`; `a` has [`MOST_ROWS`] rows at most.
+pub(super) unsafe fn product<T: ToF32>(out: Output, a: Matrix<'_>, b: Matrix<'_, T>, threads: Threads) {
     let tasks: Vec<_> = (0..b.cols).step_by(TASK).map(|first| first..b.cols.min(first + TASK)).collect();
     for_each(tasks, threads, |task| {
         for column in task.step_by(TILE) {
@@ -44,7 +44,12 @@ pub(super) unsafe fn product<T: Wide>(out: Output, a: Matrix<'_>, b: Matrix<'_, 
 /// # Safety
 /// As [`product`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn columns<T: Wide, const M: usize, const R: usize>(out: Output, a: Matrix<'_>, b: Matrix<'_, T>, first: usize) {
+unsafe fn columns<T: ToF32, const M: usize, const R: usize>(
+    out: Output,
+    a: Matrix<'_>,
+    b: Matrix<'_, T>,
+    first: usize,
+) {
     let mut results = [[0.0; TILE]; M];
     for part in (0..TILE).step_by(R) {
         // SAFETY: by this function's contract.
@@ -60,13 +65,13 @@ unsafe fn columns<T: Wide, const M: usize, const R: usize>(out: Output, a: Matri
     }
 }
 
-/// The sums of `M` rows by `R` columns from `first`, row by row; those of rows that are not there are zeros.
+/// The sums of `M` rows by `R` columns from `first`, row by row. The sums of missing rows are zeros.
 ///
 /// # Safety
 /// As [`product`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn sums<T: Wide, const M: usize, const R: usize>(a: Matrix<'_>, b: Matrix<'_, T>, first: usize) -> [f32; TILE] {
+unsafe fn sums<T: ToF32, const M: usize, const R: usize>(a: Matrix<'_>, b: Matrix<'_, T>, first: usize) -> [f32; TILE] {
     let depth = a.cols;
     let mut sums = [[_mm512_setzero_ps(); R]; M];
     for k in (0..depth).step_by(TILE) {

@@ -1,16 +1,16 @@
-//! Some rows by one panel.
+//! A few rows by one panel.
 
 use std::arch::x86_64::{
     __m512, _MM_HINT_T1, _mm_prefetch, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
 };
 
-use super::TILE;
+use crate::gemm::block::TILE;
 
-/// Rows that are summed at once: with two vectors of columns, 24 of the 32 registers.
-pub(super) const ROWS: usize = 12;
+/// The most rows that are summed at once. With two vectors of columns, their sums take 24 of the 32 registers.
+pub(super) const MOST_ROWS: usize = 12;
 
-/// `R` rows of `k` numbers, `stride` numbers apart, by a panel of `V` vectors of columns: the sums, row by row. `AHEAD`
-/// fetches the `R` rows behind these into the cache meanwhile.
+/// `R` rows of `k` numbers, `stride` numbers apart, by a panel of `V` vectors of columns: the sums, row by row. With `AHEAD`,
+/// the `R` rows that follow are fetched into the cache in the meantime.
 ///
 /// # Safety
 /// The rows must lie at `a`, and `k` times `16 V` numbers at `panel`; the processor must have AVX-512.
@@ -44,14 +44,14 @@ pub(super) unsafe fn rows_by_panel<const R: usize, const V: usize, const AHEAD: 
     sums
 }
 
-/// Fetches what lies `offset` numbers behind `at` into the second-level cache. That may be anywhere: nothing is read.
+/// Fetches the memory `offset` numbers after `at` into the second-level cache. The address may be invalid: nothing is read.
 #[inline]
 pub(in crate::gemm) fn prefetch<T>(at: *const T, offset: usize) {
     // SAFETY: a prefetch of any address is a hint and does not fault.
     unsafe { _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(offset).cast()) }
 }
 
-/// Calls `$then!(R, V)` with the numbers of rows, up to 12, and of vectors as constants.
+/// Calls `$then!(R, V)` with the number of rows, up to 12, and of vectors as constants.
 macro_rules! with_sizes {
     ($rows:expr, $vectors:expr, $then:ident) => {
         with_sizes!(@ $rows, $vectors, $then, 12 11 10 9 8 7 6 5 4 3 2 1)

@@ -1,74 +1,78 @@
-//! Products on vectors of 16 `f32` (AVX-512), of weights of `f32` or of `bf16`, which are widened on the way.
+//! Products on vectors of 16 `f32` (AVX-512) by weights of `f32`, or of `bf16`, which are converted when they are loaded.
 //!
-//! One operand is read where it lies, row by row; the other is packed into panels of up to 32 columns. Which is which
-//! depends on what is large: many rows by a weight pack the weight, few rows by a weight are packed themselves.
+//! One operand is packed into panels of up to 32 columns; the other is read in place, row by row. With many rows the weight is
+//! packed; with few rows the rows are.
 //!
 //! | file | is |
 //! |---|---|
-//! | `kernel.rs` | some rows by one panel |
+//! | `kernel.rs` | a few rows by one panel |
 //! | `panel.rs` | a matrix into panels |
-//! | `wide.rs` | numbers that are, or become, `f32` |
-//! | `fat.rs` | many rows by a packed weight |
-//! | `thin.rs` | few packed rows by a weight that is read once, in place |
+//! | `to_f32.rs` | numbers that are, or become, `f32` |
+//! | `gemm.rs` | many rows by a packed weight |
+//! | `skinny_gemm.rs` | few packed rows by a weight that is read once, in place |
 //! | `dot.rs` | up to eight rows by a weight, both in place |
 //!
-//! In which order an element is summed depends on the sizes alone, hence the same bytes for any number of threads.
+//! The order in which an element is summed depends on the sizes only, so the bytes do not depend on the number of threads.
 
 mod dot;
-mod fat;
+mod gemm;
 mod kernel;
 mod panel;
-mod thin;
-mod wide;
+mod skinny_gemm;
+mod to_f32;
 
 pub(super) use self::kernel::prefetch;
-pub(super) use self::wide::Wide;
+use self::to_f32::ToF32;
 use super::block::{BLOCK, TILE};
+use super::isa::Isa;
 use super::output::Output;
-use super::{Isa, Matrix, Threads};
+use super::threads::Threads;
+use super::view::Matrix;
 
-/// Beyond so many rows packing the weight costs less than reading the packed rows over and over.
+/// The most rows of a [skinny product](skinny_gemm). With more, packing the weight costs less than reading the packed rows
+/// repeatedly.
 const MOST_ROWS: usize = 128;
-/// Columns below which there is nothing to share out.
+/// With fewer columns, there is too little work to share between threads.
 const FEWEST_COLUMNS: usize = 64;
-/// Below this product of all three dimensions packing costs more than it gains.
+/// If the product of the three dimensions is smaller, packing costs more time than it saves.
 const SMALLEST: usize = 1 << 18;
 
-/// Which way a product is computed.
+/// How a product is computed: by the file of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Fat,
-    Thin,
+enum Strategy {
+    Gemm,
+    SkinnyGemm,
     Dot,
 }
 
-fn way<T: Wide>(a: &Matrix<'_>, b: &Matrix<'_, T>, accumulate: bool) -> Option<Way> {
+/// The strategy for `a b`. `None` if the `gemm` crate or tiles are faster.
+fn strategy<T: ToF32>(a: &Matrix<'_>, b: &Matrix<'_, T>, accumulate: bool) -> Option<Strategy> {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let by_row = a.col_stride == 1 && k > 0;
     if !by_row || n < FEWEST_COLUMNS {
         return None;
     }
     if m <= dot::MOST_ROWS && m > 0 && b.row_stride == 1 && !accumulate && n.is_multiple_of(TILE) {
-        return Some(Way::Dot);
+        return Some(Strategy::Dot);
     }
     if m <= MOST_ROWS && b.row_stride == 1 && !accumulate && n.is_multiple_of(BLOCK) {
-        return Some(Way::Thin);
+        return Some(Strategy::SkinnyGemm);
     }
-    // Many rows by `f32` are the `gemm` crate's, which is a little faster there.
+    // With many rows by an `f32` weight, the `gemm` crate is a little faster.
     let packs = b.row_stride == 1 || b.col_stride == 1;
-    (!T::IS_F32 && packs && m * n * k >= SMALLEST).then_some(Way::Fat)
+    (!T::IS_F32 && packs && m * n * k >= SMALLEST).then_some(Strategy::Gemm)
 }
 
-/// Whether [`product`] computes `a b` faster than others do.
-pub(super) fn applies<T: Wide>(isa: Isa, a: &Matrix<'_>, b: &Matrix<'_, T>, accumulate: bool) -> bool {
-    isa.has_vectors() && way(a, b, accumulate).is_some()
+/// Whether [`product`] is the fastest for `a b`.
+pub(super) fn applies<T: ToF32>(isa: Isa, a: &Matrix<'_>, b: &Matrix<'_, T>, accumulate: bool) -> bool {
+    isa.has_vectors() && strategy(a, b, accumulate).is_some()
 }
 
 /// `out = a b`, or `out += a b`.
 ///
 /// # Safety
-/// As [`call`](super::call); [`applies`] must hold on this processor.
-pub(super) unsafe fn product<T: Wide>(
+/// As `call` in `product.rs`; [`applies`] must hold on this processor.
+pub(super) unsafe fn product<T: ToF32>(
     out: Output,
     a: Matrix<'_>,
     b: Matrix<'_, T>,
@@ -77,10 +81,10 @@ pub(super) unsafe fn product<T: Wide>(
 ) {
     // SAFETY: by this function's contract.
     unsafe {
-        match way(&a, &b, accumulate) {
-            Some(Way::Dot) => dot::product(out, a, b, threads),
-            Some(Way::Thin) => thin::product(out, a, b, threads),
-            Some(Way::Fat) | None => fat::product(out, a, b, accumulate, threads),
+        match strategy(&a, &b, accumulate) {
+            Some(Strategy::Dot) => dot::product(out, a, b, threads),
+            Some(Strategy::SkinnyGemm) => skinny_gemm::product(out, a, b, threads),
+            Some(Strategy::Gemm) | None => self::gemm::product(out, a, b, accumulate, threads),
         }
     }
 }

@@ -1,26 +1,25 @@
-//! A matrix into panels: up to 32 columns, row of `k` by row of `k`.
+//! Packs a matrix into panels of up to 32 columns. A panel holds one row after the other.
 
 use std::arch::x86_64::{_mm512_castps_si512, _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512};
 use std::ops::Range;
 
-use super::wide::{Wide, lanes};
-use super::{BLOCK, TILE};
-use crate::gemm::Matrix;
-use crate::gemm::block::{Vectors, transpose};
+use super::to_f32::{ToF32, lanes};
+use crate::gemm::block::{BLOCK, TILE, Vectors, transpose};
+use crate::gemm::view::Matrix;
 
-/// The vectors that `columns` columns take in a panel: two, or one for the last few.
+/// The number of vectors for `columns` columns of a panel: one or two.
 pub(super) fn vectors(columns: usize) -> usize {
     columns.min(BLOCK).div_ceil(TILE)
 }
 
-/// The panel of the rows `k` and up to 32 columns from `first` of `b`: a row of `16 vectors` numbers for each `k`, zeros
-/// beyond the last column.
+/// Writes the panel of the rows `k` and up to 32 columns from `first` of `b`: `16 vectors` numbers for each row, zeros after the
+/// last column.
 ///
 /// # Safety
 /// `b` must lie inside its slice and have rows or columns of contiguous numbers; `out` must hold the panel; the processor
 /// must have AVX-512 with BW and VL.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-pub(super) unsafe fn pack<T: Wide>(b: Matrix<'_, T>, first: usize, k: Range<usize>, out: *mut f32) {
+pub(super) unsafe fn pack<T: ToF32>(b: Matrix<'_, T>, first: usize, k: Range<usize>, out: *mut f32) {
     let columns = b.cols.saturating_sub(first).min(BLOCK);
     let width = vectors(columns) * TILE;
     for (half, first) in (first..first + columns).step_by(TILE).enumerate() {
@@ -37,13 +36,13 @@ pub(super) unsafe fn pack<T: Wide>(b: Matrix<'_, T>, first: usize, k: Range<usiz
     }
 }
 
-/// `count` columns of contiguous numbers.
+/// Packs `count` columns whose numbers are contiguous.
 ///
 /// # Safety
 /// As [`pack`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn across<T: Wide>(b: Matrix<'_, T>, first: usize, count: usize, k: Range<usize>, out: *mut f32, width: usize) {
+unsafe fn across<T: ToF32>(b: Matrix<'_, T>, first: usize, count: usize, k: Range<usize>, out: *mut f32, width: usize) {
     for (start, done) in k.clone().step_by(TILE).zip((0..).step_by(TILE)) {
         let depth = (k.end - start).min(TILE);
         let mut numbers: Vectors = [_mm512_setzero_si512(); TILE];
@@ -62,13 +61,13 @@ unsafe fn across<T: Wide>(b: Matrix<'_, T>, first: usize, count: usize, k: Range
     }
 }
 
-/// `count` columns of rows of contiguous numbers.
+/// Packs `count` columns of rows whose numbers are contiguous.
 ///
 /// # Safety
 /// As [`pack`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn along<T: Wide>(b: Matrix<'_, T>, first: usize, count: usize, k: Range<usize>, out: *mut f32, width: usize) {
+unsafe fn along<T: ToF32>(b: Matrix<'_, T>, first: usize, count: usize, k: Range<usize>, out: *mut f32, width: usize) {
     for (row, k) in k.enumerate() {
         // SAFETY: by this function's contract.
         unsafe {

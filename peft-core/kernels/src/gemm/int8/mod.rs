@@ -1,39 +1,43 @@
 //! Products of `f32` rows by a weight of eight bits.
 //!
-//! The rows are rounded to bytes as well, so that a product is a sum of integers: exact, the same in any order, and thus the
-//! same on every processor and for any number of threads.
+//! The rows are rounded to bytes too, so a sum is a sum of integers: it is exact, and thus the same on every processor and for
+//! any number of threads.
 //!
 //! | file | is |
 //! |---|---|
-//! | `weight.rs` | the weight: a row of bytes with its scale and its sum |
-//! | `rows.rs` | the other operand, rounded row by row |
+//! | `weight.rs` | the weight: rows of bytes, each with its scale and its sum |
+//! | `steps.rs` | the other operand, rounded row by row |
 //! | `vnni.rs` | the product on AVX512-VNNI |
-//! | `plain.rs` | the product in plain loops |
+//! | `plain.rs` | the product as plain loops |
 
 mod plain;
-mod rows;
+mod steps;
+#[cfg(test)]
+mod tests;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 mod weight;
 
 use candle_core::{Result, bail};
 
-use super::Threads;
-use rows::Steps;
-pub(crate) use rows::rounded;
+use super::threads::Threads;
+pub(crate) use steps::rounded;
 pub(crate) use weight::Int8;
 pub use weight::{INT8_TRAILER, quantize_row};
 
-/// The most numbers in a row: beyond these a sum of products of bytes may not fit 32 bits.
+/// The most numbers per row. With more, a sum of products of bytes might not fit 32 bits.
 const DEEPEST: usize = i32::MAX as usize / (255 * 128);
 
-/// `x W^T` for `x [rows, d_in]`, a new row-major matrix.
+/// `x W^T` for `x [rows, d_in]`: a new row-major matrix.
 ///
-/// With `x ≈ s_x (x' - z)` and `W ≈ s_w W'`, each per row, an element is `s_x s_w (Σ x' W' - z Σ W')`.
+/// With `x ≈ s_x (x' - z)` and `W ≈ s_w W'`, both per row, an element is `s_x s_w (Σ x' W' - z Σ W')`.
 pub(crate) fn product_int8(x: &[f32], rows: usize, w: Int8<'_>, threads: Threads) -> Result<Vec<f32>> {
     let Int8 { depth, .. } = w;
-    if x.len() != rows * depth || !w.fits() {
-        bail!("gemm: {} numbers are no {rows} rows for a weight of {} rows of {depth} bytes", x.len(), w.rows);
+    if x.len() != rows * depth {
+        bail!("gemm: the input has {} elements, expected {rows} × {depth}", x.len());
+    }
+    if !w.fits() {
+        bail!("gemm: a weight of {} rows of {depth} bytes does not fit {} bytes", w.rows, w.data.len());
     }
     if depth > DEEPEST {
         bail!("gemm: a row of {depth} numbers is too long for sums of 32 bits, at most {DEEPEST}");
@@ -48,12 +52,3 @@ pub(crate) fn product_int8(x: &[f32], rows: usize, w: Int8<'_>, threads: Threads
     }
     Ok(plain::product(x, rows, w, threads))
 }
-
-/// What a sum of products of bytes stands for.
-#[inline(always)]
-fn element(sum: i32, x: Steps, weight_scale: f32, weight_sum: i32) -> f32 {
-    (sum - x.zero * weight_sum) as f32 * (x.scale * weight_scale)
-}
-
-#[cfg(test)]
-mod tests;

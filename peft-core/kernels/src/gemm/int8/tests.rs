@@ -42,7 +42,7 @@ fn every_processor_computes_the_same_bits() {
 }
 
 #[test]
-fn an_element_is_the_product_of_what_the_bytes_stand_for() {
+fn an_element_is_the_product_of_the_rounded_numbers() {
     for [rows, depth, columns] in SHAPES {
         let (x, w) = (numbers(rows * depth, 3), weight(&numbers(columns * depth, 4), depth));
         let w = Int8 { data: &w, rows: columns, depth };
@@ -72,7 +72,7 @@ fn steps_cover_a_row_and_keep_its_zeros() {
 }
 
 #[test]
-fn what_is_not_finite_makes_its_row_nan_and_no_other() {
+fn a_number_that_is_not_finite_makes_only_its_row_nan() {
     let depth = 70;
     for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let (mut x, mut w) = (numbers(3 * depth, 5), numbers(64 * depth, 6));
@@ -89,12 +89,34 @@ fn what_is_not_finite_makes_its_row_nan_and_no_other() {
     }
 }
 
+/// With debug assertions, an overflow would panic.
+#[test]
+fn a_stored_sum_of_any_size_gives_the_same_bits_on_every_processor() {
+    let (depth, x) = (70, numbers(3 * 70, 7));
+    let mut data = weight(&numbers(64 * depth, 8), depth);
+    for (row, sum) in data.chunks_exact_mut(depth + INT8_TRAILER).zip([i32::MIN, i32::MAX].into_iter().cycle()) {
+        row[depth + 4..].copy_from_slice(&sum.to_le_bytes());
+    }
+    let w = Int8 { data: &data, rows: 64, depth };
+    assert_eq!(product_int8(&x, 3, w, Threads::One).unwrap(), plain::product(&x, 3, w, Threads::One));
+}
+
+#[test]
+fn the_stored_sum_is_that_of_the_bytes_even_if_a_number_is_not_finite() {
+    for odd in [0.25, f32::NAN, f32::INFINITY, f32::MAX] {
+        let data = weight(&[1.0, odd, -3.0, 0.5], 4);
+        let row = Int8 { data: &data, rows: 1, depth: 4 }.rows_from(0).next().unwrap();
+        assert_eq!(row.sum, row.bytes.iter().map(|byte| i32::from(*byte as i8)).sum::<i32>());
+        assert_eq!(row.scale.is_nan(), !odd.is_finite());
+    }
+}
+
 #[test]
 fn operands_that_do_not_fit_are_refused() {
     let w = weight(&numbers(8, 1), 4);
     let refused = |x: &[f32], rows, w| product_int8(x, rows, w, Threads::One).unwrap_err().to_string();
     let error = refused(&[0.0; 7], 2, Int8 { data: &w, rows: 2, depth: 4 });
-    assert!(error.contains("7 numbers are no 2 rows"), "{error}");
+    assert!(error.contains("7 elements, expected 2 × 4"), "{error}");
     let error = refused(&[0.0; 8], 2, Int8 { data: &w[1..], rows: 2, depth: 4 });
     assert!(error.contains("2 rows of 4 bytes"), "{error}");
     let depth = DEEPEST + 1;

@@ -1,7 +1,7 @@
-//! The product on AVX512-VNNI, an instruction of which adds 64 products of bytes to 16 sums.
+//! The product on AVX512-VNNI, whose instruction adds 64 products of bytes to 16 sums.
 //!
-//! The weight is read where it lies, four bytes of a row at a time; the other operand is packed into panels of up to 32 rows,
-//! four bytes of each side by side. The result comes out transposed.
+//! The weight is read in place, four bytes of a row at a time. The other operand is packed into panels of up to 32 rows, in which
+//! four bytes of each row follow each other. The blocks of the result are transposed when they are written.
 
 use std::arch::x86_64::{
     __m128i, __m512, __m512i, _mm512_add_epi32, _mm512_castsi128_si512, _mm512_cvtepi32_ps, _mm512_cvtps_epi32,
@@ -12,20 +12,19 @@ use std::arch::x86_64::{
 
 use rayon::prelude::*;
 
-use super::Int8;
-use super::rows::{Steps, steps};
-use super::weight::Row;
-use crate::gemm::Threads;
+use super::steps::{Steps, steps};
+use super::weight::{Int8, Row};
 use crate::gemm::block::{BLOCK, Block, TILE, Vectors, transpose};
 use crate::gemm::fma::prefetch;
 use crate::gemm::isa::Isa;
-use crate::gemm::output::{Output, for_each};
+use crate::gemm::output::Output;
+use crate::gemm::threads::{Threads, for_each};
 
-/// Bytes that an instruction sums up.
+/// The products per sum that an instruction adds.
 const QUAD: usize = 4;
-/// Rows of the weight that are summed at once: a part of a block.
-const ROWS: usize = BLOCK / 4;
-/// Columns of the result in one task, whole blocks. So much of a weight of 512 bytes a row stays in the first-level cache.
+/// The rows of the weight that are summed at once, a part of a block.
+const GROUP: usize = BLOCK / 4;
+/// Columns of the result per task, whole blocks. With 512 bytes per row, so much of the weight fits the first-level cache.
 const TASK: usize = 2 * BLOCK;
 
 /// Whether [`product`] may be called for `w`.
@@ -63,10 +62,10 @@ pub(super) unsafe fn product(x: &[f32], rows: usize, w: Int8<'_>, threads: Threa
     out
 }
 
-/// Rows as bytes: for each four of their numbers, those of up to 32 rows side by side.
+/// Rows as bytes, in panels of up to 32 rows: the first four bytes of each row, then the next four of each row, and so on.
 struct Panels {
     quads: Vec<i32>,
-    /// For each row, and for those that fill the last panel up.
+    /// One per row, including the rows that fill up the last panel.
     scales: Vec<f32>,
     zeros: Vec<i32>,
     rows: usize,
@@ -106,7 +105,7 @@ impl Panels {
     }
 }
 
-/// The bytes of up to 32 rows, for each four numbers those of each row side by side.
+/// Packs the bytes of up to 32 rows into a panel.
 ///
 /// # Safety
 /// The processor must have AVX-512 with BW and VL.
@@ -129,7 +128,7 @@ unsafe fn pack(rows: &[(&[f32], Steps)], depth: usize, panel: &mut [i32]) {
     }
 }
 
-/// The bytes of the first 64 numbers of `x`, zeros behind its last.
+/// The bytes of the first 64 numbers of `x`, and zeros after its last one.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn bytes(x: &[f32], steps: Steps) -> __m512i {
@@ -148,7 +147,7 @@ fn bytes(x: &[f32], steps: Steps) -> __m512i {
     _mm512_inserti32x4::<3>(all, some(3))
 }
 
-/// Up to 32 rows.
+/// One of [`Panels`]: up to 32 rows.
 struct Panel<'a> {
     quads: &'a [i32],
     scales: &'a [f32],
@@ -159,15 +158,15 @@ struct Panel<'a> {
 }
 
 impl Panel<'_> {
-    /// The transpose of these rows by the 32 rows of the weight from `column`; of a panel of one vector, half of the block. `ahead`
-    /// fetches the weight's next rows meanwhile.
+    /// Writes the transposed product of these rows and 32 rows of the weight from `column` to a block, or to half of it if the panel
+    /// has one vector. With `ahead`, the weight's next rows are fetched in the meantime.
     ///
     /// # Safety
     /// As [`product`]; `V` must be the number of vectors.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     unsafe fn by_columns<const V: usize>(&self, w: Int8<'_>, column: usize, ahead: bool, block: &mut Block) {
         let mut rows = w.rows_from(column);
-        for group in (0..BLOCK).step_by(ROWS) {
+        for group in (0..BLOCK).step_by(GROUP) {
             let data = w.data.as_ptr().wrapping_add((column + group) * w.stride());
             // SAFETY: eight rows of the weight lie there, by this function's contract.
             let sums = unsafe {
@@ -182,14 +181,14 @@ impl Panel<'_> {
     /// The sums of products of bytes for eight rows of the weight.
     ///
     /// # Safety
-    /// Eight rows, `stride` bytes apart, must lie at `data`, each with three bytes behind its own.
+    /// Eight rows, `stride` bytes apart, must lie at `data`, each with three bytes after its own.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    unsafe fn sums<const V: usize, const AHEAD: bool>(&self, data: *const u8, stride: usize) -> [[__m512i; V]; ROWS] {
-        let mut sums = [[_mm512_setzero_si512(); V]; ROWS];
+    unsafe fn sums<const V: usize, const AHEAD: bool>(&self, data: *const u8, stride: usize) -> [[__m512i; V]; GROUP] {
+        let mut sums = [[_mm512_setzero_si512(); V]; GROUP];
         for (quad, columns) in self.quads.chunks_exact(V * TILE).enumerate() {
             if AHEAD && quad.is_multiple_of(TILE) {
-                for row in ROWS..2 * ROWS {
+                for row in GROUP..2 * GROUP {
                     prefetch(data, row * stride + quad * QUAD);
                 }
             }
@@ -209,7 +208,7 @@ impl Panel<'_> {
         sums
     }
 
-    /// Writes what sums stand for to row `row` of a block.
+    /// Writes the elements with these sums to row `row` of a block.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn put<const V: usize>(&self, block: &mut Block, row: usize, sums: [__m512i; V], weight: Row<'_>) {

@@ -1,17 +1,18 @@
-//! A weight of eight bits, as it lies in memory.
+//! The memory layout of a weight of eight bits.
 
-use super::rows::nearest;
+use super::steps::nearest;
 use crate::vectors::vectorized;
 
-/// Bytes behind those of a row of a weight of eight bits: its scale (`f32`) and its sum (`i32`), both little-endian.
+/// The number of bytes after the `d_in` signed bytes of each row of a [weight of eight bits](fn@crate::quantize): the row's scale
+/// (`f32`) and the sum of its bytes (`i32`), both little-endian.
 pub const INT8_TRAILER: usize = 8;
 
-/// The sign of an `f32` among its bits; the others are ordered as magnitudes are, with those of what is not finite last.
+/// The sign bit of an `f32`. As integers, the other bits have the order of the magnitudes, with NaN and infinity last.
 const SIGN: u32 = 1 << 31;
-/// The largest magnitude of a byte. Without -128 the range is symmetric.
+/// The largest magnitude of a byte. The range is symmetric, because -128 is not used.
 const LARGEST: f32 = 127.0;
 
-/// A weight `[rows, depth]`: `rows` times `depth` signed bytes with their [`INT8_TRAILER`].
+/// A weight `[rows, depth]`. Each row has `depth` signed bytes and a trailer of [`INT8_TRAILER`] bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Int8<'a> {
     pub(crate) data: &'a [u8],
@@ -19,7 +20,7 @@ pub(crate) struct Int8<'a> {
     pub(crate) depth: usize,
 }
 
-/// One row: what it stands for is `scale` times its bytes.
+/// One row. Its numbers are `scale` times its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'a> {
     pub(crate) bytes: &'a [u8],
@@ -29,11 +30,12 @@ pub(crate) struct Row<'a> {
 }
 
 impl<'a> Int8<'a> {
-    /// Bytes from one row to the next.
+    /// The bytes per row.
     pub(super) fn stride(self) -> usize {
         self.depth + INT8_TRAILER
     }
 
+    /// Whether the rows fill the slice exactly.
     pub(super) fn fits(self) -> bool {
         self.rows.checked_mul(self.stride()) == Some(self.data.len())
     }
@@ -50,10 +52,11 @@ impl<'a> Int8<'a> {
 }
 
 vectorized! {
-    /// Appends one row of [`quantize`](crate::quantize) to `out`: `round(w / s)` with `s = max |w| / 127`, and the
-    /// [trailer](INT8_TRAILER).
+    /// Appends one row of a [weight of eight bits](fn@crate::quantize) to `out`: the bytes `round(w / s)` with `s = max |w| / 127`,
+    /// then `s` and the sum of the bytes, [`INT8_TRAILER`] bytes.
     ///
-    /// A number that is not finite makes all that the row stands for NaN.
+    /// It lets a caller quantize a matrix without having it in memory as a whole. If a number is not finite, `s` is NaN, and so is
+    /// every number of the dequantized row. There are no errors.
     pub fn quantize_row(w: &[f32], out: &mut Vec<u8>) {
         let largest = w.iter().map(|w| w.to_bits() & !SIGN).max().unwrap_or_default();
         let (largest, finite) = (f32::from_bits(largest), largest < f32::INFINITY.to_bits());
@@ -63,8 +66,8 @@ vectorized! {
         out.resize(from + w.len(), 0);
         let mut sum = 0i32;
         for (byte, w) in out.get_mut(from..).unwrap_or_default().iter_mut().zip(w) {
-            let rounded = nearest(w * inverse);
-            sum = sum.wrapping_add(rounded);
+            let rounded = nearest(w * inverse) as i8;
+            sum = sum.wrapping_add(i32::from(rounded));
             *byte = rounded as u8;
         }
         out.extend(scale.to_le_bytes());

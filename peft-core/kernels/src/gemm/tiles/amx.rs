@@ -1,7 +1,7 @@
 //! Blocks on tile registers.
 //!
-//! Registers 0 to 3 hold the block, 4 and 5 two tiles of `a`, 6 and 7 two of `b`. Rust has no stable intrinsics for
-//! them, hence the assembly.
+//! Registers 0 to 3 hold the block, 4 and 5 two tiles of `a`, 6 and 7 two of `b`. The code is assembly because Rust has no
+//! stable intrinsics for tile registers.
 
 use std::arch::asm;
 
@@ -12,7 +12,7 @@ use crate::gemm::block::TILE;
 #[repr(C, align(64))]
 struct Shape([u8; 64]);
 
-/// The state of a thread that multiplies tiles; given back at the end.
+/// The tile registers of a thread, which are released when the session is dropped.
 pub(super) struct Session(());
 
 impl Session {
@@ -95,8 +95,8 @@ pub(super) unsafe fn one_plane(a: *const Tile, b: *const Tile, steps: usize, out
     unsafe { block!(a, b, steps, out, 2048, load_a!(0, 1024), load_b!(0, 1024), products!()) }
 }
 
-/// A block from two panels of three planes, `x = x0 + x1 + x2` with each term some 2⁸ times smaller than the one before:
-/// the six products that reach the last bit of an `f32`, the smaller ones first.
+/// A block from two panels of three planes: `x = x0 + x1 + x2`, with each term about 2⁸ times smaller than the one before. It is
+/// the sum of the six products that reach the last bit of an `f32`, smaller ones first.
 ///
 /// # Safety
 /// As [`one_plane`], with `6 steps` tiles.
@@ -109,7 +109,7 @@ pub(super) unsafe fn three_planes(a: *const Tile, b: *const Tile, steps: usize, 
             steps,
             out,
             6144,
-            // Each line replaces what the next product does not share with the one before.
+            // Each line loads the tiles that the next product does not share with the one before.
             load_a!(0, 1024),
             load_b!(4096, 5120),
             products!(),

@@ -1,4 +1,4 @@
-//! Blocks on vectors of AVX512-BF16, from the same tiles as on tile registers.
+//! Blocks on vectors of AVX512-BF16, from the same tiles that `amx.rs` takes.
 
 use std::arch::x86_64::{
     __m512, __m512bh, _mm512_castsi512_ps, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps,
@@ -9,8 +9,8 @@ use std::mem::transmute;
 use super::pack::Tile;
 use crate::gemm::block::TILE;
 
-/// Rows that are summed at once: with two columns of tiles, 16 of the 32 registers.
-const ROWS: usize = 8;
+/// The rows that are summed at once. With two columns of tiles, their sums take 16 of the 32 registers.
+const GROUP: usize = 8;
 
 /// As [`one_plane`](super::amx::one_plane).
 ///
@@ -18,8 +18,8 @@ const ROWS: usize = 8;
 /// The processor must have AVX512-BF16; `a` and `b` must hold `2 steps` tiles, `out` 1024 numbers.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(super) unsafe fn one_plane(a: *const Tile, b: *const Tile, steps: usize, out: *mut f32) {
-    for first in (0..2 * TILE).step_by(ROWS) {
-        let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    for first in (0..2 * TILE).step_by(GROUP) {
+        let mut sums = [[_mm512_setzero_ps(); 2]; GROUP];
         for step in 0..steps {
             for pair in 0..TILE {
                 // SAFETY: `step`, `first` and `pair` lie within the tiles by this function's contract.

@@ -1,25 +1,27 @@
-//! Products in blocks: the left operand is packed once, the right one part by part, and every part is a task.
+//! Products in blocks. The left operand is packed once; each task packs its part of the right one.
 
 use std::arch::x86_64::{__m512, _mm512_add_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
 use std::mem::MaybeUninit;
 
-use super::pack::{Element, Lines, Tile, buffer, panel};
-use super::{DEPTH, amx, avx512};
+use super::pack::{DEPTH, Element, Lines, Tile, buffer, panel};
+use super::{amx, avx512};
 use crate::gemm::block::{BLOCK, Block, TILE};
-use crate::gemm::output::{Output, for_each};
-use crate::gemm::{Isa, Matrix, Threads};
+use crate::gemm::isa::Isa;
+use crate::gemm::output::Output;
+use crate::gemm::threads::{Threads, for_each};
+use crate::gemm::view::Matrix;
 
-/// Steps of 32 `k` that are summed before the result is written: a part of the right operand stays in the second-level
-/// cache with them. Three planes take three times the room.
+/// Steps of 32 `k` that are summed before the result is written. So many of them, of a part of the right operand, fit the
+/// second-level cache. Three planes take three times the memory.
 const STEPS: usize = 32;
-/// Steps of the left operand that are packed at once, a multiple of [`STEPS`]: what is packed of a long sum stays small.
+/// Steps of the left operand that are packed at once, a multiple of [`STEPS`]. This bounds the memory for a long sum.
 const SLICE: usize = 4 * STEPS;
-/// Columns of a part of the right operand, as blocks.
+/// Blocks of columns in a part of the right operand.
 const COLUMNS: usize = 8;
-/// Tasks that a product has at least, if it has so many blocks.
+/// The fewest tasks of a product with enough blocks.
 const TASKS: usize = 4;
-/// Blocks of rows that share a packed part of the right operand, where there are too few columns for several tasks.
-const ROWS: usize = 8;
+/// The fewest blocks of rows per task, if the rows are split because there are too few columns.
+const FEWEST_ROWS: usize = 8;
 
 /// The blocks of rows and of columns that one task computes.
 struct Task {
@@ -27,11 +29,11 @@ struct Task {
     columns: std::ops::Range<usize>,
 }
 
-/// Tasks by the sizes alone, so that the work of one is the same for any number of threads: four at least, of narrower parts
-/// of the right operand rather than of fewer rows, since each task packs its part of the right operand itself.
+/// The tasks of a product. They depend on the sizes only, so the bytes do not depend on the number of threads. To get enough
+/// tasks, columns are split before rows, because each task packs its part of the right operand.
 fn tasks(rows: usize, columns: usize) -> Vec<Task> {
     let width = COLUMNS.min(columns.div_ceil(TASKS)).max(1);
-    let height = if columns.div_ceil(width) < TASKS { rows.div_ceil(TASKS).max(ROWS) } else { rows };
+    let height = if columns.div_ceil(width) < TASKS { rows.div_ceil(TASKS).max(FEWEST_ROWS) } else { rows };
     let starts = (0..columns).step_by(width);
     let task = |column: usize, row: usize| Task {
         rows: row..rows.min(row + height),
@@ -40,10 +42,10 @@ fn tasks(rows: usize, columns: usize) -> Vec<Task> {
     starts.flat_map(|column| (0..rows).step_by(height.max(1)).map(move |row| task(column, row))).collect()
 }
 
-/// `out = a b`, or `out += a b`; operands are split into `P` planes, one or three.
+/// `out = a b`, or `out += a b`. Operands are split into `P` planes, one or three.
 ///
 /// # Safety
-/// As [`call`](crate::gemm::call); the processor must have `isa`, which must be tiles for three planes.
+/// As `call` in `product.rs`; the processor must have `isa`, which must be tiles for three planes.
 pub(super) unsafe fn blocked<T: Element<P>, const P: usize>(
     isa: Isa,
     out: Output,
@@ -75,7 +77,7 @@ pub(super) unsafe fn blocked<T: Element<P>, const P: usize>(
     }
 }
 
-/// What the tasks of one product share.
+/// The data that the tasks of one product share.
 struct Part<'a, T> {
     isa: Isa,
     left: Lines<'a, f32>,
@@ -90,6 +92,8 @@ struct Part<'a, T> {
 }
 
 impl<T> Part<'_, T> {
+    /// Computes the blocks of a task.
+    ///
     /// # Safety
     /// As [`blocked`].
     unsafe fn run<const P: usize>(&self, task: &Task)
@@ -131,6 +135,8 @@ impl<T> Part<'_, T> {
         }
     }
 
+    /// The sum of `steps` steps of one block.
+    ///
     /// # Safety
     /// As [`amx::one_plane`] or [`amx::three_planes`].
     unsafe fn sum<const P: usize>(&self, a: *const Tile, b: *const Tile, steps: usize, out: *mut f32) {

@@ -1,9 +1,9 @@
-//! Matrices into tiles of `bf16` numbers.
+//! Packs matrices into tiles of `bf16` numbers.
 //!
-//! A *line* is a row of the left operand or a column of the right one; `k` runs along the sum. A tile holds 16 lines by
-//! 32 `k`: for the left operand line by line, for the right one pair of `k` by pair of `k`, as the processor wants them.
-//! A panel holds two tiles of lines side by side for each step of 32 `k`, as many planes of them as a number is split
-//! into: `[step][plane][2]`. What lies beyond the matrix is zero.
+//! A *line* is a row of the left operand or a column of the right one; `k` is the index of the sum. A tile holds 16 lines of 32
+//! `k`, in the order that the processor requires: line by line for the left operand, and one pair of `k` after the other for the
+//! right one. A panel holds 32 lines, that is two tiles for each step of 32 `k`, once for each plane that a number is split
+//! into: `[step][plane][2]`. Numbers outside the matrix are zero.
 
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm256_maskz_loadu_epi16, _mm512_castsi512_ps, _mm512_castsi512_si256,
@@ -14,11 +14,13 @@ use std::arch::x86_64::{
 
 use half::bf16;
 
-use super::DEPTH;
-use crate::gemm::Matrix;
 use crate::gemm::block::{TILE, transpose};
+use crate::gemm::view::Matrix;
 
-/// 16 times 64 bytes.
+/// Inner numbers of a tile.
+pub(super) const DEPTH: usize = 2 * TILE;
+
+/// One tile: 16 rows of 64 bytes.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 pub(super) struct Tile([u16; TILE * DEPTH]);
@@ -31,7 +33,7 @@ pub(super) struct Lines<'a, T> {
     depth: usize,
     stride: usize,
     k_stride: usize,
-    /// Whether a tile holds line by line, as the left operand's do.
+    /// Whether a tile holds line after line, as for the left operand.
     by_line: bool,
 }
 
@@ -56,16 +58,15 @@ impl<'a, T> Lines<'a, T> {
     }
 }
 
-/// What operands are made of, packed into `P` planes.
+/// A number of an operand, which is packed into `P` planes.
 pub(super) trait Element<const P: usize>: Copy + Sync {
-    /// Up to 32 numbers that lie one behind the other, as pairs.
+    /// Up to 32 contiguous numbers, as pairs.
     ///
     /// # Safety
     /// `count` numbers must lie at `at`; the processor must have AVX-512 with BW, VL and BF16.
     unsafe fn line(at: *const Self, count: usize) -> [__m512i; P];
 
-    /// Pairs of up to 16 numbers at `at` and as many `stride` behind them; zeros instead of these if there is no
-    /// `second`.
+    /// Pairs of up to 16 numbers at `at` and as many at `at + stride`. Without `second`, the latter are zeros.
     ///
     /// # Safety
     /// As [`line`](Self::line).
@@ -77,7 +78,7 @@ fn lanes(count: usize) -> u16 {
     ((1u32 << count.min(16)) - 1) as u16
 }
 
-/// Two vectors as one of `bf16` pairs, in each plane what the planes before left over.
+/// Two vectors as one of `bf16` pairs. Each plane rounds the difference to the sum of the planes before.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn split<const P: usize>(mut low: __m512, mut high: __m512) -> [__m512i; P] {
     let mut planes = [_mm512_setzero_si512(); P];
@@ -86,7 +87,7 @@ fn split<const P: usize>(mut low: __m512, mut high: __m512) -> [__m512i; P] {
         *plane = unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) };
         if i + 1 < P {
             let [even, odd] = widen(*plane);
-            // Exact: the rounded number shares the sign and the leading bits.
+            // The difference is exact, because the rounded number has the same sign and leading bits.
             low = _mm512_sub_ps(low, _mm512_castsi512_ps(_mm512_slli_epi32::<16>(even)));
             high = _mm512_sub_ps(high, _mm512_castsi512_ps(odd));
         }
@@ -94,7 +95,7 @@ fn split<const P: usize>(mut low: __m512, mut high: __m512) -> [__m512i; P] {
     planes
 }
 
-/// The lower 16 numbers in the lower halves of 32 bits, and the upper 16 in the upper halves.
+/// The lower 16 numbers in the lower halves of 32 bits each, and the upper 16 in the upper halves.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn widen(numbers: __m512i) -> [__m512i; 2] {
     let low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(numbers));
@@ -143,7 +144,7 @@ impl Element<1> for bf16 {
     }
 }
 
-/// Packs the panel of 32 lines from `first` and `steps` steps of `k` from `k`: `2 P steps` tiles at `out`.
+/// Packs 32 lines from `first` and `steps` steps from `k` into a panel, `2 P steps` tiles at `out`.
 ///
 /// # Safety
 /// `lines` must lie inside their slice and `out` hold the tiles; the processor must have AVX-512 with BW, VL and BF16.
@@ -166,7 +167,7 @@ pub(super) unsafe fn panel<T: Element<P>, const P: usize>(
     }
 }
 
-/// Packs one tile; its planes lie two tiles apart.
+/// Packs one tile. Its planes are two tiles apart.
 ///
 /// # Safety
 /// As [`panel`].
@@ -183,7 +184,7 @@ unsafe fn pack<T: Element<P>, const P: usize>(lines: Lines<'_, T>, first: usize,
             }
         }
     };
-    // Whether the vectors that were read lie as the tile's rows are to lie.
+    // Whether the vectors that were read are the rows of the tile already.
     let in_order = if k_stride == 1 {
         for line in 0..count {
             // SAFETY: the line has `depth` numbers from `k`.
@@ -211,7 +212,7 @@ unsafe fn pack<T: Element<P>, const P: usize>(lines: Lines<'_, T>, first: usize,
     }
 }
 
-/// A buffer of `count` tiles, not yet written.
+/// An uninitialized buffer of `count` tiles.
 pub(super) fn buffer(count: usize) -> Vec<std::mem::MaybeUninit<Tile>> {
     let mut tiles = Vec::with_capacity(count);
     // SAFETY: what may be uninitialised is valid without a value.

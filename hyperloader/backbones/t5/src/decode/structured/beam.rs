@@ -3,20 +3,22 @@
 use peft_core::Ctx;
 
 use super::path::Path;
-use super::{Source, TagDecoder, TagSequence};
-use crate::Result;
-use crate::{PackedKvCache, PackedTokens};
+use super::tags::{TagSequence, Tags, room};
+use crate::decode::source::Source;
+use crate::decode_packed::{CacheSize, PackedStep, PackedTokens};
+use crate::error::Result;
+use crate::packed::PackedKvCache;
 
-/// One way to go on with a hypothesis by one word: a tag, or the beginning of one.
+/// One way to extend a hypothesis by one word: with a tag, or with the beginning of one.
 #[derive(Debug, Clone)]
 struct Branch {
     /// The number of the hypothesis.
     origin: usize,
-    /// What the hypothesis becomes; pending are the tokens behind those that the hypothesis itself had.
+    /// What the hypothesis becomes; its pending tokens are those after the hypothesis's own.
     path: Path,
 }
 
-/// The hypotheses of one sentence and the ways to go on by one word.
+/// The hypotheses of one sentence and the ways to extend them by one word.
 #[derive(Debug)]
 struct Search {
     /// Best first; each has its row of the cache.
@@ -47,13 +49,13 @@ impl Search {
         self.word >= self.words
     }
 
-    /// The ways to go on before anything is read: what each hypothesis must write.
+    /// The branches before anything is read: what each hypothesis must write.
     fn begin(&mut self) {
         let branch = |(origin, hypothesis): (usize, &Path)| Branch { origin, path: hypothesis.clone() };
         self.branches = self.hypotheses.iter().enumerate().map(branch).collect();
     }
 
-    /// Makes the best branches the hypotheses, and says which one each of them goes on with.
+    /// Makes the best branches the hypotheses, and gives the hypothesis that each one extends.
     fn finish_word(&mut self, beams: usize) -> Vec<usize> {
         let best: Vec<Branch> = self.branches.drain(..).take(beams).collect();
         self.word += 1;
@@ -65,7 +67,7 @@ impl Search {
 
 /// The `beams` best sequences of each sentence, best first.
 pub(super) fn decode(
-    decoder: &TagDecoder,
+    decoder: &Tags,
     source: &Source<'_>,
     words: &[usize],
     beams: usize,
@@ -75,7 +77,8 @@ pub(super) fn decode(
     let rows: Vec<u32> = (0..sentences).flat_map(|sentence| std::iter::repeat_n(sentence, beams)).collect();
     let active = source.active.select_rows(&rows)?;
     let mut ctx = Ctx::eval();
-    let mut cache = t5.start_packed(encoded, source.active, beams, TagDecoder::room(words), &mut ctx)?;
+    let size = CacheSize { rows: beams, capacity: room(words) };
+    let mut cache = t5.start_packed(encoded, source.active, size, &mut ctx)?;
     let start = t5.config().decoder_start_token_id;
     let search = |words: &usize| {
         let hypotheses = vec![Path::new(&decoder.grammar, start, *words)];
@@ -91,9 +94,10 @@ pub(super) fn decode(
     Ok(searches.into_iter().map(sequences).collect())
 }
 
-/// One round: reads behind the best unfinished branches and replaces each by what may follow; whether there was any.
+/// One round: reads the logits after the best unfinished branches and replaces each branch by those that may follow. Gives
+/// whether there was an unfinished branch.
 fn expand(
-    decoder: &TagDecoder,
+    decoder: &Tags,
     source: &Source<'_>,
     active: &peft_core::ActiveAdapters<'_>,
     searches: &mut [Search],
@@ -101,7 +105,7 @@ fn expand(
     cache: &mut PackedKvCache,
     ctx: &mut Ctx,
 ) -> Result<bool> {
-    // Which branch of which sentence is read in which row, and how many tokens of the row are certain.
+    // For each branch that is read: its sentence, its row, and how many of its tokens the row keeps.
     let mut reads = Vec::new();
     for (sentence, search) in searches.iter().enumerate().filter(|(_, search)| !search.is_done()) {
         for place in search.unfinished(beams) {
@@ -114,13 +118,14 @@ fn expand(
         return Ok(false);
     }
     let fed: Vec<(&Read, &Path)> = reads.iter().filter_map(|read| Some((read, path(searches, read)?))).collect();
-    let next: Vec<PackedTokens<'_>> =
+    let rows: Vec<PackedTokens<'_>> =
         fed.iter().map(|(read, path)| PackedTokens { row: read.row, tokens: &path.pending }).collect();
-    let lasts = next.iter().scan(0u32, |end, next| {
-        *end += next.tokens.len() as u32;
+    let last = rows.iter().scan(0u32, |end, row| {
+        *end += row.tokens.len() as u32;
         Some(end.saturating_sub(1))
     });
-    let hidden = source.t5.decode_packed(&next, &lasts.collect::<Vec<u32>>(), cache, active, ctx)?;
+    let step = PackedStep { rows: &rows, read: &last.collect::<Vec<u32>>() };
+    let hidden = source.t5.decode_packed(&step, cache, active, ctx)?;
     let logits = source.t5.candidate_logits(&hidden, &decoder.candidates, active, ctx)?;
     for (read, logits) in reads.iter().zip(&logits) {
         take(decoder, searches, read, logits, cache);
@@ -148,14 +153,14 @@ fn path<'a>(searches: &'a [Search], read: &Read) -> Option<&'a Path> {
     Some(&searches.get(read.sentence)?.branches.get(read.place)?.path)
 }
 
-/// Puts what may follow a branch in its place, and takes back what was fed of the branch alone.
-fn take(decoder: &TagDecoder, searches: &mut [Search], read: &Read, logits: &[f32], cache: &mut PackedKvCache) {
+/// Replaces a branch by those that may follow it, and removes what was fed of the branch alone from the cache.
+fn take(decoder: &Tags, searches: &mut [Search], read: &Read, logits: &[f32], cache: &mut PackedKvCache) {
     let Some(search) = searches.get_mut(read.sentence) else { return };
     let Some(branch) = search.branches.get_mut(read.place) else { return };
     let (origin, mut path) = (std::mem::replace(&mut branch.origin, GONE), branch.path.clone());
     let own = path.pending.len() - read.certain;
     cache.truncate(read.row, cache.lens().get(read.row).map_or(0, |len| len - own));
-    // What the row keeps is pending no more, in the hypothesis and in all its branches.
+    // What the row keeps is no longer pending, in the hypothesis and in all its branches.
     if let Some(hypothesis) = search.hypotheses.get_mut(origin) {
         hypothesis.pending.clear();
     }

@@ -1,9 +1,9 @@
 //! What may follow at each point of a target.
 
 use super::trie::{Node, TagTrie};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
-/// A point of a target: which word's tag is being written, and what of it.
+/// A point of a target: which word's tag is being written, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     /// The number of the word; one more than the last once the target is complete.
@@ -27,7 +27,7 @@ pub(super) enum Move {
 
 /// The targets that a task allows.
 #[derive(Debug, Clone)]
-pub(super) struct Grammar {
+pub(super) struct TagGrammar {
     trie: TagTrie,
     sentinels: Vec<u32>,
     /// Every token that is ever chosen, ascending.
@@ -36,7 +36,7 @@ pub(super) struct Grammar {
     tags: Vec<Vec<u32>>,
 }
 
-impl Grammar {
+impl TagGrammar {
     pub(super) fn new<S: AsRef<str>>(tags: &[(S, Vec<u32>)], sentinels: &[u32]) -> Result<Self> {
         let trie = TagTrie::new(tags)?;
         let sentinel = |(_, tokens): &&(S, Vec<u32>)| tokens.iter().any(|token| sentinels.contains(token));
@@ -54,7 +54,7 @@ impl Grammar {
         Ok(Self { trie, sentinels: sentinels.to_vec(), candidates: candidates.into_iter().collect(), tags })
     }
 
-    /// The words of the longest target: the sentinel behind the last word closes it.
+    /// The words of the longest target: the sentinel after the last word closes it.
     pub(super) fn most_words(&self) -> usize {
         self.sentinels.len().saturating_sub(1)
     }
@@ -74,7 +74,7 @@ impl Grammar {
         self.sentinels.get(word).copied()
     }
 
-    /// The tokens that may follow, ascending: those that go on with a tag and, behind a complete one, the next sentinel.
+    /// The tokens that may follow, ascending: those that continue a tag and, after a complete one, the next sentinel.
     pub(super) fn options(&self, state: State) -> Vec<u32> {
         let end = self.trie.tag(state.node).and_then(|_| self.sentinel(state.word + 1));
         let mut options: Vec<u32> = self.trie.children(state.node).chain(end).collect();
@@ -82,7 +82,7 @@ impl Grammar {
         options
     }
 
-    /// The token that must follow, if there is but one.
+    /// The token that must follow, if there is only one.
     pub(super) fn only(&self, state: State) -> Option<u32> {
         match self.options(state).as_slice() {
             [only] => Some(*only),
@@ -124,9 +124,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use super::*;
 
-    fn grammar() -> Grammar {
+    fn grammar() -> TagGrammar {
         let tags = [("a", vec![7]), ("b", vec![5, 6, 9]), ("c", vec![5, 6]), ("d", vec![5, 8])];
-        Grammar::new(&tags, &[20, 21, 19]).unwrap()
+        TagGrammar::new(&tags, &[20, 21, 19]).unwrap()
     }
 
     fn walk(tokens: &[u32]) -> State {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_complete_tag_the_next_sentinel_competes_with_what_goes_on() {
+    fn after_a_complete_tag_the_next_sentinel_competes_with_longer_tags() {
         let g = grammar();
         assert_eq!(g.options(State::START), [5, 7]);
         assert_eq!(g.options(walk(&[5])), [6, 8]);
@@ -162,8 +162,8 @@ mod tests {
 
     #[test]
     fn sentinels_are_weighed_only_where_a_tag_begins_another_and_are_no_part_of_tags() {
-        let plain = Grammar::new(&[("a", vec![7]), ("b", vec![5, 6])], &[20, 21]).unwrap();
+        let plain = TagGrammar::new(&[("a", vec![7]), ("b", vec![5, 6])], &[20, 21]).unwrap();
         assert_eq!(plain.candidates(), [5, 6, 7]);
-        assert!(Grammar::new(&[("a", vec![7, 21])], &[20, 21]).unwrap_err().to_string().contains("sentinel"));
+        assert!(TagGrammar::new(&[("a", vec![7, 21])], &[20, 21]).unwrap_err().to_string().contains("sentinel"));
     }
 }

@@ -2,27 +2,29 @@
 
 use peft_core::Ctx;
 
-use super::guess::Guess;
+use super::draft::Draft;
 use super::path::Path;
-use super::{Source, TagDecoder, TagSequence};
-use crate::Result;
-use crate::{PackedKvCache, PackedTokens};
+use super::tags::{TagSequence, Tags, room};
+use crate::decode::source::Source;
+use crate::decode_packed::{CacheSize, PackedStep, PackedTokens};
+use crate::error::Result;
+use crate::packed::PackedKvCache;
 
-/// A pass over so few tokens takes hardly longer than one over a single token, because the weights must be read anyway. So
-/// passes are filled up to it with guesses, which are thrown away where they turn out wrong.
+/// A pass over so few tokens takes about as long as a pass over one token, because reading the weights takes most of the
+/// time. So passes are filled up to this many tokens with drafted ones, which are discarded where they turn out wrong.
 const FULL_PASS: usize = 16;
 
-/// One row of a pass: the certain tokens, the guessed ones behind them, and where choices fall.
-struct Prefetcher {
+/// One row of a pass: the certain tokens, the drafted tokens after them, and where there is a choice.
+struct Feed {
     row: usize,
     tokens: Vec<u32>,
     certain: usize,
-    /// The places in `tokens` behind which there is a choice, ascending; the first is that of the last certain token.
+    /// The indices in `tokens` after which there is a choice, ascending; the first is that of the last certain token.
     choices: Vec<usize>,
 }
 
-/// The likeliest tags of each sentence. Sentences go on at their own pace, and cost nothing once they are done.
-pub(super) fn decode(decoder: &TagDecoder, source: &Source<'_>, words: &[usize]) -> Result<Vec<TagSequence>> {
+/// The likeliest tags of each sentence. Each sentence advances at its own pace, and costs nothing once it is done.
+pub(super) fn decode(decoder: &Tags, source: &Source<'_>, words: &[usize]) -> Result<Vec<TagSequence>> {
     let Source { t5, encoded, active } = *source;
     let (grammar, start) = (&decoder.grammar, t5.config().decoder_start_token_id);
     let mut ctx = Ctx::eval();
@@ -30,43 +32,45 @@ pub(super) fn decode(decoder: &TagDecoder, source: &Source<'_>, words: &[usize])
     if paths.iter().all(Path::is_done) {
         return Ok(paths.into_iter().map(|path| path.sequence).collect());
     }
-    let mut cache = t5.start_packed(encoded, active, 1, TagDecoder::room(words), &mut ctx)?;
-    let mut guess = Guess::new(grammar.tags());
+    let size = CacheSize { rows: 1, capacity: room(words) };
+    let mut cache = t5.start_packed(encoded, active, size, &mut ctx)?;
+    let mut draft = Draft::new(grammar.tags());
     loop {
-        let feeds = feeds(decoder, &paths, &guess);
+        let feeds = feeds(decoder, &paths, &draft);
         if feeds.is_empty() {
             break;
         }
-        let next: Vec<PackedTokens<'_>> =
+        let rows: Vec<PackedTokens<'_>> =
             feeds.iter().map(|f| PackedTokens { row: f.row, tokens: &f.tokens }).collect();
-        let hidden = t5.decode_packed(&next, &read(&feeds), &mut cache, active, &mut ctx)?;
+        let step = PackedStep { rows: &rows, read: &read(&feeds) };
+        let hidden = t5.decode_packed(&step, &mut cache, active, &mut ctx)?;
         let mut logits = t5.candidate_logits(&hidden, &decoder.candidates, active, &mut ctx)?.into_iter();
         for feed in &feeds {
             let logits: Vec<Vec<f32>> = logits.by_ref().take(feed.choices.len()).collect();
             if let Some(path) = paths.get_mut(feed.row) {
-                settle(decoder, path, feed, &logits, &mut cache, &mut guess);
+                settle(decoder, path, feed, &logits, &mut cache, &mut draft);
             }
         }
     }
     Ok(paths.into_iter().map(|path| path.sequence).collect())
 }
 
-/// What the unfinished rows are fed, with as many guesses as a pass has room for.
-fn feeds(decoder: &TagDecoder, paths: &[Path], guess: &Guess) -> Vec<Prefetcher> {
+/// What the unfinished rows are fed, with as many drafted tokens as a pass has room for.
+fn feeds(decoder: &Tags, paths: &[Path], draft: &Draft) -> Vec<Feed> {
     let live = || paths.iter().enumerate().filter(|(_, path)| !path.is_done());
     let certain: usize = live().map(|(_, path)| path.pending.len()).sum();
     let share = FULL_PASS.saturating_sub(certain) / live().count().max(1);
-    live().map(|(row, path)| feed(decoder, row, path, guess, share)).collect()
+    live().map(|(row, path)| feed(decoder, row, path, draft, share)).collect()
 }
 
-fn feed(decoder: &TagDecoder, row: usize, path: &Path, guess: &Guess, guesses: usize) -> Prefetcher {
+fn feed(decoder: &Tags, row: usize, path: &Path, draft: &Draft, drafted: usize) -> Feed {
     let grammar = &decoder.grammar;
     let certain = path.pending.len();
     let mut choices = vec![certain.saturating_sub(1)];
     let mut ghost = path.clone();
     let mut tokens = path.pending.clone();
-    // Whole tags alone: within one, the guess would have to agree with what is written.
-    while let Some(tag) = guess.after(ghost.last_tag()) {
+    // Only whole tags are drafted: within a tag, the draft would have to agree with what is written already.
+    while let Some(tag) = draft.after(ghost.last_tag()) {
         let mut longer = ghost.clone();
         let mut at = Vec::new();
         let word = longer.state.word;
@@ -77,17 +81,17 @@ fn feed(decoder: &TagDecoder, row: usize, path: &Path, guess: &Guess, guesses: u
             longer.choose(grammar, token, 0.);
             at.push(longer.pending.len().saturating_sub(1));
         }
-        if longer.state.word == word || longer.is_done() || longer.pending.len() > certain + guesses {
+        if longer.state.word == word || longer.is_done() || longer.pending.len() > certain + drafted {
             break;
         }
         choices.extend(at);
         (tokens, ghost) = (longer.pending.clone(), longer);
     }
-    Prefetcher { row, tokens, certain, choices }
+    Feed { row, tokens, certain, choices }
 }
 
-/// The places of all choices among the tokens of a pass.
-fn read(feeds: &[Prefetcher]) -> Vec<u32> {
+/// The indices of all choices among the tokens of a pass.
+fn read(feeds: &[Feed]) -> Vec<u32> {
     let mut first = 0;
     let mut places = Vec::new();
     for feed in feeds {
@@ -97,31 +101,31 @@ fn read(feeds: &[Prefetcher]) -> Vec<u32> {
     places
 }
 
-/// Chooses as long as the guesses hold, and takes back what was fed beyond.
+/// Chooses tokens as long as the draft agrees with them, and removes the rest of the draft from the cache.
 fn settle(
-    decoder: &TagDecoder,
+    decoder: &Tags,
     path: &mut Path,
-    feed: &Prefetcher,
+    feed: &Feed,
     logits: &[Vec<f32>],
     cache: &mut PackedKvCache,
-    guess: &mut Guess,
+    draft: &mut Draft,
 ) {
     let before = cache.lens().get(feed.row).copied().unwrap_or_default() - feed.tokens.len();
     let mut fed = feed.certain;
     path.pending.clear();
     for logits in logits {
         let options = decoder.grammar.weigh(path.state, logits);
-        // Of equal ones the first, as argmax does.
+        // Of equal options the first, as argmax does.
         let better = |best: (u32, f64), next: (u32, f64)| if next.1 > best.1 { next } else { best };
         let Some((token, log_p)) = options.into_iter().reduce(better) else { break };
         let (known, last) = (path.sequence.tags.len(), path.last_tag());
         path.choose(&decoder.grammar, token, log_p);
         path.sequence.tags.iter().skip(known).fold(last, |last, tag| {
-            guess.learn(last, *tag);
+            draft.learn(last, *tag);
             Some(*tag)
         });
-        let guessed = feed.tokens.get(fed..).unwrap_or_default();
-        let right = path.pending.iter().zip(guessed).take_while(|(token, guess)| token == guess).count();
+        let drafted = feed.tokens.get(fed..).unwrap_or_default();
+        let right = path.pending.iter().zip(drafted).take_while(|(token, draft)| token == draft).count();
         fed += right;
         path.pending.drain(..right);
         if !path.pending.is_empty() || path.is_done() {

@@ -1,9 +1,9 @@
 //! One target being written.
 
-use super::TagSequence;
-use super::grammar::{Grammar, Move, State};
+use super::grammar::{Move, State, TagGrammar};
+use super::tags::TagSequence;
 
-/// What was written for one sentence, and what of it the decoder has not read yet.
+/// What was written for one sentence, and the part that the decoder has not read yet.
 #[derive(Debug, Clone)]
 pub(super) struct Path {
     pub(super) state: State,
@@ -18,7 +18,7 @@ pub(super) struct Path {
 
 impl Path {
     /// The beginning: the start token and the first sentinel, with whatever must follow.
-    pub(super) fn new(grammar: &Grammar, start: u32, words: usize) -> Self {
+    pub(super) fn new(grammar: &TagGrammar, start: u32, words: usize) -> Self {
         let pending = std::iter::once(start).chain(grammar.sentinel(0)).collect();
         let sequence =
             TagSequence { tags: Vec::with_capacity(words), confidences: Vec::with_capacity(words), score: 0. };
@@ -43,12 +43,12 @@ impl Path {
     }
 
     /// The token that would go on with `tag`.
-    pub(super) fn spell(&self, grammar: &Grammar, tag: usize) -> Option<u32> {
+    pub(super) fn spell(&self, grammar: &TagGrammar, tag: usize) -> Option<u32> {
         grammar.spell(tag, self.written, self.state)
     }
 
     /// Writes `token`, whose probability has the logarithm `log_p`, and whatever must follow it.
-    pub(super) fn choose(&mut self, grammar: &Grammar, token: u32, log_p: f64) {
+    pub(super) fn choose(&mut self, grammar: &TagGrammar, token: u32, log_p: f64) {
         self.log_p += log_p;
         self.write(grammar, token);
         self.go_on(grammar);
@@ -60,7 +60,7 @@ impl Path {
     }
 
     /// Writes tokens as long as there is no choice.
-    fn go_on(&mut self, grammar: &Grammar) {
+    fn go_on(&mut self, grammar: &TagGrammar) {
         while !self.is_done()
             && let Some(only) = grammar.only(self.state)
         {
@@ -68,7 +68,7 @@ impl Path {
         }
     }
 
-    fn write(&mut self, grammar: &Grammar, token: u32) {
+    fn write(&mut self, grammar: &TagGrammar, token: u32) {
         self.pending.push(token);
         match grammar.follow(self.state, token) {
             Some(Move::Within(state)) => {

@@ -3,12 +3,12 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use candle_core::{Device, Tensor};
-use peft_core::Ctx;
+use peft_core::{ActiveAdapters, Ctx};
 
 use super::*;
 use crate::decode::{GenerationConfig, greedy};
 use crate::testing::{batch, configs, everywhere, scaled, tiny};
-use crate::{T5Config, Weights};
+use crate::{Encoded, T5Config, Weights};
 
 const SENTINELS: [u32; 6] = [50, 51, 52, 53, 54, 55];
 const WORDS: [usize; 3] = [5, 2, 3];
@@ -24,12 +24,12 @@ fn model(config: &T5Config, seed: u64) -> T5 {
 
 fn decoded(t5: &T5, active: &ActiveAdapters<'_>, words: &[usize], beams: usize) -> Vec<Vec<TagSequence>> {
     let (ids, mask, _) = batch();
-    let encoded = Encoded::padded(t5.encode(&ids, &mask, active, &mut Ctx::eval()).unwrap(), mask).unwrap();
+    let encoded = t5.encode(&ids, &mask, active, &mut Ctx::eval()).unwrap();
     let source = Source { t5, encoded: &encoded, active };
     TagDecoder::new(t5, &tags(), &SENTINELS).unwrap().decode(&source, words, beams).unwrap()
 }
 
-/// The target of a sequence, behind the start token, without `</s>`.
+/// The target of a sequence after the start token, without `</s>`.
 fn target(sequence: &[usize]) -> Vec<u32> {
     let tags = tags();
     let mut target = vec![SENTINELS[0]];
@@ -48,7 +48,8 @@ fn teacher(t5: &T5, active: &ActiveAdapters<'_>, row: usize, target: &[u32]) -> 
     let encoded = t5.encode(&ids, &mask, active, &mut ctx).unwrap();
     let input: Vec<u32> = std::iter::once(0).chain(target[..target.len() - 1].iter().copied()).collect();
     let input = Tensor::new(input, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
-    let hidden = t5.decode(&input, &one(&encoded), &one(&mask), active, &mut ctx).unwrap();
+    let encoded = Encoded::padded(one(encoded.hidden()), one(&mask)).unwrap();
+    let hidden = t5.decode(&input, &encoded, active, &mut ctx).unwrap();
     t5.logits(&hidden, active, &mut ctx).unwrap().squeeze(0).unwrap().to_vec2().unwrap()
 }
 
@@ -198,7 +199,8 @@ fn where_free_decoding_is_well_formed_structured_decoding_writes_the_same() {
         let (ids, mask, _) = batch();
         let encoded = t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
         let config = GenerationConfig { max_length: NonZeroUsize::new(24).unwrap(), ..Default::default() };
-        let free = greedy(&t5, &encoded, &mask, &ActiveAdapters::none(), &config).unwrap();
+        let source = Source { t5: &t5, encoded: &encoded, active: &ActiveAdapters::none() };
+        let free = greedy(&source, &config).unwrap();
         for (row, best) in decoded(&t5, &ActiveAdapters::none(), &WORDS, 1).iter().enumerate() {
             let target = target(&best[0].tags);
             let end = free[row].iter().position(|token| *token == 1).unwrap_or(free[row].len());
@@ -243,7 +245,7 @@ fn trained(seed: u64) -> T5 {
         let mut ctx = Ctx::train(seed, step);
         let encoded = t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut ctx).unwrap();
         let decoder_ids = shift_right(&labels, 0).unwrap();
-        let hidden = t5.decode(&decoder_ids, &encoded, &mask, &ActiveAdapters::none(), &mut ctx).unwrap();
+        let hidden = t5.decode(&decoder_ids, &encoded, &ActiveAdapters::none(), &mut ctx).unwrap();
         let logits = t5.logits(&hidden, &ActiveAdapters::none(), &mut ctx).unwrap().flatten_to(1).unwrap();
         let loss = candle_nn::loss::cross_entropy(&logits, &labels.flatten_all().unwrap()).unwrap();
         optimizer.backward_step(&loss).unwrap();
@@ -256,7 +258,6 @@ fn one_tag_needs_no_model_and_too_many_words_are_refused() {
     let t5 = model(&tiny(), 1);
     let (ids, mask, _) = batch();
     let encoded = t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
-    let encoded = Encoded::padded(encoded, mask).unwrap();
     let source = Source { t5: &t5, encoded: &encoded, active: &ActiveAdapters::none() };
     let one = TagDecoder::new(&t5, &[("O", vec![7, 8])], &SENTINELS).unwrap();
     for beams in [1, 3] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A point within a tag: what was written of it.
 pub(super) type Node = usize;

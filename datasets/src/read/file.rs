@@ -1,0 +1,87 @@
+//! Reading a corpus of any format.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::collector::Collector;
+use super::dataset::Dataset;
+use super::format::Format;
+use super::options::ReadOptions;
+#[cfg(feature = "tables")]
+use super::table;
+use super::{bio, detect, json_lines, seq, tsv};
+use crate::error::{Error, Result};
+
+/// Reads a corpus: a file, or the folder of `seq.in` and `seq.out`.
+///
+/// # Errors
+/// The file cannot be read ([`Error::Io`]); its format is unknown or it has no sentence ([`Error::BadFile`]); a line or
+/// row is bad and [`ReadOptions::on_bad_line`] is `Fail` ([`Error::BadLine`]); a column is missing
+/// ([`Error::UnknownColumn`]); a table needs the feature `tables` ([`Error::WithoutTables`]). Faults of a whole file are
+/// never skipped: a table that polars cannot parse, or `seq.in` and `seq.out` of different lengths.
+///
+/// ```
+/// use datasets::read::{ReadOptions, read};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("train.bio");
+/// # std::fs::write(&path, "O\tfly\nO\tto\nB-city\tlos\nI-city\tangeles\n")?;
+/// let train = read(&path, &ReadOptions::default())?;
+/// assert_eq!(train.examples[0].tokens, ["fly", "to", "los", "angeles"]);
+/// assert_eq!(train.examples[0].tags, ["O", "O", "B-city", "I-city"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Dataset> {
+    let path = path.as_ref();
+    if let Some(folder) = seq::folder_of(path, options.format) {
+        return seq::read(&folder, options);
+    }
+    if path.is_dir() {
+        return Err(Error::file(path, "a folder without `seq.in`: give a file, or a folder of `seq.in` and `seq.out`"));
+    }
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    let format = match options.format {
+        Some(format) => format,
+        None => detect::format_of(path, &bytes)?,
+    };
+    parse(&bytes, path, format, options)
+}
+
+/// The files that [`read`] opens for `path`.
+///
+/// ```
+/// use datasets::read::{Format, ReadOptions, files_of};
+/// let options = ReadOptions { format: Some(Format::Seq), ..ReadOptions::default() };
+/// assert_eq!(files_of("atis", &options), ["atis/seq.in", "atis/seq.out"].map(std::path::PathBuf::from));
+/// assert_eq!(files_of("atis.bio", &ReadOptions::default()), ["atis.bio"].map(std::path::PathBuf::from));
+/// ```
+pub fn files_of(path: impl AsRef<Path>, options: &ReadOptions) -> Vec<PathBuf> {
+    let path = path.as_ref();
+    match seq::folder_of(path, options.format) {
+        Some(folder) => [seq::TOKENS_FILE, seq::TAGS_FILE].map(|name| folder.join(name)).to_vec(),
+        None => vec![path.to_owned()],
+    }
+}
+
+/// Reads a corpus from memory. Errors name it by `path`, which is not opened.
+///
+/// # Errors
+/// As [`read`]; [`Error::BadFile`] for [`Format::Seq`], which is two files.
+pub fn parse(bytes: &[u8], path: &Path, format: Format, options: &ReadOptions) -> Result<Dataset> {
+    let mut collector = Collector::new(path, options.on_bad_line);
+    match format {
+        Format::Bio => bio::read(bytes, &mut collector)?,
+        Format::Mtod => tsv::read(bytes, &tsv::MTOD, &mut collector)?,
+        Format::Mtop => tsv::read(bytes, &tsv::MTOP, &mut collector)?,
+        Format::Jsonl => json_lines::read(bytes, options, &mut collector)?,
+        #[cfg(feature = "tables")]
+        Format::Csv => table::csv(bytes, options, &mut collector)?,
+        #[cfg(feature = "tables")]
+        Format::Parquet => table::parquet(bytes, options, &mut collector)?,
+        #[cfg(not(feature = "tables"))]
+        Format::Csv | Format::Parquet => return Err(Error::without_tables(path, format.name())),
+        Format::Seq => {
+            return Err(Error::file(path, "`seq` is a folder of `seq.in` and `seq.out`, not one file"));
+        }
+    }
+    collector.finish(format)
+}

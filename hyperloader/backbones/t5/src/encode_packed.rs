@@ -1,0 +1,105 @@
+//! Sentences through the encoder, without padding where nothing needs it.
+
+use candle_core::Tensor;
+use peft_core::{ActiveAdapters, Ctx};
+use peft_kernels::{PackedKeys, TokenPosition, TokenPositions};
+
+use crate::error::Result;
+use crate::model::T5;
+use crate::packed::{Encoded, PackedTerms};
+
+impl T5 {
+    /// The encoder's output for sentences of any lengths, given as token ids; each sentence as [`encode`](Self::encode) would
+    /// give it alone.
+    ///
+    /// The tokens of all sentences go through the network one after the other, without padding. The exception is a method
+    /// that tells rows apart or puts something in front of them: with such a method they are padded.
+    ///
+    /// # Errors
+    /// If an id is outside the vocabulary, or all sentences are empty; or as the active methods do.
+    pub fn encode_packed(&self, sentences: &[&[u32]], active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Encoded> {
+        if !(self.encoder.takes_packed(active) && self.decoder.takes_packed(active) && active.is_idle(self.input)) {
+            return self.encode_padded(sentences, active, ctx);
+        }
+        let mut packed = Vec::with_capacity(sentences.len());
+        let mut tokens = Vec::new();
+        for (row, ids) in sentences.iter().enumerate() {
+            packed.push(tokens.len()..tokens.len() + ids.len());
+            tokens.extend((0..ids.len()).map(|position| Some(TokenPosition { row, position })));
+        }
+        let tokens = TokenPositions(tokens);
+        let far = tokens.end().saturating_sub(1);
+        let bias = self.encoder.bias.offsets(far, far)?;
+        let keys = PackedKeys::Packed { rows: 1, sentences: &packed };
+        let terms = PackedTerms { bias: Some(&bias), ..PackedTerms::new(&tokens, keys) };
+        let ids = Tensor::new(sentences.concat(), self.device())?.unsqueeze(0)?;
+        let mut h = self.embed(&ids, ctx)?;
+        for block in &self.encoder.blocks {
+            h = block.encode_packed(&h, &terms, active, ctx)?;
+        }
+        Ok(Encoded::packed(self.encoder.finish(&h, active, ctx)?, packed))
+    }
+
+    fn encode_padded(&self, sentences: &[&[u32]], active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Encoded> {
+        let longest = sentences.iter().map(|ids| ids.len()).max().unwrap_or_default();
+        let pad = self.config().pad_token_id;
+        let padded =
+            |ids: &&[u32]| ids.iter().copied().chain(std::iter::repeat(pad)).take(longest).collect::<Vec<u32>>();
+        let ids: Vec<u32> = sentences.iter().flat_map(padded).collect();
+        let mask = |ids: &&[u32]| (0..longest).map(|at| u32::from(at < ids.len())).collect::<Vec<u32>>();
+        let mask: Vec<u32> = sentences.iter().flat_map(mask).collect();
+        let shape = (sentences.len(), longest);
+        let (ids, mask) = (Tensor::from_vec(ids, shape, self.device())?, Tensor::from_vec(mask, shape, self.device())?);
+        self.encode(&ids, &mask, active, ctx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use peft_kernels::Kernels;
+
+    use super::*;
+    use crate::testing::{self, batch, behind, configs, everywhere, largest_difference, scaled, sentences};
+
+    #[test]
+    fn sentences_without_padding_are_encoded_as_padded_ones() {
+        for config in configs() {
+            let t5 = testing::build(&config);
+            let (plan, weights) = scaled(&t5, behind());
+            for active in [ActiveAdapters::none(), ActiveAdapters::new(&plan, &weights).unwrap()] {
+                for kernels in [Kernels::Fused, Kernels::Plain] {
+                    let mut ctx = Ctx::eval().with_kernels(kernels);
+                    let (ids, mask, _) = batch();
+                    let expected = t5.encode(&ids, &mask, &active, &mut ctx).unwrap();
+                    let sentences = sentences();
+                    let slices: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
+                    let found = t5.encode_packed(&slices, &active, &mut ctx).unwrap();
+                    let ranges = found.ranges().unwrap_or_default();
+                    assert_eq!((found.sentences(), ranges.len()), (sentences.len(), sentences.len()));
+                    assert_eq!(found.hidden().dim(1).unwrap(), sentences.concat().len());
+                    for (row, range) in ranges.iter().enumerate() {
+                        let own = found.hidden().narrow(1, range.start, range.len()).unwrap();
+                        let expected = expected.hidden().narrow(0, row, 1).unwrap().narrow(1, 0, range.len()).unwrap();
+                        assert!(largest_difference(&own, &expected) < 1e-5, "{kernels:?} sentence {row}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn positions_in_front_of_rows_need_padding() {
+        let t5 = testing::build(&testing::tiny());
+        let (plan, weights) = scaled(&t5, everywhere());
+        let active = ActiveAdapters::new(&plan, &weights).unwrap();
+        let sentences = sentences();
+        let slices: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
+        let found = t5.encode_packed(&slices, &active, &mut Ctx::eval()).unwrap();
+        assert!(found.ranges().is_none());
+        let (ids, mask, _) = batch();
+        let expected = t5.encode(&ids, &mask, &active, &mut Ctx::eval()).unwrap();
+        assert_eq!(largest_difference(found.hidden(), expected.hidden()), 0.);
+        assert!(Encoded::padded(expected.hidden().clone(), mask.narrow(0, 0, 1).unwrap()).is_err());
+    }
+}

@@ -1,0 +1,56 @@
+//! Keys and values of an attention.
+
+use candle_core::{D, DType, Tensor};
+use peft_core::{ActiveAdapters, Ctx, SiteId, SiteInput};
+
+use crate::error::{Error, Result};
+
+/// Keys and values, `[batch, length, heads · d_kv]` each.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyValues {
+    pub(crate) keys: Tensor,
+    pub(crate) values: Tensor,
+}
+
+impl KeyValues {
+    /// What the methods at `site` make of them for the queries of `x`, with what they put in front.
+    ///
+    /// # Errors
+    /// As the methods' own; [`Error::Mismatch`] if they put more or less in front than they declare.
+    pub(crate) fn at(&self, site: SiteId, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Self> {
+        let features = self.keys.dim(D::Minus1)?;
+        let both = Tensor::cat(&[&self.keys, &self.values], D::Minus1)?;
+        let longer = active.apply(site, SiteInput::new(x, both), ctx)?;
+        let half = |first| longer.narrow(D::Minus1, first, features)?.contiguous();
+        let longer = Self { keys: half(0)?, values: half(features)? };
+        let declared: usize = active.prefixes(site).map(|prefix| prefix.length).sum();
+        if longer.len()? != self.len()? + declared {
+            let (before, after) = (self.len()?, longer.len()?);
+            return Err(Error::Mismatch(format!(
+                "methods on keys and values made {after} positions of {before}, and their prefixes have {declared}"
+            )));
+        }
+        Ok(longer)
+    }
+
+    /// How many positions there are.
+    pub(crate) fn len(&self) -> Result<usize> {
+        Ok(self.keys.dim(1)?)
+    }
+
+    pub(crate) fn to_dtype(&self, dtype: DType) -> Result<Self> {
+        Ok(Self { keys: self.keys.to_dtype(dtype)?, values: self.values.to_dtype(dtype)? })
+    }
+
+    /// The rows `index` (`u32 [k]`), in that order.
+    pub(crate) fn select_rows(&self, index: &Tensor) -> Result<Self> {
+        Ok(Self { keys: self.keys.index_select(index, 0)?, values: self.values.index_select(index, 0)? })
+    }
+
+    /// Each row `times` times, one copy after the other.
+    pub(crate) fn repeat_rows(&self, times: usize) -> Result<Self> {
+        let rows: Vec<u32> = (0..self.keys.dim(0)? as u32).flat_map(|row| std::iter::repeat_n(row, times)).collect();
+        let index = Tensor::new(rows, self.keys.device())?;
+        Self { keys: self.keys.contiguous()?, values: self.values.contiguous()? }.select_rows(&index)
+    }
+}

@@ -1,0 +1,39 @@
+//! The corpus of a `[[tasks]]` table.
+
+use datasets::encode::EncodeOptions;
+use datasets::labels::TagWords;
+use datasets::read::ReadOptions;
+
+use super::root::Config;
+use super::task::TaskConfig;
+use crate::Result;
+use crate::tasks::Corpus;
+
+impl Config {
+    /// The corpus of `task`, one of the configuration's tasks.
+    ///
+    /// # Errors
+    /// If two of its tags would be written with one word.
+    pub fn corpus(&self, task: &TaskConfig) -> Result<Corpus> {
+        Ok(Corpus {
+            name: task.name.clone(),
+            train: task.train.clone(),
+            validation: task.validation.clone(),
+            test: task.test.clone(),
+            reading: ReadOptions {
+                format: task.format,
+                on_bad_line: self.data.on_bad_line,
+                tokens_column: task.tokens_column.clone(),
+                tags_column: task.tags_column.clone(),
+            },
+            encoding: EncodeOptions {
+                max_source_length: self.data.max_source_length.get(),
+                max_target_length: self.data.max_target_length.get(),
+                prefix: task.prefix.clone().unwrap_or_default(),
+            },
+            words: TagWords::new(task.tag_words.clone())?,
+            fraction: self.data.fraction,
+            seed: self.seed,
+        })
+    }
+}

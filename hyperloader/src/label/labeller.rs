@@ -1,0 +1,216 @@
+//! Tags for sentences: one task of a model, whose weights are generated and merged once.
+
+use std::ops::Range;
+
+use datasets::encode::{Encoder, Pair, decode_tags};
+use datasets::labels::OUTSIDE;
+use datasets::tokenizer::{T5Tokenizer, WordEncoder};
+use peft_core::{ActiveAdapters, Ctx, PeftModel};
+use rayon::prelude::*;
+
+use super::batches::batches;
+use super::options::{DecodeOptions, Decoding};
+use super::sentence::{Piece, TaggedSentence, join};
+use super::task::LabelTask;
+use super::windows::{Limits, windows};
+use super::words::Words;
+use crate::{Error, Result};
+use peft_t5::T5;
+use peft_t5::decode::{GenerationConfig, Source, TagDecoder, TagSequence, generate};
+
+/// Labels sentences for one task.
+///
+/// The task's weights are generated once, detached from the graph and merged into the backbone where that is possible.
+#[derive(Debug)]
+pub struct Labeller<'a> {
+    active: ActiveAdapters<'a>,
+    tokenizer: &'a T5Tokenizer,
+    task: LabelTask,
+    t5: T5,
+    method: Method,
+    batch_size: usize,
+}
+
+/// How tags are decoded.
+#[derive(Debug)]
+enum Method {
+    /// Over the task's tags, with so many beams.
+    Structured {
+        decoder: TagDecoder,
+        beams: usize,
+    },
+    Free(GenerationConfig),
+}
+
+/// A window of a sentence, as the encoder reads it.
+struct Window {
+    sentence: usize,
+    words: Range<usize>,
+    pair: Pair,
+}
+
+impl Window {
+    /// Roughly how many tokens it has, of source and target.
+    fn tokens(&self) -> usize {
+        self.pair.source.len() + TagDecoder::room(&[self.words.len()])
+    }
+}
+
+impl<'a> Labeller<'a> {
+    /// A labeller for `task`, which the model must know by its name.
+    ///
+    /// # Errors
+    /// If the model does not know the task, if structured decoding has no tags or cannot tell two tags apart, or if a tensor
+    /// operation fails.
+    pub fn new(
+        model: &'a PeftModel<T5>,
+        tokenizer: &'a T5Tokenizer,
+        task: LabelTask,
+        options: &DecodeOptions,
+    ) -> Result<Self> {
+        let active = model.active(task.name.as_str())?.detach();
+        let t5 = model.backbone().merge(&active)?;
+        let t5 = if options.int8 { t5.quantize(&active)? } else { t5 };
+        let method = match options.decoding {
+            Decoding::Structured => {
+                let words: Vec<&str> = task.tags.iter().map(|tag| task.words.word(tag)).collect();
+                let named: Vec<(&str, Vec<u32>)> = words.iter().copied().zip(tokenizer.encode_words(&words)?).collect();
+                let decoder = TagDecoder::new(&t5, &named, tokenizer.sentinels())?;
+                Method::Structured { decoder, beams: options.num_beams.get() }
+            }
+            Decoding::Free => Method::Free(GenerationConfig {
+                max_length: options.max_length,
+                num_beams: options.num_beams,
+                length_penalty: options.length_penalty,
+                ..GenerationConfig::default()
+            }),
+        };
+        Ok(Self { active, tokenizer, task, t5, method, batch_size: options.batch_size.get() })
+    }
+
+    /// Labels sentences and returns them in their order. Each word gets exactly one tag, however long its sentence is.
+    ///
+    /// A sentence is raw text, which is split at white space, or a list of words: see [`Words`].
+    ///
+    /// # Errors
+    /// If a word cannot be tokenized or a tensor operation fails.
+    pub fn label<S: Words>(&self, sentences: impl IntoIterator<Item = S>) -> Result<Vec<TaggedSentence>> {
+        let sentences: Vec<Vec<String>> = sentences.into_iter().map(|sentence| sentence.words()).collect();
+        let mut cut = Vec::with_capacity(sentences.len());
+        let mut encoder = Encoder::new(self.tokenizer, &self.task.encoding)?;
+        let mut lengths = WordEncoder::new(self.tokenizer);
+        for (number, sentence) in sentences.iter().enumerate() {
+            cut.extend(self.windows(number, sentence, &mut encoder, &mut lengths)?);
+        }
+        let pieces = self.write_all(&cut)?;
+        let mut windows = cut.into_iter().zip(pieces).peekable();
+        let joined = sentences.into_iter().enumerate().map(|(number, tokens)| {
+            let (mut ranges, mut pieces) = (Vec::new(), Vec::new());
+            while let Some((window, piece)) = windows.next_if(|(window, _)| window.sentence == number) {
+                ranges.push(window.words);
+                pieces.push(piece);
+            }
+            join(tokens, &ranges, &pieces)
+        });
+        Ok(joined.collect())
+    }
+
+    /// What the model writes for each window, in the order of the windows.
+    fn write_all(&self, windows: &[Window]) -> Result<Vec<Piece>> {
+        // Sentences of similar length share a batch, so that the rows of a batch end together.
+        let mut order: Vec<usize> = (0..windows.len()).collect();
+        order.sort_by_key(|&i| windows.get(i).map_or((0, 0), |window| (window.words.len(), window.pair.source.len())));
+        let batches = batches(&order, |&i| windows.get(i).map_or(0, Window::tokens), self.batch_size);
+        let write = |numbers: &&[usize]| {
+            let batch: Vec<&Window> = numbers.iter().filter_map(|&i| windows.get(i)).collect();
+            self.write(&batch)
+        };
+        // Each thread labels another batch: threads that share a batch wait for each other at every operation. No more
+        // batches run at once than there are threads, because a waiting thread would start another and hold its memory.
+        let mut written: Vec<Vec<Piece>> = Vec::with_capacity(batches.len());
+        for at_once in batches.chunks(rayon::current_num_threads().max(1)) {
+            written.extend(at_once.par_iter().with_max_len(1).map(write).collect::<Result<Vec<_>>>()?);
+        }
+        let mut pieces = vec![Piece::default(); windows.len()];
+        for (&number, piece) in batches.into_iter().flatten().zip(written.into_iter().flatten()) {
+            if let Some(slot) = pieces.get_mut(number) {
+                *slot = piece;
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// The windows of one sentence: one, unless it is too long.
+    fn windows(
+        &self,
+        sentence: usize,
+        words: &[String],
+        encoder: &mut Encoder<'_>,
+        lengths: &mut WordEncoder<'_>,
+    ) -> Result<Vec<Window>> {
+        let mut window = |range: Range<usize>| -> Result<(bool, Window)> {
+            let encoded = encoder.source(words.get(range.clone()).unwrap_or_default())?;
+            let pair = Pair { source: encoded.ids, ..Pair::default() };
+            Ok((encoded.truncated, Window { sentence, words: range, pair }))
+        };
+        let limits = self.limits()?;
+        if words.len() <= limits.words {
+            let (truncated, whole) = window(0..words.len())?;
+            if !truncated {
+                return Ok(vec![whole]);
+            }
+        }
+        let lengths: Vec<usize> = words.iter().map(|word| Ok(1 + lengths.ids(word)?.len())).collect::<Result<_>>()?;
+        windows(&lengths, limits).into_iter().map(|range| Ok(window(range)?.1)).collect()
+    }
+
+    /// The most that one window holds: no more than the model was trained to read and to write.
+    ///
+    /// A source ends with a sentinel and `</s>`. So does a target, in which each tag takes a sentinel and at least one token.
+    /// The last sentinel of the vocabulary can only close a target.
+    fn limits(&self) -> Result<Limits> {
+        let options = &self.task.encoding;
+        let tokens = options.max_source_length.saturating_sub(self.tokenizer.pieces(&options.prefix)?.len() + 2);
+        let trained = options.max_target_length.saturating_sub(2) / 2;
+        let words = trained.min(self.tokenizer.sentinels().len().saturating_sub(1)).max(1);
+        Ok(Limits { tokens, words })
+    }
+
+    fn write(&self, batch: &[&Window]) -> Result<Vec<Piece>> {
+        let words: Vec<usize> = batch.iter().map(|window| window.words.len()).collect();
+        let sources: Vec<&[u32]> = batch.iter().map(|window| window.pair.source.as_slice()).collect();
+        let encoded = self.t5.encode_packed(&sources, &self.active, &mut Ctx::eval())?;
+        let source = Source { t5: &self.t5, encoded: &encoded, active: &self.active };
+        match &self.method {
+            Method::Structured { decoder, beams } => {
+                let found = decoder.decode(&source, &words, *beams)?;
+                found.into_iter().map(|sequences| structured(sequences, &self.task.tags)).collect()
+            }
+            Method::Free(generation) => {
+                let written = generate(&source, generation)?;
+                written.iter().zip(words).map(|(ids, words)| self.free(ids, words)).collect()
+            }
+        }
+    }
+
+    /// The tags of a free output: extra ones are dropped, missing ones become `O`.
+    fn free(&self, ids: &[u32], words: usize) -> Result<Piece> {
+        let written = decode_tags(self.tokenizer, ids)?;
+        let malformed = written.len() != words;
+        let mut tags: Vec<String> = written.iter().map(|word| self.task.words.tag(word).to_owned()).collect();
+        tags.resize_with(words, || OUTSIDE.to_owned());
+        Ok(Piece { sequences: vec![(tags, 0.)], confidences: Vec::new(), malformed })
+    }
+}
+
+fn structured(sequences: Vec<TagSequence>, tags: &[String]) -> Result<Piece> {
+    let name = |tag: &usize| {
+        let unknown =
+            || Error::Internal(format!("the decoder returned tag {tag}, but the task has {} tags", tags.len()));
+        tags.get(*tag).cloned().ok_or_else(unknown)
+    };
+    let confidences = sequences.first().map(|best| best.confidences.clone()).unwrap_or_default();
+    let named = |s: &TagSequence| Ok((s.tags.iter().map(name).collect::<Result<_>>()?, s.score));
+    let sequences = sequences.iter().map(named).collect::<Result<_>>()?;
+    Ok(Piece { sequences, confidences, malformed: false })
+}

@@ -1,0 +1,90 @@
+//! How a labeller decodes.
+
+use std::num::NonZeroUsize;
+
+use peft_core::nonzero;
+use serde::{Deserialize, Serialize};
+
+/// How tags are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "snake_case")]
+pub enum Decoding {
+    /// Exactly one tag per word, chosen from the task's tags.
+    ///
+    /// The decoder is given the sentinels, and after each of them only a tag of the task may follow.
+    #[default]
+    Structured,
+    /// Whatever the model writes.
+    ///
+    /// The model generates freely, as `generate` of `transformers` does. Missing tags become `O`, extra tags are dropped.
+    Free,
+}
+
+/// How a [`Labeller`](super::Labeller) decodes.
+///
+/// ```
+/// use hyperloader::label::{DecodeOptions, Decoding};
+/// let options = DecodeOptions::default().num_beams(4);
+/// assert_eq!((options.decoding, options.num_beams.get()), (Decoding::Structured, 4));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct DecodeOptions {
+    /// How tags are decoded. Default: structured.
+    pub decoding: Decoding,
+    /// The most sentences that are decoded together. Default 32.
+    pub batch_size: NonZeroUsize,
+    /// The number of beams, and of sequences that are returned; 1 is greedy decoding. Default 1.
+    pub num_beams: NonZeroUsize,
+    /// With free decoding: the most tokens that are generated, the start token included. Default 128.
+    pub max_length: NonZeroUsize,
+    /// Whether linear maps have eight bits, on the CPU: twice as fast and a quarter of the memory; rounding may change a tag whose
+    /// probability is close to another's. Default: no.
+    pub int8: bool,
+    /// With free decoding and beams: a hypothesis of `n` tokens scores `log p / n^length_penalty`. Default 1.
+    pub length_penalty: f64,
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        Self {
+            decoding: Decoding::default(),
+            batch_size: nonzero(32),
+            num_beams: nonzero(1),
+            max_length: nonzero(128),
+            int8: false,
+            length_penalty: 1.,
+        }
+    }
+}
+
+impl DecodeOptions {
+    /// Sets how tags are decoded.
+    #[must_use]
+    pub fn decoding(self, decoding: Decoding) -> Self {
+        Self { decoding, ..self }
+    }
+
+    /// Sets the most sentences that are decoded together; 0 counts as 1.
+    #[must_use]
+    pub fn batch_size(self, batch_size: usize) -> Self {
+        Self { batch_size: at_least_one(batch_size), ..self }
+    }
+
+    /// Sets whether linear maps have eight bits.
+    #[must_use]
+    pub fn int8(self, int8: bool) -> Self {
+        Self { int8, ..self }
+    }
+
+    /// Sets the number of beams; 0 counts as 1.
+    #[must_use]
+    pub fn num_beams(self, num_beams: usize) -> Self {
+        Self { num_beams: at_least_one(num_beams), ..self }
+    }
+}
+
+fn at_least_one(n: usize) -> NonZeroUsize {
+    NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN)
+}

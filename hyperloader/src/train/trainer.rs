@@ -1,0 +1,233 @@
+//! The training loop.
+
+use std::time::Instant;
+
+use candle_core::Tensor;
+use peft_core::{Ctx, ParamStore};
+use peft_files::write_atomic;
+use tracing::trace_span;
+
+use super::checkpoint::{Best, Checkpoint, State};
+use super::{Interrupt, Objective, Step, TrainOptions, check_gradients};
+use crate::optim::{AdamW, Gradients};
+use crate::run::RunDir;
+use crate::telemetry::{StepRecord, Telemetry};
+use crate::{Error, Result};
+
+/// The result of a finished run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainOutput {
+    /// The step whose weights were selected.
+    pub selected: usize,
+    /// The best validation score; `None` without validation data.
+    pub best: Option<Best>,
+    /// The number of labels that were trained on.
+    pub tokens: usize,
+}
+
+/// Trains the variables of a store for an objective.
+///
+/// Each step opens the [`tracing`] spans `step`, `backward` and `optimizer`, at level `TRACE`.
+#[derive(Debug)]
+pub struct Trainer<'a, O> {
+    store: &'a ParamStore,
+    objective: O,
+    options: TrainOptions,
+    run: RunDir,
+    optimizer: AdamW,
+    interrupt: Interrupt,
+    step: usize,
+    tokens: usize,
+    best: Option<Best>,
+}
+
+impl<'a, O: Objective> Trainer<'a, O> {
+    /// A trainer before its first step.
+    ///
+    /// # Errors
+    /// If the optimizer's configuration is out of range, or a variable is not f32.
+    pub fn new(store: &'a ParamStore, objective: O, options: TrainOptions, run: RunDir) -> Result<Self> {
+        Ok(Self {
+            store,
+            objective,
+            optimizer: AdamW::new(store.vars(), options.optimizer)?,
+            options,
+            run,
+            interrupt: Interrupt::default(),
+            step: 0,
+            tokens: 0,
+            best: None,
+        })
+    }
+
+    /// The same trainer, which saves its state and stops between two steps once `interrupt` is requested.
+    #[must_use]
+    pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
+    }
+
+    /// Continues from the newest checkpoint of the run, if there is one; returns its step.
+    ///
+    /// # Errors
+    /// If the checkpoint is damaged, or belongs to another model or to other data.
+    pub fn resume(&mut self) -> Result<Option<usize>> {
+        let Some(step) = self.run.last()? else {
+            return Ok(None);
+        };
+        let checkpoint = Checkpoint::load(&self.run.checkpoint(step), self.options.weights_file)?;
+        self.store.load(&checkpoint.weights)?;
+        self.optimizer.load_state(&checkpoint.optimizer)?;
+        self.objective.restore(checkpoint.state.objective)?;
+        self.step = checkpoint.state.step;
+        self.tokens = checkpoint.state.tokens;
+        self.best = checkpoint.state.best;
+        Ok(Some(step))
+    }
+
+    /// Runs the gradient check of [`check_gradients`] with the objective's probes.
+    ///
+    /// # Errors
+    /// If a trainable variable receives no gradient, or a tensor of `frozen` receives one.
+    pub fn check_gradients(&mut self, frozen: &[(String, Tensor)]) -> Result<()> {
+        let mut ctx = Ctx::eval().with_kernels(self.options.kernels);
+        check_gradients(self.store, &self.objective.probes(&mut ctx)?, frozen)
+    }
+
+    /// Trains to the last step, and leaves the selected weights in the store and in the run folder.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] once an interrupt is requested; [`Error::Training`] at a loss or gradient that is not
+    /// finite, naming the step and the tensor; the error of a file or tensor operation that fails.
+    pub fn run(&mut self, telemetry: &mut Telemetry) -> Result<TrainOutput> {
+        while self.step < self.options.max_steps {
+            self.train_step(telemetry)?;
+            let last = self.step == self.options.max_steps;
+            self.validate_and_save(last, telemetry)?;
+            if self.interrupt.is_requested() && !last {
+                self.save()?;
+                return Err(Error::Interrupted { step: self.step, path: self.run.checkpoint(self.step) });
+            }
+        }
+        self.finish()
+    }
+
+    fn train_step(&mut self, telemetry: &mut Telemetry) -> Result<()> {
+        let _span = trace_span!("step").entered();
+        let start = Instant::now();
+        let count = self.options.gradient_accumulation_steps;
+        let Step { name, micro_batches } = self.objective.next_step(count)?;
+        if micro_batches.len() != count.get() {
+            let given = micro_batches.len();
+            return Err(Error::Training(format!("the objective gave {given} micro-batches for a step of {count}")));
+        }
+        let mut gradients = Gradients::default();
+        let (mut loss, mut tokens) = (0., 0);
+        for (micro, batch) in micro_batches.into_iter().enumerate() {
+            let pass = (self.step * count.get() + micro) as u64;
+            let mut ctx = Ctx::train(self.options.seed, pass).with_kernels(self.options.kernels);
+            let micro_loss = self.objective.loss(batch, &mut ctx)?;
+            loss += self.finite(&micro_loss.value)?;
+            tokens += micro_loss.tokens;
+            let _span = trace_span!("backward").entered();
+            // Graph and intermediate gradients are freed here, before the next micro-batch needs memory.
+            gradients.add(&Gradients::from_store(&micro_loss.value.backward()?, &self.store.vars()))?;
+        }
+        let learning_rate = self.options.schedule.lr(self.step);
+        let grad_norm = trace_span!("optimizer").in_scope(|| {
+            gradients.average(count)?;
+            let norm = self.clip(&mut gradients)?;
+            self.optimizer.apply_gradients(&gradients, learning_rate)?;
+            Ok::<_, Error>(norm)
+        })?;
+        self.step += 1;
+        self.tokens += tokens;
+        let loss_per_token = match self.options.loss_is_mean {
+            true => loss / count.get() as f64,
+            false => loss / tokens as f64,
+        };
+        telemetry.step(self.step, loss_per_token, tokens);
+        if !self.step.is_multiple_of(self.options.logging_steps.get()) {
+            return Ok(());
+        }
+        telemetry.record(&StepRecord {
+            step: self.step,
+            epoch: self.step as f64 / self.options.steps_per_epoch,
+            loss: loss / count.get() as f64,
+            loss_per_token,
+            learning_rate,
+            grad_norm,
+            tokens_per_second: tokens as f64 / start.elapsed().as_secs_f64(),
+            task: name,
+            seconds: telemetry.seconds(),
+        })
+    }
+
+    fn finite(&self, loss: &Tensor) -> Result<f64> {
+        let value = f64::from(loss.to_scalar::<f32>()?);
+        if value.is_finite() {
+            return Ok(value);
+        }
+        Err(Error::Training(format!("step {}: the loss is {value}; try a smaller learning_rate", self.step + 1)))
+    }
+
+    fn clip(&self, gradients: &mut Gradients) -> Result<f64> {
+        let norm = gradients.clip_grad_norm(self.options.max_grad_norm)?;
+        if norm.is_finite() {
+            return Ok(norm);
+        }
+        let name = gradients.first_non_finite()?.unwrap_or("their sum").to_owned();
+        Err(Error::Training(format!(
+            "step {}: the gradient of {name} is not finite; try a smaller learning_rate",
+            self.step + 1
+        )))
+    }
+
+    fn validate_and_save(&mut self, last: bool, telemetry: &mut Telemetry) -> Result<()> {
+        let due = |every: usize| last || (every > 0 && self.step.is_multiple_of(every));
+        let (validate, save) = (due(self.options.eval_steps), due(self.options.save_steps));
+        let score = if validate { self.objective.validate()? } else { None };
+        let mut improved = false;
+        if let Some(score) = score {
+            let scalars: Vec<(&str, f64)> = score.scalars.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+            telemetry.scalars(self.step, &scalars)?;
+            improved = self.best.is_none_or(|best| score.selection > best.score);
+            if improved {
+                self.best = Some(Best { step: self.step, score: score.selection });
+            }
+        }
+        if save || (improved && self.options.select_best) {
+            telemetry.flush()?;
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// The step whose weights are selected: the best, or the newest.
+    fn selected(&self) -> usize {
+        let best = self.best.filter(|_| self.options.select_best);
+        best.map_or(self.step, |best| best.step)
+    }
+
+    fn save(&self) -> Result<()> {
+        let checkpoint = Checkpoint {
+            state: State { step: self.step, tokens: self.tokens, best: self.best, objective: self.objective.state()? },
+            weights: self.store.tensors(),
+            optimizer: self.optimizer.state()?,
+        };
+        checkpoint.save(&self.run.checkpoint(self.step), self.options.weights_file)?;
+        self.run.select(self.selected())?;
+        self.run.prune(self.options.save_total_limit, Some(self.selected()))
+    }
+
+    fn finish(&mut self) -> Result<TrainOutput> {
+        let selected = self.selected();
+        let folder = self.run.checkpoint(selected);
+        let checkpoint = Checkpoint::load(&folder, self.options.weights_file)?;
+        self.store.load(&checkpoint.weights)?;
+        let source = folder.join(self.options.weights_file);
+        let bytes = std::fs::read(&source).map_err(|e| Error::io(&source, e))?;
+        write_atomic(self.run.root().join(self.options.weights_file), |file| std::io::Write::write_all(file, &bytes))?;
+        Ok(TrainOutput { selected, best: self.best, tokens: self.tokens })
+    }
+}
