@@ -1,11 +1,11 @@
-"""The settings of every golden folder: what it is called, its sizes, its mode and its seed."""
+"""The settings of every golden folder: its name, sizes, mode and seed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-# Sizes of the folders that follow the reference's own list of modes. The reference's defaults are
-# several times larger and scale LoRA by alpha / rank = 1, which would hide a forgotten scale.
+# Sizes of the folders for the reference's own list of modes. The reference's defaults are several times
+# larger, and scale LoRA by alpha / rank = 1, which would hide a forgotten scale.
 SMALL_BACKBONE = dict(vocab=50, d_model=20, d_kv=8, d_ff=36, heads=3, enc_layers=2, dec_layers=2)
 SMALL_PEFT = dict(d_task=6, d_hidden=10, d_cond=5, bottleneck=3, rank=4, alpha=8.0)
 
@@ -24,7 +24,7 @@ class Case:
     authors_names: bool = False
 
 
-# Seeds are the first ones, from 1, that pass `checks.py`.
+# Each seed is the first one, from 1, that passes `checks.py`.
 SEEDS_OF_MODES = {
     "hyperloader_tiny_v10": 2,
     "hyperloader_tiny_v10_crossbias": 2,
@@ -36,7 +36,7 @@ SEEDS_OF_MODES = {
     "static_adapter_tiny": 1,
     "full_ft_tiny": 3,
 }
-# One hypernetwork and one static checkpoint under the names that the authors' code gives them.
+# One hypernetwork and one static checkpoint are also stored under the names of the authors' code.
 AUTHORS_NAMES = ("hyperloader_tiny_v10_crossbias", "static_adapter_tiny")
 
 
@@ -54,8 +54,8 @@ def cases_of_modes(goldens: dict) -> list[Case]:
     ]
 
 
-# Sizes that share no factor, widths that differ from one another, tasks out of alphabetical order:
-# a transposed or hard-coded dimension cannot pass here by luck.
+# Sizes without a common factor, widths that differ from each other, tasks not in alphabetical order:
+# an implementation with a transposed or hard-coded dimension cannot pass by luck.
 OTHER_SIZES = [
     Case(
         "static_lora_wide_inner",

@@ -1,7 +1,7 @@
-"""Whether a golden folder can be asked of another implementation, and whether passing it means anything.
+"""Checks whether a golden folder is a fair test of another implementation, and whether passing it means anything.
 
-A folder is *fair* where float32 rounding alone cannot fail it, and *telling* where a known wrong
-implementation would. Both depend on the random weights, so seeds are chosen by these checks.
+A folder is *fair* if float32 rounding alone cannot make it fail, and *telling* if known wrong implementations
+fail it. Both depend on the random weights, so the seeds are chosen by these checks.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-PARAMETER_TOLERANCE = 2e-5  # of the parity test, on parameters after one and five optimizer steps
-GRADIENT_TOLERANCE = 2e-5  # of the parity test, relative to the largest element of the gradient's tensor
-NOISE_SHARE = 1 / 4  # of a tolerance, that float32 rounding may use up
-JITTER = 3e-6  # relative change of every weight that must not move a generated token
+PARAMETER_TOLERANCE = 2e-5  # the parity test's, for parameters after one and five optimizer steps
+GRADIENT_TOLERANCE = 2e-5  # the parity test's, relative to the largest element of the gradient's tensor
+NOISE_SHARE = 1 / 4  # the share of a tolerance that float32 rounding may use
+JITTER = 3e-6  # relative change of every weight that must not change a generated token
 
 
 def tokens(ref, backbone, peft, weights, batch, max_length, tasks):
@@ -28,18 +28,18 @@ def tokens(ref, backbone, peft, weights, batch, max_length, tasks):
 
 
 def row_kinds(found, eos):
-    """The set of {'ended', 'full'} over all rows: closed by eos, or cut at the length limit."""
+    """The kinds of rows that occur: 'ended' is closed by eos, 'full' is cut at the length limit."""
     return {"ended" if eos in row[1:] else "full" for pair in found.values() for rows in pair for row in rows}
 
 
 def jittered(weights, seed):
-    """The weights, each element off by about `JITTER` of itself."""
+    """The weights, with a random relative change of about `JITTER` in each element."""
     draw = torch.Generator().manual_seed(seed)
     return {k: v * (1 + JITTER * torch.randn(v.shape, generator=draw)) for k, v in weights.items()}
 
 
 def generation_faults(ref, case, backbone, peft):
-    """Why the generated tokens are trivial or decided by rounding; empty when they are neither."""
+    """Reasons why the generated tokens are trivial or depend on rounding. Empty if there are none."""
     weights = ref.init(backbone, peft, case.seed, golden=True)
     batch = ref.make_batches(backbone, peft.tasks, case.seed + 77, **case.batch)[0]
     tasks = peft.tasks if peft.mode in (*ref.HYPER, "adapter") else peft.tasks[:1]
@@ -51,7 +51,7 @@ def generation_faults(ref, case, backbone, peft):
     if all(len(set(row[1:])) <= 2 for greedy, _ in found.values() for row in greedy):
         faults.append("every greedy row repeats one token")
     if all(greedy == beam for greedy, beam in found.values()):
-        faults.append("beam search finds what greedy search finds")
+        faults.append("beam search and greedy search give the same tokens")
     others = [{k: v.detach().double() for k, v in weights.items()}, jittered(weights, 1), jittered(weights, 2)]
     if any(find(other) != found for other in others):
         faults.append("tokens change with rounding")
@@ -59,7 +59,7 @@ def generation_faults(ref, case, backbone, peft):
 
 
 def gradient_faults(ref, case, backbone, peft):
-    """Which gradients are mostly rounding; empty when none is."""
+    """The gradients that are affected too much by rounding. Empty if there are none."""
     weights = ref.init(backbone, peft, case.seed, golden=True)
     batch = ref.make_batches(backbone, peft.tasks, case.seed + 77, **case.batch)[0]
 
@@ -78,14 +78,14 @@ def gradient_faults(ref, case, backbone, peft):
 
 
 def training_faults(folder: Path, meta: dict):
-    """Why the optimizer steps are decided by rounding or prove nothing; empty when they are sound."""
+    """Reasons why the optimizer steps depend on rounding or test nothing. Empty if there are none."""
     faults = []
     for key, steps in meta.items():
         of_steps = key.startswith("float32_vs_float64.") and isinstance(steps, dict)
         if of_steps and max(steps.values()) > PARAMETER_TOLERANCE * NOISE_SHARE:
             faults.append(f"{key} is {max(steps.values()):.1e}")
     if max(meta["torch_adamw_vs_transformers35_adamw"].values()) < 2 * PARAMETER_TOLERANCE:
-        faults.append("the two AdamW flavours agree")
+        faults.append("the two AdamW flavors agree")
     dense, lazy = (folder / f"after_step5.mixed_{kind}.safetensors" for kind in ("dense", "lazy"))
     several = len(meta["peft"]["tasks"]) > 1
     if several and dense.exists() and distance(load_file(dense), load_file(lazy)) < 2 * PARAMETER_TOLERANCE:
@@ -94,5 +94,5 @@ def training_faults(folder: Path, meta: dict):
 
 
 def distance(a, b):
-    """Largest absolute difference between two sets of tensors of the same names."""
+    """The largest absolute difference between two sets of tensors with the same names."""
     return max((a[k] - b[k]).abs().max().item() for k in a)

@@ -3,8 +3,8 @@
 
     python make_goldens.py --reference hyperloader_ref.py --out ../goldens [--tables DIR] [--only NAME ...]
 
-`--tables` names a folder with the tables of figures (`seqeval.json`, `sbio.json`, `sampler.json`,
-`schedule.json`), which other programs made; they are copied, `seqeval.json` shortened.
+`--tables` names a folder with the tables of values (`seqeval.json`, `sbio.json`, `sampler.json`,
+`schedule.json`), which other programs made. They are copied, and `seqeval.json` is shortened.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SEQEVAL_CASES = 120
 
 
 def load_reference(path: Path):
-    """The reference program as a module, without leaving a byte-code file beside it."""
+    """Loads the reference program as a module, without writing a byte-code file next to it."""
     sys.dont_write_bytecode = True
     spec = importlib.util.spec_from_file_location("hyperloader_ref", path)
     module = importlib.util.module_from_spec(spec)
@@ -36,13 +36,13 @@ def load_reference(path: Path):
 
 
 def write_json(path: Path, data: dict):
-    """Compact, one line for each top-level key: small, and a change shows where it is."""
+    """Writes compact JSON with one line per top-level key, so that files are small and diffs are readable."""
     lines = [f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in data.items()]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def emit(ref, case: cases.Case, out: Path) -> list[str]:
-    """Writes one folder and returns what `checks` holds against it."""
+    """Writes one folder, and returns the faults that `checks` finds in it."""
     backbone, peft = ref.Backbone(**case.backbone), ref.Peft(**case.peft)
     faults = checks.generation_faults(ref, case, backbone, peft)
     faults += checks.gradient_faults(ref, case, backbone, peft)
@@ -63,7 +63,7 @@ def emit(ref, case: cases.Case, out: Path) -> list[str]:
 
 
 def copy_tables(source: Path, out: Path):
-    """Copies the tables of figures; of the span-metric cases, the first `SEQEVAL_CASES`."""
+    """Copies the tables of values, with only the first `SEQEVAL_CASES` span-metric cases."""
     for name in ("sbio", "sampler", "schedule", "seqeval"):
         table = json.loads((source / f"{name}.json").read_text())
         if name == "seqeval":
@@ -79,10 +79,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--reference", type=Path, required=True, help="the reference program, hyperloader_ref.py")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the golden folders into")
-    parser.add_argument("--tables", type=Path, help="folder with the tables of figures to copy")
+    parser.add_argument("--tables", type=Path, help="folder with the tables of values to copy")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="write these folders only")
     args = parser.parse_args()
-    torch.set_num_threads(1)  # the order of float additions, hence the last bits, depends on it
+    torch.set_num_threads(1)  # the order of float additions, and so the last bits, depend on it
     ref = load_reference(args.reference)
     every = cases.cases_of_modes(ref.GOLDENS) + cases.OTHER_SIZES
     unknown = set(args.only) - {case.name for case in every}

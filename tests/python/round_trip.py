@@ -1,4 +1,4 @@
-"""Loads the adapter folders that we write with real `peft` and `adapters`, and compares logits.
+"""Loads the adapter folders that we write with the real `peft` and `adapters`, and compares logits.
 
     pip install -r tests/python/round_trip_requirements.txt
     cargo run --release -p peft-tests --example write_for_python -- /tmp/folders

@@ -1,9 +1,9 @@
-"""Runs HyperLoader's training step and PyTorch's in turn and prints the medians of the ratios of each round.
+"""Runs a training step of HyperLoader and one of PyTorch in turn, and prints the median over the rounds of their ratio.
 
     python tests/python/bench/compare.py --command target/release/hyperloader --shape t5-small --dtype f32
     python tests/python/bench/compare.py --command target/release/hyperloader --shape t5-small --generating
 
-Every round starts both programs anew, one after the other, so that neither's threads disturb the other.
+Every round starts both programs again, one after the other, so that the threads of one do not disturb the other.
 """
 import argparse
 import json

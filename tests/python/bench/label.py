@@ -1,12 +1,12 @@
-"""Labels a corpus with `hyperloader predict`, Hugging Face's `generate` and CTranslate2 in turn, and prints the medians of
-the ratios of sentences a second.
+"""Labels a corpus with `hyperloader predict`, Hugging Face's `generate` and CTranslate2 in turn, and prints the median
+ratios of sentences per second.
 
     python tests/python/bench/label.py --command target/release/hyperloader --run compiled/snips --task snips \\
         --corpus ../shared/data/snips/test
 
-What each side does is told in `sides.py`. Time is of labelling alone: our loading is measured with one sentence and
-subtracted. Tokenization is part of all. The tokens of a target are those that ours wrote and those of the true tags, which
-the others are made to write: like work has as many on our side, or more.
+`sides.py` describes what each side does. Only labelling is timed: our loading time is measured with one sentence and
+subtracted. All sides tokenize. The output has the tokens per target that our side wrote, and those of the true tags, which are
+as many as the other sides write: the comparison is fair if our side has at least as many.
 """
 import argparse
 import json
@@ -26,8 +26,8 @@ def main():
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--against", nargs="+", choices=PEERS, default=PEERS[:2])
     parser.add_argument("--dtype", choices=["f32", "bf16", "int8"], default="f32", help="of our weights")
-    parser.add_argument("--batch-size", type=int, default=32, help="of the others; ours is the run's")
-    parser.add_argument("--sentences", type=int, default=None, help="the first so many; default all")
+    parser.add_argument("--batch-size", type=int, default=32, help="of the other sides; ours is the run's")
+    parser.add_argument("--sentences", type=int, default=None, help="label only the first so many; default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()

@@ -1,11 +1,11 @@
-"""One sentence at a time: the time from a sentence to its tags in a running process, and from the start of a process to its
-first tag.
+"""Measures one sentence at a time: the time from a sentence to its tags in a running process, and the time from the start of
+a process to its first tag.
 
     python tests/python/bench/latency.py --command target/release/hyperloader --run compiled/snips --task snips \\
         --corpus ../shared/data/snips/test
 
-`hyperloader predict -` is fed over a pipe, which it answers line by line; the others are called in this process. The sides
-take turns sentence by sentence.
+`hyperloader predict -` reads from a pipe and answers line by line; the other sides are called in this process. The sides take
+turns after each sentence.
 """
 import argparse
 import json
@@ -50,7 +50,7 @@ def main():
         for name, other in others.items():
             times[name].append(seconds(lambda: other.label([i])))
     child.communicate()
-    # The first sentence was asked twice: once to warm up.
+    # The first sentence was labelled twice, the first time to warm up.
     times = {name: t[1:] for name, t in times.items()}
     ms = lambda t: round(1e3 * statistics.median(t), 1)
     print(json.dumps({

@@ -1,4 +1,7 @@
-"""Draws the loss of runs over each other: `python loss_curves.py OUT.svg NAME=RUN ...`; needs `logging_steps = 1` and matplotlib."""
+"""Draws the losses of several runs in one figure: `python loss_curves.py OUT.svg NAME=RUN ...`.
+
+The runs need `logging_steps = 1`. Requires matplotlib.
+"""
 import json
 import sys
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""The most memory that `hyperloader predict` holds on files of more and more sentences, beside the size of the model.
+"""Measures the peak memory of `hyperloader predict` on files with increasing numbers of sentences.
 
     python tests/python/bench/memory.py --command target/release/hyperloader --run runs/quickstart --task music \\
         --text sentences.txt --sentences 2000 1000000
 
-`--text` holds sentences, one a line, which are repeated as often as needed.
+`--text` has one sentence per line. The sentences are repeated as often as needed.
 """
 import argparse
 import itertools

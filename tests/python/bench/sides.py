@@ -1,11 +1,11 @@
-"""The three that label side by side: `hyperloader predict`, Hugging Face's `generate`, CTranslate2. The latter two also with
-linear maps of eight bits: PyTorch's own dynamic ones, and CTranslate2's.
+"""The sides that are compared: `hyperloader predict`, Hugging Face's `generate`, CTranslate2. The last two also run with
+eight-bit linear maps: PyTorch's dynamic ones, and CTranslate2's.
 
-All run the T5 of one compiled folder (`hyperloader compile`). Its adapters, which fold into no T5, are left out on the
-sides of Hugging Face and CTranslate2, in favour of these. With random weights `</s>` never comes, so both are told to
-write as many tokens for a batch as its longest true target has; their batches are sorted by length, as a good user would
-sort them. Ours writes the tags that random weights choose and makes its own batches; `label.py` reports how long its targets are
-beside the true ones.
+All run the T5 of one compiled folder (`hyperloader compile`). Hugging Face and CTranslate2 leave out its adapters, which cannot
+be merged into a T5; this makes them faster. A model with random weights never writes `</s>`, so these two write as many tokens
+for a batch as its longest true target has. Their batches are sorted by length, as a good user would do. Our side writes the
+tags that the random weights choose, and makes its own batches. `label.py` reports the length of our targets and of the true
+ones.
 """
 import os
 import subprocess
@@ -23,7 +23,7 @@ def numbered(words):
 
 
 def simplified(tag):
-    """`B-city` is written `city`, what goes on with it `I`."""
+    """The tag as the model writes it: `B-city` is `city`, `I-city` is `I`."""
     return "I" if tag.startswith("I-") else tag.split("-", 1)[-1]
 
 
@@ -34,7 +34,7 @@ def seconds(work):
 
 
 class Corpus:
-    """A folder with `seq.in` and `seq.out`, the first `count` sentences of it."""
+    """The first `count` sentences of a folder with `seq.in` and `seq.out`."""
 
     def __init__(self, folder, count=None):
         lines = lambda name: (folder / name).read_text().splitlines()[:count]
@@ -97,7 +97,7 @@ class CTranslate2(Peer):
 
 
 def dynamic(model):
-    """The model with PyTorch's own linear maps of eight bits."""
+    """The model with PyTorch's eight-bit linear maps."""
     return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 
 
@@ -105,7 +105,7 @@ PEERS = ["huggingface", "ctranslate2", "huggingface-int8", "ctranslate2-int8"]
 
 
 def peers(folder, corpus, threads, wanted):
-    """Those of `PEERS` that are wanted, by name."""
+    """The sides of `PEERS` that are named in `wanted`, by name."""
     torch.set_num_threads(threads)
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), pad_token="<pad>",
                                         eos_token="</s>", unk_token="<unk>")
@@ -130,10 +130,10 @@ class Ours:
         self.env = os.environ | {"RAYON_NUM_THREADS": str(threads)}
 
     def file(self, path):
-        """Labels a file; returns the most memory the process held, in bytes."""
+        """Labels a file, and returns the peak memory of the process in bytes."""
         child = subprocess.Popen([*self.command, str(path)], env=self.env, stdout=subprocess.DEVNULL)
         peak = 0
-        # What the system tells when a child has ended includes its parent's memory when it was started.
+        # Do not ask after the child has ended: the system's value then includes the parent's memory at the time of the start.
         while child.poll() is None:
             peak = max(peak, self.high_water_mark(child.pid))
             time.sleep(0.01)
@@ -142,7 +142,7 @@ class Ours:
 
     @staticmethod
     def high_water_mark(pid):
-        """The most memory that a running process held, in bytes."""
+        """The peak memory of a running process in bytes."""
         try:
             status = Path(f"/proc/{pid}/status").read_text()
         except OSError:
@@ -150,7 +150,7 @@ class Ours:
         return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
     def tags(self, path):
-        """The simplified tags of each sentence of a file."""
+        """The simplified tags that the model gives each sentence of a file."""
         out = subprocess.run([*self.command, str(path)], env=self.env, check=True, capture_output=True, text=True).stdout
         sentences = [block.splitlines() for block in out.strip().split("\n\n")]
         return [[simplified(line.rsplit("\t", 1)[1]) for line in lines] for lines in sentences]
