@@ -213,7 +213,7 @@ fn generated_weights() {
         }
         let (model, _) = golden.model();
         let errors = generated.into_iter().map(|(task, site, weight, theirs)| {
-            let weights = model.weights(&golden.condition(&task)).unwrap();
+            let weights = model.weights(golden.condition(&task)).unwrap();
             let place = model.plan().targets().iter().enumerate().find_map(|(e, target)| {
                 let param = target.params.iter().position(|p| target.site.path == site && p.name == weight)?;
                 Some((e, param))

@@ -59,7 +59,7 @@ fn tasks_have_names_of_their_own() {
 fn tag_words_are_one_word_for_one_tag() {
     let with_words = |words: &str| message(&format!("[[tasks]]\nname = \"a\"\ntrain = \"x\"\ntag_words = {words}"));
     for (words, reason) in
-        [(r#"{ x = "two words" }"#, "a tag is one word"), (r#"{ x = "w", y = "w" }"#, "`x`"), (r#"{ x = "O" }"#, "`O`")]
+        [(r#"{ x = "two words" }"#, "use one word"), (r#"{ x = "w", y = "w" }"#, "`x`"), (r#"{ x = "O" }"#, "`O`")]
     {
         let message = with_words(words);
         assert!(message.starts_with("config.toml:4: tasks.0.tag_words: ") && message.contains(reason), "{message}");
