@@ -43,7 +43,7 @@ fn parameters_are_counted_as_peft_counts_them() {
 fn a_task_is_named_numbered_or_a_condition() {
     let model = model();
     assert_eq!(loss(&model, "b"), 4.);
-    assert_eq!(loss(&model, 1), loss(&model, &Condition::Task(1)));
+    assert_eq!(loss(&model, 1), loss(&model, Condition::Task(1)));
     assert!(model.weights("c").unwrap_err().to_string().contains("known: a, b"));
 }
 
@@ -84,7 +84,7 @@ fn a_checkpoint_of_a_task_loads_again() {
     let checkpoint = model.to_checkpoint("a").unwrap();
     let again = PeftModel::builder(ToyBackbone::new(2).unwrap()).method(scale()).weights(checkpoint.weights).build();
     assert_eq!(loss(&again.unwrap(), 0), 100.);
-    assert!(model.to_checkpoint(&Condition::Rows(vec![0, 1])).is_err());
+    assert!(model.to_checkpoint(Condition::Rows(vec![0, 1])).is_err());
 }
 
 #[test]
