@@ -58,7 +58,7 @@ fn a_compiled_task_needs_no_hypernetwork_and_writes_the_same() {
     let config = std::fs::read_to_string(bench.path("compiled/config.toml")).unwrap();
     assert!(!config.contains("hypernetwork") && !config.contains("LORA") && config.contains("BOTTLENECK"), "{config}");
 
-    // It is a folder that can go elsewhere, and labels there.
+    // The folder can be moved, and still labels.
     std::fs::rename(bench.path("compiled"), bench.path("moved")).unwrap();
     std::fs::remove_dir_all(bench.path("run/checkpoints")).unwrap();
     std::fs::write(bench.path("in.txt"), "turn on the lights in the kitchen\n").unwrap();

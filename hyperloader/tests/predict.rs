@@ -130,7 +130,7 @@ fn a_run_and_what_was_compiled_of_it_label_alike_in_eight_bits() {
     };
     let int8 = ["--dtype", "int8"];
     let found = label("run", &int8);
-    assert_eq!(found, label("compiled", &int8), "methods are folded before weights are rounded");
+    assert_eq!(found, label("compiled", &int8), "methods are merged before weights are rounded");
     bench.ok(&["compile", "run", "--task", "home", "--out", "small", "--dtype", "int8"]);
     assert_eq!(found, label("small", &[]), "its configuration says so");
     assert_eq!(found, label("run", &["--dtype", "int8", "--threads", "1"]));

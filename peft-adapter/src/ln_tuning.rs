@@ -135,8 +135,8 @@ mod tests {
             let active = ActiveAdapters::new(&plan, &weights).unwrap();
             let out =
                 active.apply(norm, SiteInput::new(&normalized, output.clone()).base(&w), &mut Ctx::eval()).unwrap();
-            let folded = active.merge(norm, &w).unwrap().weight().map(|w| w.to_vec1::<f32>().unwrap());
-            (out.flatten_all().unwrap().to_vec1::<f32>().unwrap(), folded)
+            let merged = active.merge(norm, &w).unwrap().weight().map(|w| w.to_vec1::<f32>().unwrap());
+            (out.flatten_all().unwrap().to_vec1::<f32>().unwrap(), merged)
         };
         assert_eq!(run(tensor(&[1., -4.], &[2])), (vec![11., -32., 5.5, 48.], Some(vec![11., 16.])));
         assert_eq!(run(tensor(&[1., -4., 2., 5.], &[2, 2])), (vec![11., -32., 6., 75.], None));

@@ -16,7 +16,7 @@ pub fn likeness(a: &str, b: &str) -> f64 {
 ///
 /// let known = ["learning_rate", "warmup_steps"];
 /// assert_eq!(nearest("leraning_rate", known), Some("learning_rate"));
-/// assert_eq!(nearest("colour", known), None);
+/// assert_eq!(nearest("color", known), None);
 /// ```
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.into_iter().map(|name| (name, likeness(word, name)));

@@ -26,7 +26,8 @@ pub struct CompatGolden {
     io: HashMap<String, Tensor>,
 }
 
-/// The folders of `$PEFT_COMPAT_GOLDENS`, or the shared ones where they lie beside the workspace, whose configuration is `wanted`.
+/// The folders whose configuration is `wanted`: those of `$PEFT_COMPAT_GOLDENS`, or else those of `../shared/goldens` if that folder
+/// exists.
 ///
 /// # Panics
 /// If a folder is damaged.

@@ -74,7 +74,7 @@ impl TestBackbone for T5Backbone {
         let (before, after) = (self.t5.tensors().unwrap(), t5.tensors().unwrap());
         let mut sites = 0;
         for (name, tensor) in &before {
-            let changed = after.get(name).map(|folded| (folded - tensor)?.abs()?.max_all()?.to_scalar::<f32>());
+            let changed = after.get(name).map(|merged| (merged - tensor)?.abs()?.max_all()?.to_scalar::<f32>());
             sites += usize::from(changed.transpose()?.is_some_and(|gap| gap > 0.));
         }
         let (ids, mask, decoder_ids) = (self.ids.clone(), self.mask.clone(), self.decoder_ids.clone());

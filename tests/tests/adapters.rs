@@ -94,7 +94,7 @@ fn gap(a: &Tensor, b: &Tensor) -> f32 {
     (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
 }
 
-/// What a comparison of mixed and separate decoding has seen, lest it pass because nothing happens.
+/// What a comparison of mixed and separate decoding has seen. The test checks it, so that it cannot pass because nothing happens.
 #[derive(Debug, Default)]
 struct Seen {
     /// How often rows left the batch at different times, in greedy and in beam search.

@@ -14,7 +14,7 @@ use hyperloader as _;
 use peft_task_average as _;
 use peft_vera as _;
 
-/// A name for the table, and the configuration as it would stand in a file.
+/// A name for the table, and the configuration as a file would hold it.
 const METHODS: &[(&str, &str)] = &[
     ("LoRA", r#"{"peft_type": "LORA", "r": 3, "lora_alpha": 5}"#),
     ("LoRA, dropout", r#"{"peft_type": "LORA", "r": 3, "lora_alpha": 5, "lora_dropout": 0.3}"#),
@@ -131,7 +131,7 @@ fn every_method_passes_every_check_on_a_t5() {
 }
 
 #[test]
-fn methods_and_generators_from_outside_stand_in_configuration_files() {
+fn methods_and_generators_from_outside_work_in_configuration_files() {
     let config = hyperloader::config::Config::from_toml(
         r#"
         [model]

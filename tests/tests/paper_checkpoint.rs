@@ -1,4 +1,4 @@
-//! Checkpoints of the paper's authors, as the goldens hold them beside the reference's own names.
+//! Checkpoints of the paper's authors: some goldens hold the same weights under the authors' names and under the reference's.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::{Path, PathBuf};

@@ -170,7 +170,7 @@ fn t5(layers: usize) -> T5 {
     T5::new(&config, Weights::random(3).var_builder(DType::F32, &Device::Cpu)).unwrap()
 }
 
-/// `method` with its initial weights, which are random but for biases and LoRA's B, and noise on top.
+/// `method` with its initial weights, which are random except for biases and LoRA's B, plus noise.
 fn adapter(t5: &T5, method: Box<dyn PeftConfig>) -> AdapterCheckpoint {
     let adapter = AdapterCheckpoint { methods: vec![method], weights: BTreeMap::new() };
     let plan = adapter.plan(t5.sites()).unwrap();

@@ -1,4 +1,4 @@
-//! Linking is what registers a method or a generator: every name in use deserialises from a configuration.
+//! A method or generator is registered when its crate is linked: every known name can be read from a configuration.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use hyperloader::config::Config;

@@ -131,7 +131,7 @@ fn copying_replaces_the_asked_share_in_source_and_target_alike() {
 }
 
 #[test]
-fn the_mixture_is_seeded_and_honours_its_share() {
+fn the_mixture_is_seeded_and_keeps_its_share() {
     let options = NoiseOptions { word_noise: 0.0, copy_fraction: 0.25, ..NoiseOptions::default() };
     let draw = |seed| {
         let mut pretraining = Pretraining::new(&TOKENIZER, Vec::new(), options.clone()).unwrap();

@@ -111,7 +111,7 @@ fn seq_lines_and_lengths() {
 }
 
 #[test]
-fn a_missing_column_is_named_with_its_neighbours() {
+fn a_missing_column_is_named_with_the_columns_that_exist() {
     let message = |bytes: &[u8], format| parsed(bytes, format, OnBadLine::Skip).unwrap_err().to_string();
     let error = message(b"{\"token\": [\"a\"], \"tags\": [\"O\"]}", Format::Jsonl);
     assert_eq!(

@@ -63,7 +63,7 @@ pub struct PretrainConfig {
     pub save_steps: usize,
     /// AdamW, with its weight decay.
     pub optimizer: AdamWConfig,
-    /// Of a model from random weights: how steeply the relative position biases of its self-attention prefer neighbours at
+    /// Of a model from random weights: how steeply the relative position biases of its self-attention prefer neighbors at
     /// the start ([`local_biases`](peft_t5::local_biases)); 0: random, as T5's own. Default 0.
     pub local_bias: f64,
     /// The sizes of a model from random weights.

@@ -101,7 +101,7 @@ impl Inventory {
     }
 }
 
-/// The backend behind an [`Inventory`].
+/// Records the weights that a model asks for in an [`Inventory`].
 struct Recorder {
     inventory: Inventory,
     trainable: Trainable,

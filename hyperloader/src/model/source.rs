@@ -13,7 +13,7 @@ use peft_t5::{T5, T5Config, Weights, preset, preset_names};
 /// The prefix of a name that means a shape without weights.
 const SHAPE_PREFIX: &str = "config:";
 
-/// What `model.name` stands for.
+/// What `model.name` means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelName {
     /// A folder with `config.json`, safetensors and, usually, the tokenizer.

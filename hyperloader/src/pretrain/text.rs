@@ -9,12 +9,12 @@ use datasets::tokenizer::{T5Tokenizer, TrainOptions, train_unigram};
 use crate::tasks::{Corpus, SplitName};
 use crate::{Error, Result};
 
-/// Plain sentences, and the words that stand for the tasks' tags.
+/// Plain sentences, and the words that the model writes for the tasks' tags.
 #[derive(Debug, Clone, Default)]
 pub struct PretrainText {
     /// The sentences.
     pub lines: Vec<String>,
-    /// The words that stand for tags, `O` and `I` among them; empty without tasks or with `keep_tags` off.
+    /// The words that the model writes for tags, `O` and `I` among them; empty without tasks or with `keep_tags` off.
     pub tag_words: Vec<String>,
 }
 

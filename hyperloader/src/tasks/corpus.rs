@@ -31,7 +31,7 @@ pub struct Corpus {
     pub reading: ReadOptions,
     /// How sentences become ids.
     pub encoding: EncodeOptions,
-    /// The words that stand for tags.
+    /// The words that the model writes for tags.
     pub words: TagWords,
     /// The share of the training and validation sentences that is used, in `(0, 1]`.
     pub fraction: f64,

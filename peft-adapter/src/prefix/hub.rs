@@ -108,9 +108,9 @@ impl Location {
     /// Which one `site` is.
     pub(crate) fn of(site: &Site) -> Option<Self> {
         match (site.stack, &site.role) {
-            (Stack::Encoder, position) if *position == SELF => Some(Self::Encoder),
-            (Stack::Decoder, position) if *position == SELF => Some(Self::Decoder),
-            (_, position) if *position == CROSS => Some(Self::Cross),
+            (Stack::Encoder, role) if *role == SELF => Some(Self::Encoder),
+            (Stack::Decoder, role) if *role == SELF => Some(Self::Decoder),
+            (_, role) if *role == CROSS => Some(Self::Cross),
             _ => None,
         }
     }

@@ -100,7 +100,7 @@ fn each_method_says_where_its_prefix_counts_and_keeps_the_name_of_its_weight() {
 }
 
 #[test]
-fn a_table_stands_in_front_of_keys_and_values() {
+fn a_table_comes_before_keys_and_values() {
     let plan = resolve(flat(false, true)).unwrap();
     let weights = weights(&plan, 1);
     let out = apply(&plan, &weights, "decoder.self.kv", 0..2);

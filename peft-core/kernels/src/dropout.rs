@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_streams_and_seeds_are_independent() {
+    fn neighbors_streams_and_seeds_are_independent() {
         let n = 1 << 18;
         let four_sigma = 4.0 * 0.5 / (n as f64).sqrt();
         let first = kept(key(0.5, 1, 1), n);

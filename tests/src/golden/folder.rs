@@ -11,8 +11,8 @@ use peft_t5::{T5, T5Batch};
 
 use super::{Description, names};
 
-/// The folders to test: those of `$PEFT_GOLDENS`; otherwise the committed ones, and the shared ones where they lie beside the
-/// workspace.
+/// The folders to test: those of `$PEFT_GOLDENS`; otherwise the committed ones, and those of `../shared/goldens` if that folder
+/// exists.
 ///
 /// # Panics
 /// If there is none: a parity test without goldens shows nothing.
@@ -92,7 +92,7 @@ impl Golden {
         self.weights("weights")
     }
 
-    /// Where a file of the folder lies.
+    /// The path of a file of the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }

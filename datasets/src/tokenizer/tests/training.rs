@@ -76,7 +76,7 @@ fn text_survives_the_round_trip_and_the_file() {
 }
 
 #[test]
-fn kept_words_are_one_token_wherever_they_stand() {
+fn kept_words_are_one_token_everywhere() {
     let tokenizer = train(220, &KEEP);
     for word in KEEP {
         let ids = tokenizer.encode_words(&[word]).unwrap().concat();

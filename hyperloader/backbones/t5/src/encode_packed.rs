@@ -60,13 +60,15 @@ mod tests {
     use peft_kernels::Kernels;
 
     use super::*;
-    use crate::testing::{self, batch, behind, configs, everywhere, largest_difference, scaled, sentences};
+    use crate::testing::{
+        self, batch, configs, everywhere, largest_difference, linear_and_sub_layers, scaled, sentences,
+    };
 
     #[test]
     fn sentences_without_padding_are_encoded_as_padded_ones() {
         for config in configs() {
             let t5 = testing::build(&config);
-            let (plan, weights) = scaled(&t5, behind());
+            let (plan, weights) = scaled(&t5, linear_and_sub_layers());
             for active in [ActiveAdapters::none(), ActiveAdapters::new(&plan, &weights).unwrap()] {
                 for kernels in [Kernels::Fused, Kernels::Plain] {
                     let mut ctx = Ctx::eval().with_kernels(kernels);

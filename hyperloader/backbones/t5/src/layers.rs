@@ -94,8 +94,8 @@ impl Norm {
         if !self.weight.is_target(active) {
             return Ok(ops::rms_norm(x, value, self.epsilon, ctx.kernels())?);
         }
-        let normalised = ops::rms_norm(x, &value.ones_like()?, self.epsilon, ctx.kernels())?;
-        let output = normalised.broadcast_mul(value)?;
-        self.weight.apply(&normalised, output, active, ctx)
+        let normalized = ops::rms_norm(x, &value.ones_like()?, self.epsilon, ctx.kernels())?;
+        let output = normalized.broadcast_mul(value)?;
+        self.weight.apply(&normalized, output, active, ctx)
     }
 }

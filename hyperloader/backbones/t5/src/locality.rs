@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_head_prefers_its_neighbour() {
+    fn each_head_prefers_its_neighbor() {
         let buckets = Buckets { bidirectional: true, count: 32, max_distance: 128 };
         let table = table(buckets, 4, 1.5);
         let seen = |offset: i64| {

@@ -195,8 +195,8 @@ mod tests {
             assert!(gap(&hidden(&t5, &ActiveAdapters::none(), &mut Ctx::eval()), &expected) > 1e-2);
 
             let t5 = testing::build(&config);
-            let (linear_plan, linear_bank) = scaled(&t5, TargetModules::AllLinear);
-            let linear = ActiveAdapters::new(&linear_plan, &linear_bank).unwrap();
+            let (linear_plan, linear_weights) = scaled(&t5, TargetModules::AllLinear);
+            let linear = ActiveAdapters::new(&linear_plan, &linear_weights).unwrap();
             let merged = t5.merge(&linear).unwrap();
             let without = hidden(&merged, &ActiveAdapters::none(), &mut Ctx::eval());
             assert!(largest_difference(&without, &hidden(&t5, &linear, &mut Ctx::eval())) < 1e-5);

@@ -109,12 +109,14 @@ impl T5 {
 
     /// The places where methods may act, in the order of the forward pass.
     ///
-    /// Linear maps have the path of their module and the positions `self.q`, `self.k`, `self.v`, `self.o`, the same with
-    /// `cross`, `ffn.wi` (or `ffn.wi_0` and `ffn.wi_1`) and `ffn.wo`. Outputs of sub-layers have the path
-    /// `<stack>.block.<i>.layer.<j>` and the positions `self`, `cross` and `ffn`; norms have the path of their module and
-    /// the positions `self.norm`, `cross.norm`, `ffn.norm` and `final.norm`. Keys and values have the path of the attention
-    /// (`self.kv`, `cross.kv`), the embedded source `encoder.embed_tokens` (`input`). An output projection that is not tied is
-    /// the linear map `lm_head`.
+    /// | site | path | role |
+    /// |---|---|---|
+    /// | linear map | its module | `self.q`, `self.k`, `self.v`, `self.o`, the same with `cross`, `ffn.wi` (or `ffn.wi_0` and `ffn.wi_1`), `ffn.wo` |
+    /// | output of a sub-layer | `<stack>.block.<i>.layer.<j>` | `self`, `cross`, `ffn` |
+    /// | norm | its module | `self.norm`, `cross.norm`, `ffn.norm`, `final.norm` |
+    /// | keys and values | their attention | `self.kv`, `cross.kv` |
+    /// | embedded source | `encoder.embed_tokens` | `input` |
+    /// | output projection, if it is not tied | `lm_head` | `lm_head` |
     pub fn sites(&self) -> &Sites {
         &self.sites
     }

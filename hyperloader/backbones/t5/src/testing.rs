@@ -83,13 +83,13 @@ pub(crate) fn scaled(t5: &T5, targets: TargetModules) -> (Plan, AdapterWeights) 
     (plan, weights)
 }
 
-/// Every site, linear and hidden.
+/// Every site.
 pub(crate) fn everywhere() -> TargetModules {
     serde_json::from_str(r#"".*""#).unwrap()
 }
 
-/// Linear maps and outputs of sub-layers, nothing in front.
-pub(crate) fn behind() -> TargetModules {
+/// Linear maps and outputs of sub-layers: sites where no method lengthens the input or the keys.
+pub(crate) fn linear_and_sub_layers() -> TargetModules {
     serde_json::from_str(r#"".*\\.(q|k|v|o|wi|wi_0|wi_1|wo|layer\\.[0-9])""#).unwrap()
 }
 

@@ -57,13 +57,13 @@ fn help_is_success_and_a_wrong_call_is_2() {
 }
 
 #[test]
-fn a_misspelt_verb_or_value_gets_its_neighbour() {
+fn a_misspelled_verb_or_value_gets_a_suggestion() {
     assert!(parse("trian").unwrap_err().to_string().contains("'train'"));
     assert!(parse("data inspect p --format jsnol").unwrap_err().to_string().contains("'jsonl'"));
 }
 
 #[test]
-fn flags_of_every_verb_stand_anywhere() {
+fn global_flags_may_come_anywhere() {
     for line in ["--threads 2 -q train --config c", "train --config c -q --threads 2"] {
         let cli = parse(line).unwrap();
         assert_eq!((cli.global.threads.map(usize::from), cli.global.quiet), (Some(2), true));

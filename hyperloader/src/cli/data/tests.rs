@@ -161,7 +161,7 @@ fn tokenize_shows_what_the_model_reads_and_writes() {
 }
 
 #[test]
-fn the_corpora_beside_the_workspace_have_the_papers_sizes() {
+fn the_shared_corpora_have_the_papers_sizes() {
     let shared: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     if !shared.join("data").is_dir() {
         eprintln!("skipped: no shared corpora");

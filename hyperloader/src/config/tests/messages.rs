@@ -3,7 +3,7 @@
 use super::{FULL, message, read, set_message, with};
 
 #[test]
-fn a_misspelt_key_names_the_right_one() {
+fn a_misspelled_key_names_the_right_one() {
     assert_eq!(
         message("[train]\nmax_steps = 10\nleraning_rate = 1e-3"),
         r#"config.toml:3: unknown key "leraning_rate" in [train]; did you mean "learning_rate"?"#

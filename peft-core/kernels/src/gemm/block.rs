@@ -36,7 +36,7 @@ impl Block {
     /// Writes the transpose of the block to `out`, from row `row` and column `column` on. Rows past `rows` are not written.
     ///
     /// # Safety
-    /// The written rows and the 32 columns must lie inside `out`.
+    /// The written rows and the 32 columns must be inside `out`.
     #[target_feature(enable = "avx512f,avx512bw")]
     pub(super) unsafe fn store_transposed(&self, out: Output, row: usize, rows: usize, column: usize) {
         for (tile, numbers) in self.0.chunks_exact(TILE * TILE).enumerate() {

@@ -20,7 +20,7 @@ impl Output {
     /// The address of an element.
     ///
     /// # Safety
-    /// The element must lie inside the memory.
+    /// The element must be inside the memory.
     pub(super) unsafe fn at(self, row: usize, column: usize) -> *mut f32 {
         // SAFETY: by this function's contract.
         unsafe { self.data.add(row * self.stride + column) }

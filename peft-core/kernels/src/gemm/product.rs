@@ -64,7 +64,7 @@ unsafe fn fill(rows: usize, cols: usize, inner: usize, write: impl FnOnce(*mut f
 fn run(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, threads: Threads) -> Result<()> {
     check(&a, &b)?;
     check_out(&out, &a, &b)?;
-    // SAFETY: `check` holds for `a` and `b`, `check_out` says that the written rows lie inside `out.data` and do not
+    // SAFETY: `check` holds for `a` and `b`, `check_out` says that the written rows are inside `out.data` and do not
     // overlap, and the exclusive borrow of `out.data` rules out aliasing with `a` and `b`.
     unsafe {
         let data = out.data.as_mut_ptr();

@@ -42,7 +42,7 @@ impl<'a, T> Matrix<'a, T> {
         Self { data, cols: count, ..self }
     }
 
-    /// Whether the matrix lies inside its slice.
+    /// Whether the matrix is inside its slice.
     pub(super) fn fits(&self) -> bool {
         let strides = (self.row_stride, self.col_stride);
         extent(self.rows, self.cols, strides).is_some_and(|end| end <= self.data.len())
@@ -76,7 +76,7 @@ impl<'a> MatrixMut<'a> {
         Self { data, rows, cols, row_stride }
     }
 
-    /// Whether the matrix lies inside its slice and its rows do not overlap.
+    /// Whether the matrix is inside its slice and its rows do not overlap.
     pub(super) fn fits(&self) -> bool {
         let rows_are_disjoint = self.row_stride >= self.cols;
         rows_are_disjoint
@@ -94,7 +94,7 @@ fn extent(rows: usize, cols: usize, (row_stride, col_stride): (usize, usize)) ->
     Some(end)
 }
 
-/// Fails unless `a b` is defined and both lie inside their slices.
+/// Fails unless `a b` is defined and both are inside their slices.
 pub(super) fn check<A, B>(a: &Matrix<'_, A>, b: &Matrix<'_, B>) -> Result<()> {
     if a.cols != b.rows || !a.fits() || !b.fits() {
         bail!("gemm: {} and {} cannot be multiplied", a.show(), b.show());

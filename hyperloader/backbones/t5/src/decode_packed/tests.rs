@@ -3,7 +3,7 @@ use candle_core::Device;
 use peft_kernels::Kernels;
 
 use super::*;
-use crate::testing::{self, batch, behind, configs, everywhere, largest_difference, scaled, sentences};
+use crate::testing::{self, batch, configs, everywhere, largest_difference, linear_and_sub_layers, scaled, sentences};
 use crate::{T5Config, shift_right};
 
 /// The batch's targets, the encoder's output, and the decoder's for whole sentences.
@@ -99,7 +99,7 @@ fn heads_may_have_any_width() {
 #[test]
 fn so_they_do_with_a_method_everywhere() {
     for (config, targets) in
-        configs().into_iter().flat_map(|config| [(config.clone(), everywhere()), (config, behind())])
+        configs().into_iter().flat_map(|config| [(config.clone(), everywhere()), (config, linear_and_sub_layers())])
     {
         let (plan, weights) = Box::leak(Box::new(scaled(&testing::build(&config), targets)));
         let all = ActiveAdapters::new(plan, &*weights).unwrap();
@@ -113,7 +113,7 @@ fn so_they_do_with_a_method_everywhere() {
 #[test]
 fn so_they_do_with_a_method_in_some_rows() {
     for config in configs() {
-        let (plan, weights) = Box::leak(Box::new(scaled(&testing::build(&config), behind())));
+        let (plan, weights) = Box::leak(Box::new(scaled(&testing::build(&config), linear_and_sub_layers())));
         let all = ActiveAdapters::new(plan, &*weights).unwrap();
         let by_row = ActiveAdapters::by_row(&[None, Some(0), None], &[all]).unwrap();
         assert!(!by_row.is_uniform());
@@ -174,9 +174,9 @@ fn a_model_in_eight_bits_keeps_narrow_keys_where_nothing_acts_on_them() {
         let (ids, mask, labels) = batch();
         let decoder_ids = shift_right(&labels, 0).unwrap();
         for (targets, expected) in
-            [(None, DType::BF16), (Some(behind()), DType::BF16), (Some(everywhere()), DType::F32)]
+            [(None, DType::BF16), (Some(linear_and_sub_layers()), DType::BF16), (Some(everywhere()), DType::F32)]
         {
-            let (plan, weights) = scaled(&small, targets.clone().unwrap_or_else(behind));
+            let (plan, weights) = scaled(&small, targets.clone().unwrap_or_else(linear_and_sub_layers));
             let active =
                 if targets.is_some() { ActiveAdapters::new(&plan, &weights).unwrap() } else { ActiveAdapters::none() };
             let mut ctx = Ctx::eval();

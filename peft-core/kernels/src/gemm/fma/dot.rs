@@ -60,7 +60,7 @@ unsafe fn columns<T: ToF32, const M: usize, const R: usize>(
         }
     }
     for (row, results) in results.iter().enumerate().take(a.rows) {
-        // SAFETY: the row and the 16 columns lie inside, by this function's contract.
+        // SAFETY: the row and the 16 columns are inside, by this function's contract.
         unsafe { _mm512_storeu_ps(out.at(row, first), _mm512_loadu_ps(results.as_ptr())) };
     }
 }

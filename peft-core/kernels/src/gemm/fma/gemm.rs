@@ -83,7 +83,7 @@ impl Part<'_> {
     /// Computes the block of `R` rows from `row` and `count` columns, 32 at most, from `column`.
     ///
     /// # Safety
-    /// They must lie inside, and the packed panel of these columns at `panel`.
+    /// They must be inside, and the packed panel of these columns at `panel`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     unsafe fn block<const R: usize, const V: usize>(&self, row: usize, column: usize, count: usize, panel: *const f32) {
         let Matrix { data, row_stride, .. } = self.a;

@@ -13,7 +13,7 @@ pub(super) const MOST_ROWS: usize = 12;
 /// the `R` rows that follow are fetched into the cache in the meantime.
 ///
 /// # Safety
-/// The rows must lie at `a`, and `k` times `16 V` numbers at `panel`; the processor must have AVX-512.
+/// The rows must be at `a`, and `k` times `16 V` numbers at `panel`; the processor must have AVX-512.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) unsafe fn rows_by_panel<const R: usize, const V: usize, const AHEAD: bool>(

@@ -16,7 +16,7 @@ pub(super) fn vectors(columns: usize) -> usize {
 /// last column.
 ///
 /// # Safety
-/// `b` must lie inside its slice and have rows or columns of contiguous numbers; `out` must hold the panel; the processor
+/// `b` must be inside its slice and have rows or columns of contiguous numbers; `out` must hold the panel; the processor
 /// must have AVX-512 with BW and VL.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(super) unsafe fn pack<T: ToF32>(b: Matrix<'_, T>, first: usize, k: Range<usize>, out: *mut f32) {

@@ -37,7 +37,7 @@ pub(super) unsafe fn product<T: ToF32>(out: Output, a: Matrix<'_>, b: Matrix<'_,
         let mut converted = Vec::with_capacity(if T::IS_F32 { 0 } else { GROUP * depth });
         for column in task.step_by(BLOCK) {
             for group in (0..BLOCK).step_by(GROUP) {
-                // SAFETY: by this function's contract: eight rows of the weight lie from here.
+                // SAFETY: by this function's contract: there are eight rows of the weight from here.
                 unsafe {
                     let weight = rows_as_f32(b, column + group, &mut converted);
                     for (i, block) in blocks.iter_mut().enumerate() {
@@ -68,7 +68,7 @@ struct WeightRows {
 /// Eight columns of `b` from `first`: in place if they are `f32`, otherwise converted and written to `converted`.
 ///
 /// # Safety
-/// The columns must lie inside; `converted` must have the capacity for them.
+/// The columns must be inside; `converted` must have the capacity for them.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn rows_as_f32<T: ToF32>(b: Matrix<'_, T>, first: usize, converted: &mut Vec<f32>) -> WeightRows {
     let depth = b.rows;

@@ -15,7 +15,7 @@ pub(in crate::gemm) trait ToF32: Copy + Sync {
     /// The numbers at `at` whose bit is set in `mask`, as `f32`. The others are zero and are not read.
     ///
     /// # Safety
-    /// The numbers whose bit is set must lie at `at`; the processor must have AVX-512 with BW and VL.
+    /// The numbers whose bit is set must be at `at`; the processor must have AVX-512 with BW and VL.
     unsafe fn load(at: *const Self, mask: u16) -> __m512;
 }
 

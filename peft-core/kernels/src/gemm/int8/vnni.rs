@@ -35,7 +35,7 @@ pub(super) fn applies(w: Int8<'_>) -> bool {
 /// `x W^T`.
 ///
 /// # Safety
-/// `x` must have `rows` rows of `w.depth` numbers, `w` must lie inside its slice, and [`applies`] must hold.
+/// `x` must have `rows` rows of `w.depth` numbers, `w` must be inside its slice, and [`applies`] must hold.
 pub(super) unsafe fn product(x: &[f32], rows: usize, w: Int8<'_>, threads: Threads) -> Vec<f32> {
     let panels = Panels::new(x, rows, w.depth, threads);
     let len = rows * w.rows;
@@ -168,7 +168,7 @@ impl Panel<'_> {
         let mut rows = w.rows_from(column);
         for group in (0..BLOCK).step_by(GROUP) {
             let data = w.data.as_ptr().wrapping_add((column + group) * w.stride());
-            // SAFETY: eight rows of the weight lie there, by this function's contract.
+            // SAFETY: eight rows of the weight are at `data`, by this function's contract.
             let sums = unsafe {
                 if ahead { self.sums::<V, true>(data, w.stride()) } else { self.sums::<V, false>(data, w.stride()) }
             };
@@ -181,7 +181,7 @@ impl Panel<'_> {
     /// The sums of products of bytes for eight rows of the weight.
     ///
     /// # Safety
-    /// Eight rows, `stride` bytes apart, must lie at `data`, each with three bytes after its own.
+    /// Eight rows, `stride` bytes apart, must be at `data`, each with three bytes after its own.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     unsafe fn sums<const V: usize, const AHEAD: bool>(&self, data: *const u8, stride: usize) -> [[__m512i; V]; GROUP] {
@@ -192,7 +192,7 @@ impl Panel<'_> {
                     prefetch(data, row * stride + quad * QUAD);
                 }
             }
-            // SAFETY: there are `V` vectors; the four bytes lie in the row, or in its trailer, where they meet zeros.
+            // SAFETY: there are `V` vectors; the four bytes are in the row, or in its trailer, where they meet zeros.
             unsafe {
                 let columns: [__m512i; V] =
                     std::array::from_fn(|v| _mm512_loadu_si512(columns.as_ptr().add(v * TILE).cast()));

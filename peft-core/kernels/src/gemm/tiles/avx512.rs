@@ -22,7 +22,7 @@ pub(super) unsafe fn one_plane(a: *const Tile, b: *const Tile, steps: usize, out
         let mut sums = [[_mm512_setzero_ps(); 2]; GROUP];
         for step in 0..steps {
             for pair in 0..TILE {
-                // SAFETY: `step`, `first` and `pair` lie within the tiles by this function's contract.
+                // SAFETY: `step`, `first` and `pair` are within the tiles by this function's contract.
                 unsafe {
                     let column = |tile: usize| -> __m512bh {
                         let row = b.add(2 * step + tile).cast::<i32>().add(pair * TILE);

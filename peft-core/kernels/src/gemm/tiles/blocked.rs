@@ -65,7 +65,7 @@ pub(super) unsafe fn blocked<T: Element<P>, const P: usize>(
         let height = steps * P * 2;
         let panels: Vec<_> = packed.chunks_mut(height).take(rows).enumerate().collect();
         for_each(panels, threads, |(i, tiles)| {
-            // SAFETY: the operand lies inside its slice, and a panel of these steps has `height` tiles.
+            // SAFETY: the operand is inside its slice, and a panel of these steps has `height` tiles.
             unsafe { panel::<f32, P>(left, i * BLOCK, first * DEPTH, steps, tiles.as_mut_ptr().cast()) }
         });
         let (packed, accumulate) = (&packed, accumulate || first > 0);
@@ -125,7 +125,7 @@ impl<T> Part<'_, T> {
                 let Some(a) = self.packed.get(row * self.height + first * P * 2) else { continue };
                 for (b, column) in tiles.chunks(width).zip(task.columns.clone()) {
                     let (a, b) = (std::ptr::from_ref(a).cast(), b.as_ptr().cast());
-                    // SAFETY: both panels hold `steps` steps from here; the block lies inside `out`.
+                    // SAFETY: both panels hold `steps` steps from here; the block is inside `out`.
                     unsafe {
                         self.sum::<P>(a, b, steps, block.0.as_mut_ptr());
                         self.store(&block, row, column, self.accumulate || first > 0);
@@ -153,7 +153,7 @@ impl<T> Part<'_, T> {
     /// Writes a block, or adds it.
     ///
     /// # Safety
-    /// The part of the block that lies inside the product must lie inside `out`.
+    /// The part of the block that is inside the product must be inside `out`.
     #[target_feature(enable = "avx512f")]
     unsafe fn store(&self, block: &Block, row: usize, column: usize, add: bool) {
         let (first_row, first_column) = (row * BLOCK, column * BLOCK);

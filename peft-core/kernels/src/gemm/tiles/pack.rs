@@ -63,7 +63,7 @@ pub(super) trait Element<const P: usize>: Copy + Sync {
     /// Up to 32 contiguous numbers, as pairs.
     ///
     /// # Safety
-    /// `count` numbers must lie at `at`; the processor must have AVX-512 with BW, VL and BF16.
+    /// `count` numbers must be at `at`; the processor must have AVX-512 with BW, VL and BF16.
     unsafe fn line(at: *const Self, count: usize) -> [__m512i; P];
 
     /// Pairs of up to 16 numbers at `at` and as many at `at + stride`. Without `second`, the latter are zeros.
@@ -147,7 +147,7 @@ impl Element<1> for bf16 {
 /// Packs 32 lines from `first` and `steps` steps from `k` into a panel, `2 P steps` tiles at `out`.
 ///
 /// # Safety
-/// `lines` must lie inside their slice and `out` hold the tiles; the processor must have AVX-512 with BW, VL and BF16.
+/// `lines` must be inside their slice and `out` hold the tiles; the processor must have AVX-512 with BW, VL and BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(super) unsafe fn panel<T: Element<P>, const P: usize>(
     lines: Lines<'_, T>,
@@ -193,7 +193,7 @@ unsafe fn pack<T: Element<P>, const P: usize>(lines: Lines<'_, T>, first: usize,
         by_line
     } else {
         for pair in 0..depth.div_ceil(2) {
-            // SAFETY: `count` numbers lie at `k + 2 pair`, and at the next `k` if it is below `depth`.
+            // SAFETY: `count` numbers are at `k + 2 pair`, and at the next `k` if it is below `depth`.
             put(pair, unsafe {
                 let at = data.as_ptr().add((k + 2 * pair) * k_stride + first);
                 T::pairs(at, k_stride, 2 * pair + 1 < depth, count)
@@ -215,7 +215,7 @@ unsafe fn pack<T: Element<P>, const P: usize>(lines: Lines<'_, T>, first: usize,
 /// An uninitialized buffer of `count` tiles.
 pub(super) fn buffer(count: usize) -> Vec<std::mem::MaybeUninit<Tile>> {
     let mut tiles = Vec::with_capacity(count);
-    // SAFETY: what may be uninitialised is valid without a value.
+    // SAFETY: what may be uninitialized is valid without a value.
     unsafe { tiles.set_len(count) };
     tiles
 }

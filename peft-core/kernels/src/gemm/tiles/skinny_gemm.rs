@@ -35,7 +35,7 @@ pub(super) unsafe fn product_f32(out: Output, a: Matrix<'_>, b: Matrix<'_>, thre
     let height = steps * 3 * 2;
     let mut packed = buffer(count.div_ceil(BLOCK) * height);
     for (i, tiles) in packed.chunks_mut(height).enumerate() {
-        // SAFETY: the operand lies inside its slice, and the panel has `height` tiles.
+        // SAFETY: the operand is inside its slice, and the panel has `height` tiles.
         unsafe { panel::<f32, 3>(rows, i * BLOCK, 0, steps, tiles.as_mut_ptr().cast()) };
     }
     let packed = &packed;
@@ -76,7 +76,7 @@ pub(super) unsafe fn product_bf16(out: Output, a: Matrix<'_>, b: Matrix<'_, bf16
     let count = rows.count();
     let mut packed = buffer(count.div_ceil(BLOCK) * steps * 2);
     for (i, tiles) in packed.chunks_mut(steps * 2).enumerate() {
-        // SAFETY: the operand lies inside its slice, and the panel has `2 steps` tiles.
+        // SAFETY: the operand is inside its slice, and the panel has `2 steps` tiles.
         unsafe { panel::<f32, 1>(rows, i * BLOCK, 0, steps, tiles.as_mut_ptr().cast()) };
     }
     let packed = &packed;
@@ -88,7 +88,7 @@ pub(super) unsafe fn product_bf16(out: Output, a: Matrix<'_>, b: Matrix<'_, bf16
         let mut block = Block::ZERO;
         for column in task {
             for (i, x) in packed.chunks(steps * 2).enumerate() {
-                // SAFETY: 32 rows of the weight lie from here, `applies` says that there are so many; tasks write
+                // SAFETY: there are 32 rows of the weight from here, `applies` says that there are so many; tasks write
                 // disjoint columns of `out`.
                 unsafe {
                     let weight = b.data.as_ptr().add(column * BLOCK * b.col_stride);

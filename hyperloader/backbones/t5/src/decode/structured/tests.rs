@@ -133,10 +133,10 @@ fn at_every_choice_the_likeliest_token_is_taken() {
 
 #[test]
 fn a_batch_finds_what_each_sentence_finds_alone_and_so_do_rows_with_adapters_of_their_own() {
-    let behind = || serde_json::from_str(r#"".*\\.(q|v|wo)""#).unwrap();
+    let maps = || serde_json::from_str(r#"".*\\.(q|v|wo)""#).unwrap();
     for seed in 0..8 {
         let t5 = model(&tiny(), seed);
-        let (plan, weights) = scaled(&t5, behind());
+        let (plan, weights) = scaled(&t5, maps());
         let adapter = ActiveAdapters::new(&plan, &weights).unwrap();
         let mixed = ActiveAdapters::by_row(&[None, Some(0), None], std::slice::from_ref(&adapter)).unwrap();
         for beams in [1, 3] {
@@ -225,7 +225,7 @@ fn sequences(words: usize) -> Vec<Vec<usize>> {
     })
 }
 
-/// A model that has learnt targets of the batch, some better than others.
+/// A model that has learned targets of the batch, some better than others.
 fn trained(seed: u64) -> T5 {
     use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 
