@@ -39,7 +39,7 @@
 //! ```
 //!
 //! [`PeftModel`] puts a backbone, methods and a generator together, so that training takes a few lines. A model that implements
-//! [`Backbone`](model::Backbone) can be used with it.
+//! [`Backbone`] can be used with it.
 //!
 //! To write a method, implement [`PeftConfig`] and [`PeftModule`]; to write a source of weights, [`GeneratorConfig`] and
 //! [`WeightGenerator`]. The feature `conformance` has the checks that every method should pass.

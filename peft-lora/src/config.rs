@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, nonzero, setters};
-use regex_lite::Regex;
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::dora::Dora;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use peft_core::{Error, Result};
-use regex_lite::Regex;
+use regex::Regex;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -19,7 +19,7 @@ pub enum PredictionFormat {
     /// The keys are `tokens`, `tags` and `spans`; with structured decoding also `confidences`, one per word, and on request
     /// `n_best`, a list of objects with `tags` and `score`.
     Jsonl,
-    /// The text with its spans in brackets: play [jazz](genre)
+    /// The text with its spans in brackets: `play [jazz](genre)`
     Inline,
     /// One page with colored spans
     Html,

@@ -12,7 +12,7 @@ use std::any::Any;
 /// assert!((*method).as_any().downcast_ref::<Scale>().is_some());
 /// ```
 pub trait AsAny: Any {
-    /// The value, for [`downcast_ref`](dyn Any::downcast_ref). Call it on the trait object itself, `(*boxed).as_any()`: a `Box`
+    /// The value, for [`downcast_ref`](std::any::Any). Call it on the trait object itself, `(*boxed).as_any()`: a `Box`
     /// implements this trait too, and would return itself.
     fn as_any(&self) -> &dyn Any;
 }

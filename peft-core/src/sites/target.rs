@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use regex_lite::Regex;
+use regex::Regex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, Result, Site, SiteKind, SiteRole};
