@@ -2,8 +2,7 @@
 //! and scores predicted tags.
 //!
 //! Sequence labelling gives each token of a sentence a tag, for example to find names and places. A text-to-text model
-//! solves it by writing one tag word for each token. This crate does everything around the model; it knows nothing of
-//! models or of fine-tuning.
+//! solves it by writing one tag word for each token. This crate knows nothing of models or of fine-tuning.
 //!
 //! ```text
 //! files ── read ──> tokens + BIO tags ── labels ──> words ── encode ──> ids ──> model

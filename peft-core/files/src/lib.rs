@@ -1,9 +1,9 @@
-//! Files that are replaced whole: after a crash, a full disk or a failed write, a reader finds the old content or the new
-//! one, never a part of it.
+//! Writes files atomically: after a crash, a full disk or a failed write, a reader finds the old content or the new content,
+//! never a part of it.
 //!
 //! [`write_atomic`] writes to a temporary file in the same folder, makes the bytes reach the disk, and renames the file to
-//! its final name. A symbolic link keeps pointing where it points: its target is replaced. Pipes and devices cannot be
-//! replaced, so they are written through.
+//! its final name. Of a symbolic link it replaces the target. Pipes and devices cannot be replaced, so it writes to them
+//! directly. The feature `tensors` adds `save_tensors` and `load_tensors`, for candle's tensors in safetensors files.
 //!
 //! ```
 //! # use std::io::Write;
@@ -27,12 +27,12 @@ mod tensors;
 #[cfg(feature = "tensors")]
 pub use tensors::{PYTORCH, load_tensors, save_tensors};
 
-/// The README's program runs as a test.
+/// The program of the README is compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// What the names of temporary files and folders of `path` begin with: `<name>.<kind>-<process>-`. Random letters follow.
+/// The start of the names of temporary files and folders for `path`: `<name>.<kind>-<process>-`. Random letters follow.
 ///
 /// # Errors
 /// If `path` does not end in a name.
@@ -56,7 +56,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// The failure `source` at `path`.
+    /// The operating system's error `source` at `path`.
     pub fn new(path: impl AsRef<Path>, source: io::Error) -> Self {
         Self { path: path.as_ref().to_path_buf(), source }
     }
@@ -91,7 +91,7 @@ pub fn write_atomic<T>(
     result.map_err(|source| Error::new(path, source))
 }
 
-/// [`write_atomic`] for a library that insists on opening the file itself: `write` is given the path of the temporary file.
+/// [`write_atomic`] for a library that opens the file itself: `write` gets the path of the temporary file.
 /// A pipe or a device cannot be written in this way.
 ///
 /// # Errors
@@ -135,7 +135,7 @@ fn write_to<T>(file: File, write: impl FnOnce(&mut BufWriter<File>) -> io::Resul
     Ok((value, file.into_inner().map_err(io::IntoInnerError::into_error)?))
 }
 
-/// The file that `path` means: itself or, at the end of symbolic links, their target, which need not exist.
+/// The file that `path` means: itself or, if it is a symbolic link, its target, which need not exist.
 fn target(path: &Path) -> io::Result<PathBuf> {
     const MOST_LINKS: usize = 40;
     let mut path = path.to_path_buf();
@@ -166,7 +166,7 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Makes the names in a folder last: a rename is on disk only once its folder is.
+/// Syncs a folder to disk: a rename in it survives a power cut only after that.
 ///
 /// # Errors
 /// As the operating system's.
@@ -175,7 +175,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Elsewhere a folder cannot be opened as a file, and the system keeps its own order.
+/// Does nothing: on this system a folder cannot be opened as a file.
 ///
 /// # Errors
 /// None.

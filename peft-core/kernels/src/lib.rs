@@ -1,8 +1,8 @@
 //! Fast, differentiable CPU operations for [candle](https://github.com/huggingface/candle): operations that candle lacks,
 //! runs slowly, or runs without a backward pass.
 //!
-//! The crate is written for parameter-efficient fine-tuning, where most weights are frozen: no gradient is computed for a
-//! tensor that does not train. It knows nothing of models or training loops.
+//! The crate is made for parameter-efficient fine-tuning, where most weights are frozen: it computes no gradient for a tensor
+//! that does not train. It knows nothing of models or training loops.
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor, Var};
@@ -25,24 +25,26 @@
 //! | [`linear_low_rank`] | `x W^T + s · Dropout(x) A^T B^T`: a linear map with LoRA |
 //! | [`feed_forward`](fn@feed_forward) | `Dropout(max(x W_in^T, 0)) W_out^T` |
 //! | [`attention`](fn@attention) | multi-head attention with an additive bias, a mask and dropout |
+//! | [`packed_attention`](fn@packed_attention) | attention over sequences without padding, for decoding; no backward pass |
 //! | [`bottleneck`](fn@bottleneck) | a residual connection with a bottleneck adapter |
 //! | [`residual`](fn@residual) | `h + Dropout(y)` |
 //! | [`layer_norm`](fn@layer_norm), [`rms_norm`](fn@rms_norm) | normalization over the last dimension |
-//! | [`softmax`](fn@softmax), [`relu`], [`gelu_tanh`] | what their names say, with a backward pass |
+//! | [`softmax`](fn@softmax), [`relu`], [`gelu_tanh`] | softmax over the last dimension; activations |
 //! | [`dropout`](fn@dropout) | dropout whose result depends on a key only |
 //! | [`embedding`](fn@embedding) | row lookup |
 //! | [`smoothed_cross_entropy`] | output projection and label-smoothed cross-entropy, without storing all logits |
-//! | [`quantize`](fn@quantize), [`dequantize`] | a frozen weight in eight bits, for [`linear`](fn@linear) |
+//! | [`quantize`](fn@quantize), [`dequantize`] | a frozen weight in eight bits, for [`linear`](fn@linear); no backward pass |
 //!
 //! # Fused and plain
 //!
 //! Almost every operation exists twice. `xxx_plain` is composed of candle's own operations: it is the specification, runs on
 //! any device and float type, and gets its gradients from candle's autograd. `xxx` is fused: it runs for `f32` tensors on
-//! the CPU, and calls `xxx_plain` for everything else. The argument [`Kernels`] chooses; there is no global switch.
+//! the CPU, and calls `xxx_plain` for everything else. ([`linear`](fn@linear) is fused for more types.) The argument
+//! [`Kernels`] chooses; there is no global switch.
 //!
 //! # What holds for every operation
 //!
-//! * Gradients reach every tracked argument, and no other.
+//! * Gradients reach every tracked argument, and no other. (Packed attention and eight-bit weights have no gradients.)
 //! * The bytes of a result do not depend on the number of threads.
 //! * Dropout is a function of its [`DropoutKey`] and of an element's index. No mask is stored.
 //! * Arguments may be strided; an operation copies them where it needs contiguous memory.

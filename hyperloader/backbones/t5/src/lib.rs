@@ -1,22 +1,22 @@
-//! T5 for candle, for training and for decoding, with places where PEFT methods act.
+//! A T5 for candle that can be trained and decoded, with places where PEFT methods act.
 //!
 //! T5 is the model of Raffel et al., *Exploring the limits of transfer learning with a unified text-to-text transformer* (JMLR
 //! 2020). This crate has versions 1.0 (ReLU, tied output) and 1.1 (gated GELU, own output).
 //!
 //! | step | what to use |
 //! |---|---|
-//! | open a model | [`T5::from_folder`]; [`Weights`] for other types, random values or a table that stays in its file |
+//! | open a model | [`T5::from_folder`]; [`Weights`] for other float types, random values, or an embedding table that stays in its file |
 //! | see where methods can act | [`T5::sites`] |
-//! | train | [`T5::train`], [`T5::encode`], [`T5::decode`], [`T5::logits`] or [`T5::output_weight`] |
-//! | fix the weights | [`T5::merge`], [`T5::merge_and_unload`], [`T5::unmerge`], [`T5::quantize`] |
+//! | train | [`peft_core::PeftModel`] with [`T5Batch`]; in your own loop [`T5::train`], [`T5::encode`], [`T5::decode`], [`T5::logits`] or [`T5::output_weight`] |
+//! | merge methods into the weights, quantize | [`T5::merge`], [`T5::merge_and_unload`], [`T5::unmerge`], [`T5::quantize`] |
 //! | write target sentences | [`T5::encode_packed`], [`decode::generate`] |
 //! | label words | [`decode::TagDecoder`] |
-//! | decode by your own rules | [`T5::start_packed`], [`T5::decode_packed`], [`T5::candidate_logits`] |
+//! | decode in your own loop | [`T5::start_packed`], [`T5::decode_packed`], [`T5::candidate_logits`] |
 //! | save | [`save_backbone`] |
 //!
-//! Parameters have exactly the names of Hugging Face checkpoints. The backbone names its sites and calls whatever acts there;
-//! it knows no PEFT method. Training mode, random numbers, the choice of kernels and the key-value cache are arguments: a
-//! [`T5`] never changes.
+//! Parameters have exactly the names of Hugging Face checkpoints. The backbone names its sites and calls the methods there; it
+//! knows no PEFT method. A [`T5`] never changes: training mode, random numbers, the choice of kernels and the key-value cache
+//! are arguments.
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
@@ -45,13 +45,13 @@
 //! | module | idea |
 //! |---|---|
 //! | `config`, `hf_config`, `presets` | the shape of a model |
-//! | `weights`, `open`, `train`, `save` | where parameters come from, which of them train, where they go |
+//! | `weights`, `open`, `train`, `save` | loading parameters, making them trainable, saving them |
 //! | `builder`, `layers` | parameters that know their names; linear maps and norms |
-//! | `bias`, `mask`, `terms`, `locality` | what is added to attention scores, and its initial values |
+//! | `bias`, `mask`, `terms`, `locality` | position biases and masks of attention scores, and initial biases that prefer near words |
 //! | `key_values`, `attention`, `feed_forward`, `block`, `stack` | the network |
 //! | `model` | [`T5`]: encode, decode, logits |
-//! | `merge`, `int8` | fixed weights for decoding |
-//! | `packed`, `encode_packed`, `decode_packed` | sentences without padding; decoding where each row advances at its own pace |
+//! | `merge`, `int8` | methods merged into the weights; eight bits |
+//! | `packed`, `encode_packed`, `decode_packed` | sentences without padding; in decoding, each row advances by its own number of tokens |
 //! | `decode` | greedy and beam search; structured decoding of tags |
 //! | `table` | the embedding table, in memory or in its file |
 //! | `candidates` | the scores of a few words instead of all |
