@@ -1,4 +1,4 @@
-//! A method of one's own: y + b after every linear map. Here a hypernetwork generates b.
+//! Your own method: it adds b to the output y of every linear map. Here a hypernetwork generates b.
 use hyperloader::prelude::*;
 use peft_core::{Result, prelude::*, rows::vector};
 

@@ -4,7 +4,7 @@
 //! weights that act at certain places. This crate holds the traits and types that methods, backbones and sources of weights
 //! share. The methods themselves are in `peft-lora` and `peft-adapter`.
 //!
-//! Three questions are kept apart:
+//! The crate keeps three questions apart:
 //!
 //! 1. **Where** can something be inserted? A backbone names its [`Sites`].
 //! 2. **What** happens there? A method (a [`PeftConfig`] and its [`PeftModule`]s) says which weights it needs at a site and
@@ -12,7 +12,7 @@
 //! 3. **Where do the weights come from?** A [`WeightGenerator`] makes them: plain variables ([`StaticConfig`]), a
 //!    hypernetwork (`peft-hyper`), or your own.
 //!
-//! The three sides only share [`ParamSpec`]s, the names and shapes of weights. Therefore every method works with every
+//! Methods and generators share only [`ParamSpec`]s, the names and shapes of weights. Therefore every method works with every
 //! generator on every backbone. A [`Plan`] decides once which method acts at which site. A generator turns a [`Condition`]
 //! (a task) into [`AdapterWeights`] for the plan. Plan and weights together are [`ActiveAdapters`], which a forward pass takes:
 //!
@@ -42,7 +42,12 @@
 //! [`Backbone`] can be used with it.
 //!
 //! To write a method, implement [`PeftConfig`] and [`PeftModule`]; to write a source of weights, [`GeneratorConfig`] and
-//! [`WeightGenerator`]. The feature `conformance` has the checks that every method should pass.
+//! [`WeightGenerator`].
+//!
+//! # Features
+//!
+//! - `conformance`: the checks that every method should pass.
+//! - `toy`: a toy backbone and a toy method, for examples and tests.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Scores of labelled sentences: precision, recall and F1 over spans, by task and by type.
+//! Scores of labelled sentences: precision, recall and F1 over spans, for each task and each span type.
 
 mod score;
 

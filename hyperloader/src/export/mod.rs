@@ -6,8 +6,8 @@
 //! | `peft` | an adapter folder with the backbone in it | `peft` |
 //! | `adapterhub` | an adapter folder with the backbone in it | `adapters` |
 //!
-//! An adapter belongs to the backbone of the run, whose norms may have been trained, and not to the model that training began
-//! with. That is why the backbone is written too, to the folder `base`.
+//! Training may have changed the norms of the backbone, so an adapter fits only the backbone of the run. That is why the backbone is
+//! written too, to the folder `base`.
 
 use std::path::PathBuf;
 

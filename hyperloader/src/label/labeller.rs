@@ -1,4 +1,4 @@
-//! Tags for sentences: one task of a model, whose weights are generated and merged once.
+//! The labeller: it generates and merges the weights of one task once, then labels sentences.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! The labeller of a model.
+//! `PeftModel::labeller`.
 
 use datasets::tokenizer::T5Tokenizer;
 use peft_core::PeftModel;
@@ -7,7 +7,7 @@ use peft_t5::T5;
 use super::{DecodeOptions, LabelTask, Labeller};
 use crate::Result;
 
-/// Models that label sentences.
+/// Adds `labeller` to models that can label sentences.
 pub trait LabelSentences {
     /// A labeller for the task called `task` whose tags are `tags`: BIO tags (`B-city`, `I-city`, `O`) or span types (`city`).
     /// It decodes as [`DecodeOptions`] does by default; [`Labeller::new`] takes other options.

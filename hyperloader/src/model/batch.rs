@@ -22,8 +22,8 @@ pub fn batch_of(batch: Batch, pad: u32, device: &Device) -> Result<T5Batch> {
     Ok(T5Batch::from_tensors(source, mask, labels, pad)?)
 }
 
-/// Tagged sentences as one batch: words and simplified tags between sentinels, as the paper trains (arXiv 2407.01411,
-/// section 3), cut at 128 tokens.
+/// Tagged sentences as one batch, cut at 128 tokens: words and simplified tags between sentinels, as in the paper (arXiv
+/// 2407.01411, section 3).
 ///
 /// # Errors
 /// If a sentence cannot be tokenized, a tag is malformed, or there is no sentence.

@@ -1,9 +1,9 @@
 //! Models in folders and on the hub, and batches for them.
 //!
-//! - `source`: from a name to a backbone; `hub`: the Hugging Face hub.
+//! - `source`: opens a backbone by its name; `hub`: the Hugging Face hub.
 //! - `pretrained`: models with their methods, to and from folders.
 //! - `batch`: tagged sentences as batches.
-//! - `inventory`: counts of weights that need no weights.
+//! - `inventory`: counts parameters without loading them.
 //! - `precision`: the types of frozen matrices.
 
 mod batch;

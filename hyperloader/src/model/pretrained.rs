@@ -1,4 +1,4 @@
-//! Models in folders: ours, those of Hugging Face `peft`, and those of AdapterHub.
+//! Reads models from folders of HyperLoader, Hugging Face `peft` and AdapterHub, and writes our own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::source::open_t5;
 use crate::{Error, Result};
 
-/// What a model's folder holds besides its weights.
+/// The file that describes the model of a folder.
 const CONFIG_FILE: &str = "adapter_config.json";
 /// The weights of a model's folder.
 const WEIGHTS_FILE: &str = "adapter_model.safetensors";
@@ -33,20 +33,23 @@ struct Description {
     generator: Box<dyn GeneratorConfig>,
 }
 
-/// Who wrote a folder, by the keys of its `adapter_config.json`.
+/// Which program wrote a folder, found from the keys of its `adapter_config.json`.
 enum Writer {
     HyperLoader(Description),
     Peft(Option<String>),
     AdapterHub(Option<String>),
 }
 
-/// Opens something by a folder, or by a name of the Hugging Face hub.
+/// Opens a backbone ([`T5`]) or a model ([`PeftModel`]) from a folder or the Hugging Face hub.
 pub trait FromPretrained: Sized {
-    /// A backbone: a folder with `config.json` and safetensors, a hub id such as `google/flan-t5-small` with an optional
-    /// `@revision`, or `config:t5-small` for a shape with random weights.
+    /// For a [`T5`], `name` is one of these:
     ///
-    /// A model: a folder that [`save_pretrained`](SavePretrained::save_pretrained), Hugging Face `peft` or AdapterHub wrote and
-    /// that names its backbone. The model of a folder from Python has one task, `default`.
+    /// - a folder with `config.json` and safetensors;
+    /// - a hub id such as `google/flan-t5-small`, with an optional `@revision`;
+    /// - `config:t5-small`, for a shape with random weights.
+    ///
+    /// For a [`PeftModel`], `name` is a folder that [`save_pretrained`](SavePretrained::save_pretrained), Hugging Face `peft` or
+    /// AdapterHub wrote. The backbone that the folder names is opened too. A model that Python wrote has one task, `default`.
     ///
     /// # Errors
     /// If a file is missing, damaged, or asks for what is not supported; if the hub cannot be reached.
@@ -77,16 +80,18 @@ impl FromPretrained for PeftModel<T5> {
     }
 }
 
-/// Writes a model to a folder, and puts a folder's methods on a backbone that is open already.
+/// Writes a model to a folder, and reads a folder for a backbone that is already open.
 pub trait SavePretrained<B>: Sized {
-    /// Writes `adapter_config.json` (methods, generator, tasks, the backbone's name) and `adapter_model.safetensors` (everything
-    /// that trains, also of the backbone). The rest of the backbone is not written.
+    /// Writes `adapter_config.json` (methods, generator, tasks, the backbone's name) and `adapter_model.safetensors` (all trainable
+    /// parameters, including those of the backbone). Frozen parameters of the backbone are not written.
+    ///
+    /// Only this crate reads the folder. For Python, write one task with [`peft_adapter::files`].
     ///
     /// # Errors
     /// If a file cannot be written.
     fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()>;
 
-    /// The model in a folder, as [`FromPretrained`] reads it, on `backbone` whatever the folder names.
+    /// Like [`FromPretrained::from_pretrained`], but on `backbone` instead of the backbone that the folder names.
     ///
     /// # Errors
     /// If a file is missing or damaged, or was made for another backbone.

@@ -1,4 +1,4 @@
-//! From a name to a backbone: a folder, a hub id, or a shape alone.
+//! Opens a backbone by its name: a folder, a hub id, or a shape without weights.
 
 use std::path::{Path, PathBuf};
 
@@ -57,10 +57,10 @@ impl ModelName {
         Ok(Self::Hub { id: id.to_owned(), revision })
     }
 
-    /// The shape alone; a built-in one needs neither files nor network.
+    /// The shape. A built-in one needs no files and no network.
     ///
     /// # Errors
-    /// If the shape is unknown, or the `config.json` cannot be had or read.
+    /// If the shape is unknown, or the `config.json` cannot be fetched or read.
     pub fn shape(&self) -> Result<T5Config> {
         match self {
             Self::Folder(folder) => Ok(T5Config::read(folder.join("config.json"))?),
@@ -114,7 +114,7 @@ impl BackboneSource {
     /// Finds (and, from the hub, fetches) the backbone of a configuration. `seed` is for random weights.
     ///
     /// # Errors
-    /// If it cannot be had or read.
+    /// If it cannot be fetched or read.
     pub fn open(model: &ModelConfig, seed: u64) -> Result<Self> {
         let folder = match ModelName::parse(&model.name)? {
             ModelName::Shape(_) => None,
@@ -163,7 +163,7 @@ pub fn open_tokenizer(named: Option<&Path>, folder: Option<&Path>) -> Result<T5T
     }
 }
 
-/// That every token of `tokenizer` has a row in the embedding table.
+/// Checks that every token of `tokenizer` has a row in the embedding table.
 ///
 /// # Errors
 /// [`Error::Config`] with both sizes.

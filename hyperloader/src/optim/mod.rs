@@ -1,7 +1,7 @@
 //! Optimization: gradients, their clipping, the learning-rate schedule and AdamW.
 //!
-//! A run must continue bitwise after an interruption and follow the paper's optimizer exactly. Candle's AdamW keeps its
-//! moments private, and candle has neither clipping nor schedules. [`AdamW`] here also implements
+//! A run must continue with the same bits after an interruption, and must follow the paper's optimizer exactly. Candle's AdamW
+//! does not give access to its moments, and candle has no clipping and no schedules. [`AdamW`] here also implements
 //! [`candle_nn::Optimizer`], for code that is generic over optimizers. One training step is
 //!
 //! ```text

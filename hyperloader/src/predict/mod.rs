@@ -1,4 +1,4 @@
-//! Reading sentences and writing predicted tags in formats for people and programs.
+//! Reads sentences line by line, and writes predicted tags as BIO, JSON Lines, inline text or HTML.
 
 mod html;
 mod lines;

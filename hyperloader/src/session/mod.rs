@@ -1,4 +1,4 @@
-//! The verbs of the command as functions, and [`Session`]: a model with its configuration, tokenizer and variables.
+//! The commands `train`, `pretrain` and `eval` as functions, and [`Session`]: a model with its configuration, tokenizer and variables.
 
 mod device;
 mod load;

@@ -1,4 +1,4 @@
-//! The sentences of tasks: reading, encoding, and a cache of encoded sentences.
+//! Reads and encodes the sentences of tasks, and caches the encoded ones.
 
 mod cache;
 mod corpus;

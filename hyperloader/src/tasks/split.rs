@@ -6,12 +6,12 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum SplitName {
-    /// What the model learns from
+    /// The sentences that the model learns from
     Train,
-    /// What selects the best checkpoint
+    /// The sentences that select the best checkpoint
     #[cfg_attr(feature = "cli", value(aliases = ["valid", "dev"]))]
     Validation,
-    /// What scores are reported for
+    /// The sentences that scores are reported for
     Test,
 }
 

@@ -67,9 +67,9 @@ pub struct BottleneckConfig {
     pub layer_norm_eps: f64,
     /// Whether the adapter is parallel to the sub-layer: it reads the residual stream, not the sub-layer's output. Default: no.
     pub is_parallel: bool,
-    /// The factor of the up projection's output. Default 1.
+    /// The factor `s` that multiplies the up projection's output. Default 1.
     pub scaling: f64,
-    /// Whether a gate of one weight vector opens the adapter for each sentence. Default: no.
+    /// Whether a learned gate scales the adapter's output, by one number for each sentence. Default: no.
     pub use_gating: bool,
     /// Sequential only: the backbone's residual sum comes before the adapter, which then reads `h + y`. (AdapterHub applies
     /// the backbone's layer norm here too, where one follows the sum; in T5 none does.) Default: no.

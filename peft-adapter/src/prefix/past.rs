@@ -1,4 +1,4 @@
-//! `peft`'s prefix tuning: a past that the decoder never decoded.
+//! `peft`'s prefix tuning: keys and values before the first token, as if tokens had been decoded earlier.
 
 use std::num::NonZeroUsize;
 
@@ -14,8 +14,8 @@ use crate::NonLinearity;
 /// Generation*, arXiv 2101.00190, section 4).
 ///
 /// `K' = [P_k; K]`, `V' = [P_v; V]` in the decoder's self-attention of every layer, with `P = [P_k, P_v]: [p, 2 · dim]`,
-/// `dim` the features of all heads and `p = num_virtual_tokens`. The prefix is a past: relative position biases are those of
-/// tokens decoded before the first one. Encoder and cross-attention have no prefix, because `peft` (0.21 with transformers
+/// `dim` the features of all heads and `p = num_virtual_tokens`. The prefix counts as tokens that were decoded before the first one: its relative
+/// position biases are theirs. Encoder and cross-attention have no prefix, because `peft` (0.21 with transformers
 /// 4.57) empties the cache of cross-attention.
 ///
 /// With `prefix_projection`, `P = tanh(E Wᵀ + b) Uᵀ + c` (section 4.3) with `E: [p, d]` and `W: [m, d]` shared by all
@@ -34,10 +34,10 @@ pub struct PrefixTuningConfig {
     pub prefix_projection: bool,
     /// The width between the two layers. Default: the width of the model.
     pub encoder_hidden_size: Option<NonZeroUsize>,
-    /// Whether decoding token by token gives the tokens that `generate` of transformers 4 gives: it does not count the prefix,
-    /// hides the last `num_virtual_tokens` tokens from each query and so contradicts the forward pass that was trained
-    /// ([`PrefixPlacement::UncountedPast`](peft_core::PrefixPlacement::UncountedPast)). Default: no; reading a `peft` folder sets it, so that it
-    /// decodes as there.
+    /// Whether decoding token by token gives the same tokens as `generate` of transformers 4. That function does not count the
+    /// prefix and hides the last `num_virtual_tokens` tokens from each query, which contradicts the forward pass in training
+    /// ([`PrefixPlacement::UncountedPast`](peft_core::PrefixPlacement::UncountedPast)). Default: no. Reading a `peft` folder sets it, so
+    /// that the model decodes as in Python.
     pub decode_as_transformers: bool,
 }
 

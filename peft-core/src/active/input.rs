@@ -1,4 +1,4 @@
-//! What a backbone hands to the methods at a site.
+//! What a backbone passes to the methods at a site.
 
 use candle_core::Tensor;
 

@@ -1,4 +1,4 @@
-//! Which methods become part of the backbone's weights, why others cannot, and the way back.
+//! Merges methods into the backbone's weights, says why one cannot be merged, and undoes it.
 
 use candle_core::{DType, Tensor};
 
@@ -8,9 +8,9 @@ use crate::{Result, SiteId, SiteKind, TargetedModule};
 /// Whether the methods at a site became part of its weight.
 #[derive(Debug, Clone)]
 pub enum Merge {
-    /// They did: the new weight.
+    /// They did: this is the new weight.
     Weight(Tensor),
-    /// One of them cannot: which one, and why. None of them is merged then, since the order in which they act matters.
+    /// One of them cannot be merged: this is the reason. Then none of them is merged, because the order in which they act matters.
     Refused(String),
 }
 
@@ -44,10 +44,10 @@ impl ActiveAdapters<'_> {
         Ok(Merge::Weight(merged))
     }
 
-    /// Takes the same methods out again: `W` from `merged`, the `W + ΔW` that [`merge`](Self::merge) computed.
+    /// Undoes [`merge`](Self::merge): `W` from `merged`, which is `W + ΔW`.
     ///
-    /// This needs a `ΔW` that does not depend on `W`. To find out, each method is asked for the `ΔW` of two different weights;
-    /// the two must be equal to the bit.
+    /// This is only possible if `ΔW` does not depend on `W`. To check that, each method computes `ΔW` for two different weights,
+    /// and the two must be equal bit by bit.
     ///
     /// # Errors
     /// As the methods' own.

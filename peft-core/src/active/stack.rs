@@ -9,8 +9,8 @@ use super::input::{Residual, SiteInput};
 use super::layer::Layer;
 use crate::{AdapterWeights, Ctx, Fused, KeyValuePrefix, Plan, Result, SiteId};
 
-/// The methods that act in one forward pass, with their weights: one adapter, several one after the other, one for each row of
-/// the batch, or none.
+/// The methods that act in one forward pass, with their weights: one adapter, several in sequence, one for each row of the
+/// batch, or none.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
@@ -78,8 +78,8 @@ impl<'a> ActiveAdapters<'a> {
         Ok(here.output)
     }
 
-    /// `x Wᵀ` and what the methods at its `site` make of it: [`peft_kernels::linear`], then [`apply`](Self::apply). It is one
-    /// operation where a low-rank branch is all that acts there.
+    /// `x Wᵀ`, changed by the methods at `site`: [`peft_kernels::linear`], then [`apply`](Self::apply). If a low-rank branch is the
+    /// only method there, both are one fused operation.
     ///
     /// `x [batch, length, d_in]` and `w [d_out, d_in]` give `[batch, length, d_out]`.
     ///
@@ -93,8 +93,8 @@ impl<'a> ActiveAdapters<'a> {
         self.apply(site, SiteInput::new(x, y).base(w), ctx)
     }
 
-    /// The residual stream after a sub-layer: `h + Dropout(y')`, where `y'` is what the methods at `site` make of the
-    /// sub-layer's output `y`. It is one operation where a bottleneck adapter is all that acts there.
+    /// The residual stream after a sub-layer: `h + Dropout(y')`, where `y'` is the sub-layer's output `y`, changed by the methods at
+    /// `site`. If a bottleneck adapter is the only method there, this is one fused operation.
     ///
     /// # Errors
     /// As [`apply`](Self::apply), and if the shapes do not fit.
@@ -118,13 +118,13 @@ impl<'a> ActiveAdapters<'a> {
         }
     }
 
-    /// What the methods at the key-value `site` put in front of keys and values, in the order in which
-    /// [`apply`](Self::apply) does so.
+    /// The prefixes that the methods at the key-value `site` put before keys and values, in the order in which
+    /// [`apply`](Self::apply) adds them.
     pub fn prefixes(&self, site: SiteId) -> impl Iterator<Item = KeyValuePrefix> {
         self.0.iter().flat_map(move |layer| layer.at(site)).flat_map(|(target, _)| target.module.prefixes())
     }
 
-    /// The same adapters, their weights cut off from the graph that generated them.
+    /// The same adapters with weights that are detached from the gradient graph.
     #[must_use]
     pub fn detach(&self) -> Self {
         Self(self.0.iter().map(Layer::detach).collect())

@@ -1,4 +1,4 @@
-//! Adapters as values: named ones on a backbone, and one as files hold it.
+//! Adapters by name on a backbone, and an adapter as files hold it.
 //!
 //! - `named`: [`Adapters`], several adapters by name, with the verbs of Hugging Face `peft`.
 //! - `names`: look-ups by name and their errors.

@@ -7,7 +7,7 @@ use dyn_clone::DynClone;
 
 use crate::{AdapterWeights, AsAny, Error, Plan, Result};
 
-/// What a forward pass is conditioned on.
+/// The task that weights are generated for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
     /// Every row of the batch belongs to this task.

@@ -65,17 +65,18 @@ pub trait PeftModule: Debug + Send + Sync {
     /// If tensors of these shapes cannot be combined.
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor>;
 
-    /// What [`apply`](Self::apply) puts in front at a key-value site, in the order in which it does so: the last prefix is
-    /// in front of all others. The lengths must be those by which the output is longer. Default: nothing.
+    /// The prefixes that [`apply`](Self::apply) puts before keys and values at a key-value site, in the order in which it adds
+    /// them: the last one comes first. Their lengths must add up to the number of positions that the output has more than the
+    /// input. Default: none.
     fn prefixes(&self) -> Vec<KeyValuePrefix> {
         Vec::new()
     }
 
-    /// The same effect as [`apply`](Self::apply), as data for a fused kernel. Default: none, and `apply` is called.
+    /// The same effect as [`apply`](Self::apply), as data for a fused kernel. Default: none, so `apply` is called.
     ///
-    /// It is called only where the method acts alone at a linear site or a sub-layer. What it returns is computed in one
-    /// operation with the backbone's own step, and `apply` is not called. `weights` are as in a [`SiteCall`]. A method with
-    /// dropout takes its key from `ctx` ([`Ctx::dropout_key`]) here, as `apply` would, and only if it returns `Some`.
+    /// The backbone asks only where the method acts alone, at a linear site or a sub-layer. If the result is `Some`, one kernel
+    /// computes it together with the backbone's own step, and `apply` is not called. `weights` are as in a [`SiteCall`]. A
+    /// method with dropout takes its key from `ctx` ([`Ctx::dropout_key`]) as in `apply`, and only if it returns `Some`.
     ///
     /// # Errors
     /// If `weights` are not as many as the method needs.

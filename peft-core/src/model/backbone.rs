@@ -1,4 +1,4 @@
-//! What a model must offer so that [`PeftModel`](crate::PeftModel) can put methods on it.
+//! The trait that a model implements so that [`PeftModel`](crate::PeftModel) can put methods on it.
 
 use std::collections::BTreeMap;
 use std::fmt;

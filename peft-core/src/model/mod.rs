@@ -1,6 +1,6 @@
 //! A backbone, the methods on it and the source of their weights, as one model.
 //!
-//! - `backbone`: [`Backbone`], what a model must offer.
+//! - `backbone`: [`Backbone`], the trait that a model implements.
 //! - `peft_model`: [`PeftModel`], with the method names of Hugging Face `peft`.
 //! - `builder`: how a model is built.
 //! - `condition`: a task by name or by number.

@@ -47,15 +47,15 @@ pub enum SiteKind {
         /// Features.
         dim: usize,
     },
-    /// The embedded tokens `[batch, length, dim]`, which are both input and output of the call. A method may put positions in
-    /// front: the output may be longer, and every later position sees what is in front.
+    /// The embedded tokens `[batch, length, dim]`, which are both input and output of the call. A method may put positions before
+    /// them: then the output is longer, and every token sees the new positions.
     Input {
         /// Features.
         dim: usize,
     },
     /// Keys and values of an attention, concatenated to `[batch, length, 2 · dim]`, with `dim` the features of all heads
-    /// together. A method may put positions in front of them: the output may be longer, and every query sees what is in
-    /// front. The method declares what it puts there ([`PeftModule::prefixes`](crate::PeftModule::prefixes)).
+    /// together. A method may put positions before them: then the output is longer, and every query sees the new
+    /// positions. The method declares them ([`PeftModule::prefixes`](crate::PeftModule::prefixes)).
     /// The call's input is the stream `[batch, queries, d_model]` that the queries come from.
     KeyValue {
         /// Features of the keys, and of the values.
@@ -67,12 +67,12 @@ pub enum SiteKind {
     },
 }
 
-/// Positions that a method puts in front of keys and values at a [`SiteKind::KeyValue`] site.
+/// Positions that a method puts before keys and values at a [`SiteKind::KeyValue`] site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyValuePrefix {
     /// How many positions.
     pub length: usize,
-    /// Where they count.
+    /// Which positions their keys take.
     pub placement: PrefixPlacement,
 }
 
@@ -80,15 +80,15 @@ pub struct KeyValuePrefix {
 /// (cross-attention), all placements are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrefixPlacement {
-    /// Before the first token, like tokens that were decoded earlier: the positions of queries and keys both move up by the
-    /// length of the prefix, so that distances between tokens stay the same. Hugging Face `peft`.
+    /// Hugging Face `peft`: before the first token, like tokens that were decoded earlier. The positions of queries and keys both
+    /// move up by the length of the prefix, so distances between tokens stay the same.
     Past,
     /// As [`Past`](Self::Past), except when decoding token by token: there keys move up and queries keep their positions, and
-    /// each query sees keys up to its own position only. So it does not see the last tokens, as many as the prefix is long.
+    /// each query sees keys up to its own position only. So it misses as many of the last tokens as the prefix is long.
     /// The `generate` of transformers 4 treats a prefix from `peft` in this way, although the forward pass does not.
     UncountedPast,
-    /// Before the first token: the positions of all other keys move up by the length of the prefix, and queries keep theirs.
-    /// Tokens seem nearer, or further ahead, by that length. Queries see the same tokens as without a prefix. AdapterHub.
+    /// AdapterHub: before the first token. The positions of all other keys move up by the length of the prefix, and queries keep
+    /// theirs. So a key seems to come later, relative to the query, by that length. Queries see the same tokens as without a prefix.
     Shifting,
 }
 

@@ -1,4 +1,4 @@
-//! Weights: those of one forward pass, and the variables that they are computed from.
+//! The weights of one forward pass, and the variables that they are computed from.
 //!
 //! - `adapter_weights`: one list of tensors for each target of a plan.
 //! - `store`: variables by name, with seeded initial values.

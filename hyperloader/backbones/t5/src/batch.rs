@@ -1,4 +1,4 @@
-//! What one step of training is computed from.
+//! The input of one training step.
 
 use candle_core::{Device, Tensor};
 

@@ -71,7 +71,7 @@ impl T5 {
         Self::with_table(config, None, vb)
     }
 
-    /// [`new`](Self::new) with the embedding table left in its file, where there is one: frozen, and read row by row.
+    /// Like [`new`](Self::new). If `left` is a file, the embedding table stays in it, frozen, and is read row by row.
     pub fn with_table(config: &T5Config, left: Option<TableFile>, vb: VarBuilder<'_>) -> Result<Self> {
         let mut builder = Builder::new(config, vb);
         let (table, d_model) = ([config.vocab_size, config.d_model], config.d_model);
@@ -96,13 +96,13 @@ impl T5 {
         Ok(Self { name: None, config: config.clone(), sites, shared, lm_head, encoder, decoder, cross_bias, input })
     }
 
-    /// The same model, which says that it can be opened again by `name`: a folder, or a name of the hub.
+    /// The same model with another [`name`](Self::name): a folder or a hub id from which it can be opened again.
     #[must_use]
     pub fn with_name(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
     }
 
-    /// The folder or the name of the hub that the model was opened by, if it was opened by one.
+    /// The folder or the hub id that the model was opened from, if there is one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -178,7 +178,7 @@ impl T5 {
         head.apply(hidden, scores, active, ctx)
     }
 
-    /// The output projection `[V, d]`: the embedding table where tied, else `lm_head` with what acts there merged into it.
+    /// The output projection `[V, d]`: the embedding table if it is tied, otherwise `lm_head` with the methods there merged into it.
     ///
     /// # Errors
     /// If a method acts at `lm_head` that cannot be merged, or whose weights differ by row.

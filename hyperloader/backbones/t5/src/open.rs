@@ -11,7 +11,7 @@ use crate::weights::Weights;
 
 impl T5 {
     /// The model in `folder`: its shape from `config.json` and its parameters, in `f32` on `device`, from `model.safetensors`
-    /// or from the files that `model.safetensors.index.json` names. All threads of rayon's pool load at once.
+    /// or from the files that `model.safetensors.index.json` names. All threads of rayon's pool load in parallel.
     ///
     /// The parameters are frozen: make some of them variables with [`train`](Self::train). For other types or an embedding
     /// table that stays in its file, use [`Weights`] with [`T5::new`] or [`T5::with_table`].

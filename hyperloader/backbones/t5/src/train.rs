@@ -10,10 +10,10 @@ use crate::table::Table;
 use crate::weights::Trainable;
 
 impl T5 {
-    /// The same model whose parameters that `which` covers are variables of `store`, under their own names, with their present
-    /// values. All other parameters are as before.
+    /// The same model, with the parameters that `which` covers as variables of `store`. They keep their names and values. All other
+    /// parameters are as before.
     ///
-    /// This is [`Weights::trainable`](crate::Weights::trainable) for a model that is there already. If the store was given
+    /// This is [`Weights::trainable`](crate::Weights::trainable) for a model that is already built. If the store was given
     /// values beforehand ([`ParamStore::from_tensors`]), those replace the model's. Variables are `f32`; a model that holds its
     /// matrices in `bf16` gets `f32` for those that train.
     ///
@@ -59,7 +59,7 @@ impl Weight {
             dtype => dtype,
         };
         let var = store.get_or_insert_with(&self.name, self.value.shape(), || Ok(self.value.detach()))?;
-        // A cast keeps the variable upstream in the graph; without one this is the variable itself.
+        // Gradients pass through a cast to the variable. Without a cast this is the variable itself.
         self.value = var.as_tensor().to_dtype(dtype)?;
         Ok(())
     }

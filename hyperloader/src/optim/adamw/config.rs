@@ -25,17 +25,17 @@ pub struct AdamWConfig {
     pub flavor: AdamWFlavor,
     /// What happens to a parameter that a batch does not reach. Default `dense`.
     pub unreached: Unreached,
-    /// LoRA+ (Hayou et al. 2024, <https://arxiv.org/abs/2402.12354>, section 4): how many times the learning rate of `lora_B`
-    /// (and of the hypernetwork's heads that generate it) is that of everything else; the authors recommend about 16. Default:
-    /// none, which is 1.
+    /// LoRA+ (Hayou et al. 2024, <https://arxiv.org/abs/2402.12354>, section 4): the learning rate of `lora_B`, and of the
+    /// hypernetwork's heads that generate it, is multiplied by this ratio. The authors recommend about 16. Default: none, which
+    /// is 1.
     pub loraplus_lr_ratio: Option<f64>,
-    /// The learning rate of steps through [`candle_nn::Optimizer`]; this crate's own training takes it from a
-    /// [`Schedule`](crate::optim::Schedule), so that no configuration file has this key. Default 1e-3.
+    /// The learning rate of steps through [`candle_nn::Optimizer`]. Configuration files do not have this key, because this crate's
+    /// own training takes the rate from a [`Schedule`](crate::optim::Schedule). Default 1e-3.
     #[serde(skip)]
     pub learning_rate: f64,
 }
 
-/// The two AdamWs in use, which differ visibly wherever `√v` is not much larger than `ε`.
+/// The two common versions of AdamW. They differ visibly unless `√v` is much larger than `ε`.
 ///
 /// With `m ← β₁m + (1-β₁)g`, `v ← β₂v + (1-β₂)g²` and the corrections `c₁ = 1-β₁ᵗ`, `c₂ = 1-β₂ᵗ`, where `t` counts
 /// the updates of this one parameter:

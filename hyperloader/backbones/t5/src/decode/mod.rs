@@ -1,12 +1,12 @@
-//! From a source sentence to the tokens of a target sentence, by greedy or beam search, or to one tag for each word, by
-//! structured decoding ([`TagDecoder`]).
+//! Generates the tokens of target sentences by greedy or beam search ([`generate`]), or one tag for each word by structured decoding
+//! ([`TagDecoder`]).
 //!
-//! Greedy and beam search follow `transformers` 3.5, whose models HyperLoader's published figures come from: finished sentences and beams
-//! are judged by that version's rules, which differ from those of version 4.
+//! Greedy and beam search follow the rules of `transformers` 3.5, which HyperLoader's published figures come from. Its rules for when a
+//! sentence is finished, and for which beams are kept, differ from those of version 4.
 //!
-//! The sentences of a batch may use different tasks or adapters: weights by row and the choices of
-//! [`ActiveAdapters::by_row`](peft_core::ActiveAdapters::by_row) follow the sentences as they leave the batch and as beams multiply
-//! them, so that a mixed batch writes what separate batches write.
+//! The sentences of a batch may use different tasks or adapters. Weights by row, and the choices of
+//! [`ActiveAdapters::by_row`](peft_core::ActiveAdapters::by_row), follow their sentences when sentences leave the batch and when beams
+//! multiply them. So a mixed batch gives the same result as separate batches.
 
 mod batch;
 mod beam;

@@ -25,7 +25,7 @@ const SHARED_ALIASES: [&str; 2] = ["encoder.embed_tokens.weight", "decoder.embed
 /// A source of the backbone's parameters, with exact Hugging Face names.
 ///
 /// A parameter that trains becomes a variable of a [`ParamStore`]; every other one is a plain tensor that the gradient
-/// graph never sees. Tensors that the model has no place for are ignored, as pretrained checkpoints hold duplicates.
+/// graph never sees. Other tensors of a checkpoint are ignored, because pretrained checkpoints hold duplicates.
 ///
 /// ```
 /// use candle_core::{DType, Device};
@@ -223,7 +223,7 @@ impl SimpleBackend for Weights {
         if dtype == DType::U8 {
             return self.int8(name, &s, h, dev).map_err(candle_core::Error::wrap);
         }
-        // A cast keeps a variable upstream in the graph; without one this is the variable itself.
+        // Gradients pass through a cast to the variable. Without a cast this is the variable itself.
         self.parameter(name, &s, h, dev).map_err(candle_core::Error::wrap)?.to_dtype(dtype)
     }
 
