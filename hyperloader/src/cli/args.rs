@@ -15,7 +15,7 @@ use crate::model::Precision;
 use crate::predict::PredictionFormat;
 use crate::tasks::SplitName;
 
-/// Hypernetwork-generated LoRA and adapters for multi-task sequence labelling with T5.
+/// Fine-tune one T5 for several tasks of sequence labelling, with LoRA and adapters that a hypernetwork generates.
 #[derive(Debug, Parser)]
 #[command(
     name = "hyperloader",
@@ -33,16 +33,16 @@ pub(super) struct Cli {
     pub(super) global: Global,
 }
 
-/// The options of every verb.
+/// The options of every command.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
     /// The device: cpu, cuda, cuda:N or metal [default: cuda if it was compiled in and exists, else cpu]
     #[arg(long, global = true, value_name = "DEVICE")]
     pub(super) device: Option<String>,
-    /// The type of the backbone's frozen matrices [default: model.dtype of the configuration, f32]
+    /// The float type of the backbone's frozen matrices [default: the configuration's model.dtype]
     #[arg(long, global = true, value_enum)]
     pub(super) dtype: Option<Precision>,
-    /// Threads to compute with [default: one per core]
+    /// The number of threads [default: one per core]
     #[arg(long, global = true, value_name = "N")]
     pub(super) threads: Option<std::num::NonZeroUsize>,
     /// Show no progress
@@ -55,47 +55,47 @@ pub(super) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Try everything in minutes, offline: corpus, backbone, HyperLoader, scores
+    /// Try everything offline in minutes: make a corpus and a small T5, train HyperLoader on it, print the scores
     #[command(after_help = "Example: hyperloader quickstart --out quickstart")]
     Quickstart(QuickstartArgs),
-    /// Train one run
+    /// Train a model from a configuration file, into a run folder
     #[command(
         after_help = "Example: hyperloader train --config docs/configs/paper/hyperloader.toml --set train.max_steps=1000 --out runs/first"
     )]
     Train(TrainArgs),
-    /// Score a run
+    /// Score a trained run on one split of its tasks' sentences
     #[command(after_help = "Example: hyperloader eval runs/first --split test --json")]
     Eval(EvalArgs),
-    /// Tag text, one sentence a line
+    /// Tag text, one sentence per line
     #[command(
         after_help = "Example: echo 'play some jazz by miles davis' | hyperloader predict runs/first --task snips -"
     )]
     Predict(PredictArgs),
-    /// Count a model's parameters, without loading any
+    /// Count the parameters of a configuration's model, without loading weights
     #[command(after_help = "Example: hyperloader params --config docs/configs/paper/hyperloader.toml --json")]
     Params(ParamsArgs),
-    /// Measure a training step on this machine, part by part, and labelling
+    /// Measure a training step, part by part, and labelling on this machine
     #[command(after_help = "Example: hyperloader bench --config docs/configs/bench/t5-small.toml --dtype bf16 --json")]
     Bench(BenchArgs),
-    /// Turn one task of a trained run into a model without hypernetwork
+    /// Turn one task of a trained run into a model of its own, without hypernetwork
     #[command(after_help = "Example: hyperloader compile runs/first --task snips --out models/snips")]
     Compile(CompileArgs),
-    /// Write one task of a trained run as files that Python loads
+    /// Write one task of a trained run as a folder that Python loads
     #[command(
         after_help = "Example: hyperloader export runs/first --task snips --format adapterhub --out adapters/snips"
     )]
     Export(ExportArgs),
-    /// Convert a checkpoint of the paper's authors to a run folder
+    /// Turn a checkpoint of the paper's authors into a run folder
     #[command(
         after_help = "Example: hyperloader import pytorch_model.bin --config docs/configs/paper/hyperloader.toml --out runs/authors"
     )]
     Import(ImportArgs),
-    /// Pretrain a backbone: T5 span corruption on plain text
+    /// Pretrain a T5 backbone on plain text by span corruption
     #[command(after_help = "Example: hyperloader pretrain --config docs/configs/real-small.toml --out runs/backbone")]
     Pretrain(PretrainArgs),
-    /// Inspect, convert, sample and tokenize data
+    /// Inspect, convert, sample or tokenize a corpus
     Data(DataArgs),
-    /// Print the completion script of a shell
+    /// Print a shell's completion script
     #[command(after_help = "Example: hyperloader completions bash > /etc/bash_completion.d/hyperloader")]
     Completions {
         /// The shell
@@ -108,7 +108,7 @@ pub(super) enum Verb {
 
 #[derive(Debug, Args)]
 pub(super) struct QuickstartArgs {
-    /// The folder for all results
+    /// The folder for corpus, backbone and run; it must be new or empty
     #[arg(long, value_name = "DIR", default_value = "quickstart")]
     pub(super) out: PathBuf,
     /// The seed of all random numbers
@@ -122,10 +122,10 @@ pub(super) struct QuickstartArgs {
 /// A configuration file and changes to it.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
-    /// The configuration, TOML or JSON
+    /// The configuration file, TOML or JSON
     #[arg(long, value_name = "FILE")]
     pub(super) config: PathBuf,
-    /// Change a key of the configuration, for example train.max_steps=1000 or tasks.0.train=data/train.bio
+    /// Change a key of the configuration, for example train.max_steps=1000 or tasks.0.train=data/train.bio; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
 }
@@ -134,16 +134,16 @@ pub(super) struct ConfigArgs {
 pub(super) struct BenchArgs {
     #[command(flatten)]
     pub(super) config: ConfigArgs,
-    /// Steps to measure
+    /// The number of steps to measure
     #[arg(long, value_name = "N", default_value = "5")]
     pub(super) steps: std::num::NonZeroUsize,
-    /// Steps before the measured ones
+    /// The number of steps to run before the measured ones
     #[arg(long, value_name = "N", default_value = "2")]
     pub(super) warmup: usize,
-    /// Tokens of a source
+    /// The number of tokens of each source
     #[arg(long, value_name = "N", default_value = "48")]
     pub(super) source_length: std::num::NonZeroUsize,
-    /// Tokens of a target
+    /// The number of tokens of each target
     #[arg(long, value_name = "N", default_value = "64")]
     pub(super) target_length: std::num::NonZeroUsize,
     /// Print one JSON document
@@ -177,7 +177,7 @@ pub(super) struct PretrainArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct EvalArgs {
-    /// The run folder
+    /// The folder of a trained run
     pub(super) run: PathBuf,
     /// The split to score
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
@@ -195,12 +195,12 @@ pub(super) struct EvalArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct PredictArgs {
-    /// The run folder
+    /// The folder of a trained run
     pub(super) run: PathBuf,
-    /// The task
+    /// The name of the task
     #[arg(long)]
     pub(super) task: String,
-    /// The text, one sentence a line, words separated by spaces; - for standard input
+    /// The text, one sentence per line, words separated by spaces; - for standard input
     #[arg(default_value = "-")]
     pub(super) input: PathBuf,
     /// The format of the output
@@ -209,19 +209,19 @@ pub(super) struct PredictArgs {
     /// How to decode tags [default: the run's eval.decoding]
     #[arg(long, value_enum)]
     pub(super) decoding: Option<Decoding>,
-    /// Write the N best sequences of tags of each sentence with their scores; needs --format jsonl
+    /// Also write the N best tag sequences of each sentence with their scores; needs --format jsonl
     #[arg(long, value_name = "N")]
     pub(super) n_best: Option<std::num::NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct CompileArgs {
-    /// The run folder
+    /// The folder of a trained run
     pub(super) run: PathBuf,
-    /// The task
+    /// The name of the task
     #[arg(long)]
     pub(super) task: String,
-    /// The folder for the model; it must not exist
+    /// The new folder for the model; it must not exist
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
     /// Print the report as one JSON document
@@ -231,26 +231,26 @@ pub(super) struct CompileArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// The run folder
+    /// The folder of a trained run
     pub(super) run: PathBuf,
-    /// The task
+    /// The name of the task
     #[arg(long)]
     pub(super) task: String,
     /// The library that will load the files
     #[arg(long, value_enum)]
     pub(super) format: ExportFormat,
-    /// The folder; it must not exist
+    /// The new folder; it must not exist
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// The checkpoint, pytorch_model.bin or safetensors
+    /// The checkpoint: a pytorch_model.bin or a safetensors file
     pub(super) checkpoint: PathBuf,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
-    /// The run folder; it must not exist
+    /// The new run folder; it must not exist
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
 }

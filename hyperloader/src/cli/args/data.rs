@@ -29,7 +29,7 @@ pub(in crate::cli) enum DataVerb {
     Inspect(InspectArgs),
     /// Write a corpus in another format.
     Convert(ConvertArgs),
-    /// Draw a seeded random part of a corpus.
+    /// Draw random sentences of a corpus.
     Sample(SampleArgs),
     /// Show sentences as the model reads and writes them.
     Tokenize(TokenizeArgs),
@@ -41,13 +41,13 @@ pub(in crate::cli) struct SourceArgs {
     /// The corpus: a file, or a folder with seq.in and seq.out.
     #[arg(value_name = "PATH")]
     pub(in crate::cli) path: PathBuf,
-    /// Its format [default: found from the file].
+    /// The format of the corpus [default: detected from the file].
     #[arg(long, value_name = "FORMAT", value_parser = format())]
     pub(in crate::cli) format: Option<Format>,
-    /// The column of the tokens, for tables [default: tokens, words or text].
+    /// The column of tokens, for CSV, Parquet and JSON Lines [default: tokens, words or text].
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) tokens_column: Option<String>,
-    /// The column of the tags, for tables [default: tags, labels or ner_tags].
+    /// The column of tags, for CSV, Parquet and JSON Lines [default: tags, labels or ner_tags].
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) tags_column: Option<String>,
 }
@@ -67,10 +67,10 @@ impl SourceArgs {
 /// The lengths to which sentences are cut.
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct LengthArgs {
-    /// The most tokens of a source.
+    /// Cut sources to this many tokens.
     #[arg(long, value_name = "N", default_value = "128")]
     pub(in crate::cli) max_source_length: NonZeroUsize,
-    /// The most tokens of a target.
+    /// Cut targets to this many tokens.
     #[arg(long, value_name = "N", default_value = "128")]
     pub(in crate::cli) max_target_length: NonZeroUsize,
 }
@@ -86,7 +86,7 @@ pub(in crate::cli) struct InspectArgs {
     /// The corpus; its bad lines are counted and shown.
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
-    /// Also count the sentences that are cut, with this tokenizer: a folder, a tokenizer.json or a spiece.model.
+    /// Also count the sentences that are too long, with this tokenizer: a folder, a tokenizer.json or a spiece.model.
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) tokenizer: Option<PathBuf>,
     /// The lengths to which its sentences are cut.
@@ -106,7 +106,7 @@ pub(in crate::cli) struct ConvertArgs {
     /// The corpus.
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
-    /// The file to write; a folder for seq.
+    /// The file to write; for the format seq, a folder.
     #[arg(value_name = "OUT")]
     pub(in crate::cli) out: PathBuf,
     /// The format to write.
@@ -127,16 +127,16 @@ pub(in crate::cli) struct SampleArgs {
     /// The corpus.
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
-    /// The share of its sentences, above 0 and at most 1, in the order of the file.
+    /// The share of sentences to draw, above 0 and at most 1; they keep the order of the file.
     #[arg(long, value_name = "F", required_unless_present = "number", conflicts_with = "number")]
     pub(in crate::cli) fraction: Option<f64>,
-    /// The number of sentences, in random order.
+    /// The number of sentences to draw; they come in random order.
     #[arg(short, long, value_name = "N")]
     pub(in crate::cli) number: Option<NonZeroUsize>,
-    /// The seed of the choice.
+    /// The seed of the random choice.
     #[arg(long, default_value_t = 42)]
     pub(in crate::cli) seed: u64,
-    /// The file to write, a folder for seq [default: JSON Lines on stdout].
+    /// The file to write; for the format seq, a folder [default: JSON Lines on stdout].
     #[arg(long, short, value_name = "OUT", requires = "to")]
     pub(in crate::cli) out: Option<PathBuf>,
     /// The format to write.
@@ -160,10 +160,10 @@ pub(in crate::cli) struct TokenizeArgs {
     /// The tokenizer: a folder, a tokenizer.json or a spiece.model.
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) tokenizer: PathBuf,
-    /// The number of sentences to show, from the first.
+    /// The number of sentences to show, from the start.
     #[arg(short, long, value_name = "N", default_value = "3")]
     pub(in crate::cli) number: NonZeroUsize,
-    /// Text before every source.
+    /// A text to put before every source.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(in crate::cli) prefix: String,
     /// The lengths to which sentences are cut.
