@@ -82,17 +82,17 @@ impl Inventory {
 
     /// The sums over all weights.
     pub fn total(&self) -> ParamCount {
-        self.fold(|count: &mut ParamCount, _, elements, trainable| count.add(elements, trainable))
+        self.sums(|count: &mut ParamCount, _, elements, trainable| count.add(elements, trainable))
     }
 
     /// The sums over each group.
     pub fn by_group(&self) -> BTreeMap<Group, ParamCount> {
-        self.fold(|groups: &mut BTreeMap<Group, ParamCount>, name, elements, trainable| {
+        self.sums(|groups: &mut BTreeMap<Group, ParamCount>, name, elements, trainable| {
             groups.entry(Group::of(name)).or_default().add(elements, trainable);
         })
     }
 
-    fn fold<T: Default>(&self, mut add: impl FnMut(&mut T, &str, usize, bool)) -> T {
+    fn sums<T: Default>(&self, mut add: impl FnMut(&mut T, &str, usize, bool)) -> T {
         let mut sums = T::default();
         for (name, &(elements, trainable)) in self.asked.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             add(&mut sums, name, elements, trainable);

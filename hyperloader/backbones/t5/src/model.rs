@@ -96,7 +96,7 @@ impl T5 {
         Ok(Self { name: None, config: config.clone(), sites, shared, lm_head, encoder, decoder, cross_bias, input })
     }
 
-    /// The same model with another [`name`](Self::name): a folder or a hub id from which it can be opened again.
+    /// The same model with another [`name`](Self::name()): a folder or a hub id from which it can be opened again.
     #[must_use]
     pub fn with_name(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
