@@ -10,5 +10,5 @@ pub use peft_lora::{Ia3Config, LoraConfig};
 pub use peft_t5::{T5, T5Batch, T5Config, Trainable, preset};
 
 pub use crate::label::{LabelSentences, Labeller, TaggedSentence};
-pub use crate::model::{FromPretrained, SavePretrained, labelling_batch};
+pub use crate::model::{FromPretrained, SavePretrained, TokenizerFromPretrained, labelling_batch};
 pub use crate::optim::{AdamW, AdamWConfig};

@@ -54,6 +54,14 @@ impl Remote {
     }
 }
 
+impl Remote {
+    /// The first of the files that hold tokenizers.
+    fn tokenizer(&self) -> Result<PathBuf> {
+        let found = TOKENIZERS.iter().find_map(|file| self.get(file).ok());
+        found.ok_or_else(|| Error::Hub(format!("{}: has neither {}", self.id, TOKENIZERS.join(" nor "))))
+    }
+}
+
 fn folder_of(file: &Path) -> PathBuf {
     file.parent().map(Path::to_path_buf).unwrap_or_default()
 }
@@ -85,8 +93,16 @@ pub(super) fn fetch_model(id: &str, revision: Option<&str>) -> Result<PathBuf> {
             remote.get(&shard)?;
         }
     }
-    let found = TOKENIZERS.iter().any(|file| remote.get(file).is_ok());
-    if found { Ok(folder) } else { Err(Error::Hub(format!("{id}: has neither {}", TOKENIZERS.join(" nor ")))) }
+    remote.tokenizer()?;
+    Ok(folder)
+}
+
+/// Fetches the tokenizer of a model; returns its file.
+///
+/// # Errors
+/// [`Error::Hub`] with the model and the reason.
+pub(super) fn fetch_tokenizer(id: &str, revision: Option<&str>) -> Result<PathBuf> {
+    Remote::new(id, revision)?.tokenizer()
 }
 
 /// The distinct files that an index names.

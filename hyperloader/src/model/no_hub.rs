@@ -20,3 +20,8 @@ pub(super) fn fetch(id: &str, _: Option<&str>, _: &[&str]) -> Result<PathBuf> {
 pub(super) fn fetch_model(id: &str, _: Option<&str>) -> Result<PathBuf> {
     Err(missing(id))
 }
+
+/// Fails: there is no hub in this build.
+pub(super) fn fetch_tokenizer(id: &str, _: Option<&str>) -> Result<PathBuf> {
+    Err(missing(id))
+}

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use datasets::tokenizer::T5Tokenizer;
 use peft_adapter::files::{BaseModel, read_adapterhub, read_peft};
 use peft_core::{
     AdapterCheckpoint, Backbone, DEFAULT_TASK, GeneratorConfig, PeftConfig, PeftModel, PeftParts, StaticConfig, Tasks,
@@ -12,7 +13,7 @@ use peft_core::{
 use peft_t5::T5;
 use serde::{Deserialize, Serialize};
 
-use super::source::open_t5;
+use super::source::{open_t5, tokenizer_path};
 use crate::{Error, Result};
 
 /// The file that describes the model of a folder.
@@ -77,6 +78,22 @@ impl FromPretrained for PeftModel<T5> {
             ))
         })?;
         load(T5::from_pretrained(base, device)?, folder, writer)
+    }
+}
+
+/// Opens a tokenizer by a folder, or by a name of the Hugging Face hub.
+pub trait TokenizerFromPretrained: Sized {
+    /// The tokenizer of a model: a folder or a file (`tokenizer.json` or `spiece.model`), or a hub id with an optional `@revision`,
+    /// of which only the tokenizer is fetched.
+    ///
+    /// # Errors
+    /// If it is missing or damaged, or the hub cannot be reached.
+    fn from_pretrained(name: impl AsRef<Path>) -> Result<Self>;
+}
+
+impl TokenizerFromPretrained for T5Tokenizer {
+    fn from_pretrained(name: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self::load(tokenizer_path(name.as_ref())?)?)
     }
 }
 

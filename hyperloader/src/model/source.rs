@@ -149,6 +149,18 @@ pub(super) fn open_t5(name: &str, device: &Device) -> Result<T5> {
     Ok(t5.with_name(name))
 }
 
+/// The folder or the file of the tokenizer that `name` means.
+pub(super) fn tokenizer_path(name: &Path) -> Result<PathBuf> {
+    if name.exists() {
+        return Ok(name.to_path_buf());
+    }
+    match ModelName::parse(&name.to_string_lossy())? {
+        ModelName::Folder(folder) => Ok(folder),
+        ModelName::Hub { id, revision } => hub::fetch_tokenizer(&id, revision.as_deref()),
+        ModelName::Shape(shape) => Err(Error::Config(format!("{shape:?} is a shape, which has no tokenizer"))),
+    }
+}
+
 /// The tokenizer of a configuration: the one that it names, or the one next to the model.
 ///
 /// # Errors
