@@ -46,7 +46,8 @@ pub trait FromPretrained: Sized {
     /// `@revision`, or `config:t5-small` for a shape with random weights.
     ///
     /// A model: a folder that [`save_pretrained`](SavePretrained::save_pretrained), Hugging Face `peft` or AdapterHub wrote and
-    /// that names its backbone. The model of a folder from Python has one task, `default`.
+    /// that names its backbone: a folder inside it, or a name as for a backbone. The model of a folder from Python has one task,
+    /// `default`.
     ///
     /// # Errors
     /// If a file is missing, damaged, or asks for what is not supported; if the hub cannot be reached.
@@ -64,16 +65,19 @@ impl FromPretrained for PeftModel<T5> {
         let folder = name.as_ref();
         let writer = read_description(folder)?;
         let base = match &writer {
-            Writer::HyperLoader(description) => &description.base_model_name_or_path,
-            Writer::Peft(base) | Writer::AdapterHub(base) => base,
+            Writer::HyperLoader(description) => description.base_model_name_or_path.as_deref(),
+            Writer::Peft(base) | Writer::AdapterHub(base) => base.as_deref(),
         };
-        let base = base.as_ref().ok_or_else(|| {
+        let base = base.filter(|name| !name.is_empty()).ok_or_else(|| {
             Error::Config(format!(
                 "{}: the file does not name its backbone; open the backbone and call load_pretrained with it",
                 folder.join(CONFIG_FILE).display()
             ))
         })?;
-        load(T5::from_pretrained(base, device)?, folder, writer)
+        // `hyperloader export` writes the backbone into the adapter's folder, and names it from there.
+        let inside = folder.join(base);
+        let name = if inside.is_dir() { inside.as_path() } else { Path::new(base) };
+        load(T5::from_pretrained(name, device)?, folder, writer)
     }
 }
 
