@@ -15,18 +15,18 @@ pub(super) fn mergeable_methods(
     base: &BTreeMap<String, Tensor>,
 ) -> Result<Vec<bool>> {
     let count = plan.targets().iter().map(|target| target.method + 1).max().unwrap_or(0);
-    let mut folds = vec![true; count];
+    let mut mergeable = vec![true; count];
     for (target, weights) in plan.targets().iter().zip(weights.iter()) {
-        let foldable = match base.get(&weight_name(&target.site)) {
+        let can_merge = match base.get(&weight_name(&target.site)) {
             Some(base) => target.module.delta(weights, base)?.is_some(),
             None => false,
         };
-        if let (false, Some(method)) = (foldable, folds.get_mut(target.method)) {
+        if let (false, Some(method)) = (can_merge, mergeable.get_mut(target.method)) {
             *method = false;
         }
     }
-    while spread(plan, &mut folds) {}
-    Ok(folds)
+    while spread(plan, &mut mergeable) {}
+    Ok(mergeable)
 }
 
 /// The name of the parameter that a method at `site` is merged into.
@@ -35,14 +35,14 @@ fn weight_name(site: &Site) -> String {
 }
 
 /// Unmarks the methods that share a site with a method that stays, and returns whether there were any.
-fn spread(plan: &Plan, folds: &mut [bool]) -> bool {
-    let stays = |folds: &[bool], method: usize| folds.get(method) == Some(&false);
+fn spread(plan: &Plan, mergeable: &mut [bool]) -> bool {
+    let stays = |mergeable: &[bool], method: usize| mergeable.get(method) == Some(&false);
     let mut changed = false;
     for target in plan.targets() {
         let shared =
-            |other: &peft_core::TargetedModule| other.site.path == target.site.path && stays(folds, other.method);
-        if !stays(folds, target.method) && plan.targets().iter().any(shared) {
-            if let Some(method) = folds.get_mut(target.method) {
+            |other: &peft_core::TargetedModule| other.site.path == target.site.path && stays(mergeable, other.method);
+        if !stays(mergeable, target.method) && plan.targets().iter().any(shared) {
+            if let Some(method) = mergeable.get_mut(target.method) {
                 *method = false;
             }
             changed = true;

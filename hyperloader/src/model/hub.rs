@@ -18,7 +18,7 @@ struct Remote {
 }
 
 impl Remote {
-    /// Honours `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE`.
+    /// Honors `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE`.
     fn new(id: &str, revision: Option<&str>) -> Result<Self> {
         // hf-hub panics without a folder for its cache.
         if std::env::var_os("HF_HOME").is_none() && dirs::home_dir().is_none() {
