@@ -116,15 +116,19 @@ pub fn remove_leftovers(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Splits `<name>.<kind>-<process>-<letters>` into name and kind.
+/// Splits `<name>.tmp-<process>-<letters>` or `<name>.old-<process>-<number>` into name and kind.
 fn leftover(name: &str) -> Option<(&str, &str)> {
     let (original, suffix) = name.rsplit_once('.')?;
     let mut parts = suffix.split('-');
     let (kind, process, letters) = (parts.next()?, parts.next()?, parts.next()?);
     let all = |text: &str, kind: fn(&u8) -> bool| !text.is_empty() && text.as_bytes().iter().all(kind);
-    let ours = [BUILDING, REPLACED].contains(&kind)
-        && all(process, u8::is_ascii_digit)
-        && all(letters, u8::is_ascii_alphanumeric);
+    // A replaced folder never has letters here, but a folder of the user may: `run.old-2024-final`.
+    let ours = match kind {
+        BUILDING => all(letters, u8::is_ascii_alphanumeric),
+        REPLACED => all(letters, u8::is_ascii_digit),
+        _ => false,
+    };
+    let ours = ours && all(process, u8::is_ascii_digit);
     (ours && parts.next().is_none() && !original.is_empty()).then_some((original, kind))
 }
 
@@ -206,14 +210,14 @@ mod tests {
     fn leftovers_of_a_killed_process_go_and_everything_else_stays() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path();
-        for name in ["step-3.tmp-12-0", "step-2", "step-2.old-12-1", "notes.tmp-mine"] {
+        for name in ["step-3.tmp-12-0", "step-2", "step-2.old-12-1", "notes.tmp-mine", "run.old-2024-final"] {
             fs::create_dir(folder.join(name)).unwrap();
         }
         fs::write(folder.join("metrics.jsonl.tmp-12-aB7x"), "").unwrap();
         fs::write(folder.join("step-3.tmp-12-0/half"), "").unwrap();
         let removed = remove_leftovers(folder).unwrap();
         assert_eq!(removed.len(), 3);
-        assert_eq!(names(folder), ["notes.tmp-mine", "step-2"]);
+        assert_eq!(names(folder), ["notes.tmp-mine", "run.old-2024-final", "step-2"]);
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl DecodeOptions {
     /// Sets the most sentences that are decoded together; 0 counts as 1.
     #[must_use]
     pub fn batch_size(self, batch_size: usize) -> Self {
-        Self { batch_size: at_least_one(batch_size), ..self }
+        Self { batch_size: nonzero(batch_size), ..self }
     }
 
     /// Sets whether linear maps have eight bits.
@@ -81,10 +81,18 @@ impl DecodeOptions {
     /// Sets the number of beams; 0 counts as 1.
     #[must_use]
     pub fn num_beams(self, num_beams: usize) -> Self {
-        Self { num_beams: at_least_one(num_beams), ..self }
+        Self { num_beams: nonzero(num_beams), ..self }
     }
-}
 
-fn at_least_one(n: usize) -> NonZeroUsize {
-    NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN)
+    /// Sets the most tokens that free decoding generates; 0 counts as 1.
+    #[must_use]
+    pub fn max_length(self, max_length: usize) -> Self {
+        Self { max_length: nonzero(max_length), ..self }
+    }
+
+    /// Sets the [length penalty](Self#structfield.length_penalty) of free decoding with beams.
+    #[must_use]
+    pub fn length_penalty(self, length_penalty: f64) -> Self {
+        Self { length_penalty, ..self }
+    }
 }

@@ -50,7 +50,7 @@ pub trait FromPretrained: Sized {
     /// - `config:t5-small`, for a shape with random weights.
     ///
     /// For a [`PeftModel`], `name` is a folder that [`save_pretrained`](SavePretrained::save_pretrained), Hugging Face `peft` or
-    /// AdapterHub wrote. The backbone that the folder names is opened too. A model that Python wrote has one task, `default`.
+    /// AdapterHub wrote. The backbone that the folder names is opened too: a folder inside it, or a name as for a backbone. A model that Python wrote has one task, `default`.
     ///
     /// # Errors
     /// If a file is missing, damaged, or asks for what is not supported; if the hub cannot be reached.
@@ -68,16 +68,19 @@ impl FromPretrained for PeftModel<T5> {
         let folder = name.as_ref();
         let writer = read_description(folder)?;
         let base = match &writer {
-            Writer::HyperLoader(description) => &description.base_model_name_or_path,
-            Writer::Peft(base) | Writer::AdapterHub(base) => base,
+            Writer::HyperLoader(description) => description.base_model_name_or_path.as_deref(),
+            Writer::Peft(base) | Writer::AdapterHub(base) => base.as_deref(),
         };
-        let base = base.as_ref().ok_or_else(|| {
+        let base = base.filter(|name| !name.is_empty()).ok_or_else(|| {
             Error::Config(format!(
                 "{}: the file does not name its backbone; open the backbone and call load_pretrained with it",
                 folder.join(CONFIG_FILE).display()
             ))
         })?;
-        load(T5::from_pretrained(base, device)?, folder, writer)
+        // `hyperloader export` writes the backbone into the adapter's folder, and names it from there.
+        let inside = folder.join(base);
+        let name = if inside.is_dir() { inside.as_path() } else { Path::new(base) };
+        load(T5::from_pretrained(name, device)?, folder, writer)
     }
 }
 

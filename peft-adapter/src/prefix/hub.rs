@@ -13,8 +13,8 @@ use crate::NonLinearity;
 /// The name in configuration files.
 const PEFT_TYPE: &str = "PREFIX";
 
-pub(super) const SELF: SiteRole = SiteRole::new("self.kv");
-const CROSS: SiteRole = SiteRole::new("cross.kv");
+pub(super) const SELF: SiteRole = SiteRole::SELF_KEY_VALUES;
+const CROSS: SiteRole = SiteRole::CROSS_KEY_VALUES;
 
 /// Prefix tuning as AdapterHub does it (Li and Liang 2021, arXiv 2101.00190, section 4), with the gate of UniPELT (Mao et al.
 /// 2022, arXiv 2110.07577, section 3.2).

@@ -98,11 +98,20 @@ pub fn write_atomic<T>(
 /// [`Error`] naming `path`.
 #[cfg(feature = "tensors")]
 fn write_file_atomic<T>(path: &Path, write: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, Error> {
-    let permissions = fs::metadata(path).ok().map(|found| found.permissions());
+    let found = fs::metadata(path).ok();
+    if found.as_ref().is_some_and(|found| !found.is_file()) {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, "this is not a regular file");
+        return Err(Error::new(path, source));
+    }
     let replaced = target(path).and_then(|path| {
         let temporary = temporary(&path)?;
+        let usual = temporary.as_file().metadata()?.permissions();
+        let permissions = found.map_or(usual, |found| found.permissions());
         let value = write(temporary.path())?;
-        persist(temporary, &path, permissions)?;
+        // The library may have renamed a file of its own over the temporary one, so the first handle is not used again.
+        let (_, name) = temporary.into_parts();
+        let written = OpenOptions::new().write(true).open(&name)?;
+        persist(NamedTempFile::from_parts(written, name), &path, Some(permissions))?;
         Ok(value)
     });
     replaced.map_err(|source| Error::new(path, source))

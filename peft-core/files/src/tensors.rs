@@ -152,6 +152,25 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_new_file_is_readable_by_others_and_a_replaced_one_keeps_its_permissions() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let (path, usual) = (folder.path().join("t.safetensors"), folder.path().join("usual"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        fs::write(&usual, "").unwrap();
+        save_tensors(&path, &every_type(), None).unwrap();
+        assert_eq!(mode(&path), mode(&usual));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        save_tensors(&path, &every_type(), None).unwrap();
+        assert_eq!(mode(&path), 0o640);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left next to it");
+        assert!(save_tensors("/dev/null", &every_type(), None).is_err());
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
     proptest! {
         #[test]
         fn any_named_values_survive_bitwise(

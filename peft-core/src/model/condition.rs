@@ -7,7 +7,7 @@ pub trait IntoCondition {
     /// The condition for a model with these tasks.
     ///
     /// # Errors
-    /// [`Error::UnknownTask`](crate::Error::UnknownTask) for a name that is not among them.
+    /// [`Error::UnknownTask`](crate::Error::UnknownTask) for a name or a number that is not among them.
     fn into_condition(self, tasks: &Tasks) -> Result<Condition>;
 }
 
@@ -18,7 +18,8 @@ impl IntoCondition for &str {
 }
 
 impl IntoCondition for usize {
-    fn into_condition(self, _: &Tasks) -> Result<Condition> {
+    fn into_condition(self, tasks: &Tasks) -> Result<Condition> {
+        tasks.get(tasks.names(), self)?;
         Ok(Condition::Task(self))
     }
 }

@@ -45,6 +45,7 @@ fn a_task_is_named_numbered_or_a_condition() {
     assert_eq!(loss(&model, "b"), 4.);
     assert_eq!(loss(&model, 1), loss(&model, Condition::Task(1)));
     assert!(model.weights("c").unwrap_err().to_string().contains("known: a, b"));
+    assert!(model.weights(2).unwrap_err().to_string().contains("number 2"));
 }
 
 #[test]

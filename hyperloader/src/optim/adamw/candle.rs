@@ -1,13 +1,14 @@
 //! AdamW for code that is generic over candle's optimizers.
 
 use candle_core::backprop::GradStore;
-use candle_core::{Error, Result, Var};
+use candle_core::{Error, Result, Var, bail};
 use candle_nn::Optimizer;
 
 use super::config::AdamWConfig;
 use super::optimizer::AdamW;
 
-/// Variables are named by their numbers: `0`, `1`, and so on. Steps use the rate of [`AdamWConfig::learning_rate`] until
+/// Variables are named by their numbers: `0`, `1`, and so on. LoRA+ needs real names, so that
+/// [`loraplus_lr_ratio`](AdamWConfig::loraplus_lr_ratio) is an error here. Steps use the rate of [`AdamWConfig::learning_rate`] until
 /// [`set_learning_rate`](Optimizer::set_learning_rate) changes it.
 ///
 /// ```
@@ -29,6 +30,11 @@ impl Optimizer for AdamW {
     type Config = AdamWConfig;
 
     fn new(vars: Vec<Var>, config: AdamWConfig) -> Result<Self> {
+        if config.loraplus_lr_ratio.is_some() {
+            bail!(
+                "AdamW: loraplus_lr_ratio needs the names of the variables; call AdamW::new with pairs of name and variable"
+            );
+        }
         let named = vars.into_iter().enumerate().map(|(number, var)| (number.to_string(), var));
         Self::new(named.collect(), config).map_err(Error::wrap)
     }
