@@ -70,8 +70,6 @@
 //!
 //! - `tables` (on by default): CSV, Parquet and data frames, by polars. Without it the crate builds much faster, and
 //!   reading or writing a table is an [`Error::WithoutTables`].
-//! - `clap`: [`Format`](read::Format), [`OnBadLine`](read::OnBadLine) and [`ScoringMode`](metrics::ScoringMode) implement
-//!   `clap::ValueEnum`.
 
 pub mod encode;
 pub mod error;

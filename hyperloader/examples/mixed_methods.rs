@@ -2,6 +2,10 @@
 use hyperloader::prelude::*;
 
 pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
+    train(std::path::Path::new("mixed_methods"))
+}
+
+pub(crate) fn train(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
     let t5 = T5::from_pretrained("config:t5-small", &Device::Cpu)?; // random weights; "t5-small" fetches trained ones
     let model = PeftModel::builder(t5)
         .method(LoraConfig::new(4).alpha(8.).target_modules(["q", "v"]))
@@ -16,5 +20,5 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
         let loss = model.loss(&batch, task, &mut Ctx::train(42, step as u64))?;
         optimizer.backward_step(&loss, 1e-3)?;
     }
-    Ok(model.save_pretrained(std::env::temp_dir().join("mixed_methods"))?)
+    Ok(model.save_pretrained(folder)?)
 }

@@ -9,9 +9,9 @@ use hyperloader::prelude::*;
 mod mixed_methods;
 #[test]
 fn mixed_methods_train_and_are_saved() {
-    mixed_methods::main().unwrap();
-    let saved = std::env::temp_dir().join("mixed_methods");
-    let model = PeftModel::from_pretrained(&saved, &Device::Cpu).unwrap();
+    let saved = tempfile::tempdir().unwrap();
+    mixed_methods::train(saved.path()).unwrap();
+    let model = PeftModel::from_pretrained(saved.path(), &Device::Cpu).unwrap();
     assert_eq!(model.tasks().names(), ["ner", "slots"]);
     assert!(model.to_checkpoint("slots").unwrap().weights.keys().any(|name| name.ends_with("lora_A.weight")));
 }
@@ -26,6 +26,24 @@ fn a_folder_of_peft_labels_raw_sentences() {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     python_peft::label(&[text(&adapter), text(&t5), "city,genre".into(), "a flight to oslo".into()]).unwrap();
     assert!(python_peft::label(&[]).unwrap_err().to_string().starts_with("usage"));
+}
+
+#[test]
+fn a_backbone_inside_the_adapters_folder_is_found_and_another_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (t5, adapter) = (folder.path().join("t5"), folder.path().join("adapter"));
+    write_peft_folder(&t5, &adapter);
+    let config = std::fs::read_to_string(adapter.join("adapter_config.json")).unwrap();
+    let named = serde_json::to_string(&t5.to_string_lossy()).unwrap();
+    assert!(config.contains(&named), "{config}");
+    std::fs::write(adapter.join("adapter_config.json"), config.replace(&named, "\"base\"")).unwrap();
+    std::fs::rename(&t5, adapter.join("base")).unwrap();
+    let model = PeftModel::from_pretrained(&adapter, &Device::Cpu).unwrap();
+    assert_eq!(model.parts().methods.len(), 1);
+
+    let other = T5Config { vocab_size: 40, num_layers: 3, ..model.backbone().config().clone() };
+    let error = PeftModel::load_pretrained(T5::random(&other, 0).unwrap(), &adapter).unwrap_err().to_string();
+    assert!(error.contains("encoder.block.2"), "{error}");
 }
 
 #[path = "../examples/own_method.rs"]

@@ -7,7 +7,6 @@ use crate::labels::Tag;
 
 /// What counts as a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum ScoringMode {
     /// As `conlleval`: a span begins at every `B-X`, and at an `I-X` after `O` or after another type.

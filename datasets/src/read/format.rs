@@ -9,7 +9,6 @@ use crate::error::{Error, Result, nearest};
 
 /// The format of a corpus. Configurations and the command line name it in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// Columns, one token per line, a blank line after each sentence.

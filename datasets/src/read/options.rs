@@ -32,7 +32,6 @@ pub struct ReadOptions {
 
 /// What to do with a line (a row of a table) that breaks the rules of its format.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum OnBadLine {
     /// Stop with an error that names the line.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use peft_core::{ActiveAdapters, AdapterWeights, PEFT_PREFIX, PeftConfig, PeftModel, Plan};
+use peft_core::{ActiveAdapters, AdapterWeights, PeftConfig, PeftModel, Plan};
 
 use super::partition::mergeable_methods;
 use crate::config::Config;
@@ -28,13 +28,7 @@ impl<'a> TaskModel<'a> {
 
     /// The task's weights under the names of static weights, for the methods whose number is `wanted`.
     pub fn static_weights(&self, wanted: impl Fn(usize) -> bool) -> BTreeMap<String, Tensor> {
-        let entries =
-            self.model.plan().targets().iter().zip(self.weights.iter()).filter(|(target, _)| wanted(target.method));
-        let named = entries.flat_map(|(target, weights)| {
-            let names = target.params.iter().map(|param| format!("{PEFT_PREFIX}.{}", target.key(param)));
-            names.zip(weights.iter().cloned())
-        });
-        named.collect()
+        self.weights.by_name(self.model.plan(), |target| wanted(target.method))
     }
 
     /// Merges the methods that can be merged and keeps the others static. `methods` are those that the model was built with.

@@ -148,6 +148,7 @@ fn read_description(folder: &Path) -> Result<Writer> {
         format: Option<String>,
         peft_type: Option<String>,
         base_model_name_or_path: Option<String>,
+        revision: Option<String>,
         model_name: Option<String>,
     }
     let path = folder.join(CONFIG_FILE);
@@ -161,7 +162,10 @@ fn read_description(folder: &Path) -> Result<Writer> {
                 format!("format is {other:?}; this version reads {FORMAT:?}, and folders of peft and AdapterHub");
             return Err(Error::malformed(&path, reason));
         }
-        (None, Some(_)) => Writer::Peft(keys.base_model_name_or_path),
+        (None, Some(_)) => Writer::Peft(match (keys.base_model_name_or_path, keys.revision) {
+            (Some(base), Some(revision)) if !Path::new(&base).exists() => Some(format!("{base}@{revision}")),
+            (base, _) => base,
+        }),
         (None, None) => Writer::AdapterHub(keys.model_name),
     })
 }

@@ -106,9 +106,10 @@ impl WeightGenerator for StaticWeights {
 }
 
 impl AdapterWeights {
-    /// The weights by the names that static ones have in files: `base_model.model.<site path>.<weight>`.
-    pub fn by_name(&self, plan: &Plan) -> BTreeMap<String, Tensor> {
-        let targets = plan.targets().iter().zip(self.iter());
+    /// The weights of the targets that `wanted` accepts, by the names that static ones have in files:
+    /// `base_model.model.<site path>.<weight>`.
+    pub fn by_name(&self, plan: &Plan, wanted: impl Fn(&TargetedModule) -> bool) -> BTreeMap<String, Tensor> {
+        let targets = plan.targets().iter().zip(self.iter()).filter(|(target, _)| wanted(target));
         let named = targets.flat_map(|(target, weights)| {
             let names = target.params.iter().map(|param| format!("{PEFT_PREFIX}.{}", target.key(param)));
             names.zip(weights.iter().cloned())

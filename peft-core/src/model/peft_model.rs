@@ -218,6 +218,6 @@ impl<B: Backbone> PeftModel<B> {
             return Err(Error::Mismatch("a checkpoint holds the weights of one task, not of rows".into()));
         }
         let weights = self.generator.generate(&condition)?.detach();
-        Ok(AdapterCheckpoint { methods: self.parts.methods.clone(), weights: weights.by_name(&self.plan) })
+        Ok(AdapterCheckpoint { methods: self.parts.methods.clone(), weights: weights.by_name(&self.plan, |_| true) })
     }
 }

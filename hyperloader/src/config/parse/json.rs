@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
@@ -30,6 +32,35 @@ pub(super) fn parse<'a>(source: &Source<'a>) -> Result<Spanned<DeValue<'a>>> {
     Reader { source }.value(raw.get())?.ok_or_else(|| source.error(0, "not a configuration: null"))
 }
 
+/// The keys of an object with their values, each key once.
+struct Entries<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+
+        impl<'de> Visitor<'de> for Keys {
+            type Value = BTreeMap<String, &'de RawValue>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
+                    if entries.contains_key(&key) {
+                        return Err(serde::de::Error::custom(format!("the key {key:?} is given twice")));
+                    }
+                    entries.insert(key, value);
+                }
+                Ok(entries)
+            }
+        }
+        deserializer.deserialize_map(Keys).map(Self)
+    }
+}
+
 struct Reader<'s, 'a> {
     source: &'s Source<'a>,
 }
@@ -51,7 +82,7 @@ impl<'a> Reader<'_, 'a> {
         Ok(Some(Spanned::new(span, value)))
     }
 
-    fn table(&self, entries: BTreeMap<String, &'a RawValue>) -> Result<DeValue<'a>> {
+    fn table(&self, Entries(entries): Entries<'a>) -> Result<DeValue<'a>> {
         let mut table = DeTable::new();
         for (key, raw) in entries {
             if let Some(value) = self.value(raw.get())? {

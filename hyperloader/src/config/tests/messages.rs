@@ -130,6 +130,8 @@ fn json_has_lines_too() {
     );
     assert!(say("{\n\"seed\": ,}").starts_with("c.json:2: not JSON: "), "{}", say("{\n\"seed\": ,}"));
     assert_eq!(say("{\n\"peft\": [\nnull]}"), "c.json:3: a list cannot contain null");
+    let twice = say("{\n\"train\": {\"max_steps\": 1, \"max_steps\": 2}}");
+    assert!(twice.starts_with("c.json:2: ") && twice.contains("the key \"max_steps\" is given twice"), "{twice}");
     let number = say("{\n\"train\": {\n\"max_steps\":\n0}}");
     assert_eq!(number, "c.json:4: train.max_steps: expected a whole number, 1 or more, found the number 0");
 }
