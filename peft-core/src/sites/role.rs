@@ -56,6 +56,8 @@ impl SiteRole {
     pub const FEED_FORWARD_WI_1: Self = Self::new("ffn.wi_1");
     /// The last map of a feed-forward sub-layer.
     pub const FEED_FORWARD_WO: Self = Self::new("ffn.wo");
+    /// The norm at the end of a stack.
+    pub const FINAL_NORM: Self = Self::new("final.norm");
     /// The output projection. `"all-linear"` leaves it out.
     pub const LM_HEAD: Self = Self::new("lm_head");
 

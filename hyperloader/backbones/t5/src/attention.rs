@@ -1,7 +1,7 @@
 //! Multi-head attention, T5's way: no scaling by `1/√d_kv`, biases on scores, no biases on projections.
 
 use candle_core::{DType, Tensor};
-use peft_core::{ActiveAdapters, Ctx, SiteId};
+use peft_core::{ActiveAdapters, Ctx, SiteId, SiteRole};
 use peft_kernels::{self as ops, PackedKeys};
 
 use super::builder::{BlockPath, Builder, Features, inverse_sqrt};
@@ -30,26 +30,26 @@ impl Kind {
     }
 
     /// The role of the sub-layer's output.
-    pub(super) fn role(self) -> &'static str {
+    pub(super) fn role(self) -> SiteRole {
         match self {
-            Self::SelfAttention => "self",
-            Self::CrossAttention => "cross",
+            Self::SelfAttention => SiteRole::SELF_ATTENTION,
+            Self::CrossAttention => SiteRole::CROSS_ATTENTION,
         }
     }
 
     /// The roles of q, k, v and o.
-    fn roles(self) -> [&'static str; 4] {
+    fn roles(self) -> [SiteRole; 4] {
         match self {
-            Self::SelfAttention => ["self.q", "self.k", "self.v", "self.o"],
-            Self::CrossAttention => ["cross.q", "cross.k", "cross.v", "cross.o"],
+            Self::SelfAttention => [SiteRole::SELF_Q, SiteRole::SELF_K, SiteRole::SELF_V, SiteRole::SELF_O],
+            Self::CrossAttention => [SiteRole::CROSS_Q, SiteRole::CROSS_K, SiteRole::CROSS_V, SiteRole::CROSS_O],
         }
     }
 
     /// The role of keys and values.
-    fn key_values(self) -> &'static str {
+    fn key_values(self) -> SiteRole {
         match self {
-            Self::SelfAttention => "self.kv",
-            Self::CrossAttention => "cross.kv",
+            Self::SelfAttention => SiteRole::SELF_KEY_VALUES,
+            Self::CrossAttention => SiteRole::CROSS_KEY_VALUES,
         }
     }
 }

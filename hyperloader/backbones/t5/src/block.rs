@@ -1,7 +1,7 @@
 //! One block: self-attention, in a decoder cross-attention, and feed-forward, each after a norm and with a residual sum.
 
 use candle_core::Tensor;
-use peft_core::{ActiveAdapters, Ctx, Residual, SiteId, Stack};
+use peft_core::{ActiveAdapters, Ctx, Residual, SiteId, SiteRole, Stack};
 
 use super::attention::{Attention, Kind};
 use super::builder::{BlockPath, Builder};
@@ -25,10 +25,10 @@ impl<F> SubLayer<F> {
     fn new(
         builder: &mut Builder<'_>,
         place: BlockPath,
-        role: &'static str,
+        role: SiteRole,
         inner: impl FnOnce(&mut Builder<'_>) -> Result<F>,
     ) -> Result<Self> {
-        let norm = builder.norm(format!("{}.layer_norm", place.path()), place, norm_role(role))?;
+        let norm = builder.norm(format!("{}.layer_norm", place.path()), place, norm_role(&role))?;
         let inner = inner(builder)?;
         Ok(Self { norm, inner, output: builder.hidden(place, role), dropout: builder.config.dropout_rate })
     }
@@ -47,11 +47,12 @@ impl<F> SubLayer<F> {
     }
 }
 
-fn norm_role(role: &'static str) -> &'static str {
+/// The role of the norm before a sub-layer.
+fn norm_role(role: &SiteRole) -> SiteRole {
     match role {
-        "self" => "self.norm",
-        "cross" => "cross.norm",
-        _ => "ffn.norm",
+        role if *role == SiteRole::SELF_ATTENTION => SiteRole::SELF_NORM,
+        role if *role == SiteRole::CROSS_ATTENTION => SiteRole::CROSS_NORM,
+        _ => SiteRole::FEED_FORWARD_NORM,
     }
 }
 
@@ -94,7 +95,8 @@ impl Block {
             Stack::Encoder => (None, 1),
             Stack::Decoder => (Some(attention(builder, 1, Kind::CrossAttention)?), 2),
         };
-        let feed_forward = SubLayer::new(builder, place(last), "ffn", |b| FeedForward::new(b, place(last)))?;
+        let feed_forward =
+            SubLayer::new(builder, place(last), SiteRole::FEED_FORWARD, |b| FeedForward::new(b, place(last)))?;
         Ok(Self { self_attention, cross_attention, feed_forward })
     }
 

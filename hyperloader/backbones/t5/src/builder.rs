@@ -71,7 +71,7 @@ impl<'a> Builder<'a> {
         &mut self,
         place: BlockPath,
         module: &str,
-        role: &'static str,
+        role: SiteRole,
         Features { d_in, d_out }: Features,
         stdev: f64,
     ) -> Result<Linear> {
@@ -89,20 +89,20 @@ impl<'a> Builder<'a> {
     }
 
     /// The site at the output of the sub-layer at `place`.
-    pub(super) fn hidden(&mut self, place: BlockPath, role: &'static str) -> SiteId {
+    pub(super) fn hidden(&mut self, place: BlockPath, role: SiteRole) -> SiteId {
         let kind = SiteKind::SubLayer { dim: self.config.d_model };
         self.site(place.path(), place, role, kind)
     }
 
     /// The keys and values of the attention at `path`.
-    pub(super) fn key_values(&mut self, place: BlockPath, path: String, role: &'static str) -> SiteId {
+    pub(super) fn key_values(&mut self, place: BlockPath, path: String, role: SiteRole) -> SiteId {
         let T5Config { num_heads: heads, d_model: queries, .. } = *self.config;
         let dim = self.config.inner_dim();
         self.site(path, place, role, SiteKind::KeyValue { dim, queries, heads })
     }
 
     /// The norm at `path`; `place` is the sub-layer that it belongs to.
-    pub(super) fn norm(&mut self, path: String, place: BlockPath, role: &'static str) -> Result<Norm> {
+    pub(super) fn norm(&mut self, path: String, place: BlockPath, role: SiteRole) -> Result<Norm> {
         let dim = self.config.d_model;
         let weight = self.weight(format!("{path}.weight"), &[dim], candle_nn::init::ONE)?;
         let site = self.site(path, place, role, SiteKind::Norm { dim });
@@ -110,8 +110,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The site called `path`.
-    pub(super) fn site(&mut self, path: String, place: BlockPath, role: &'static str, kind: SiteKind) -> SiteId {
-        let role = SiteRole::new(role);
+    pub(super) fn site(&mut self, path: String, place: BlockPath, role: SiteRole, kind: SiteKind) -> SiteId {
         self.sites.add(Site { path, stack: place.stack, layer: place.block, role, kind })
     }
 }

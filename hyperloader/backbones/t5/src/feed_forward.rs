@@ -1,7 +1,7 @@
 //! The position-wise feed-forward network, plain or gated.
 
 use candle_core::Tensor;
-use peft_core::{ActiveAdapters, Ctx};
+use peft_core::{ActiveAdapters, Ctx, SiteRole};
 use peft_kernels as ops;
 
 use super::builder::{BlockPath, Builder, Features, inverse_sqrt};
@@ -33,14 +33,14 @@ impl FeedForward {
             builder.linear(place, module, role, Features { d_in: d_model, d_out: d_ff }, inverse_sqrt(d_model))
         };
         let activation = match config.feed_forward_proj {
-            FeedForwardProj::Relu => Activation::Relu { wi: into("DenseReluDense.wi", "ffn.wi")? },
+            FeedForwardProj::Relu => Activation::Relu { wi: into("DenseReluDense.wi", SiteRole::FEED_FORWARD_WI)? },
             FeedForwardProj::GatedGelu => Activation::GatedGelu {
-                wi_0: into("DenseReluDense.wi_0", "ffn.wi_0")?,
-                wi_1: into("DenseReluDense.wi_1", "ffn.wi_1")?,
+                wi_0: into("DenseReluDense.wi_0", SiteRole::FEED_FORWARD_WI_0)?,
+                wi_1: into("DenseReluDense.wi_1", SiteRole::FEED_FORWARD_WI_1)?,
             },
         };
         let out = Features { d_in: d_ff, d_out: d_model };
-        let wo = builder.linear(place, "DenseReluDense.wo", "ffn.wo", out, inverse_sqrt(d_ff))?;
+        let wo = builder.linear(place, "DenseReluDense.wo", SiteRole::FEED_FORWARD_WO, out, inverse_sqrt(d_ff))?;
         Ok(Self { activation, wo, dropout: config.dropout_rate })
     }
 

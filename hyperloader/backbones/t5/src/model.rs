@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use peft_core::{ActiveAdapters, Ctx, Merge, SiteId, SiteInput, SiteKind, Sites, Stack as Side, normal};
+use peft_core::{ActiveAdapters, Ctx, Merge, SiteId, SiteInput, SiteKind, SiteRole, Sites, Stack as Side, normal};
 use peft_kernels as ops;
 
 use super::attention::Kind;
@@ -83,14 +83,15 @@ impl T5 {
         let head = || builder.weight("lm_head.weight".to_owned(), &table, normal(inverse_sqrt(d_model)));
         let mut lm_head = (!config.tie_word_embeddings).then(head).transpose()?;
         let first = BlockPath { stack: Side::Encoder, block: 0, layer: 0 };
-        let input = builder.site("encoder.embed_tokens".to_owned(), first, "input", SiteKind::Input { dim: d_model });
+        let input =
+            builder.site("encoder.embed_tokens".to_owned(), first, SiteRole::INPUT, SiteKind::Input { dim: d_model });
         let encoder = Stack::new(&mut builder, Side::Encoder)?;
         let decoder = Stack::new(&mut builder, Side::Decoder)?;
         let cross_bias = config.cross_attention_bias.then(|| cross_bias(&builder)).transpose()?;
         if let Some(head) = &mut lm_head {
             let last = BlockPath { stack: Side::Decoder, block: config.num_decoder_layers.saturating_sub(1), layer: 2 };
             let kind = SiteKind::Linear { d_in: d_model, d_out: config.vocab_size };
-            head.site = Some(builder.site("lm_head".to_owned(), last, "lm_head", kind));
+            head.site = Some(builder.site("lm_head".to_owned(), last, SiteRole::LM_HEAD, kind));
         }
         let sites = builder.sites;
         Ok(Self { name: None, config: config.clone(), sites, shared, lm_head, encoder, decoder, cross_bias, input })

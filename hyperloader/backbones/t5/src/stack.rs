@@ -1,7 +1,7 @@
 //! A stack of blocks with what they share: the relative position bias and the norm at the end.
 
 use candle_core::Tensor;
-use peft_core::{ActiveAdapters, Ctx, Stack as Side};
+use peft_core::{ActiveAdapters, Ctx, SiteRole, Stack as Side};
 
 use super::attention::Kind;
 use super::bias::RelativeBias;
@@ -35,7 +35,7 @@ impl Stack {
             blocks: (0..count).map(|i| Block::new(builder, side, i)).collect::<Result<_>>()?,
             final_norm: {
                 let last = BlockPath { stack: side, block: count.saturating_sub(1), layer: 0 };
-                builder.norm(format!("{side}.final_layer_norm"), last, "final.norm")?
+                builder.norm(format!("{side}.final_layer_norm"), last, SiteRole::FINAL_NORM)?
             },
             dropout: builder.config.dropout_rate,
         })
