@@ -155,15 +155,20 @@ fn continued(config: &Config, pretrain: &PretrainConfig) -> Result<Start> {
 
 /// The configuration of a shape; its embedding has one row for each token, unless the shape says otherwise.
 fn config_of(shape: &T5Shape, vocab_size: usize) -> Result<T5Config> {
-    let vocab_size = shape.vocab_size.map_or(vocab_size, NonZeroUsize::get);
-    let layers = shape.num_decoder_layers.unwrap_or(shape.num_layers);
-    // The shape is read as a Hugging Face config.json, so that it passes the same checks.
-    let keys = serde_json::to_value(shape).and_then(|mut keys| {
-        keys["vocab_size"] = vocab_size.into();
-        keys["num_decoder_layers"] = layers.get().into();
-        serde_json::from_value(keys)
-    });
-    keys.map_err(|e| Error::Config(format!("pretrain.shape: {e}")))
+    let config = T5Config {
+        vocab_size: shape.vocab_size.map_or(vocab_size, NonZeroUsize::get),
+        d_model: shape.d_model.get(),
+        d_kv: shape.d_kv.get(),
+        d_ff: shape.d_ff.get(),
+        num_layers: shape.num_layers.get(),
+        num_decoder_layers: shape.num_decoder_layers.unwrap_or(shape.num_layers).get(),
+        num_heads: shape.num_heads.get(),
+        feed_forward_proj: shape.feed_forward_proj,
+        tie_word_embeddings: shape.tie_word_embeddings,
+        dropout_rate: shape.dropout_rate,
+        ..T5Config::default()
+    };
+    config.validate().map_err(|e| Error::Config(format!("pretrain.shape: {e}")))
 }
 
 fn write_json(path: &Path, value: &T5Config) -> Result<()> {

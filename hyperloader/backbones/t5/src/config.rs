@@ -124,8 +124,11 @@ impl T5Config {
         self.num_heads * self.d_kv
     }
 
-    /// Refuses values with which no model can be built.
-    fn validate(self) -> Result<Self, String> {
+    /// The same configuration, if a model can be built with its values. A `config.json` that is read has passed this.
+    ///
+    /// # Errors
+    /// The key with its value and what was expected.
+    pub fn validate(self) -> Result<Self, String> {
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("d_model", self.d_model),
