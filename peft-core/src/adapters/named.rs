@@ -4,6 +4,7 @@ use candle_core::{Device, Tensor};
 
 use super::checkpoint::AdapterCheckpoint;
 use super::count::TrainableParameters;
+use super::known::check_stack;
 use crate::{ActiveAdapters, AdapterWeights, Error, Plan, Result, Sites};
 
 /// The name of the bare backbone when each row of a batch names its adapter, as in Hugging Face `peft`.
@@ -133,12 +134,7 @@ impl Adapters {
     /// # Errors
     /// [`Error::Mismatch`] if a name is unknown or appears twice. Nothing changes then.
     pub fn set_adapter(&mut self, names: &[&str]) -> Result<()> {
-        for (place, name) in names.iter().enumerate() {
-            self.place(name)?;
-            if names.iter().take(place).any(|earlier| earlier == name) {
-                return Err(Error::Mismatch(format!("adapter {name:?} appears twice in the stack {names:?}")));
-            }
-        }
+        check_stack(names, &self.names().collect::<Vec<_>>())?;
         self.active = names.iter().map(|&name| name.to_owned()).collect();
         Ok(())
     }

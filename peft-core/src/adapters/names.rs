@@ -1,7 +1,7 @@
 //! Look-ups by name and their errors.
 
+use super::known::unknown;
 use super::named::{Adapters, BASE, Named};
-use crate::near::did_you_mean;
 use crate::{Error, Result};
 
 impl Adapters {
@@ -24,10 +24,7 @@ impl Adapters {
     }
 
     pub(super) fn unknown(&self, name: &str) -> Error {
-        let meant = did_you_mean(name, self.names());
-        let known: Vec<&str> = self.names().collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        Error::Mismatch(format!("unknown adapter {name:?};{meant} known: {known}"))
+        unknown(name, &self.names().collect::<Vec<_>>())
     }
 
     pub(super) fn check_free(&self, name: &str) -> Result<()> {

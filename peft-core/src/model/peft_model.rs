@@ -7,6 +7,7 @@ use candle_nn::VarBuilder;
 
 use super::backbone::{Backbone, Merged};
 use super::condition::IntoCondition;
+use crate::adapters::check_stack;
 use crate::{
     ActiveAdapters, AdapterCheckpoint, AdapterWeights, Adapters, Condition, Ctx, Error, GeneratorConfig, ParamStore,
     PeftConfig, Plan, Result, Tasks, TrainableParameters, WeightGenerator,
@@ -184,16 +185,10 @@ impl<B: Backbone> PeftModel<B> {
     /// Makes exactly these adapters active. Several act one after the other.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if a name is unknown or is given twice. Nothing changes then.
+    /// [`Error::Mismatch`] if a name is unknown or appears twice. Nothing changes then.
     pub fn set_adapter(&mut self, names: &[&str]) -> Result<()> {
-        for (place, name) in names.iter().enumerate() {
-            if names.iter().take(place).any(|earlier| earlier == name) {
-                return Err(Error::Mismatch(format!("adapter {name:?} is given twice in {names:?}")));
-            }
-            if *name != DEFAULT_ADAPTER {
-                self.loaded.get(name)?;
-            }
-        }
+        let known: Vec<&str> = std::iter::once(DEFAULT_ADAPTER).chain(self.loaded.names()).collect();
+        check_stack(names, &known)?;
         self.active = names.iter().map(|&name| name.to_owned()).collect();
         Ok(())
     }
