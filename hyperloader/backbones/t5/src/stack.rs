@@ -7,7 +7,7 @@ use super::attention::Kind;
 use super::bias::RelativeBias;
 use super::block::Block;
 use super::builder::{BlockPath, Builder};
-use super::layers::{Norm, Weight};
+use super::layers::{Norm, Run, Weight};
 use super::mask;
 use super::terms::{Relative, ScoreTerms};
 use crate::error::Result;
@@ -63,9 +63,9 @@ impl Stack {
     }
 
     /// The norm and the dropout after the last block.
-    pub(super) fn finish(&self, h: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let normed = self.final_norm.forward(h, active, ctx)?;
-        Ok(ctx.dropout(&normed, self.dropout)?)
+    pub(super) fn finish(&self, h: &Tensor, run: &mut Run<'_>) -> Result<Tensor> {
+        let normed = self.final_norm.forward(h, run)?;
+        Ok(run.ctx.dropout(&normed, self.dropout)?)
     }
 
     pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {

@@ -45,7 +45,7 @@ impl Relative {
         let Some(last_seen) = self.last_seen else {
             return Ok(bias);
         };
-        match mask::causal(last_seen, queries, keys, bias.dtype(), bias.device())? {
+        match mask::causal(last_seen, queries, keys, &bias)? {
             Some(mask) => Ok(bias.broadcast_add(&mask)?),
             None => Ok(bias),
         }

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use half::bf16;
 use rayon::prelude::*;
 
 use super::positions::TokenPosition;
 use super::scores::PackedAttention;
 use crate::math::softmax_row;
+use crate::values::argument;
 use crate::vectors::vectorized;
 
 /// Successive tokens of one row that read its keys and values together, so that these are fetched once for all.
@@ -202,14 +203,6 @@ impl CustomOp3 for Fused<'_> {
         let buffers = Buffers { keys, values, all, width };
         runs.into_par_iter().for_each_init(Scratch::default, |scratch, run| find(self.options, run, buffers, scratch));
         Ok((CpuStorage::F32(y), l1.shape().clone()))
-    }
-}
-
-fn argument<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
-    let data = storage.as_slice::<T>()?;
-    match layout.contiguous_offsets().and_then(|(start, end)| data.get(start..end)) {
-        Some(values) => Ok(values),
-        None => bail!("packed attention: expected a contiguous argument, got {layout:?}"),
     }
 }
 
