@@ -108,11 +108,6 @@ impl Dropper {
         self.scale
     }
 
-    /// A copy of `x` with every element dropped or scaled.
-    pub(crate) fn dropped(&self, x: &[f32]) -> Vec<f32> {
-        dropped(self, x)
-    }
-
     /// The factors of elements `0..n`, each 0 or `1 / (1 - p)`.
     pub(crate) fn factors(&self, n: usize) -> Vec<f32> {
         let mut factors = vec![1.0; n];
@@ -122,7 +117,8 @@ impl Dropper {
 }
 
 vectorized! {
-    fn dropped(dropper: &Dropper, x: &[f32]) -> Vec<f32> {
+    /// A copy of `x` with every element dropped or scaled.
+    pub(crate) fn dropped(dropper: &Dropper, x: &[f32]) -> Vec<f32> {
         parallel::build(x.len(), parallel::TASK, |start, y| {
             for (y, x) in y.iter_mut().zip(parallel::tail(x, start)) {
                 *y = *x;
@@ -173,11 +169,11 @@ impl Operation<1> for Dropper {
     const NAME: &'static str = "dropout";
 
     fn forward(&self, [x]: [&[f32]; 1], _first: &Layout) -> Result<Vec<f32>> {
-        Ok(self.dropped(x))
+        Ok(dropped(self, x))
     }
 
     fn backward(&self, [x]: [&Tensor; 1], _y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 1]> {
-        Ok([gradient(x, || Ok(self.dropped(&values(g)?)))?])
+        Ok([gradient(x, || Ok(dropped(self, &values(g)?)))?])
     }
 }
 

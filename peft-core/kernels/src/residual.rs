@@ -2,7 +2,7 @@
 
 use candle_core::{Layout, Result, Tensor, bail};
 
-use crate::dropout::{DropoutKey, Dropper, dropout_plain};
+use crate::dropout::{DropoutKey, Dropper, dropout_plain, dropped};
 use crate::kernels::Kernels;
 use crate::math::add_to;
 use crate::operation::{Fused, Operation, gradient};
@@ -67,7 +67,7 @@ impl Operation<2> for Residual {
 
     fn backward(&self, [h, y]: [&Tensor; 2], _sum: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 2]> {
         let dy = match &self.dropper {
-            Some(dropper) => gradient(y, || Ok(dropper.dropped(&values(g)?)))?,
+            Some(dropper) => gradient(y, || Ok(dropped(dropper, &values(g)?)))?,
             None => y.track_op().then(|| g.clone()),
         };
         Ok([h.track_op().then(|| g.clone()), dy])

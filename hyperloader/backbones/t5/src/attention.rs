@@ -79,17 +79,17 @@ impl Attention {
         let config = builder.config;
         let (d_model, inner, heads, dropout) =
             (config.d_model, config.inner_dim(), config.num_heads, config.dropout_rate);
-        let q_stdev = inverse_sqrt(d_model * config.d_kv);
-        let [into, out] = [Features { d_in: d_model, d_out: inner }, Features { d_in: inner, d_out: d_model }];
+        let [into, out] = [Features::new(d_model, inner), Features::new(inner, d_model)];
+        let queries = Features { stdev: inverse_sqrt(d_model * config.d_kv), ..into };
         let [q, k, v, o] = kind.roles();
         let path = format!("{}.{}", place.path(), kind.module());
         let module = |name: &str| format!("{}.{name}", kind.module());
         Ok(Self {
-            q: builder.linear(place, &module("q"), q, into, q_stdev)?,
-            k: builder.linear(place, &module("k"), k, into, inverse_sqrt(d_model))?,
-            v: builder.linear(place, &module("v"), v, into, inverse_sqrt(d_model))?,
+            q: builder.linear(place, &module("q"), q, queries)?,
+            k: builder.linear(place, &module("k"), k, into)?,
+            v: builder.linear(place, &module("v"), v, into)?,
             key_values: builder.key_values(place, path, kind.key_values()),
-            o: builder.linear(place, &module("o"), o, out, inverse_sqrt(inner))?,
+            o: builder.linear(place, &module("o"), o, out)?,
             heads,
             dropout,
         })

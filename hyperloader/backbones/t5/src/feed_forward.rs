@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use peft_core::SiteRole;
 use peft_kernels as ops;
 
-use super::builder::{BlockPath, Builder, Features, inverse_sqrt};
+use super::builder::{BlockPath, Builder, Features};
 use super::config::FeedForwardProj;
 use super::layers::{Linear, Run, Weight};
 use crate::error::Result;
@@ -29,9 +29,7 @@ impl FeedForward {
     pub(super) fn new(builder: &mut Builder<'_>, place: BlockPath) -> Result<Self> {
         let config = builder.config;
         let (d_model, d_ff) = (config.d_model, config.d_ff);
-        let mut into = |module: &str, role| {
-            builder.linear(place, module, role, Features { d_in: d_model, d_out: d_ff }, inverse_sqrt(d_model))
-        };
+        let mut into = |module: &str, role| builder.linear(place, module, role, Features::new(d_model, d_ff));
         let activation = match config.feed_forward_proj {
             FeedForwardProj::Relu => Activation::Relu { wi: into("DenseReluDense.wi", SiteRole::FEED_FORWARD_WI)? },
             FeedForwardProj::GatedGelu => Activation::GatedGelu {
@@ -39,8 +37,8 @@ impl FeedForward {
                 wi_1: into("DenseReluDense.wi_1", SiteRole::FEED_FORWARD_WI_1)?,
             },
         };
-        let out = Features { d_in: d_ff, d_out: d_model };
-        let wo = builder.linear(place, "DenseReluDense.wo", SiteRole::FEED_FORWARD_WO, out, inverse_sqrt(d_ff))?;
+        let out = Features::new(d_ff, d_model);
+        let wo = builder.linear(place, "DenseReluDense.wo", SiteRole::FEED_FORWARD_WO, out)?;
         Ok(Self { activation, wo, dropout: config.dropout_rate })
     }
 

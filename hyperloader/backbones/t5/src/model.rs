@@ -133,7 +133,8 @@ impl T5 {
     pub fn encode(&self, ids: &Tensor, mask: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Encoded> {
         let embedded = self.shared.rows(ids, ctx)?;
         let embedded = active.apply(self.input, SiteInput::new(&embedded, embedded.clone()), ctx)?;
-        let terms = self.encoder.padded_terms(&mask::with_front(mask, embedded.dim(1)?)?, ctx)?;
+        let source = embedded.dim(1)?;
+        let terms = self.encoder.terms(source, Some(&mask::with_front(mask, source)?), ctx)?;
         let mut h = ctx.dropout(&embedded, self.config.dropout_rate)?;
         let run = &mut Run { active, ctx };
         for block in &self.encoder.blocks {
@@ -156,7 +157,7 @@ impl T5 {
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
         let targets = decoder_ids.dim(1)?;
-        let terms = self.decoder.causal_terms(targets, ctx)?;
+        let terms = self.decoder.terms(targets, None, ctx)?;
         let padding = mask::padding(&encoded.mask()?, encoded.hidden().dtype())?;
         let cross_terms = self.cross_terms(padding, targets, ctx)?;
         let mut h = self.embed(decoder_ids, ctx)?;

@@ -29,14 +29,10 @@ pub(super) struct Relative {
 }
 
 impl Relative {
-    /// Queries that see every key.
-    pub(super) fn bidirectional(table: RelativeBias) -> Self {
-        Self { table, first: 0, last_seen: None }
-    }
-
-    /// Queries that see themselves and what comes before.
-    pub(super) fn causal(table: RelativeBias) -> Self {
-        Self { table, first: 0, last_seen: Some(0) }
+    /// The queries from position 0 on. With a bidirectional table they see every key, otherwise themselves and what comes before.
+    pub(super) fn new(table: RelativeBias) -> Self {
+        let last_seen = if table.buckets.bidirectional { None } else { Some(0) };
+        Self { table, first: 0, last_seen }
     }
 
     /// The bias of `queries` queries on `keys` keys.

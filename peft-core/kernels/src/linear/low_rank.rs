@@ -5,7 +5,7 @@ use candle_core::{Layout, Result, Shape, Tensor, bail};
 use super::dims::Dims;
 use super::frozen::Frozen;
 use super::map::{linear, linear_plain};
-use crate::dropout::{DropoutKey, Dropper, dropout_if_any};
+use crate::dropout::{DropoutKey, Dropper, dropout_if_any, dropped};
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply_add, product};
 use crate::kernels::Kernels;
 use crate::operation::{Fused, Operation, gradient};
@@ -92,7 +92,7 @@ impl Branch {
 
     /// `Dropout(x)`; `None` where that is `x`.
     fn dropped(&self, x: &[f32]) -> Option<Vec<f32>> {
-        self.dropper.as_ref().map(|dropper| dropper.dropped(x))
+        self.dropper.as_ref().map(|dropper| dropped(dropper, x))
     }
 
     fn scale(&self, low: &mut [f32]) {
@@ -121,7 +121,7 @@ impl LowRankLinear {
             multiply_add(MatrixMut::new(&mut dx, *rows, *d_in), d_low, a, Threads::All)?;
             return Ok(dx);
         };
-        let share = dropper.dropped(&product(d_low, a, Threads::All)?);
+        let share = dropped(dropper, &product(d_low, a, Threads::All)?);
         add(&mut dx, &share);
         Ok(dx)
     }
