@@ -6,6 +6,7 @@ use crate::values::{argument, tensor};
 
 /// An operation on `N` contiguous `f32` tensors on the CPU, with a backward pass.
 pub(crate) trait Operation<const N: usize>: Send + Sync {
+    /// The name in candle's errors.
     const NAME: &'static str;
 
     /// The values of the result. `first` is the layout of the first argument.
@@ -28,6 +29,7 @@ pub(crate) fn gradient(argument: &Tensor, values: impl FnOnce() -> Result<Vec<f3
 /// An [`Operation`] that candle can apply.
 pub(crate) struct Fused<T>(pub(crate) T);
 
+// Candle has a trait of its own for each number of arguments.
 macro_rules! custom_op {
     ($op:ident, $count:literal, $gradients:ty, $first:ident $(, $storage:ident $layout:ident $argument:ident)+) => {
         impl<T: Operation<$count>> $op for Fused<T> {
