@@ -46,11 +46,10 @@ impl PeftConfig for LnTuningConfig {
         let wanted = self.target_modules.as_ref().map(|targets| targets.matches(site));
         match (site.kind, wanted) {
             (SiteKind::Norm { dim }, Some(true) | None) => Ok(Some(Box::new(LnTuning { dim }))),
-            (_, Some(true)) => Err(Error::InvalidConfig {
-                kind: "LN_TUNING".to_owned(),
-                field: "target_modules",
-                reason: format!("names {}, which is not a norm", site.path),
-            }),
+            (_, Some(true)) => {
+                let reason = format!("names {}, which is not a norm", site.path);
+                Err(Error::invalid("LN_TUNING", "target_modules", reason))
+            }
             _ => Ok(None),
         }
     }

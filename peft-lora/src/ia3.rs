@@ -8,9 +8,6 @@ use peft_core::{
 use peft_kernels as ops;
 use serde::{Deserialize, Serialize};
 
-/// The name in configuration files.
-const PEFT_TYPE: &str = "IA3";
-
 /// IA3 (Liu et al. 2022, *Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning*, arXiv
 /// 2205.05638, section 3.3).
 ///
@@ -62,11 +59,11 @@ impl PeftConfig for Ia3Config {
             return Ok(None);
         }
         let SiteKind::Linear { d_in, d_out } = site.kind else {
-            return Err(Error::InvalidConfig {
-                kind: PEFT_TYPE.to_owned(),
-                field: "target_modules",
-                reason: format!("names {}, which is no linear map", site.path),
-            });
+            return Err(Error::invalid(
+                "IA3",
+                "target_modules",
+                format!("names {}, which is no linear map", site.path),
+            ));
         };
         Ok(Some(match self.feedforward_modules.matches(site) {
             true => Box::new(ScaledInput { d_in }),

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole};
+use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole, check_dropout};
 use serde::{Deserialize, Serialize};
 
 use super::module::Bottleneck;
@@ -155,7 +155,7 @@ impl PeftConfig for BottleneckConfig {
         if !self.wants(site) {
             return Ok(None);
         }
-        check_dropout(PEFT_TYPE, self.dropout)?;
+        check_dropout(PEFT_TYPE, "dropout", self.dropout)?;
         let (width, non_linearity) = (self.width(dim)?, self.non_linearity);
         Ok(Some(Box::new(Bottleneck { dim, width, non_linearity, frame: self.frame() })))
     }
@@ -167,21 +167,6 @@ pub(crate) fn narrowed(kind: &str, dim: usize, factor: f64) -> Result<usize> {
     if width >= 1. && width.is_finite() {
         return Ok(width as usize);
     }
-    Err(Error::InvalidConfig {
-        kind: kind.to_owned(),
-        field: "reduction_factor",
-        reason: format!("is {factor}, expected above 0 and at most the hidden size {dim}"),
-    })
-}
-
-/// Refuses a dropout that is not a probability below 1. `kind` is the name of the method.
-pub(crate) fn check_dropout(kind: &str, dropout: f64) -> Result<()> {
-    match (0. ..1.).contains(&dropout) {
-        true => Ok(()),
-        false => Err(Error::InvalidConfig {
-            kind: kind.to_owned(),
-            field: "dropout",
-            reason: format!("is {dropout}, expected 0 or more and below 1"),
-        }),
-    }
+    let reason = format!("is {factor}, expected above 0 and at most the hidden size {dim}");
+    Err(Error::invalid(kind, "reduction_factor", reason))
 }
