@@ -9,7 +9,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::dora::Dora;
-use crate::full::Full;
+use crate::full::{WEIGHT_DELTA, WeightDelta};
 use crate::lora::Lora;
 use crate::{LoraInit, Patterns};
 
@@ -185,7 +185,7 @@ setters! {
 impl PeftConfig for LoraConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
         if self.saves(site) {
-            return Ok(Full::at(site).map(|full| Box::new(full) as Box<dyn PeftModule>));
+            return Ok(WeightDelta::at(site, WEIGHT_DELTA).map(|full| Box::new(full) as Box<dyn PeftModule>));
         }
         if !self.wants(site)? {
             return Ok(None);

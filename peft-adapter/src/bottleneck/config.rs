@@ -2,15 +2,13 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole, check_dropout};
+use peft_core::{Error, Result, Site, SiteRole};
 use serde::{Deserialize, Serialize};
 
-use super::module::Bottleneck;
-use crate::frame::Frame;
 use crate::{LeaveOut, NonLinearity};
 
 /// The name in configuration files.
-const PEFT_TYPE: &str = "BOTTLENECK";
+pub(super) const PEFT_TYPE: &str = "BOTTLENECK";
 
 /// Bottleneck adapters parallel to sub-layers or after them (Houlsby et al. 2019, arXiv 1902.00751, section 2; Pfeiffer et al. 2021,
 /// arXiv 2005.00247; He et al. 2022, arXiv 2110.04366), with the layer norm that HyperFormer and HyperLoader generate
@@ -122,42 +120,11 @@ impl BottleneckConfig {
         wanted && !self.leave_out.contains(site)
     }
 
-    fn width(&self, dim: usize) -> Result<usize> {
+    pub(super) fn width(&self, dim: usize) -> Result<usize> {
         match self.bottleneck_size {
             Some(width) => Ok(width.get()),
             None => narrowed(PEFT_TYPE, dim, self.reduction_factor),
         }
-    }
-
-    pub(crate) fn frame(&self) -> Frame {
-        Frame {
-            is_parallel: self.is_parallel,
-            original_ln_before: self.original_ln_before,
-            original_ln_after: self.original_ln_after,
-            residual_before_ln: self.residual_before_ln,
-            adapter_residual_before_ln: self.adapter_residual_before_ln,
-            ln_before: self.ln_before,
-            ln_after: self.ln_after,
-            layer_norm_eps: self.layer_norm_eps,
-            scaling: self.scaling,
-            use_gating: self.use_gating,
-            dropout: self.dropout,
-        }
-    }
-}
-
-#[typetag::serde(name = "BOTTLENECK")]
-impl PeftConfig for BottleneckConfig {
-    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
-        let SiteKind::SubLayer { dim } = site.kind else {
-            return Ok(None);
-        };
-        if !self.wants(site) {
-            return Ok(None);
-        }
-        check_dropout(PEFT_TYPE, "dropout", self.dropout)?;
-        let (width, non_linearity) = (self.width(dim)?, self.non_linearity);
-        Ok(Some(Box::new(Bottleneck { dim, width, non_linearity, frame: self.frame() })))
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::module::Compacter;
 use super::phm::Phm;
 use crate::bottleneck::narrowed;
+use crate::frame::Frame;
 use crate::{BottleneckConfig, LeaveOut, NonLinearity};
 
 /// The name in configuration files.
@@ -148,8 +149,7 @@ impl PeftConfig for CompacterConfig {
             up,
             shared_rule: self.shared_phm_rule,
             rule_stdev: self.phm_init_range,
-            non_linearity: self.non_linearity,
-            frame: plain.frame(),
+            frame: Frame(plain),
         })))
     }
 }
