@@ -62,7 +62,7 @@ pub(crate) use clone_boxed;
 /// #[derive(Default)]
 /// pub struct MyConfig {
 ///     alpha: f64,
-///     layers: Vec<usize>,
+///     names: Vec<String>,
 ///     width: Option<NonZeroUsize>,
 ///     exclude_modules: Option<peft_core::TargetModules>,
 /// }
@@ -70,14 +70,14 @@ pub(crate) use clone_boxed;
 /// peft_core::setters! {
 ///     MyConfig {
 ///         alpha => alpha: f64,
-///         layers => layers: [usize],
+///         names => names: [String],
 ///         width => width: nonzero,
 ///         exclude_modules => exclude_modules: peft_core::TargetModules,
 ///     }
 /// }
 ///
-/// let config = MyConfig::default().alpha(8.).layers(0..2).width(0).exclude_modules(["q", "v"]);
-/// assert_eq!((config.alpha, config.layers, config.width), (8., vec![0, 1], NonZeroUsize::new(1)));
+/// let config = MyConfig::default().alpha(8.).names(["a", "b"]).width(0).exclude_modules(["q", "v"]);
+/// assert_eq!((config.alpha, config.names.len(), config.width), (8., 2, NonZeroUsize::new(1)));
 /// ```
 #[macro_export]
 macro_rules! setters {

@@ -111,6 +111,12 @@ impl LoraConfig {
         Self { r: nonzero(r), ..Self::default() }
     }
 
+    /// Sets the field `layers_to_transform`.
+    #[must_use]
+    pub fn layers_to_transform(self, layers: impl IntoIterator<Item = usize>) -> Self {
+        Self { layers_to_transform: Some(layers.into_iter().collect()), ..self }
+    }
+
     fn wants(&self, site: &Site) -> Result<bool> {
         let excluded = self.exclude_modules.as_ref().is_some_and(|modules| modules.matches_path(&site.path));
         Ok(!excluded && self.target_modules.matches(site) && self.wants_layer(site)?)
@@ -170,7 +176,6 @@ setters! {
         dropout => lora_dropout: f64,
         target_modules => target_modules: TargetModules,
         exclude_modules => exclude_modules: TargetModules,
-        layers_to_transform => layers_to_transform: [usize],
         rank_pattern => rank_pattern: Patterns<NonZeroUsize>,
         alpha_pattern => alpha_pattern: Patterns<f64>,
         init_lora_weights => init_lora_weights: LoraInit,
