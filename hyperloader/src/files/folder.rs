@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use peft_files::{parent, sync_folder, temporary_prefix};
 
-use super::manifest::{MANIFEST, Manifest};
+use peft_files::{MANIFEST, Manifest};
 use crate::{Error, Result};
 
 /// Marks a folder that is being built.
@@ -146,7 +146,7 @@ fn remove(path: &Path) -> Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::super::verify_manifest;
+    use peft_files::verify_manifest;
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {

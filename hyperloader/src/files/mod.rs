@@ -1,15 +1,18 @@
 //! Folders that are written atomically: a power cut leaves the old state or the new state, never half of one.
 //!
-//! - [`write_dir_atomic`], [`verify_manifest`], [`remove_leftovers`]: a folder of files with the hash of each.
+//! - [`write_dir_atomic`], [`verify_manifest`], [`remove_leftovers`]: a folder of files with the checksums of each.
 //! - [`update_link`], [`resolve_link`]: a name such as `best` that points at one of several folders.
 //!
-//! The crate [`peft_files`] writes single files.
+//! The crate [`peft_files`] writes single files, and keeps the manifest.
 
 mod folder;
 mod link;
-mod manifest;
 
 pub use folder::{remove_leftovers, write_dir_atomic};
 pub use link::{resolve_link, update_link};
-pub(crate) use manifest::hexadecimal;
-pub use manifest::{FileEntry, MANIFEST, Manifest, verify_manifest};
+pub use peft_files::{FileEntry, MANIFEST, Manifest, verify_manifest};
+
+/// `bytes` as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,6 +1,5 @@
 //! The verb `pretrain`: your own backbone.
 
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -17,7 +16,7 @@ use crate::pretrain::{Denoising, DenoisingOptions, PretrainText, train_tokenizer
 use crate::run::RunDir;
 use crate::train::{TrainOptions, Trainer};
 use crate::{Error, Result};
-use peft_files::write_atomic;
+use peft_files::write_listed;
 use peft_t5::{T5, T5Config, Trainable, Weights, local_biases};
 
 /// The weights of a whole backbone, under Hugging Face's file name.
@@ -50,7 +49,7 @@ pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptio
     let start = start(config, pretrain, &text)?;
     // With these files every checkpoint is a model; the folder itself becomes one at the end.
     write_config(&run, config)?;
-    start.tokenizer.save(out.join("tokenizer.json"))?;
+    write_listed(out.join("tokenizer.json"), start.tokenizer.to_json()?.as_bytes())?;
     write_json(&out.join("config.json"), &start.config)?;
 
     let store = ParamStore::new(config.seed, device);
@@ -172,6 +171,6 @@ fn config_of(shape: &T5Shape, vocab_size: usize) -> Result<T5Config> {
 }
 
 fn write_json(path: &Path, value: &T5Config) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| Error::malformed(path, e.to_string()))?;
-    Ok(write_atomic(path, |file| writeln!(file, "{text}"))?)
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::malformed(path, e.to_string()))? + "\n";
+    Ok(write_listed(path, text.as_bytes())?)
 }

@@ -17,7 +17,7 @@ use crate::tasks::{Cache, Encoded, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
 use crate::train::{Interrupt, Labelling, LabellingOptions, TaskData, TrainOptions, TrainOutput, Trainer};
 use crate::{Error, Result};
-use peft_files::write_atomic;
+use peft_files::write_listed;
 
 /// The least time between two lines of progress where stderr is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -83,8 +83,7 @@ pub(super) fn prepare(run: &RunDir, resume: bool) -> Result<bool> {
 }
 
 pub(super) fn write_config(run: &RunDir, config: &Config) -> Result<()> {
-    let text = config.to_toml()?;
-    Ok(write_atomic(run.config(), |file| std::io::Write::write_all(file, text.as_bytes()))?)
+    Ok(write_listed(run.config(), config.to_toml()?.as_bytes())?)
 }
 
 pub(super) fn open_telemetry(

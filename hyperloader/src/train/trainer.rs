@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 use peft_core::{Ctx, ParamStore};
-use peft_files::write_atomic;
+use peft_files::write_listed;
 use tracing::trace_span;
 
 use super::checkpoint::{Best, Checkpoint, State};
@@ -227,7 +227,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
         self.store.load(&checkpoint.weights)?;
         let source = folder.join(self.options.weights_file);
         let bytes = std::fs::read(&source).map_err(|e| Error::io(&source, e))?;
-        write_atomic(self.run.root().join(self.options.weights_file), |file| std::io::Write::write_all(file, &bytes))?;
+        write_listed(self.run.root().join(self.options.weights_file), &bytes)?;
         Ok(TrainOutput { selected, best: self.best, tokens: self.tokens })
     }
 }

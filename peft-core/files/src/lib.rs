@@ -5,6 +5,9 @@
 //! its final name. Of a symbolic link it replaces the target. Pipes and devices cannot be replaced, so it writes to them
 //! directly. The feature `tensors` adds `save_tensors` and `load_tensors`, for candle's tensors in safetensors files.
 //!
+//! A [`Manifest`] lists the files of a folder with their checksums. [`write_listed`] keeps it, and [`read_listed`] refuses a file
+//! that has changed since.
+//!
 //! ```
 //! # use std::io::Write;
 //! # let folder = tempfile::tempdir()?;
@@ -21,8 +24,14 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
+mod manifest;
 #[cfg(feature = "tensors")]
 mod tensors;
+
+pub use manifest::{
+    FileEntry, MANIFEST, Manifest, check_listed, list_files, read_listed, read_listed_text, unlist_files, verify_manifest,
+    write_listed,
+};
 
 #[cfg(feature = "tensors")]
 pub use tensors::{PYTORCH, load_tensors, save_tensors};

@@ -33,7 +33,7 @@ impl Config {
     /// [`Error::Io`] if the file cannot be read; [`Error::Config`] with the file, the line (or the override) and the key.
     pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = peft_files::read_listed_text(path)?;
         read(path, &text, overrides)
     }
 

@@ -40,12 +40,13 @@ pub(super) fn open(folder: &Path) -> Result<MmapedSafetensors> {
             return Err(Error::Config(format!("{folder}: there is no {SINGLE} and no {INDEX} in this folder")));
         }
     };
+    paths.iter().try_for_each(peft_files::check_listed)?;
     map(&paths).map_err(|e| Error::malformed(folder, e.to_string()))
 }
 
 /// The distinct files that an index names, each directly in `folder`.
 fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
-    let text = std::fs::read_to_string(index).map_err(|e| Error::io(index, e))?;
+    let text = peft_files::read_listed_text(index)?;
     let parsed: Index = serde_json::from_str(&text).map_err(|e| Error::malformed(index, e.to_string()))?;
     let names: BTreeSet<PathBuf> = parsed.weight_map.into_values().collect();
     let is_plain = |name: &Path| matches!(name.components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
