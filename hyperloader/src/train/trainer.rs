@@ -36,6 +36,8 @@ pub struct Trainer<'a, O> {
     run: RunDir,
     optimizer: AdamW,
     interrupt: Interrupt,
+    /// Whether the run folder was there: it must not go away.
+    has_folder: bool,
     step: usize,
     tokens: usize,
     best: Option<Best>,
@@ -54,6 +56,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
             options,
             run,
             interrupt: Interrupt::default(),
+            has_folder: false,
             step: 0,
             tokens: 0,
             best: None,
@@ -100,6 +103,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
     /// [`Error::Interrupted`] once an interrupt is requested; [`Error::Training`] at a loss or gradient that is not
     /// finite, naming the step and the tensor; the error of a file or tensor operation that fails.
     pub fn run(&mut self, telemetry: &mut Telemetry) -> Result<TrainOutput> {
+        self.has_folder = self.run.root().exists();
         while self.step < self.options.max_steps {
             self.train_step(telemetry)?;
             let last = self.step == self.options.max_steps;
@@ -209,7 +213,12 @@ impl<'a, O: Objective> Trainer<'a, O> {
         best.map_or(self.step, |best| best.step)
     }
 
-    fn save(&self) -> Result<()> {
+    fn save(&mut self) -> Result<()> {
+        if self.has_folder && !self.run.root().is_dir() {
+            let reason = format!("step {}: the run folder was moved or removed while the run trained", self.step);
+            return Err(Error::io(self.run.root(), std::io::Error::new(std::io::ErrorKind::NotFound, reason)));
+        }
+        self.has_folder = true;
         let checkpoint = Checkpoint {
             state: State { step: self.step, tokens: self.tokens, best: self.best, objective: self.objective.state()? },
             weights: self.store.tensors(),

@@ -8,7 +8,8 @@ use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
-use crate::{Error, write_file_atomic};
+use crate::Error;
+use crate::atomic::write_file_atomic;
 
 /// The metadata without which `transformers` and `peft` refuse a file: whose memory layout the tensors have.
 pub const PYTORCH: Option<[&str; 2]> = Some(["format", "pt"]);

@@ -4,13 +4,13 @@ use std::io::Write;
 use std::path::Path;
 
 use super::{FileEntry, Manifest};
-use crate::{Error, parent, write_atomic};
+use crate::{Error, parent, stage, write_atomic};
 
 /// Writes `bytes` to the file at `path` as [`write_atomic`] does, and lists it in the manifest of its folder, which is created if
 /// it does not exist.
 ///
 /// At every moment the manifest accepts the file that is there: it lists the new content next to the old one until the file is
-/// replaced. If the file cannot be written, the manifest is what it was.
+/// replaced. If the file cannot be written, both are what they were.
 ///
 /// # Errors
 /// [`Error`] naming the file or the manifest.
@@ -20,25 +20,24 @@ pub fn write_listed(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return write_atomic(path, |file| file.write_all(bytes));
     };
-    let old = Manifest::find(folder)?;
-    let mut manifest = old.clone().unwrap_or_else(Manifest::empty);
+    let old = Manifest::find(folder)?.unwrap_or_else(Manifest::empty);
+    let mut manifest = old.clone();
+    let (staged, ()) = stage(path, |file| file.write_all(bytes))?;
     let new = FileEntry::of_bytes(bytes);
     let listed = manifest.files.insert(name.to_owned(), new.clone());
-    match listed.filter(|listed| *listed != new) {
-        // Not listed: the manifest may follow the file.
-        None => write_atomic(path, |file| file.write_all(bytes))?,
-        Some(listed) => {
-            // With what it accepted itself: an earlier replacement may have been cut short.
-            let both = FileEntry { before: Some(Box::new(listed)), ..new };
-            let mut between = manifest.clone();
-            between.files.insert(name.to_owned(), both);
-            between.write(folder)?;
-            if let Err(error) = write_atomic(path, |file| file.write_all(bytes)) {
-                // The manifest accepts the old content also if this fails.
-                let _ = old.map(|old| old.write(folder));
-                return Err(error);
-            }
-        }
+    // A file that is not listed may come before its manifest.
+    let Some(listed) = listed.filter(|listed| *listed != new) else {
+        staged.commit()?;
+        return manifest.write(folder);
+    };
+    let mut between = manifest.clone();
+    // With what was accepted itself: an earlier replacement may have been cut short.
+    between.files.insert(name.to_owned(), FileEntry { before: Some(Box::new(listed)), ..new });
+    between.write(folder)?;
+    if let Err(error) = staged.commit() {
+        // If this fails too, the manifest still accepts the old content.
+        let _ = old.write(folder);
+        return Err(error);
     }
     manifest.write(folder)
 }

@@ -137,7 +137,6 @@ fn a_file_that_cannot_be_replaced_leaves_file_and_manifest_as_they_were() {
     let manifest = fs::read(folder.path().join(MANIFEST)).unwrap();
     write_listed(folder.path().join("taken"), b"a folder has this name").unwrap_err();
     assert_eq!(fs::read(folder.path().join(MANIFEST)).unwrap(), manifest);
-    // Its entry is there, the file has become a folder: the write begins and fails.
     fs::remove_file(folder.path().join("a")).unwrap();
     fs::create_dir(folder.path().join("a")).unwrap();
     write_listed(folder.path().join("a"), b"other").unwrap_err();
