@@ -32,7 +32,7 @@ pub use atomic::{Staged, stage, temporary_prefix, write_atomic};
 pub use error::Error;
 pub use folders::{NewFolders, create_folders, parent, sync_folder};
 pub use manifest::{
-    FileEntry, MANIFEST, Manifest, check_listed, list_files, read_listed, read_listed_text, unlist_files, verify_manifest,
+    FileEntry, MANIFEST, Manifest, MappedChecks, check_listed, list_files, read_listed, read_listed_text, unlist_files, verify_manifest,
     write_listed,
 };
 pub use place::is_stdout;

@@ -40,7 +40,7 @@ pub fn check_listed(path: impl AsRef<Path>) -> Result<(), Error> {
     let Some(entry) = entry_of(path)? else { return Ok(()) };
     let mut crc = 0;
     let bytes = read_parts(path, |part| crc = crc32c::crc32c_append(crc, part))?;
-    refuse(path, &entry, bytes, crc)
+    compare(path, &entry, bytes, crc)
 }
 
 /// Reads the file at `path`, checked as by [`check_listed`].
@@ -51,7 +51,7 @@ pub fn read_listed(path: impl AsRef<Path>) -> Result<Vec<u8>, Error> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(|source| Error::new(path, source))?;
     if let Some(entry) = entry_of(path)? {
-        refuse(path, &entry, bytes.len() as u64, crc32c::crc32c(&bytes))?;
+        compare(path, &entry, bytes.len() as u64, crc32c::crc32c(&bytes))?;
     }
     Ok(bytes)
 }
@@ -65,17 +65,21 @@ pub fn read_listed_text(path: impl AsRef<Path>) -> Result<String, Error> {
     String::from_utf8(read_listed(path)?).map_err(|error| Error::malformed(path, format!("not UTF-8: {error}")))
 }
 
-fn refuse(path: &Path, entry: &FileEntry, bytes: u64, crc: u32) -> Result<(), Error> {
-    let Some(reason) = entry.crc_refusal(bytes, crc) else { return Ok(()) };
+fn compare(path: &Path, entry: &FileEntry, bytes: u64, crc: u32) -> Result<(), Error> {
+    entry.crc_refusal(bytes, crc).map_or(Ok(()), |reason| Err(refuse(path, &reason)))
+}
+
+/// The error for a file that is not the listed one.
+pub(super) fn refuse(path: &Path, reason: &str) -> Error {
     let reason = format!(
         "{reason}. The file was damaged or changed after it was written. Restore it; or, if the change is intended, remove its \
          entry from {MANIFEST}"
     );
-    Err(Error::malformed(path, reason))
+    Error::malformed(path, reason)
 }
 
 /// What the nearest manifest says of the file at `path`.
-fn entry_of(path: &Path) -> Result<Option<FileEntry>, Error> {
+pub(super) fn entry_of(path: &Path) -> Result<Option<FileEntry>, Error> {
     let (mut folder, mut name) = (parent(path), String::new());
     let Some(last) = path.file_name().and_then(|name| name.to_str()) else { return Ok(None) };
     name.push_str(last);

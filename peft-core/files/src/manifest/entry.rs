@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::MANIFEST;
+use super::blocks::BlockCrcs;
 use crate::Error;
 
 /// Bytes that are read at once: they are still in the processor's cache when they are hashed.
@@ -25,6 +26,9 @@ pub struct FileEntry {
     /// is compared when a model is loaded. Manifests of older versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc32c: Option<String>,
+    /// Of a file of more than a MiB: the CRC-32C of each 64 KiB, one after the other. A mapped file is checked where it is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc32c_blocks: Option<String>,
     /// The content that the file had before. It is accepted too: the file is being replaced, or a killed process left it so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<FileEntry>>,
@@ -33,7 +37,9 @@ pub struct FileEntry {
 impl FileEntry {
     /// The entry of a file that holds `bytes`.
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        Self::new(bytes.len() as u64, &Sha256::digest(bytes), crc32c::crc32c(bytes))
+        let mut crcs = BlockCrcs::default();
+        crcs.update(bytes);
+        Self::new(bytes.len() as u64, &Sha256::digest(bytes), crcs)
     }
 
     /// The entry of the file at `path`.
@@ -41,17 +47,18 @@ impl FileEntry {
     /// # Errors
     /// [`Error`] naming the file.
     pub fn of_file(path: &Path) -> Result<Self, Error> {
-        let (mut sha256, mut crc) = (Sha256::new(), 0);
+        let (mut sha256, mut crcs) = (Sha256::new(), BlockCrcs::default());
         let bytes = read_parts(path, |part| {
             sha256.update(part);
-            crc = crc32c::crc32c_append(crc, part);
+            crcs.update(part);
         })?;
-        Ok(Self::new(bytes, &sha256.finalize(), crc))
+        Ok(Self::new(bytes, &sha256.finalize(), crcs))
     }
 
-    fn new(bytes: u64, sha256: &[u8], crc: u32) -> Self {
+    fn new(bytes: u64, sha256: &[u8], crcs: BlockCrcs) -> Self {
         let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { bytes, sha256, crc32c: Some(format!("{crc:08x}")), before: None }
+        let (crc32c, crc32c_blocks) = crcs.finish();
+        Self { bytes, sha256, crc32c: Some(format!("{crc32c:08x}")), crc32c_blocks, before: None }
     }
 
     /// Why the file at `path`, whose length and SHA-256 are those of `found`, is not the listed one.

@@ -2,8 +2,10 @@
 //!
 //! - [`Manifest`]: the list, and [`verify_manifest`], which checks all of it.
 //! - [`check_listed`], [`read_listed`], [`read_listed_text`]: check one file while it is read, if a manifest lists it.
+//! - [`MappedChecks`]: check a long file that is mapped into memory, where it is read.
 //! - [`write_listed`], [`list_files`], [`unlist_files`]: keep the list true while single files are replaced.
 
+mod blocks;
 mod check;
 mod entry;
 mod keep;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
+pub use blocks::MappedChecks;
 pub use check::{check_listed, read_listed, read_listed_text, verify_manifest};
 pub use entry::FileEntry;
 pub use keep::{list_files, unlist_files, write_listed};

@@ -23,6 +23,7 @@ fn lists_size_and_sha256_of_every_file() {
         bytes,
         sha256: sha256.to_owned(),
         crc32c: Some(crc32c.to_owned()),
+        crc32c_blocks: None,
         before: None,
     };
     let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -168,4 +169,57 @@ fn a_replacement_cut_short_accepts_old_and_new_content_and_nothing_else() {
     fs::write(&path, "old").unwrap();
     write_listed(&path, b"newest").unwrap();
     assert_eq!(verify_manifest(folder.path()).unwrap(), Manifest::of(folder.path()).unwrap());
+}
+
+/// A file of so many bytes with its manifest, and a reader of a part of it.
+fn long(length: usize) -> (tempfile::TempDir, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes: Vec<u8> = (0..length).map(|at| (at * at / 7) as u8).collect();
+    write_listed(folder.path().join("weights"), &bytes).unwrap();
+    assert_eq!(FileEntry::of_file(&folder.path().join("weights")).unwrap(), FileEntry::of_bytes(&bytes));
+    (folder, bytes)
+}
+
+#[test]
+fn a_long_mapped_file_is_refused_where_its_damage_is_read_and_nowhere_else() {
+    let (folder, mut bytes) = long((1 << 20) + 70_000);
+    let path = folder.path().join("weights");
+    let whole = FileEntry::of_bytes(&bytes);
+    assert_eq!(whole.crc32c, Some(format!("{:08x}", crc32c::crc32c(&bytes))));
+    for at in [0, 65_535, 65_536, 500_000, bytes.len() - 1] {
+        bytes[at] ^= 4;
+        let checks = MappedChecks::new(&path, &bytes).unwrap();
+        let block = at / 65_536 * 65_536;
+        checks.check(&bytes, 0..block).unwrap();
+        checks.check(&bytes, (block + 65_536).min(bytes.len())..bytes.len()).unwrap();
+        for range in [at..at + 1, 0..bytes.len(), block..block + 1] {
+            let message = checks.check(&bytes, range).unwrap_err().to_string();
+            assert!(message.contains("/weights: CRC-32C of block at byte"), "{message}");
+        }
+        bytes[at] ^= 4;
+        checks.check(&bytes, 0..bytes.len()).unwrap();
+    }
+    let message = MappedChecks::new(&path, &bytes[1..]).unwrap_err().to_string();
+    assert!(message.contains("/weights: 1118575 bytes; manifest.json says 1118576"), "{message}");
+}
+
+#[test]
+fn a_short_mapped_file_and_one_that_is_being_replaced_are_checked_at_once() {
+    let (folder, bytes) = long(1 << 20);
+    let path = folder.path().join("weights");
+    MappedChecks::new(&path, &bytes).unwrap().check(&bytes, 0..bytes.len()).unwrap();
+    MappedChecks::new(&path, b"other").unwrap_err();
+    let (folder, bytes) = long((1 << 20) + 1);
+    let mut manifest = Manifest::read(folder.path()).unwrap();
+    let before = Some(Box::new(FileEntry::of_bytes(b"earlier")));
+    manifest.files.get_mut("weights").unwrap().before = before;
+    manifest.write(folder.path()).unwrap();
+    let path = folder.path().join("weights");
+    MappedChecks::new(&path, b"earlier").unwrap();
+    MappedChecks::new(&path, &bytes).unwrap();
+    MappedChecks::new(&path, b"other").unwrap_err();
+    manifest.files.insert("weights".to_owned(), FileEntry { crc32c_blocks: Some("12".to_owned()), ..FileEntry::of_bytes(&bytes) });
+    manifest.write(folder.path()).unwrap();
+    let message = MappedChecks::new(&path, &bytes).unwrap_err().to_string();
+    assert!(message.contains("does not hold one CRC-32C for each block"), "{message}");
 }

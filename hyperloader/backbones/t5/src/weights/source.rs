@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
@@ -12,7 +11,8 @@ use peft_core::rng::{Stream, stream_of};
 use peft_core::{ParamStore, initial};
 use peft_kernels as ops;
 
-use super::files;
+use super::files::{self, Room};
+use super::mapped::Mapped;
 use super::table::TableFile;
 use super::trainable::Trainable;
 use crate::config::T5Config;
@@ -49,7 +49,7 @@ pub struct Weights {
 
 enum Source {
     /// Where it is, its mapped files, and what was copied out of them beforehand.
-    Folder(PathBuf, Arc<MmapedSafetensors>, BTreeMap<String, Tensor>),
+    Folder(PathBuf, Arc<Mapped>, BTreeMap<String, Tensor>),
     Tensors(BTreeMap<String, Tensor>),
     Random(u64),
     ShapesOnly,
@@ -66,7 +66,7 @@ impl Weights {
     }
 
     /// The mapped files, where the parameters are in a folder.
-    pub(super) fn files(&self) -> Option<&Arc<MmapedSafetensors>> {
+    pub(super) fn files(&self) -> Option<&Arc<Mapped>> {
         match &self.source {
             Source::Folder(_, files, _) => Some(files),
             Source::Tensors(_) | Source::Random(_) | Source::ShapesOnly => None,
@@ -74,18 +74,17 @@ impl Weights {
     }
 
     /// Whether the parameter called `name` is loaded from `files`: one of several copies of the embedding table is enough.
-    pub(super) fn loads(&self, files: &MmapedSafetensors, name: &str) -> bool {
+    pub(super) fn loads(&self, files: &Mapped, name: &str) -> bool {
         let is_alias = SHARED_ALIASES.contains(&name);
         let is_left = self.leaves_table && (is_alias || name == SHARED);
-        !(is_left || is_alias && files.get(SHARED).is_ok())
+        !(is_left || is_alias && files.has(SHARED))
     }
 
     /// Takes in what was loaded ahead from the folder.
-    pub(super) fn put(&mut self, loaded: impl FnOnce(&Path) -> Result<BTreeMap<String, Tensor>>) -> Result<()> {
-        if let Source::Folder(folder, _, ahead) = &mut self.source {
-            *ahead = loaded(folder)?;
+    pub(super) fn put(&mut self, loaded: BTreeMap<String, Tensor>) {
+        if let Source::Folder(_, _, ahead) = &mut self.source {
+            *ahead = loaded;
         }
-        Ok(())
     }
 
     /// Leaves the embedding table of a model `config` in its file, for [`T5::with_table`](crate::T5::with_table). This needs
@@ -98,7 +97,7 @@ impl Weights {
             return Ok((self, None));
         };
         let mut names = std::iter::once(SHARED).chain(SHARED_ALIASES);
-        let Some(name) = names.find(|name| files.get(name).is_ok()) else { return Ok((self, None)) };
+        let Some(name) = names.find(|name| files.has(name)) else { return Ok((self, None)) };
         let shape = [config.vocab_size, config.d_model];
         let table = TableFile::new(folder.clone(), Arc::clone(files), name, shape)?;
         self.leaves_table = true;
@@ -155,7 +154,10 @@ impl Weights {
             Source::Folder(_, files, ahead) => {
                 match names().find_map(|n| ahead.get(n).filter(|t| t.dtype() != DType::U8)) {
                     Some(tensor) => Some(tensor.to_device(device)?),
-                    None => names().find(|n| files.get(n).is_ok()).map(|n| files.load(n, device)).transpose()?,
+                    None => names()
+                        .find(|n| files.has(n))
+                        .map(|n| Ok::<_, Error>(files::load(files, n, Room::None)?.to_device(device)?))
+                        .transpose()?,
                 }
             }
             Source::Tensors(tensors) => {
@@ -233,7 +235,7 @@ impl SimpleBackend for Weights {
 
     fn contains_tensor(&self, name: &str) -> bool {
         match &self.source {
-            Source::Folder(_, files, _) => files.get(name).is_ok(),
+            Source::Folder(_, files, _) => files.has(name),
             Source::Tensors(tensors) => tensors.contains_key(name),
             Source::Random(_) | Source::ShapesOnly => true,
         }
