@@ -46,7 +46,7 @@ impl T5Tokenizer {
     /// `</s>`, `<unk>` or the sentinels.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let bytes = peft_files::read_listed(path)?;
         let read = match path.extension().and_then(|extension| extension.to_str()) {
             Some("json") => Self::from_json(&bytes),
             Some("model") => Self::from_spiece(&bytes),

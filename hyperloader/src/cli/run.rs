@@ -31,18 +31,27 @@ pub fn main() -> ExitCode {
     let done = work(&cli, &mut out).and_then(|()| output::written(out.flush()));
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) if reader_has_left(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&error, cli.global.verbose),
     }
+}
+
+/// Whether the reader of stdout wants no more, as `head` does.
+fn reader_has_left(error: &Error) -> bool {
+    let (path, source) = match error {
+        Error::Io { path, source } | Error::Data(datasets::Error::Io { path, source }) => (path, source),
+        _ => return false,
+    };
+    source.kind() == std::io::ErrorKind::BrokenPipe && (path == Path::new("stdout") || peft_files::is_stdout(path))
 }
 
 fn fail(error: &Error, verbose: bool) -> ExitCode {
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (on, off) = if color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-    eprintln!("{on}error:{off} {error}");
+    output::message(&format!("{on}error:{off} {error}"));
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause.filter(|_| verbose) {
-        eprintln!("  because: {inner}");
+        output::message(&format!("  because: {inner}"));
         cause = inner.source();
     }
     ExitCode::from(match error {

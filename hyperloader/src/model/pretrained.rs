@@ -102,8 +102,9 @@ impl TokenizerFromPretrained for T5Tokenizer {
 
 /// Writes a model to a folder, and reads a folder for a backbone that is already open.
 pub trait SavePretrained<B>: Sized {
-    /// Writes `adapter_config.json` (methods, generator, tasks, the backbone's name) and `adapter_model.safetensors` (all trainable
-    /// parameters, including those of the backbone). Frozen parameters of the backbone are not written.
+    /// Writes `adapter_config.json` (methods, generator, tasks, the backbone's name), `adapter_model.safetensors` (all trainable
+    /// parameters, including those of the backbone) and `manifest.json` with their checksums. Frozen parameters of the backbone are
+    /// not written.
     ///
     /// Only this crate reads the folder. For Python, write one task with [`peft_adapter::files`].
     ///
@@ -131,8 +132,11 @@ impl<B: Backbone> SavePretrained<B> for PeftModel<B> {
         let config = folder.join(CONFIG_FILE);
         let text = serde_json::to_string_pretty(&description).map_err(|e| Error::malformed(&config, e.to_string()))?;
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+        let names = [CONFIG_FILE, WEIGHTS_FILE];
+        peft_files::unlist_files(folder, &names)?;
         peft_files::save_tensors(folder.join(WEIGHTS_FILE), &self.store().tensors(), peft_files::PYTORCH)?;
-        Ok(peft_files::write_atomic(config, |file| writeln!(file, "{text}"))?)
+        peft_files::write_atomic(config, |file| writeln!(file, "{text}"))?;
+        Ok(peft_files::list_files(folder, &names)?)
     }
 
     fn load_pretrained(backbone: B, folder: impl AsRef<Path>) -> Result<Self> {
@@ -153,7 +157,7 @@ fn read_description(folder: &Path) -> Result<Writer> {
     }
     let path = folder.join(CONFIG_FILE);
     let malformed = |error: serde_json::Error| Error::malformed(&path, error.to_string());
-    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    let text = peft_files::read_listed_text(&path)?;
     let keys: Foreign = serde_json::from_str(&text).map_err(malformed)?;
     Ok(match (keys.format.as_deref(), keys.peft_type) {
         (Some(FORMAT), _) => Writer::HyperLoader(serde_json::from_str(&text).map_err(malformed)?),

@@ -1,5 +1,7 @@
 //! [`Session`]: configuration, tokenizer, model and variables.
 
+use std::path::PathBuf;
+
 use candle_core::{DType, Device};
 use datasets::tokenizer::T5Tokenizer;
 use peft_core::{ParamStore, PeftModel, PeftParts, Plan, Site, SiteKind};
@@ -27,6 +29,8 @@ pub struct Session {
     pub tags: TagSets,
     /// The device of its tensors.
     pub device: Device,
+    /// The folder that the backbone's weights came from, if they did.
+    pub(super) folder: Option<PathBuf>,
 }
 
 impl Session {
@@ -148,7 +152,7 @@ impl Session {
         let weights = loading.finish()?.trainable(config.model.trainable, &store);
         let t5 = T5::with_table(&shape, table, weights.var_builder(held, device))?;
         let model = PeftModel::new(t5, parts, &store, store.var_builder())?;
-        Ok(Self { tokenizer, model, tags: TagSets::new(), device: device.clone(), config })
+        Ok(Self { tokenizer, model, tags: TagSets::new(), device: device.clone(), config, folder })
     }
 }
 

@@ -1,7 +1,6 @@
 //! Tensors of candle in safetensors files.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -9,7 +8,8 @@ use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
-use crate::{Error, write_file_atomic};
+use crate::Error;
+use crate::atomic::write_file_atomic;
 
 /// The metadata without which `transformers` and `peft` refuse a file: whose memory layout the tensors have.
 pub const PYTORCH: Option<[&str; 2]> = Some(["format", "pt"]);
@@ -59,10 +59,11 @@ fn refusal(name: &str, tensor: &Tensor) -> Option<String> {
 /// not for backbones of gigabytes.
 ///
 /// # Errors
-/// [`Error`] naming `path` if it cannot be read, is no safetensors file, is cut short, or holds a type that candle lacks.
+/// [`Error`] naming `path` if it cannot be read, differs from what a manifest says ([`check_listed`](crate::check_listed)), is no
+/// safetensors file, is cut short, or holds a type that candle lacks.
 pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, Error> {
     let path = path.as_ref();
-    let bytes = fs::read(path).map_err(|source| Error::new(path, source))?;
+    let bytes = crate::read_listed(path)?;
     let views = SafeTensors::deserialize(&bytes)
         .map_err(|error| Error::malformed(path, format!("not a whole safetensors file: {error}")))?;
     let load = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
@@ -76,6 +77,8 @@ pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;

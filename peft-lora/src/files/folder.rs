@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor, pickle, safetensors};
 use peft_core::{Error, Result};
-use peft_files::{PYTORCH, save_tensors, write_atomic};
+use peft_files::{PYTORCH, check_listed, list_files, read_listed_text, save_tensors, unlist_files, write_atomic};
 
 /// The configuration of an adapter.
 pub const CONFIG_FILE: &str = "adapter_config.json";
@@ -59,14 +59,15 @@ impl<L: FolderLayout> AdapterFolder<L> {
     /// Reads the folder at `path`, on the CPU.
     ///
     /// # Errors
-    /// [`Error::File`] naming the file that is missing or cannot be read.
+    /// [`Error::File`] naming the file that is missing, cannot be read, or was changed after the folder's manifest was written.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = path.join(CONFIG_FILE);
-        let config = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
+        let config = read_listed_text(&file).map_err(|e| Error::file(&file, e.source))?;
         let Some(weights) = L::READ.iter().map(|name| path.join(name)).find(|path| path.is_file()) else {
             return Err(Error::file(path, format!("none of {} exists", L::READ.join(", "))));
         };
+        check_listed(&weights).map_err(|e| Error::file(&e.path, &e.source))?;
         let pickled = weights.extension().is_some_and(|extension| extension == "bin");
         let tensors = match pickled {
             true => pickle::read_all(&weights).map(|tensors| tensors.into_iter().collect()),
@@ -88,16 +89,18 @@ impl<L: FolderLayout> AdapterFolder<L> {
         Error::file(self.path.join(CONFIG_FILE), reason.to_string())
     }
 
-    /// Writes both files into the folder, which is created if necessary. Each file is replaced as a whole.
+    /// Writes both files into the folder, which is created if necessary, and a manifest with their checksums. Each file is
+    /// replaced as a whole.
     ///
     /// # Errors
     /// [`Error::File`] naming the file that cannot be written.
     pub fn write(&self) -> Result<()> {
         std::fs::create_dir_all(&self.path).map_err(|e| Error::file(&self.path, e))?;
-        let written = save_tensors(self.path.join(L::WRITTEN), &self.tensors, L::METADATA).and_then(|()| {
-            let bytes = self.config.as_bytes();
-            write_atomic(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes))
-        });
+        let (names, bytes) = ([CONFIG_FILE, L::WRITTEN], self.config.as_bytes());
+        let written = unlist_files(&self.path, &names)
+            .and_then(|()| save_tensors(self.path.join(L::WRITTEN), &self.tensors, L::METADATA))
+            .and_then(|()| write_atomic(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes)))
+            .and_then(|()| list_files(&self.path, &names));
         written.map_err(|error| Error::file(&error.path, &error.source))
     }
 }

@@ -108,7 +108,7 @@ impl T5Config {
     /// [`Error::File`] with the path, and the offending key where there is one.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = peft_files::read_listed_text(path)?;
         serde_json::from_str(&text).map_err(|e| Error::malformed(path, e.to_string()))
     }
 

@@ -4,15 +4,17 @@ use std::io::Write;
 
 use datasets::read::write;
 
-use super::source::{corpus, left_out};
+use super::source::{corpus, left_out, spare_the_source};
 use crate::Result;
 use crate::cli::args::ConvertArgs;
-use crate::cli::output::written;
+use crate::cli::output::Report;
 
 /// Writes the corpus in another format and prints what was written.
 pub(super) fn convert(args: &ConvertArgs, out: &mut dyn Write) -> Result<()> {
+    spare_the_source(&args.source, &args.out)?;
     let dataset = corpus(&args.source, args.skip_bad_lines)?;
+    let mut report = Report::before_writing(&args.out, out);
     write(&dataset, &args.out, args.to)?;
     let (sentences, bad) = (dataset.examples.len(), left_out(&dataset));
-    written(writeln!(out, "{}: {sentences} sentences as {}{bad}", args.out.display(), args.to))
+    report.line(&format!("{}: {sentences} sentences as {}{bad}", args.out.display(), args.to))
 }

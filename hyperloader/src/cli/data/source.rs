@@ -1,9 +1,10 @@
 //! Reading the corpus of a call.
 
 use std::io::Write;
+use std::path::Path;
 
 use datasets::Dataset;
-use datasets::read::{OnBadLine, read};
+use datasets::read::{OnBadLine, files_of, read};
 
 use crate::cli::args::SourceArgs;
 use crate::cli::output::written;
@@ -13,6 +14,17 @@ use crate::{Error, Result};
 pub(super) fn corpus(args: &SourceArgs, skip: bool) -> Result<Dataset> {
     let on_bad_line = if skip { OnBadLine::Skip } else { OnBadLine::Fail };
     Ok(read(&args.path, &args.options(on_bad_line))?)
+}
+
+/// Refuses to write over the corpus that is read: its comments, columns and bad sentences would be lost.
+pub(super) fn spare_the_source(args: &SourceArgs, out: &Path) -> Result<()> {
+    let sources = files_of(&args.path, &args.options(OnBadLine::Fail));
+    let same = |one: &Path| one.canonicalize().ok().zip(out.canonicalize().ok()).is_some_and(|(one, out)| one == out);
+    let folder = |file: &Path| file.parent().is_some_and(|folder| sources.len() > 1 && same(folder));
+    match sources.iter().any(|file| same(file) || folder(file)) {
+        true => Err(Error::Config(format!("{}: this is the corpus itself; name another file to write", out.display()))),
+        false => Ok(()),
+    }
 }
 
 /// The number of skipped sentences as the end of a message: nothing, or `, 3 bad left out`.

@@ -21,7 +21,7 @@ use self::nodes::Nodes;
 use self::source::Source;
 use super::check;
 use super::root::Config;
-use crate::{Error, Result};
+use crate::Result;
 
 impl Config {
     /// Reads the file at `path` (JSON if its name ends in `.json`, otherwise TOML) and applies `overrides`.
@@ -30,10 +30,11 @@ impl Config {
     /// and a value in TOML's syntax. A value that is not valid TOML is taken as a string.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Config`] with the file, the line (or the override) and the key.
+    /// [`Error::Io`](crate::Error::Io) if the file cannot be read or was changed after its folder's manifest was written;
+    /// [`Error::Config`](crate::Error::Config) with the file, the line (or the override) and the key.
     pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = peft_files::read_listed_text(path)?;
         read(path, &text, overrides)
     }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
@@ -12,7 +11,8 @@ use peft_core::rng::{Stream, stream_of};
 use peft_core::{ParamStore, initial};
 use peft_kernels as ops;
 
-use super::files;
+use super::files::{self, Room};
+use super::mapped::Mapped;
 use super::table::TableFile;
 use super::trainable::Trainable;
 use crate::config::T5Config;
@@ -50,7 +50,7 @@ pub struct Weights {
 /// A folder with its mapped files, and what was copied out of them beforehand.
 struct Folder {
     path: PathBuf,
-    files: Arc<MmapedSafetensors>,
+    files: Arc<Mapped>,
     ahead: BTreeMap<String, Tensor>,
 }
 
@@ -73,7 +73,7 @@ impl Weights {
     }
 
     /// The mapped files, where the parameters are in a folder.
-    pub(super) fn files(&self) -> Option<&Arc<MmapedSafetensors>> {
+    pub(super) fn files(&self) -> Option<&Arc<Mapped>> {
         self.folder().map(|folder| &folder.files)
     }
 
@@ -85,18 +85,17 @@ impl Weights {
     }
 
     /// Whether the parameter called `name` is loaded from `files`: one of several copies of the embedding table is enough.
-    pub(super) fn loads(&self, files: &MmapedSafetensors, name: &str) -> bool {
+    pub(super) fn loads(&self, files: &Mapped, name: &str) -> bool {
         let is_alias = SHARED_ALIASES.contains(&name);
         let is_left = self.leaves_table && (is_alias || name == SHARED);
-        !(is_left || is_alias && files.get(SHARED).is_ok())
+        !(is_left || is_alias && files.has(SHARED))
     }
 
     /// Takes in what was loaded ahead from the folder.
-    pub(super) fn put(&mut self, loaded: impl FnOnce(&Path) -> Result<BTreeMap<String, Tensor>>) -> Result<()> {
+    pub(super) fn put(&mut self, loaded: BTreeMap<String, Tensor>) {
         if let Source::Folder(folder) = &mut self.source {
-            folder.ahead = loaded(&folder.path)?;
+            folder.ahead = loaded;
         }
-        Ok(())
     }
 
     /// Leaves the embedding table of a model `config` in its file, for [`T5::with_table`](crate::T5::with_table). This needs
@@ -109,7 +108,7 @@ impl Weights {
             return Ok((self, None));
         };
         let mut names = std::iter::once(SHARED).chain(SHARED_ALIASES);
-        let Some(name) = names.find(|name| files.get(name).is_ok()) else { return Ok((self, None)) };
+        let Some(name) = names.find(|name| files.has(name)) else { return Ok((self, None)) };
         let shape = [config.vocab_size, config.d_model];
         let table = TableFile::new(path.clone(), Arc::clone(files), name, shape)?;
         self.leaves_table = true;
@@ -171,7 +170,10 @@ impl Weights {
             Source::Folder(Folder { files, ahead, .. }) => {
                 match names().find_map(|n| ahead.get(n).filter(|t| t.dtype() != DType::U8)) {
                     Some(tensor) => Some(tensor.to_device(device)?),
-                    None => names().find(|n| files.get(n).is_ok()).map(|n| files.load(n, device)).transpose()?,
+                    None => names()
+                        .find(|n| files.has(n))
+                        .map(|n| Ok::<_, Error>(files::load(files, n, Room::None)?.to_device(device)?))
+                        .transpose()?,
                 }
             }
             Source::Tensors(tensors) => {
@@ -242,7 +244,7 @@ impl SimpleBackend for Weights {
 
     fn contains_tensor(&self, name: &str) -> bool {
         match &self.source {
-            Source::Folder(folder) => folder.files.get(name).is_ok(),
+            Source::Folder(folder) => folder.files.has(name),
             Source::Tensors(tensors) => tensors.contains_key(name),
             Source::Random(_) | Source::ShapesOnly => true,
         }
