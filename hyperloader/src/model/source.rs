@@ -46,8 +46,14 @@ impl ModelName {
             Some((id, revision)) => (id, Some(revision.to_owned())),
             None => (name, None),
         };
+        if path.is_file() {
+            let file = "is a file; give the folder that holds config.json and model.safetensors";
+            return Err(Error::Config(format!("model.name: {name:?} {file}")));
+        }
         let parts: Vec<&str> = id.split('/').collect();
-        let plain = |part: &&str| !part.is_empty() && !part.starts_with('.');
+        // The hub allows no other characters.
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let plain = |part: &&str| !part.is_empty() && !part.starts_with('.') && part.chars().all(known);
         if parts.len() > 2 || !parts.iter().all(plain) {
             return Err(Error::Config(format!(
                 "model.name: no folder {name:?}; give a folder with config.json and model.safetensors, a hub id such as \

@@ -35,9 +35,9 @@ impl RunDir {
         if !path.is_file() {
             return Ok(TagSets::new());
         }
-        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-        serde_json::from_str(&text)
-            .map_err(|e| Error::malformed(&path, format!("{e}; expected {{\"task\": [\"I\", \"O\", \"type\", ..]}}")))
+        peft_files::read_json(&path).map_err(|peft_files::Error { path, source }| {
+            Error::malformed(path, format!("{source}; expected {{\"task\": [\"I\", \"O\", \"type\", ..]}}"))
+        })
     }
 }
 

@@ -5,6 +5,9 @@
 //! its final name. Of a symbolic link it replaces the target. Pipes and devices cannot be replaced, so it writes to them
 //! directly. The feature `tensors` adds `save_tensors` and `load_tensors`, for candle's tensors in safetensors files.
 //!
+//! [`read_text`] and [`read_json`] read whole files: an error names the line, and says where a file is a pointer of Git LFS or a
+//! web page.
+//!
 //! ```
 //! # use std::io::Write;
 //! # let folder = tempfile::tempdir()?;
@@ -21,11 +24,16 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
+mod contents;
 #[cfg(feature = "tensors")]
 mod tensors;
+mod text;
+
+pub use contents::{check_contents, check_file};
+pub use text::{invalid_utf8, json_reason, parse_json, read_json, read_text, text_of};
 
 #[cfg(feature = "tensors")]
-pub use tensors::{PYTORCH, load_tensors, save_tensors};
+pub use tensors::{PYTORCH, inner, load_pickle, load_tensors, not_safetensors, save_tensors};
 
 /// The program of the README is compiled and run.
 #[cfg(doctest)]
@@ -49,7 +57,7 @@ pub fn temporary_prefix(path: &Path, kind: &str) -> io::Result<OsString> {
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", path.display())]
 pub struct Error {
-    /// The file or folder, as the caller named it.
+    /// The file or folder, as the caller named it. `:line` follows if the error is about one line.
     pub path: PathBuf,
     /// What the operating system said.
     pub source: io::Error,
@@ -64,6 +72,13 @@ impl Error {
     /// The file at `path` does not hold what it should, or cannot hold what it should.
     pub fn malformed(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
         Self::new(path, io::Error::new(io::ErrorKind::InvalidData, reason.into()))
+    }
+
+    /// Line number `line`, counted from 1, of the file at `path` does not hold what it should.
+    pub fn at_line(path: impl AsRef<Path>, line: usize, reason: impl Into<String>) -> Self {
+        let mut path = path.as_ref().as_os_str().to_owned();
+        path.push(format!(":{line}"));
+        Self::malformed(PathBuf::from(path), reason)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use peft_core::{Error, Result};
-use peft_files::{PYTORCH, save_tensors, write_atomic};
+use peft_files::{PYTORCH, load_pickle, load_tensors, parse_json, save_tensors, write_atomic};
 
 /// The configuration of an adapter.
 pub const CONFIG_FILE: &str = "adapter_config.json";
@@ -33,17 +33,16 @@ impl PeftFolder {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = path.join(CONFIG_FILE);
-        let config = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
+        let config = peft_files::read_text(&file).map_err(unreadable)?;
         let (weights, pickle) = (path.join(WEIGHTS_FILE), path.join(PICKLE_FILE));
         let tensors = if weights.is_file() {
-            candle_core::safetensors::load(&weights, &Device::Cpu).map_err(|e| Error::file(&weights, e))?
+            load_tensors(&weights).map_err(unreadable)?
         } else if pickle.is_file() {
-            let tensors = candle_core::pickle::read_all(&pickle).map_err(|e| Error::file(&pickle, e))?;
-            tensors.into_iter().collect()
+            load_pickle(&pickle).map_err(unreadable)?
         } else {
             return Err(Error::file(path, format!("neither {WEIGHTS_FILE} nor {PICKLE_FILE} is there")));
         };
-        Ok(Self { path: path.to_path_buf(), config, tensors: tensors.into_iter().collect() })
+        Ok(Self { path: path.to_path_buf(), config, tensors })
     }
 
     /// The configuration as `T`, which should ignore unknown keys.
@@ -51,7 +50,7 @@ impl PeftFolder {
     /// # Errors
     /// [`Error::File`] with the line and the reason.
     pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(&self.config).map_err(|e| Error::file(self.path.join(CONFIG_FILE), e))
+        parse_json(self.path.join(CONFIG_FILE), &self.config).map_err(unreadable)
     }
 
     /// The error for a configuration that asks for something that is not supported.
@@ -69,6 +68,10 @@ impl PeftFolder {
             let bytes = self.config.as_bytes();
             write_atomic(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes))
         });
-        written.map_err(|error| Error::file(&error.path, &error.source))
+        written.map_err(unreadable)
     }
+}
+
+fn unreadable(error: peft_files::Error) -> Error {
+    Error::file(&error.path, &error.source)
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor, pickle, safetensors};
+use candle_core::Tensor;
 use peft_core::{Error, Result};
-use peft_files::{save_tensors, write_atomic};
+use peft_files::{load_pickle, load_tensors, parse_json, save_tensors, write_atomic};
 
 /// The configuration of an adapter.
 pub const CONFIG_FILE: &str = "adapter_config.json";
@@ -34,16 +34,16 @@ impl AdapterHubFolder {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = path.join(CONFIG_FILE);
-        let config = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
+        let config = peft_files::read_text(&file).map_err(unreadable)?;
         let Some(weights) = WEIGHTS.iter().map(|name| path.join(name)).find(|path| path.is_file()) else {
             return Err(Error::file(path, format!("none of {} exists", WEIGHTS.join(", "))));
         };
         let pickled = weights.extension().is_some_and(|extension| extension == "bin");
         let tensors = match pickled {
-            true => pickle::read_all(&weights).map(|tensors| tensors.into_iter().collect()),
-            false => safetensors::load(&weights, &Device::Cpu).map(|tensors| tensors.into_iter().collect()),
+            true => load_pickle(&weights),
+            false => load_tensors(&weights),
         };
-        let tensors = tensors.map_err(|e| Error::file(&weights, e))?;
+        let tensors = tensors.map_err(unreadable)?;
         Ok(Self { path: path.to_path_buf(), config, tensors })
     }
 
@@ -52,7 +52,7 @@ impl AdapterHubFolder {
     /// # Errors
     /// [`Error::File`] with the line and the reason.
     pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(&self.config).map_err(|e| Error::file(self.path.join(CONFIG_FILE), e))
+        parse_json(self.path.join(CONFIG_FILE), &self.config).map_err(unreadable)
     }
 
     /// Writes both files into the folder, which is created if necessary. Each file is replaced atomically.
@@ -65,6 +65,10 @@ impl AdapterHubFolder {
             let bytes = self.config.as_bytes();
             write_atomic(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes))
         });
-        written.map_err(|error| Error::file(&error.path, &error.source))
+        written.map_err(unreadable)
     }
+}
+
+fn unreadable(error: peft_files::Error) -> Error {
+    Error::file(&error.path, &error.source)
 }

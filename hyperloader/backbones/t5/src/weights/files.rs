@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use candle_core::safetensors::{Load, MmapedSafetensors};
 use candle_core::{Device, Tensor};
+use peft_files::{inner, not_safetensors};
 use peft_kernels as ops;
 use rayon::prelude::*;
 use safetensors::Dtype;
@@ -15,6 +16,8 @@ use crate::error::{Error, Result};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
+/// What older versions of `transformers` wrote, which is not read.
+const PICKLE: &str = "pytorch_model.bin";
 
 /// Bytes that are copied out of a map before their pages are released; a multiple of a number's and of a page's size.
 const AT_ONCE: usize = 4 << 20;
@@ -36,17 +39,33 @@ pub(super) fn open(folder: &Path) -> Result<MmapedSafetensors> {
         (true, _) => vec![single],
         (false, true) => shards(folder, &index)?,
         (false, false) => {
+            let hint = match folder.join(PICKLE).is_file() {
+                true => format!("; {PICKLE} must be converted first, in Python: model.save_pretrained(..) writes safetensors"),
+                false => String::new(),
+            };
             let folder = folder.display();
-            return Err(Error::Config(format!("{folder}: there is no {SINGLE} and no {INDEX} in this folder")));
+            return Err(Error::Config(format!("{folder}: there is no {SINGLE} and no {INDEX} in this folder{hint}")));
         }
     };
-    map(&paths).map_err(|e| Error::malformed(folder, e.to_string()))
+    for path in &paths {
+        peft_files::check_file(path)?;
+    }
+    map(&paths).map_err(|error| refused(&paths, error))
+}
+
+/// The error of [`map`], with the file that it is about.
+fn refused(paths: &[PathBuf], error: candle_core::Error) -> Error {
+    for path in paths {
+        if let Err(error) = map(std::slice::from_ref(path)) {
+            return Error::malformed(path, not_safetensors(&inner(error)));
+        }
+    }
+    Error::Candle(error)
 }
 
 /// The distinct files that an index names, each directly in `folder`.
 fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
-    let text = std::fs::read_to_string(index).map_err(|e| Error::io(index, e))?;
-    let parsed: Index = serde_json::from_str(&text).map_err(|e| Error::malformed(index, e.to_string()))?;
+    let parsed: Index = peft_files::read_json(index)?;
     let names: BTreeSet<PathBuf> = parsed.weight_map.into_values().collect();
     let is_plain = |name: &Path| matches!(name.components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
     match names.iter().find(|name| !is_plain(name)) {
