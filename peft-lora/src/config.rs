@@ -2,8 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, nonzero, setters};
-use regex::Regex;
+use peft_core::{Error, PathPattern, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, nonzero, setters};
 use serde::{Deserialize, Serialize};
 
 use crate::dora::Dora;
@@ -137,10 +136,8 @@ impl LoraConfig {
             return Ok(layers.contains(&site.layer));
         }
         for pattern in &self.layers_pattern {
-            let regex = Regex::new(&format!(r"^(?:.*?\.)?(?:{pattern})\.(\d+)\."))
-                .map_err(|e| invalid("layers_pattern", format!("{pattern:?} is no regular expression: {e}")))?;
-            let number = regex.captures(&site.path).and_then(|found| found.get(1)?.as_str().parse().ok());
-            if let Some(number) = number {
+            let before = PathPattern::before_number(pattern).map_err(|reason| invalid("layers_pattern", reason))?;
+            if let Some(number) = before.number(&site.path) {
                 return Ok(layers.contains(&number));
             }
         }

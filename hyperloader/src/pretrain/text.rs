@@ -27,8 +27,9 @@ impl PretrainText {
     pub fn read(files: &[PathBuf], corpora: &[Corpus], keep_tags: bool) -> Result<Self> {
         let mut text = Self::default();
         let mut tag_words = BTreeSet::new();
-        for file in files {
-            text.lines.extend(read_lines(file)?);
+        for (index, file) in files.iter().enumerate() {
+            let lines = read_lines(file).map_err(|error| error.asked_by(format!("pretrain.text.{index}")))?;
+            text.lines.extend(lines);
         }
         for corpus in corpora {
             let (examples, _) = corpus.read(SplitName::Train)?;

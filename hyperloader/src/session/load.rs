@@ -57,7 +57,11 @@ impl Session {
     pub fn load_in(run: &RunDir, device: &Device, dtype: Option<Precision>) -> Result<(Self, usize)> {
         let path = run.config();
         if !path.is_file() {
-            return Err(Error::Config(format!("{} is no run folder: it has no config.toml", run.root().display())));
+            let root = run.root();
+            return Err(Error::Config(match root.is_dir() {
+                true => format!("{} is no run folder: it has no config.toml", root.display()),
+                false => format!("{} is no run folder: there is no such folder", root.display()),
+            }));
         }
         let mut config = Config::load(&path, &[])?;
         config.model.dtype = dtype.unwrap_or(config.model.dtype);

@@ -127,7 +127,7 @@ fn start(config: &Config, pretrain: &PretrainConfig, text: &PretrainText) -> Res
         (shape, preset) => (shape.as_ref(), preset.as_deref()),
     };
     let tokenizer = match &pretrain.tokenizer {
-        Some(path) => T5Tokenizer::load(path)?,
+        Some(path) => T5Tokenizer::load(path).map_err(|e| Error::from(e).asked_by("pretrain.tokenizer"))?,
         None => train_tokenizer(text, pretrain.vocab_size.get())?,
     };
     let shape = match source {

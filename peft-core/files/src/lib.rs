@@ -55,12 +55,28 @@ pub fn temporary_prefix(path: &Path, kind: &str) -> io::Result<OsString> {
 
 /// A file or folder that could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
+#[error("{}: {}", path.display(), plain(source))]
 pub struct Error {
     /// The file or folder, as the caller named it. `:line` follows if the error is about one line.
     pub path: PathBuf,
     /// What the operating system said.
     pub source: io::Error,
+}
+
+/// An error of the operating system in plain words. Any other error says what it says.
+pub fn plain(error: &io::Error) -> String {
+    use io::ErrorKind as Kind;
+    if error.raw_os_error().is_none() && error.get_ref().is_some() {
+        return error.to_string();
+    }
+    match error.kind() {
+        Kind::NotFound => "no such file or folder".to_owned(),
+        Kind::PermissionDenied => "permission denied".to_owned(),
+        Kind::IsADirectory => "this is a folder, not a file".to_owned(),
+        Kind::NotADirectory => "a part of this path is a file, not a folder".to_owned(),
+        Kind::StorageFull => "no space left on the device".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 impl Error {

@@ -14,6 +14,9 @@ pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 /// Its weights, as older versions wrote them.
 const PICKLE_FILE: &str = "adapter_model.bin";
 
+/// The adapter's name, which is part of the tensors' names in old files.
+const ADAPTER_NAME: &str = ".default";
+
 /// What a `peft` folder holds: `adapter_config.json` and the weights, `adapter_model.safetensors` or `adapter_model.bin`.
 #[derive(Debug, Clone)]
 pub struct PeftFolder {
@@ -21,7 +24,7 @@ pub struct PeftFolder {
     pub path: PathBuf,
     /// The text of the configuration.
     pub config: String,
-    /// The weights as they are named in the file.
+    /// The weights as they are named in the file, without the adapter's name.
     pub tensors: BTreeMap<String, Tensor>,
 }
 
@@ -42,7 +45,8 @@ impl PeftFolder {
         } else {
             return Err(Error::file(path, format!("neither {WEIGHTS_FILE} nor {PICKLE_FILE} is there")));
         };
-        Ok(Self { path: path.to_path_buf(), config, tensors })
+        let bare = |(name, tensor): (String, Tensor)| (name.replace(ADAPTER_NAME, ""), tensor);
+        Ok(Self { path: path.to_path_buf(), config, tensors: tensors.into_iter().map(bare).collect() })
     }
 
     /// The configuration as `T`, which should ignore unknown keys.
@@ -56,6 +60,11 @@ impl PeftFolder {
     /// The error for a configuration that asks for something that is not supported.
     pub fn unsupported(&self, reason: impl std::fmt::Display) -> Error {
         Error::file(self.path.join(CONFIG_FILE), reason.to_string())
+    }
+
+    /// The error for a method that is not among those that are `known`.
+    pub fn unknown_type(&self, peft_type: &str, known: &[&str]) -> Error {
+        self.unsupported(format!("peft_type is {peft_type:?}, which is not supported; known: {}", known.join(", ")))
     }
 
     /// Writes both files into the folder, which is created if necessary. Each file is replaced as a whole.
@@ -73,5 +82,5 @@ impl PeftFolder {
 }
 
 fn unreadable(error: peft_files::Error) -> Error {
-    Error::file(&error.path, &error.source)
+    Error::file(&error.path, peft_files::plain(&error.source))
 }

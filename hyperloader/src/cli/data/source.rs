@@ -1,9 +1,11 @@
 //! Reading the corpus of a call.
 
 use std::io::Write;
+use std::path::Path;
 
 use datasets::Dataset;
 use datasets::read::{OnBadLine, read};
+use datasets::tokenizer::T5Tokenizer;
 
 use crate::cli::args::SourceArgs;
 use crate::cli::output::written;
@@ -13,6 +15,11 @@ use crate::{Error, Result};
 pub(super) fn corpus(args: &SourceArgs, skip: bool) -> Result<Dataset> {
     let on_bad_line = if skip { OnBadLine::Skip } else { OnBadLine::Fail };
     Ok(read(&args.path, &args.options(on_bad_line))?)
+}
+
+/// The tokenizer that `--tokenizer` names.
+pub(super) fn tokenizer(path: &Path) -> Result<T5Tokenizer> {
+    T5Tokenizer::load(path).map_err(|error| Error::from(error).asked_by("--tokenizer"))
 }
 
 /// The number of skipped sentences as the end of a message: nothing, or `, 3 bad left out`.

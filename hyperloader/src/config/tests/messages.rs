@@ -165,7 +165,7 @@ fn a_byte_order_mark_and_text_in_another_encoding() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.toml");
     std::fs::write(&path, b"seed = 1\n# caf\xe9\n").unwrap();
-    let error = Config::load(&path, &[]).unwrap_err();
+    let error = super::Config::load(&path, &[]).unwrap_err();
     assert!(matches!(error, crate::Error::Config(_)), "{error:?}");
     assert!(error.to_string().ends_with("c.toml:2: invalid UTF-8 after byte 5 of the line"), "{error}");
 }

@@ -70,5 +70,5 @@ impl AdapterHubFolder {
 }
 
 fn unreadable(error: peft_files::Error) -> Error {
-    Error::file(&error.path, &error.source)
+    Error::file(&error.path, peft_files::plain(&error.source))
 }
