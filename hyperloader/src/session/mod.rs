@@ -3,6 +3,7 @@
 mod device;
 mod load;
 mod pretrain;
+mod relocate;
 mod score;
 mod train;
 
