@@ -3,9 +3,8 @@
 use std::num::NonZeroUsize;
 
 use peft_core::{
-    Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, check_dropout, nonzero, setters,
+    Error, PathPattern, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, check_dropout, nonzero, setters,
 };
-use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::dora::Dora;
@@ -133,11 +132,9 @@ impl LoraConfig {
             return Ok(layers.contains(&site.layer));
         }
         for pattern in &self.layers_pattern {
-            let regex = Regex::new(&format!(r"^(?:.*?\.)?(?:{pattern})\.(\d+)\.")).map_err(|e| {
-                Error::invalid(PEFT_TYPE, "layers_pattern", format!("{pattern:?} is no regular expression: {e}"))
-            })?;
-            let number = regex.captures(&site.path).and_then(|found| found.get(1)?.as_str().parse().ok());
-            if let Some(number) = number {
+            let before = PathPattern::before_number(pattern)
+                .map_err(|reason| Error::invalid(PEFT_TYPE, "layers_pattern", reason))?;
+            if let Some(number) = before.number(&site.path) {
                 return Ok(layers.contains(&number));
             }
         }

@@ -47,8 +47,20 @@ impl T5Tokenizer {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = peft_files::read_listed(path)?;
+        peft_files::check_contents(path, &bytes)?;
+        if bytes.is_empty() {
+            return Err(Error::file(path, "the file is empty; fetch or copy it again"));
+        }
         let read = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => Self::from_json(&bytes),
+            Some("json") => {
+                let text = peft_files::text_of(path, bytes)?;
+                let read = Self::from_json(text.as_bytes());
+                if read.is_err() {
+                    // An error about the text itself has its line.
+                    peft_files::parse_json::<serde::de::IgnoredAny>(path, &text)?;
+                }
+                read
+            }
             Some("model") => Self::from_spiece(&bytes),
             _ => Err(Error::Tokenizer(format!("a tokenizer file is a `{JSON}` or a `{SPIECE}`"))),
         };

@@ -90,7 +90,8 @@ impl<'a> Labeller<'a> {
 
     /// Labels sentences and returns them in their order. Each word gets exactly one tag, however long its sentence is.
     ///
-    /// A sentence is raw text, which is split at white space, or a list of words: see [`Words`].
+    /// A sentence is raw text, which is split at white space, or a list of words: see [`Words`]. A sentence without words has no
+    /// tags.
     ///
     /// # Errors
     /// If a word cannot be tokenized or a tensor operation fails.
@@ -99,7 +100,8 @@ impl<'a> Labeller<'a> {
         let mut cut = Vec::with_capacity(sentences.len());
         let mut encoder = Encoder::new(self.tokenizer, &self.task.encoding)?;
         let mut lengths = WordEncoder::new(self.tokenizer);
-        for (number, sentence) in sentences.iter().enumerate() {
+        // A sentence without words has no window: there is nothing to ask the model.
+        for (number, sentence) in sentences.iter().enumerate().filter(|(_, sentence)| !sentence.is_empty()) {
             cut.extend(self.windows(number, sentence, &mut encoder, &mut lengths)?);
         }
         let pieces = self.write_all(&cut)?;
@@ -110,7 +112,7 @@ impl<'a> Labeller<'a> {
                 ranges.push(window.words);
                 pieces.push(piece);
             }
-            join(tokens, &ranges, &pieces)
+            if tokens.is_empty() { TaggedSentence::default() } else { join(tokens, &ranges, &pieces) }
         });
         Ok(joined.collect())
     }

@@ -156,11 +156,10 @@ fn read_description(folder: &Path) -> Result<Writer> {
         model_name: Option<String>,
     }
     let path = folder.join(CONFIG_FILE);
-    let malformed = |error: serde_json::Error| Error::malformed(&path, error.to_string());
-    let text = peft_files::read_listed_text(&path)?;
-    let keys: Foreign = serde_json::from_str(&text).map_err(malformed)?;
+    let text = peft_files::read_text(&path)?;
+    let keys: Foreign = peft_files::parse_json(&path, &text)?;
     Ok(match (keys.format.as_deref(), keys.peft_type) {
-        (Some(FORMAT), _) => Writer::HyperLoader(serde_json::from_str(&text).map_err(malformed)?),
+        (Some(FORMAT), _) => Writer::HyperLoader(peft_files::parse_json(&path, &text)?),
         (Some(other), _) => {
             let reason =
                 format!("format is {other:?}; this version reads {FORMAT:?}, and folders of peft and AdapterHub");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::RunDir;
 use crate::{Error, Result};
-use peft_files::{read_listed_text, write_listed};
+use peft_files::write_listed;
 
 /// For each task its simplified tags, sorted: `O`, `I` and the types.
 pub type TagSets = BTreeMap<String, Vec<String>>;
@@ -34,9 +34,9 @@ impl RunDir {
         if !path.is_file() {
             return Ok(TagSets::new());
         }
-        let text = read_listed_text(&path)?;
-        serde_json::from_str(&text)
-            .map_err(|e| Error::malformed(&path, format!("{e}; expected {{\"task\": [\"I\", \"O\", \"type\", ..]}}")))
+        peft_files::read_json(&path).map_err(|peft_files::Error { path, source }| {
+            Error::malformed(path, format!("{source}; expected {{\"task\": [\"I\", \"O\", \"type\", ..]}}"))
+        })
     }
 }
 

@@ -4,6 +4,7 @@ mod device;
 mod inputs;
 mod load;
 mod pretrain;
+mod relocate;
 mod resume;
 mod score;
 mod train;

@@ -190,7 +190,7 @@ fn start(config: &Config, pretrain: &PretrainConfig, text: &PretrainText, kept: 
         (shape, preset) => (shape.as_ref(), preset.as_deref()),
     };
     let tokenizer = match (&pretrain.tokenizer, kept) {
-        (Some(path), _) => T5Tokenizer::load(path)?,
+        (Some(path), _) => T5Tokenizer::load(path).map_err(|e| Error::from(e).asked_by("pretrain.tokenizer"))?,
         (None, Some(kept)) => kept,
         (None, None) => train_tokenizer(text, pretrain.vocab_size.get())?,
     };

@@ -9,6 +9,9 @@
 //! A [`Manifest`] lists the files of a folder with their checksums. [`write_listed`] keeps it, and [`read_listed`] refuses a file
 //! that has changed since.
 //!
+//! [`read_text`] and [`read_json`] read whole files: an error names the line, and says where a file is a pointer of Git LFS or a
+//! web page.
+//!
 //! ```
 //! # use std::io::Write;
 //! # let folder = tempfile::tempdir()?;
@@ -20,24 +23,29 @@
 
 mod abandoned;
 mod atomic;
+mod contents;
 mod error;
 mod folders;
 mod manifest;
 mod place;
 #[cfg(feature = "tensors")]
 mod tensors;
+mod text;
+
+pub use contents::{check_contents, check_file};
+pub use text::{invalid_utf8, json_reason, parse_json, read_json, read_text, text_of};
 
 pub use abandoned::remove_abandoned;
 pub use atomic::{Staged, stage, temporary_prefix, write_atomic};
-pub use error::Error;
+pub use error::{Error, plain};
 pub use folders::{NewFolders, create_folders, parent, sync_folder};
 pub use manifest::{
-    FileEntry, MANIFEST, Manifest, MappedChecks, check_listed, list_files, read_listed, read_listed_text, unlist_files, verify_manifest,
+    FileEntry, MANIFEST, Manifest, MappedChecks, check_listed, list_files, read_listed, unlist_files, verify_manifest,
     write_listed,
 };
 pub use place::is_stdout;
 #[cfg(feature = "tensors")]
-pub use tensors::{PYTORCH, load_tensors, save_tensors};
+pub use tensors::{PYTORCH, inner, load_pickle, load_tensors, not_safetensors, save_tensors};
 
 /// The program of the README is compiled and run.
 #[cfg(doctest)]

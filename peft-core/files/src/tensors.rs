@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
-use crate::Error;
 use crate::atomic::write_file_atomic;
+use crate::{Error, check_contents, check_file};
 
 /// The metadata without which `transformers` and `peft` refuse a file: whose memory layout the tensors have.
 pub const PYTORCH: Option<[&str; 2]> = Some(["format", "pt"]);
@@ -64,14 +65,47 @@ fn refusal(name: &str, tensor: &Tensor) -> Option<String> {
 pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, Error> {
     let path = path.as_ref();
     let bytes = crate::read_listed(path)?;
-    let views = SafeTensors::deserialize(&bytes)
-        .map_err(|error| Error::malformed(path, format!("not a whole safetensors file: {error}")))?;
+    check_contents(path, &bytes)?;
+    let views = SafeTensors::deserialize(&bytes).map_err(|error| Error::malformed(path, not_safetensors(&error)))?;
     let load = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
         let tensor = view.load(&Device::Cpu);
         let tensor = tensor.map_err(|error| Error::malformed(path, format!("tensor {name:?}: {error}")))?;
         Ok((name.to_owned(), tensor))
     };
     views.iter().map(load).collect()
+}
+
+/// What to say of a file that cannot be read as safetensors because of `error`.
+pub fn not_safetensors(error: &dyn std::fmt::Display) -> String {
+    format!("not a whole safetensors file: {error}; fetch or copy it again")
+}
+
+/// Reads all tensors of a file that `torch.save` wrote onto the CPU.
+///
+/// # Errors
+/// [`Error`] naming `path` if it cannot be read or is no such file.
+pub fn load_pickle(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, Error> {
+    let path = path.as_ref();
+    check_file(path)?;
+    crate::check_listed(path)?;
+    // Candle's reader of pickles trusts some sizes that the file states, and may panic where they are wrong.
+    let read = catch_unwind(AssertUnwindSafe(|| candle_core::pickle::read_all(path)));
+    let refuse =
+        |reason: String| Error::malformed(path, format!("not a file of torch.save: {reason}; fetch or copy it again"));
+    match read {
+        Ok(Ok(tensors)) => Ok(tensors.into_iter().collect()),
+        Ok(Err(error)) => Err(refuse(inner(error).to_string())),
+        Err(_) => Err(refuse("its parts contradict each other".to_owned())),
+    }
+}
+
+/// The reason in an error of candle, without the path and the backtrace that candle may add.
+pub fn inner(error: candle_core::Error) -> candle_core::Error {
+    use candle_core::Error as Candle;
+    match error {
+        Candle::WithPath { inner: error, .. } | Candle::WithBacktrace { inner: error, .. } => inner(*error),
+        error => error,
+    }
 }
 
 #[cfg(test)]

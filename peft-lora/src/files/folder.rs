@@ -5,9 +5,11 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor, pickle, safetensors};
+use candle_core::Tensor;
 use peft_core::{Error, Result};
-use peft_files::{PYTORCH, check_listed, list_files, read_listed_text, save_tensors, unlist_files, write_atomic};
+use peft_files::{
+    PYTORCH, list_files, load_pickle, load_tensors, parse_json, read_text, save_tensors, unlist_files, write_atomic,
+};
 
 /// The configuration of an adapter.
 pub const CONFIG_FILE: &str = "adapter_config.json";
@@ -22,6 +24,11 @@ pub trait FolderLayout: Debug + Clone {
     const WRITTEN: &'static str;
     /// The metadata of the written file.
     const METADATA: Option<[&'static str; 2]>;
+
+    /// The name of the weight that a file calls `name`. Default: the same.
+    fn read_name(name: String) -> String {
+        name
+    }
 }
 
 /// The layout of Hugging Face `peft`.
@@ -33,6 +40,11 @@ impl FolderLayout for PeftLayout {
     const READ: &'static [&'static str] = &[WEIGHTS_FILE, "adapter_model.bin"];
     const WRITTEN: &'static str = WEIGHTS_FILE;
     const METADATA: Option<[&'static str; 2]> = PYTORCH;
+
+    // Old files have the adapter's name in the names of the weights.
+    fn read_name(name: String) -> String {
+        name.replace(".default", "")
+    }
 }
 
 /// What a `peft` folder holds: `adapter_config.json` and the weights, `adapter_model.safetensors` or `adapter_model.bin`.
@@ -63,17 +75,17 @@ impl<L: FolderLayout> AdapterFolder<L> {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = path.join(CONFIG_FILE);
-        let config = read_listed_text(&file).map_err(|e| Error::file(&file, e.source))?;
+        let config = read_text(&file).map_err(unreadable)?;
         let Some(weights) = L::READ.iter().map(|name| path.join(name)).find(|path| path.is_file()) else {
             return Err(Error::file(path, format!("none of {} exists", L::READ.join(", "))));
         };
-        check_listed(&weights).map_err(|e| Error::file(&e.path, &e.source))?;
         let pickled = weights.extension().is_some_and(|extension| extension == "bin");
         let tensors = match pickled {
-            true => pickle::read_all(&weights).map(|tensors| tensors.into_iter().collect()),
-            false => safetensors::load(&weights, &Device::Cpu).map(|tensors| tensors.into_iter().collect()),
+            true => load_pickle(&weights),
+            false => load_tensors(&weights),
         };
-        Ok(Self::new(path, config, tensors.map_err(|e| Error::file(&weights, e))?))
+        let named = |(name, tensor): (String, Tensor)| (L::read_name(name), tensor);
+        Ok(Self::new(path, config, tensors.map_err(unreadable)?.into_iter().map(named).collect()))
     }
 
     /// The configuration as `T`, which should ignore unknown keys.
@@ -81,12 +93,17 @@ impl<L: FolderLayout> AdapterFolder<L> {
     /// # Errors
     /// [`Error::File`] with the line and the reason.
     pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(&self.config).map_err(|e| Error::file(self.path.join(CONFIG_FILE), e))
+        parse_json(self.path.join(CONFIG_FILE), &self.config).map_err(unreadable)
     }
 
     /// The error for a configuration that asks for something that is not supported.
     pub fn unsupported(&self, reason: impl std::fmt::Display) -> Error {
         Error::file(self.path.join(CONFIG_FILE), reason.to_string())
+    }
+
+    /// The error for a method that is not among those that are `known`.
+    pub fn unknown_type(&self, peft_type: &str, known: &[&str]) -> Error {
+        self.unsupported(format!("peft_type is {peft_type:?}, which is not supported; known: {}", known.join(", ")))
     }
 
     /// Writes both files into the folder, which is created if necessary, and a manifest with their checksums. Each file is
@@ -101,6 +118,10 @@ impl<L: FolderLayout> AdapterFolder<L> {
             .and_then(|()| save_tensors(self.path.join(L::WRITTEN), &self.tensors, L::METADATA))
             .and_then(|()| write_atomic(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes)))
             .and_then(|()| list_files(&self.path, &names));
-        written.map_err(|error| Error::file(&error.path, &error.source))
+        written.map_err(unreadable)
     }
+}
+
+fn unreadable(error: peft_files::Error) -> Error {
+    Error::file(&error.path, peft_files::plain(&error.source))
 }

@@ -16,6 +16,7 @@ mod base;
 mod config;
 mod folder;
 mod keys;
+mod leftovers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,6 +31,9 @@ pub use base::BaseModel;
 pub use folder::{AdapterFolder, CONFIG_FILE, FolderLayout, PeftFolder, PeftLayout, WEIGHTS_FILE};
 use keys::Keys;
 
+/// The values of `peft_type` that [`read_peft`] knows.
+pub const TYPES: [&str; 2] = ["LORA", "IA3"];
+
 /// Reads the adapter in the folder at `path` for the backbone `base`.
 ///
 /// # Errors
@@ -42,11 +46,13 @@ pub fn read_peft(path: impl AsRef<Path>, base: &BaseModel<'_>) -> Result<Adapter
         "LORA" => Box::new(config::read_lora(&folder)?),
         "IA3" => Box::new(config::read_ia3(&folder)?),
         other => {
-            return Err(folder.unsupported(format!("peft_type is {other:?}; this reads LORA and IA3")));
+            return Err(folder.unknown_type(other, &TYPES));
         }
     };
     let adapter = AdapterCheckpoint { methods: vec![method], weights: BTreeMap::new() };
-    let weights = Keys::of(&adapter.plan(base.sites)?, base)?.read(folder.tensors)?;
+    let keys = Keys::of(&adapter.plan(base.sites)?, base)?;
+    let theirs = folder.wanted(|name| keys.contains(name), base)?;
+    let weights = keys.read(theirs)?;
     let adapter = AdapterCheckpoint { weights, ..adapter };
     adapter.build(base.sites, &Device::Cpu)?;
     Ok(adapter)

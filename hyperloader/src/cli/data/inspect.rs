@@ -2,11 +2,9 @@
 
 use std::io::Write;
 
-use datasets::tokenizer::T5Tokenizer;
-
 use super::inspection::Inspection;
 use super::lengths::Truncation;
-use super::source::corpus;
+use super::source::{self, corpus};
 use crate::Result;
 use crate::cli::args::InspectArgs;
 use crate::cli::output::{json, written};
@@ -16,7 +14,7 @@ pub(super) fn inspect(args: &InspectArgs, out: &mut dyn Write) -> Result<()> {
     let dataset = corpus(&args.source, true)?;
     let mut inspection = Inspection::of(&dataset)?;
     if let Some(path) = &args.tokenizer {
-        let tokenizer = T5Tokenizer::load(path)?;
+        let tokenizer = source::tokenizer(path)?;
         inspection.truncation = Some(Truncation::of(&dataset.examples, &tokenizer, args.lengths)?);
     }
     if args.json { json(out, &inspection) } else { written(write!(out, "{inspection}")) }

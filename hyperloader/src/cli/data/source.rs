@@ -5,6 +5,7 @@ use std::path::Path;
 
 use datasets::Dataset;
 use datasets::read::{OnBadLine, files_of, read};
+use datasets::tokenizer::T5Tokenizer;
 
 use crate::cli::args::SourceArgs;
 use crate::cli::output::written;
@@ -25,6 +26,11 @@ pub(super) fn spare_the_source(args: &SourceArgs, out: &Path) -> Result<()> {
         true => Err(Error::Config(format!("{}: this is the corpus itself; name another file to write", out.display()))),
         false => Ok(()),
     }
+}
+
+/// The tokenizer that `--tokenizer` names.
+pub(super) fn tokenizer(path: &Path) -> Result<T5Tokenizer> {
+    T5Tokenizer::load(path).map_err(|error| Error::from(error).asked_by("--tokenizer"))
 }
 
 /// The number of skipped sentences as the end of a message: nothing, or `, 3 bad left out`.

@@ -56,15 +56,6 @@ pub fn read_listed(path: impl AsRef<Path>) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// Reads a text file as [`read_listed`] does.
-///
-/// # Errors
-/// As [`read_listed`]; also if the file is not UTF-8.
-pub fn read_listed_text(path: impl AsRef<Path>) -> Result<String, Error> {
-    let path = path.as_ref();
-    String::from_utf8(read_listed(path)?).map_err(|error| Error::malformed(path, format!("not UTF-8: {error}")))
-}
-
 fn compare(path: &Path, entry: &FileEntry, bytes: u64, crc: u32) -> Result<(), Error> {
     entry.crc_refusal(bytes, crc).map_or(Ok(()), |reason| Err(refuse(path, &reason)))
 }

@@ -1,7 +1,7 @@
 //! The list of a folder's files with their checksums.
 //!
 //! - [`Manifest`]: the list, and [`verify_manifest`], which checks all of it.
-//! - [`check_listed`], [`read_listed`], [`read_listed_text`]: check one file while it is read, if a manifest lists it.
+//! - [`check_listed`], [`read_listed`]: check one file while it is read, if a manifest lists it.
 //! - [`MappedChecks`]: check a long file that is mapped into memory, where it is read.
 //! - [`write_listed`], [`list_files`], [`unlist_files`]: keep the list true while single files are replaced.
 
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 pub use blocks::MappedChecks;
-pub use check::{check_listed, read_listed, read_listed_text, verify_manifest};
+pub use check::{check_listed, read_listed, verify_manifest};
 pub use entry::FileEntry;
 pub use keep::{list_files, unlist_files, write_listed};
 
@@ -102,7 +102,9 @@ fn is_absence(error: &std::io::Error) -> bool {
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Manifest, Error> {
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| {
-        let reason = format!("no manifest of this program, or a damaged one: {error}; restore it, or remove it to go without checks");
+        let reason = format!(
+            "no manifest of this program, or a damaged one: {error}; restore it, or remove it to go without checks"
+        );
         Error::malformed(path, reason)
     })?;
     if manifest.version != VERSION {

@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
+/// What older versions of `transformers` wrote, which is not read.
+const PICKLE: &str = "pytorch_model.bin";
 
 /// Bytes that are copied out of a map before their pages are released; a multiple of a number's and of a page's size.
 const AT_ONCE: usize = 4 << 20;
@@ -40,17 +42,25 @@ pub(super) fn open(folder: &Path) -> Result<Mapped> {
         (true, _) => vec![single],
         (false, true) => shards(folder, &index)?,
         (false, false) => {
+            let hint = match folder.join(PICKLE).is_file() {
+                true => format!(
+                    "; {PICKLE} must be converted first, in Python: model.save_pretrained(..) writes safetensors"
+                ),
+                false => String::new(),
+            };
             let folder = folder.display();
-            return Err(Error::Config(format!("{folder}: there is no {SINGLE} and no {INDEX} in this folder")));
+            return Err(Error::Config(format!("{folder}: there is no {SINGLE} and no {INDEX} in this folder{hint}")));
         }
     };
+    for path in &paths {
+        peft_files::check_file(path)?;
+    }
     Mapped::open(&paths)
 }
 
 /// The distinct files that an index names, each directly in `folder`.
 fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
-    let text = peft_files::read_listed_text(index)?;
-    let parsed: Index = serde_json::from_str(&text).map_err(|e| Error::malformed(index, e.to_string()))?;
+    let parsed: Index = peft_files::read_json(index)?;
     let names: BTreeSet<PathBuf> = parsed.weight_map.into_values().collect();
     let is_plain = |name: &Path| matches!(name.components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
     match names.iter().find(|name| !is_plain(name)) {
@@ -90,11 +100,7 @@ impl Room {
 }
 
 /// Memory for the tensors that `wanted` names, the smallest first; matrices that `int8` names get eight bits.
-pub(super) fn rooms(
-    files: &Mapped,
-    wanted: impl Fn(&str) -> bool,
-    int8: impl Fn(&str) -> bool,
-) -> Vec<(String, Room)> {
+pub(super) fn rooms(files: &Mapped, wanted: impl Fn(&str) -> bool, int8: impl Fn(&str) -> bool) -> Vec<(String, Room)> {
     let mut views: Vec<_> = files.tensors().into_iter().filter(|(name, _)| wanted(name)).collect();
     views.sort_by_key(|(_, view)| view.data().len());
     prefer_huge_pages(views.iter().map(|(name, view)| Room::bytes(view, int8(name))).sum());

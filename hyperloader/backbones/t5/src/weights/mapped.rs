@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use memmap2::Mmap;
-use peft_files::MappedChecks;
+use peft_files::{MappedChecks, not_safetensors};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorView};
 
@@ -38,7 +38,8 @@ impl Mapped {
     pub(super) fn open(paths: &[PathBuf]) -> Result<Self> {
         let files = paths.iter().map(|path| MappedFile::open(path.clone())).collect::<Result<Vec<_>>>()?;
         let names = |file: &MappedFile| file.metadata.tensors().into_keys().collect::<Vec<_>>();
-        let of = files.iter().enumerate().flat_map(|(number, file)| names(file).into_iter().map(move |name| (name, number)));
+        let of =
+            files.iter().enumerate().flat_map(|(number, file)| names(file).into_iter().map(move |name| (name, number)));
         Ok(Self { of: of.collect(), files })
     }
 
@@ -80,7 +81,7 @@ impl MappedFile {
         let checks = MappedChecks::new(&path, &map)?;
         // The header's length is in the first block.
         checks.check(&map, 0..LENGTH)?;
-        let malformed = |error| Error::malformed(&path, format!("not a whole safetensors file: {error}"));
+        let malformed = |error| Error::malformed(&path, not_safetensors(&error));
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(malformed)?;
         checks.check(&map, 0..LENGTH + header)?;
         Ok(Self { data: LENGTH + header, path, map, metadata, checks })
