@@ -1,20 +1,19 @@
-//! Labels, metrics and probabilities, compared with the reference's golden files if they are in `shared/`.
+//! Labels, metrics and probabilities, compared with the reference's tables of values.
 
 use std::fs;
 
 use datasets::labels::{decode, fit, restore, simplify};
 use datasets::metrics::{ScoringMode, SpanReport, joined_spans, score};
 use datasets::sample::{steps_per_epoch, task_probabilities};
+use peft_tests::golden::committed;
 use serde_json::Value;
-
-use crate::shared;
 
 const CLOSE: f64 = 1e-12;
 
-fn golden(name: &str) -> Option<Value> {
-    let text = fs::read_to_string(shared(&format!("goldens/{name}"))?).unwrap();
+fn golden(name: &str) -> Value {
+    let text = fs::read_to_string(committed(name)).unwrap();
     // Python writes the mean over no types as NaN, which is no JSON; the report gives 0 there.
-    Some(serde_json::from_str(&text.replace("NaN", "0.0")).unwrap())
+    serde_json::from_str(&text.replace("NaN", "0.0")).unwrap()
 }
 
 fn list(value: &Value) -> &Vec<Value> {
@@ -37,7 +36,7 @@ fn is_close(found: f64, expected: &Value, what: &str) {
 
 #[test]
 fn tags_are_simplified_and_restored_as_by_the_reference() {
-    let Some(golden) = golden("sbio.json") else { return };
+    let golden = golden("sbio.json");
     let cases = list(&golden["round_trip"]);
     assert_eq!(cases.len(), 60);
     for case in cases {
@@ -56,7 +55,7 @@ fn restored(text: &Value) -> Vec<String> {
 
 #[test]
 fn malformed_generations_are_scored_as_by_the_authors() {
-    let Some(golden) = golden("sbio.json") else { return };
+    let golden = golden("sbio.json");
     let cases = list(&golden["malformed"]);
     assert_eq!(cases.len(), 19);
     for case in cases {
@@ -72,7 +71,7 @@ fn malformed_generations_are_scored_as_by_the_authors() {
 
 #[test]
 fn batches_of_generations_are_scored_as_by_the_authors() {
-    let Some(golden) = golden("sbio.json") else { return };
+    let golden = golden("sbio.json");
     let batches = list(&golden["batches"]);
     assert_eq!(batches.len(), 10);
     for batch in batches {
@@ -114,7 +113,7 @@ fn entities(tags: &[Vec<String>]) -> Value {
 
 #[test]
 fn span_scores_equal_seqeval_in_both_modes() {
-    let Some(golden) = golden("seqeval.json") else { return };
+    let golden = golden("seqeval.json");
     let cases = list(&golden["cases"]);
     assert_eq!(cases.len(), 300);
     for case in cases {
@@ -131,7 +130,7 @@ fn span_scores_equal_seqeval_in_both_modes() {
 
 #[test]
 fn sequences_of_different_lengths_are_refused_until_they_are_fitted() {
-    let Some(golden) = golden("seqeval.json") else { return };
+    let golden = golden("seqeval.json");
     let cases = list(&golden["different_lengths"]);
     assert_eq!(cases.len(), 40);
     for case in cases {
@@ -147,7 +146,7 @@ fn sequences_of_different_lengths_are_refused_until_they_are_fitted() {
 
 #[test]
 fn task_probabilities_and_epochs_equal_the_references() {
-    let Some(golden) = golden("sampler.json") else { return };
+    let golden = golden("sampler.json");
     let distributions = list(&golden["distributions"]);
     assert_eq!(distributions.len(), 12);
     for case in distributions {
