@@ -1,6 +1,4 @@
-//! `tests/matrix.toml`: which methods there are, and what each promises with each generator on each backbone.
-
-use std::collections::BTreeMap;
+//! `tests/matrix.toml`: which methods there are, and what each promises with every generator on every backbone.
 
 use peft_core::conformance::{Outcome, Report, TestBackbone, check};
 use peft_core::{GeneratorConfig, PeftConfig};
@@ -10,7 +8,7 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Matrix {
-    /// The checks, in the order of the marks of a cell.
+    /// The checks, in the order of the marks.
     pub checks: Vec<String>,
     /// The generators.
     pub generator: Vec<Generator>,
@@ -22,23 +20,23 @@ pub struct Matrix {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Generator {
-    /// Its name in the cells.
+    /// A name for its tests.
     pub name: String,
     /// Its configuration, as JSON.
     pub config: String,
 }
 
-/// A method of the matrix: a row.
+/// A method of the matrix.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Method {
-    /// A name for the row.
+    /// A name for its tests.
     pub name: String,
     /// Its configuration, as JSON.
     pub config: String,
-    /// By backbone and generator, one mark a check: `+` it holds, `-` the method does not promise it.
+    /// One mark a check: `+` it holds, `-` the method does not promise it.
     #[serde(default)]
-    pub cells: BTreeMap<String, BTreeMap<String, String>>,
+    pub promises: Option<String>,
 }
 
 impl Matrix {
@@ -60,25 +58,23 @@ impl Method {
         serde_json::from_str(&self.config).unwrap_or_else(|e| panic!("tests/matrix.toml, {}: {e}", self.name))
     }
 
-    /// Compares what the checks find with the marks of the cell.
+    /// Compares what the checks find with the promises.
     ///
     /// # Errors
     /// What differs, and the line that the file should have if that is right.
-    pub fn compare(&self, generator: &Generator, backbone: (&str, &dyn TestBackbone)) -> Result<(), String> {
-        let (name, backbone) = backbone;
+    pub fn compare(&self, generator: &Generator, backbone: &dyn TestBackbone) -> Result<(), String> {
         let report = check(self.parse().as_ref(), generator.parse().as_ref(), backbone).map_err(|e| e.to_string())?;
         let found = marks(&report);
-        let pinned = self.cells.get(name).and_then(|cells| cells.get(&generator.name));
-        let differences = differences(&report, &found, pinned.map_or("", String::as_str));
+        let differences = match &self.promises {
+            Some(promises) => differences(&report, &found, promises),
+            None => vec![format!("the file has no promises of it; found\n{report}")],
+        };
         if differences.is_empty() {
             return Ok(());
         }
-        let line = format!("cells.{name}.{} = \"{found}\"", generator.name);
-        Err(format!(
-            "{}\nIf this is meant, the method {:?} of tests/matrix.toml needs the line\n{line}",
-            differences.join("\n"),
-            self.name
-        ))
+        let (differences, name) = (differences.join("\n"), &self.name);
+        let advice = format!("If this is right, the method {name:?} of tests/matrix.toml needs the line");
+        Err(format!("{differences}\n{advice}\npromises = \"{found}\""))
     }
 }
 
@@ -156,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_with_too_few_or_too_many_marks_is_a_difference() {
+    fn a_row_with_too_few_or_too_many_marks_is_a_difference() {
         let held = || [Outcome::Held, Outcome::Held];
         assert_eq!(compared(held(), "+"), ["saved: the file has no mark; found held"]);
         assert_eq!(compared(held(), "+++"), ["the file has a mark + for a check that does not exist"]);

@@ -23,11 +23,12 @@ fn every_registered_method_is_read_from_a_configuration_and_written_back() {
     let matrix = Matrix::read();
     for name in registry::methods() {
         let row = matrix.method.iter().find(|method| method.parse().typetag_name() == name);
-        let row = row.unwrap_or_else(|| panic!("{name} has no row in tests/matrix.toml; the test `matrix` says how to add it"));
+        let row = row
+            .unwrap_or_else(|| panic!("{name} has no row in tests/matrix.toml; the test `matrix` says how to add it"));
         let read = config("peft", json!([serde_json::from_str::<Value>(&row.config).unwrap()]));
         let [method] = read.peft.as_slice() else { panic!("{name}: one method") };
         assert_eq!(method.typetag_name(), name);
-        let again = config("peft", json!([serde_json::to_value(method).unwrap()]));
+        let again = Config::from_toml(&read.to_toml().unwrap()).unwrap();
         assert_eq!(format!("{:?}", again.peft), format!("{:?}", read.peft), "{name}");
     }
 }
@@ -37,10 +38,11 @@ fn every_registered_generator_is_read_from_a_configuration_and_written_back() {
     let matrix = Matrix::read();
     for name in registry::generators() {
         let row = matrix.generator.iter().find(|generator| generator.parse().typetag_name() == name);
-        let row = row.unwrap_or_else(|| panic!("{name} is not in tests/matrix.toml; the test `matrix` says how to add it"));
+        let row =
+            row.unwrap_or_else(|| panic!("{name} is not in tests/matrix.toml; the test `matrix` says how to add it"));
         let read = config("generator", serde_json::from_str(&row.config).unwrap());
         assert_eq!(read.generator.typetag_name(), name);
-        let again = config("generator", serde_json::to_value(&read.generator).unwrap());
+        let again = Config::from_toml(&read.to_toml().unwrap()).unwrap();
         assert_eq!(format!("{:?}", again.generator), format!("{:?}", read.generator), "{name}");
     }
 }
@@ -49,8 +51,18 @@ fn every_registered_generator_is_read_from_a_configuration_and_written_back() {
 fn the_methods_and_generators_of_this_workspace_are_registered() {
     let methods = registry::methods();
     for name in [
-        "LORA", "IA3", "BOTTLENECK", "COMPACTER", "PROMPT_TUNING", "PREFIX_TUNING", "PREFIX", "UNION", "MAM", "UNIPELT",
-        "LN_TUNING", "VERA",
+        "LORA",
+        "IA3",
+        "BOTTLENECK",
+        "COMPACTER",
+        "PROMPT_TUNING",
+        "PREFIX_TUNING",
+        "PREFIX",
+        "UNION",
+        "MAM",
+        "UNIPELT",
+        "LN_TUNING",
+        "VERA",
     ] {
         assert!(methods.contains(&name), "{name} is not among {methods:?}");
     }

@@ -37,18 +37,8 @@ const CORPORA: [Corpus; 6] = [
         format: Format::Bio,
         sizes: [6894, 766, 1521],
     },
-    Corpus {
-        folder: "data/atis",
-        splits: ["train", "valid", "test"],
-        format: Format::Seq,
-        sizes: [4478, 500, 893],
-    },
-    Corpus {
-        folder: "data/snips",
-        splits: ["train", "valid", "test"],
-        format: Format::Seq,
-        sizes: [13084, 700, 700],
-    },
+    Corpus { folder: "data/atis", splits: ["train", "valid", "test"], format: Format::Seq, sizes: [4478, 500, 893] },
+    Corpus { folder: "data/snips", splits: ["train", "valid", "test"], format: Format::Seq, sizes: [13084, 700, 700] },
     Corpus {
         folder: "data/mtod",
         splits: ["en/train-en.tsv", "en/eval-en.tsv", "en/test-en.tsv"],

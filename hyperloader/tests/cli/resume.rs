@@ -1,15 +1,15 @@
 //! A run that is interrupted, in whatever way, and resumed ends as if nothing had happened.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod common;
 
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Bench, bytes};
+use crate::common::{Bench, bytes, trained};
 
 const ADAPTER: &str = "adapter_model.safetensors";
+
+/// The run that nothing interrupted.
+const WHOLE: &str = "run";
 
 /// The step of the last whole line of `metrics.jsonl`.
 fn logged(run: &Path) -> u64 {
@@ -53,8 +53,7 @@ fn assert_same_end(bench: &Bench, whole: &str, resumed: &str) {
 
 #[test]
 fn sigkill_at_any_step_and_resume_ends_in_the_same_bytes() {
-    let bench = Bench::new();
-    train(&bench, "whole", &[]);
+    let bench = trained();
     // Before the first checkpoint, right after one, at a validation, and several times in one run.
     for kills in [&[2][..], &[5], &[8], &[11, 19], &[3, 6, 7, 16, 22]] {
         let name = format!("killed-{kills:?}");
@@ -64,7 +63,7 @@ fn sigkill_at_any_step_and_resume_ends_in_the_same_bytes() {
             child.wait().unwrap();
         }
         train(&bench, &name, &["--resume"]);
-        assert_same_end(&bench, "whole", &name);
+        assert_same_end(&bench, WHOLE, &name);
         let log = |run: &str| std::fs::read_to_string(bench.path(run).join("metrics.jsonl")).unwrap();
         let steps = |run: &str| {
             log(run)
@@ -72,15 +71,14 @@ fn sigkill_at_any_step_and_resume_ends_in_the_same_bytes() {
                 .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["step"].clone())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(steps("whole"), steps(&name), "each step is logged once");
+        assert_eq!(steps(WHOLE), steps(&name), "each step is logged once");
     }
 }
 
 #[cfg(unix)]
 #[test]
 fn sigint_saves_and_exits_130() {
-    let bench = Bench::new();
-    train(&bench, "whole", &[]);
+    let bench = trained();
     let mut child = start_until(&bench, "stopped", 7);
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
@@ -88,23 +86,21 @@ fn sigint_saves_and_exits_130() {
     let steps: Vec<_> = std::fs::read_dir(bench.path("stopped/checkpoints")).unwrap().flatten().collect();
     assert!(!steps.is_empty(), "the state was saved");
     train(&bench, "stopped", &["--resume"]);
-    assert_same_end(&bench, "whole", "stopped");
+    assert_same_end(&bench, WHOLE, "stopped");
 }
 
 #[test]
 fn one_seed_gives_the_same_bytes_and_another_seed_others() {
-    let bench = Bench::new();
-    train(&bench, "first", &[]);
+    let bench = trained();
     train(&bench, "second", &["--threads", "1"]);
     train(&bench, "other", &["--set", "seed=8"]);
-    assert_same_end(&bench, "first", "second");
-    assert_ne!(bytes(&bench.path("first").join(ADAPTER)), bytes(&bench.path("other").join(ADAPTER)));
+    assert_same_end(&bench, WHOLE, "second");
+    assert_ne!(bytes(&bench.path(WHOLE).join(ADAPTER)), bytes(&bench.path("other").join(ADAPTER)));
 }
 
 #[test]
 fn a_damaged_checkpoint_is_refused_by_name() {
-    let bench = Bench::new();
-    train(&bench, "run", &[]);
+    let bench = trained();
     let file = bench.path("run/checkpoints/step-24/optimizer.safetensors");
     let mut content = bytes(&file);
     let last = content.len() - 1;

@@ -1,20 +1,10 @@
 //! Labelling from the command line: structured decoding, long sentences, answers line by line.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod common;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use common::Bench;
+use crate::common::{Bench, trained};
 use serde_json::Value;
-
-/// Trains the tiny run once; its weights are nearly random.
-fn trained() -> Bench {
-    let bench = Bench::new();
-    bench.ok(&["train", "--config", "config.toml", "--quiet", "--out", "run"]);
-    bench
-}
 
 /// What `predict` writes for `text`, one object a line.
 fn predicted(bench: &Bench, text: &str, arguments: &[&str]) -> Vec<Value> {

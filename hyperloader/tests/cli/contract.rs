@@ -1,19 +1,9 @@
 //! The command's contract: exit codes, stdout for results, errors that name the offender.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod common;
 
 use std::io::Write;
 use std::process::Stdio;
 
-use common::Bench;
-
-/// Trains the tiny run once.
-fn trained() -> Bench {
-    let bench = Bench::new();
-    bench.ok(&["train", "--config", "config.toml", "--quiet", "--out", "run"]);
-    bench
-}
+use crate::common::{Bench, bytes, trained};
 
 #[test]
 fn eval_reports_every_task_and_its_mean() {
@@ -165,19 +155,42 @@ fn pretrain_makes_a_backbone_that_train_accepts() {
     ]);
     // How often checkpoints are saved changes nothing in the result.
     bench.ok(&["pretrain", "--config", "both.toml", "--quiet", "--out", "saved", "--set", "pretrain.save_steps=2"]);
-    assert_eq!(
-        common::bytes(&bench.path("saved/model.safetensors")),
-        common::bytes(&bench.path("backbone/model.safetensors"))
-    );
+    assert_eq!(bytes(&bench.path("saved/model.safetensors")), bytes(&bench.path("backbone/model.safetensors")));
+}
+
+/// The verbs that `hyperloader help` lists.
+fn verbs(help: &str) -> Vec<&str> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // A description that takes several lines is indented further.
+    let verbs = lines.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+    verbs.filter(|verb| *verb != "help").collect()
 }
 
 #[test]
-fn completions_and_man_name_every_verb() {
+fn completions_and_man_name_every_verb_and_each_explains_itself() {
     let bench = Bench::new();
-    let verbs = ["quickstart", "train", "eval", "predict", "params", "pretrain", "data", "completions", "man"];
-    for output in [bench.ok(&["completions", "bash"]), bench.ok(&["man"]), bench.ok(&["help"])] {
-        for verb in verbs {
-            assert!(output.contains(verb), "{verb}");
-        }
+    let (help, completions, man) = (bench.ok(&["help"]), bench.ok(&["completions", "bash"]), bench.ok(&["man"]));
+    let verbs = verbs(&help);
+    for verb in [
+        "quickstart",
+        "train",
+        "eval",
+        "predict",
+        "params",
+        "bench",
+        "compile",
+        "export",
+        "import",
+        "pretrain",
+        "data",
+        "completions",
+        "man",
+    ] {
+        assert!(verbs.contains(&verb), "{verb} is not among {verbs:?}");
+    }
+    for verb in &verbs {
+        assert!(completions.contains(verb) && man.contains(verb), "{verb}");
+        let own = bench.ok(&[verb, "--help"]);
+        assert!(own.contains(&format!("Usage: hyperloader {verb}")), "{own}");
     }
 }
