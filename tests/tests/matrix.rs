@@ -1,5 +1,5 @@
 //! Every method × every source of weights × every check, on the kit's toy backbone and on a small T5. `tests/matrix.toml` holds what
-//! must come out: one test a cell, so that a method that loses a promise fails under its name.
+//! must come out. There is one test for each method with each generator on each backbone.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -16,8 +16,10 @@ use hyperloader as _;
 use peft_task_average as _;
 use peft_vera as _;
 
-const BACKBONES: [(&str, fn() -> Box<dyn TestBackbone>); 2] =
-    [("toy", || Box::new(Toy::new(11).unwrap())), ("T5", || Box::new(T5Backbone::new()))];
+/// A name, and what makes the backbone: a test runs in a thread of its own.
+type Backbone = (&'static str, fn() -> Box<dyn TestBackbone>);
+
+const BACKBONES: [Backbone; 2] = [("toy", || Box::new(Toy::new(11).unwrap())), ("T5", || Box::new(T5Backbone::new()))];
 
 fn main() -> ExitCode {
     let matrix = Matrix::read();
@@ -46,11 +48,7 @@ fn trial(name: &str, check: impl FnOnce() -> Result<(), String> + Send + 'static
     Trial::test(name, move || check().map_err(Failed::from))
 }
 
-fn cell(
-    method: &Method,
-    generator: &Generator,
-    (name, backbone): (&'static str, fn() -> Box<dyn TestBackbone>),
-) -> Trial {
+fn cell(method: &Method, generator: &Generator, (name, backbone): Backbone) -> Trial {
     let (method, generator) = (method.clone(), generator.clone());
     trial(&format!("{name} × {} × {}", generator.name, method.name), move || {
         method.compare(&generator, backbone().as_ref())

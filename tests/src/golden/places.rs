@@ -108,6 +108,34 @@ mod tests {
         assert!(message.contains("../shared/data") && message.contains("HYPERLOADER_REQUIRE_GOLDENS"), "{message}");
     }
 
+    /// The Rust files below `folder`.
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = path.file_name().unwrap_or_default();
+            if path.is_dir() && name != "target" && name != ".git" {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn no_other_file_of_the_workspace_opens_shared() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut all = Vec::new();
+        sources(&here.join(".."), &mut all);
+        assert!(all.len() > 100, "{} files", all.len());
+        let opens = |path: &PathBuf| std::fs::read_to_string(path).unwrap().contains("../../shared");
+        let found: Vec<PathBuf> = all.into_iter().filter(opens).collect();
+        let [only] = found.as_slice() else {
+            panic!(
+                "only peft_tests::golden may open ../shared: a test elsewhere could pass by finding nothing: {found:?}"
+            );
+        };
+        assert!(only.ends_with("src/golden/places.rs"), "{only:?}");
+    }
+
     #[test]
     fn only_folders_with_the_file_are_listed() {
         let root = tempfile::tempdir().unwrap();

@@ -38,6 +38,9 @@ struct Decode {
 
 const AS_HUGGING_FACE: DecodeOptions = DecodeOptions { skip_special_tokens: true, clean_up_tokenization_spaces: true };
 
+/// A test with the reference's ids, and T5's tokenizer in each of its forms.
+type Check = fn(Goldens, Vec<T5Tokenizer>);
+
 /// The reference's ids, and T5's tokenizer from both of its files and the folder.
 fn load(folder: &Path) -> (Goldens, Vec<T5Tokenizer>) {
     let goldens = serde_json::from_slice(&std::fs::read(committed("tokenizer_t5.json")).unwrap()).unwrap();
@@ -47,14 +50,14 @@ fn load(folder: &Path) -> (Goldens, Vec<T5Tokenizer>) {
 
 /// The tests of this file, which need T5's tokenizer.
 pub(crate) fn trials() -> Vec<Trial> {
-    let checks: [(&str, fn(Goldens, Vec<T5Tokenizer>)); 5] = [
+    let checks: [(&str, Check); 5] = [
         ("texts_have_t5s_ids_and_read_back", texts_have_t5s_ids_and_read_back),
         ("special_tokens_have_t5s_ids", special_tokens_have_t5s_ids),
         ("words_have_the_ids_they_have_between_sentinels", words_have_the_ids_they_have_between_sentinels),
         ("both_files_agree_on_text_with_odd_spaces_and_signs", both_files_agree_on_text_with_odd_spaces_and_signs),
         ("a_saved_tokenizer_loads_alike", a_saved_tokenizer_loads_alike),
     ];
-    let with_tokenizer = |(name, check): (&str, fn(Goldens, Vec<T5Tokenizer>))| {
+    let with_tokenizer = |(name, check): (&str, Check)| {
         trial(&format!("tokenizer::{name}"), [T5], move |[folder]| {
             let (goldens, tokenizers) = load(&folder);
             check(goldens, tokenizers);
