@@ -7,7 +7,7 @@ use peft_lora::files::{BaseModel, PeftFolder, read_peft, write_peft};
 use peft_tests::compat::{CompatGolden, compat_goldens};
 
 fn goldens() -> Vec<CompatGolden> {
-    compat_goldens(7, |config| matches!(config["peft_type"].as_str(), Some("LORA" | "IA3")))
+    compat_goldens(11, |config| matches!(config["peft_type"].as_str(), Some("LORA" | "IA3")))
 }
 
 fn bits(tensor: &Tensor) -> Vec<u32> {
