@@ -2,6 +2,5 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-mod goldens;
 mod spiece;
 mod training;
