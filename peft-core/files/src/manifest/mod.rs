@@ -71,11 +71,10 @@ impl Manifest {
             Err(error) if is_absence(&error) => return Ok(None),
             Err(source) => return Err(Error::new(&path, source)),
         };
-        let json = serde_json::from_slice::<serde_json::Value>(&bytes);
-        if json.is_ok_and(|json| !json["files"].is_object() || !json["version"].is_number()) {
-            return Ok(None);
+        match parse(&path, &bytes) {
+            Err(_) if is_foreign(&bytes) => Ok(None),
+            parsed => parsed.map(Some),
         }
-        parse(&path, &bytes).map(Some)
     }
 
     /// Writes it into `folder`.
@@ -93,6 +92,12 @@ impl Manifest {
     fn empty() -> Self {
         Self { version: VERSION, files: BTreeMap::new() }
     }
+}
+
+/// Whether `bytes` are valid JSON, but no manifest of this program.
+fn is_foreign(bytes: &[u8]) -> bool {
+    let json = serde_json::from_slice::<serde_json::Value>(bytes);
+    json.is_ok_and(|json| !json["files"].is_object() || !json["version"].is_number())
 }
 
 /// Whether the operating system says that there is no such file.
