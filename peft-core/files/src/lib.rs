@@ -27,7 +27,7 @@ pub use error::Error;
 pub use folders::{NewFolders, create_folders, parent, sync_folder};
 pub use place::is_stdout;
 #[cfg(feature = "tensors")]
-pub use tensors::{PYTORCH, load_tensors, save_tensors};
+pub use tensors::{PYTORCH, load_tensors, save_tensors, stage_tensors};
 
 /// The program of the README is compiled and run.
 #[cfg(doctest)]
