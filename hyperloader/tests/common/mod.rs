@@ -1,6 +1,8 @@
 //! A tiny run to test the command with: sentences of the quickstart, a tokenizer trained on them, a random T5.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod tree;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -32,12 +32,12 @@ pub use atomic::{Staged, stage, temporary_prefix, write_atomic};
 pub use error::Error;
 pub use folders::{NewFolders, create_folders, parent, sync_folder};
 pub use manifest::{
-    FileEntry, MANIFEST, Manifest, MappedChecks, check_listed, list_files, read_listed, read_listed_text, unlist_files, verify_manifest,
+    FileEntry, MANIFEST, Manifest, MappedChecks, check_listed, commit_listed, list_files, read_listed, read_listed_text, verify_manifest,
     write_listed,
 };
 pub use place::is_stdout;
 #[cfg(feature = "tensors")]
-pub use tensors::{PYTORCH, load_tensors, save_tensors};
+pub use tensors::{PYTORCH, load_tensors, save_tensors, stage_tensors};
 
 /// The program of the README is compiled and run.
 #[cfg(doctest)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor, pickle, safetensors};
 use peft_core::{Error, Result};
-use peft_files::{check_listed, list_files, read_listed_text, save_tensors, unlist_files, write_atomic};
+use peft_files::{check_listed, commit_listed, create_folders, read_listed_text, stage, stage_tensors};
 
 /// The configuration of an adapter.
 pub const CONFIG_FILE: &str = "adapter_config.json";
@@ -56,18 +56,21 @@ impl AdapterHubFolder {
         serde_json::from_str(&self.config).map_err(|e| Error::file(self.path.join(CONFIG_FILE), e))
     }
 
-    /// Writes both files into the folder, which is created if necessary, and a manifest with their checksums. Each file is
-    /// replaced atomically.
+    /// Writes both files into the folder, which is created if necessary, and a manifest with their checksums. Both are written before
+    /// either replaces an older file.
     ///
     /// # Errors
     /// [`Error::File`] naming the file that cannot be written.
     pub fn write(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.path).map_err(|e| Error::file(&self.path, e))?;
-        let (names, bytes) = ([CONFIG_FILE, WEIGHTS_FILE], self.config.as_bytes());
-        let written = unlist_files(&self.path, &names)
-            .and_then(|()| save_tensors(self.path.join(WEIGHTS_FILE), &self.tensors, None))
-            .and_then(|()| write_atomic(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes)))
-            .and_then(|()| list_files(&self.path, &names));
-        written.map_err(|error| Error::file(&error.path, &error.source))
+        let write = || {
+            let made = create_folders(&self.path)?;
+            let weights = stage_tensors(self.path.join(WEIGHTS_FILE), &self.tensors, None)?;
+            let bytes = self.config.as_bytes();
+            let (config, ()) = stage(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes))?;
+            commit_listed([weights, config])?;
+            made.keep();
+            Ok(())
+        };
+        write().map_err(|error: peft_files::Error| Error::file(&error.path, &error.source))
     }
 }

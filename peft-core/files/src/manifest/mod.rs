@@ -3,7 +3,7 @@
 //! - [`Manifest`]: the list, and [`verify_manifest`], which checks all of it.
 //! - [`check_listed`], [`read_listed`], [`read_listed_text`]: check one file while it is read, if a manifest lists it.
 //! - [`MappedChecks`]: check a long file that is mapped into memory, where it is read.
-//! - [`write_listed`], [`list_files`], [`unlist_files`]: keep the list true while single files are replaced.
+//! - [`write_listed`], [`commit_listed`], [`list_files`]: keep the list true while single files are replaced.
 
 mod blocks;
 mod check;
@@ -21,7 +21,7 @@ use crate::Error;
 pub use blocks::MappedChecks;
 pub use check::{check_listed, read_listed, read_listed_text, verify_manifest};
 pub use entry::FileEntry;
-pub use keep::{list_files, unlist_files, write_listed};
+pub use keep::{commit_listed, list_files, write_listed};
 
 /// The name of the manifest in its folder.
 pub const MANIFEST: &str = "manifest.json";
