@@ -145,8 +145,8 @@ fn sync_tree(folder: &Path, manifest: &Manifest) -> Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use peft_files::verify_manifest;
     use super::*;
+    use peft_files::verify_manifest;
 
     fn names(folder: &Path) -> Vec<String> {
         let items = fs::read_dir(folder).unwrap();

@@ -47,7 +47,8 @@ impl Change {
 fn every_change_is_refused_by_name_or_changes_no_result() {
     let (bench, mut random) = (bench(), random("damage"));
     let subjects = subjects(&bench);
-    let expected: Vec<String> = subjects.iter().map(|subject| (subject.read)(&bench, &subject.folder).unwrap()).collect();
+    let expected: Vec<String> =
+        subjects.iter().map(|subject| (subject.read)(&bench, &subject.folder).unwrap()).collect();
     let resumed = [Resumed::new(&WORK[0], &bench), Resumed::new(&WORK[1], &bench)];
     let mut verdicts = BTreeMap::new();
     for attempt in 0..number("HYPERLOADER_CORRUPTIONS", 100) {

@@ -28,7 +28,8 @@ pub(crate) fn subjects(bench: &Bench) -> Vec<Subject> {
     // Of more than a MiB, which is checked block by block while it is read.
     let large = r#"{"vocab_size": 5000, "d_model": 64, "d_kv": 16, "d_ff": 64, "num_layers": 1, "num_heads": 4}"#;
     fs::write(bench.path("large.json"), large).unwrap();
-    let (train, name) = (["train", "--config", "small.toml", "--quiet", "--out", "large", "--set"], "model.name=config:large.json");
+    let (train, name) =
+        (["train", "--config", "small.toml", "--quiet", "--out", "large", "--set"], "model.name=config:large.json");
     bench.ok(&[&train[..], &[name]].concat());
     bench.ok(&["compile", "large", "--task", "home", "--out", "large-compiled"]);
     let config = fs::read_to_string(bench.path("small.toml")).unwrap();

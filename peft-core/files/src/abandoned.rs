@@ -17,9 +17,12 @@ pub(crate) fn mark_as_written(file: &File) {
 ///
 /// What cannot be listed or removed stays: it does no harm.
 pub fn remove_abandoned(path: &Path) {
-    let (Some(name), Ok(items)) = (path.file_name().and_then(OsStr::to_str), fs::read_dir(parent(path))) else { return };
+    let (Some(name), Ok(items)) = (path.file_name().and_then(OsStr::to_str), fs::read_dir(parent(path))) else {
+        return;
+    };
     for item in items.flatten() {
-        let (Some(process), Ok(kind)) = (item.file_name().to_str().and_then(|item| process_of(item, name)), item.file_type())
+        let (Some(process), Ok(kind)) =
+            (item.file_name().to_str().and_then(|item| process_of(item, name)), item.file_type())
         else {
             continue;
         };

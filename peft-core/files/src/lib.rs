@@ -32,8 +32,8 @@ pub use atomic::{Staged, stage, temporary_prefix, write_atomic};
 pub use error::Error;
 pub use folders::{NewFolders, create_folders, parent, sync_folder};
 pub use manifest::{
-    FileEntry, MANIFEST, Manifest, MappedChecks, check_listed, commit_listed, list_files, read_listed, read_listed_text, verify_manifest,
-    write_listed,
+    FileEntry, MANIFEST, Manifest, MappedChecks, check_listed, commit_listed, list_files, read_listed,
+    read_listed_text, verify_manifest, write_listed,
 };
 pub use place::is_stdout;
 #[cfg(feature = "tensors")]

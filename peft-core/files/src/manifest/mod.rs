@@ -107,7 +107,9 @@ fn is_absence(error: &std::io::Error) -> bool {
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Manifest, Error> {
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| {
-        let reason = format!("no manifest of this program, or a damaged one: {error}; restore it, or remove it to go without checks");
+        let reason = format!(
+            "no manifest of this program, or a damaged one: {error}; restore it, or remove it to go without checks"
+        );
         Error::malformed(path, reason)
     })?;
     if manifest.version != VERSION {

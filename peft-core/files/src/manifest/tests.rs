@@ -92,7 +92,9 @@ fn one_file_is_checked_against_the_manifest_of_its_folder_or_of_one_above() {
 #[test]
 fn a_damaged_manifest_is_refused_and_that_of_another_program_is_none() {
     let with = |text: &'static str| after("a", move |folder| fs::write(folder.join(MANIFEST), text).unwrap());
-    for foreign in ["{}", "[]", "{\"name\":\"app\",\"version\":\"1.2\",\"files\":{}}", "{\"version\":1,\"files\":[\"a\"]}"] {
+    for foreign in
+        ["{}", "[]", "{\"name\":\"app\",\"version\":\"1.2\",\"files\":{}}", "{\"version\":1,\"files\":[\"a\"]}"]
+    {
         with(foreign).unwrap();
     }
     for damaged in ["", "{\"version\":1,\"fi", "{\"version\":7,\"files\":{}}", "{\"version\":1,\"files\":{\"a\":{}}}"] {
@@ -216,7 +218,10 @@ fn a_short_mapped_file_and_one_that_is_being_replaced_are_checked_at_once() {
     MappedChecks::new(&path, b"earlier").unwrap();
     MappedChecks::new(&path, &bytes).unwrap();
     MappedChecks::new(&path, b"other").unwrap_err();
-    manifest.files.insert("weights".to_owned(), FileEntry { crc32c_blocks: Some("12".to_owned()), ..FileEntry::of_bytes(&bytes) });
+    manifest.files.insert(
+        "weights".to_owned(),
+        FileEntry { crc32c_blocks: Some("12".to_owned()), ..FileEntry::of_bytes(&bytes) },
+    );
     manifest.write(folder.path()).unwrap();
     let message = MappedChecks::new(&path, &bytes).unwrap_err().to_string();
     assert!(message.contains("does not hold one CRC-32C for each block"), "{message}");

@@ -90,11 +90,7 @@ impl Room {
 }
 
 /// Memory for the tensors that `wanted` names, the smallest first; matrices that `int8` names get eight bits.
-pub(super) fn rooms(
-    files: &Mapped,
-    wanted: impl Fn(&str) -> bool,
-    int8: impl Fn(&str) -> bool,
-) -> Vec<(String, Room)> {
+pub(super) fn rooms(files: &Mapped, wanted: impl Fn(&str) -> bool, int8: impl Fn(&str) -> bool) -> Vec<(String, Room)> {
     let mut views: Vec<_> = files.tensors().into_iter().filter(|(name, _)| wanted(name)).collect();
     views.sort_by_key(|(_, view)| view.data().len());
     prefer_huge_pages(views.iter().map(|(name, view)| Room::bytes(view, int8(name))).sum());

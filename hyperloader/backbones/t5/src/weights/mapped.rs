@@ -38,7 +38,8 @@ impl Mapped {
     pub(super) fn open(paths: &[PathBuf]) -> Result<Self> {
         let files = paths.iter().map(|path| MappedFile::open(path.clone())).collect::<Result<Vec<_>>>()?;
         let names = |file: &MappedFile| file.metadata.tensors().into_keys().collect::<Vec<_>>();
-        let of = files.iter().enumerate().flat_map(|(number, file)| names(file).into_iter().map(move |name| (name, number)));
+        let of =
+            files.iter().enumerate().flat_map(|(number, file)| names(file).into_iter().map(move |name| (name, number)));
         Ok(Self { of: of.collect(), files })
     }
 
@@ -137,9 +138,8 @@ mod tests {
             std::fs::write(&path, damaged).unwrap();
             let message = T5::from_folder(folder.path(), &Device::Cpu).unwrap_err().to_string();
             assert!(message.contains("model.safetensors: CRC-32C of block at byte"), "{message}");
-            let one_by_one = Weights::open(folder.path()).and_then(|weights| {
-                T5::new(&config, weights.var_builder(DType::F32, &Device::Cpu)).map(drop)
-            });
+            let one_by_one = Weights::open(folder.path())
+                .and_then(|weights| T5::new(&config, weights.var_builder(DType::F32, &Device::Cpu)).map(drop));
             let message = one_by_one.unwrap_err().to_string();
             assert!(message.contains("model.safetensors: CRC-32C"), "{message}");
             let int8 = Weights::open(folder.path()).and_then(|w| w.prefetch(DType::U8, &Device::Cpu).finish());
