@@ -131,12 +131,13 @@ impl<B: Backbone> SavePretrained<B> for PeftModel<B> {
         };
         let config = folder.join(CONFIG_FILE);
         let text = serde_json::to_string_pretty(&description).map_err(|e| Error::malformed(&config, e.to_string()))?;
-        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-        let names = [CONFIG_FILE, WEIGHTS_FILE];
-        peft_files::unlist_files(folder, &names)?;
-        peft_files::save_tensors(folder.join(WEIGHTS_FILE), &self.store().tensors(), peft_files::PYTORCH)?;
-        peft_files::write_atomic(config, |file| writeln!(file, "{text}"))?;
-        Ok(peft_files::list_files(folder, &names)?)
+        let made = peft_files::create_folders(folder)?;
+        let weights =
+            peft_files::stage_tensors(folder.join(WEIGHTS_FILE), &self.store().tensors(), peft_files::PYTORCH)?;
+        let (config, ()) = peft_files::stage(config, |file| writeln!(file, "{text}"))?;
+        peft_files::commit_listed([weights, config])?;
+        made.keep();
+        Ok(())
     }
 
     fn load_pretrained(backbone: B, folder: impl AsRef<Path>) -> Result<Self> {

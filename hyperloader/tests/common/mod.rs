@@ -3,6 +3,8 @@
 
 mod trained;
 
+pub(crate) mod tree;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -100,6 +100,11 @@ pub fn stage<T>(
 }
 
 impl Staged {
+    /// The file as the caller named it, and the temporary one; `None` if the content was written through.
+    pub(crate) fn waiting_for(&self) -> Option<(&Path, &Path)> {
+        Some((&self.path, self.waiting.as_ref()?.temporary.path()))
+    }
+
     /// Gives the file its name, in one step.
     ///
     /// # Errors
@@ -133,29 +138,29 @@ fn keep_owner(file: &File, replaced: &Metadata) {
 #[cfg(not(unix))]
 fn keep_owner(_file: &File, _replaced: &Metadata) {}
 
-/// [`write_atomic`] for a library that opens the file itself: `write` gets the path of the temporary file.
+/// [`stage`] for a library that opens the file itself: `write` gets the path of the temporary file.
 /// A pipe or a device cannot be written in this way.
 ///
 /// # Errors
 /// [`Error`] naming `path`.
 #[cfg(feature = "tensors")]
-pub(crate) fn write_file_atomic<T>(path: &Path, write: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, Error> {
-    let replace = || match Place::of(path)? {
+pub(crate) fn stage_file(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<Staged, Error> {
+    let staged = || match Place::of(path)? {
         Place::Through(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "this is not a regular file")),
         Place::Replace(target, replaced) => {
             let temporary = temporary(&target)?;
             let usual = temporary.as_file().metadata()?.permissions();
-            let value = write(temporary.path())?;
+            write(temporary.path())?;
             // The library may have renamed a file of its own over the temporary one, so the first handle is not used again.
             let (_, name) = temporary.into_parts();
             let written = OpenOptions::new().write(true).open(&name)?;
             written.set_permissions(usual)?;
             written.sync_all()?;
-            persist(Waiting { temporary: NamedTempFile::from_parts(written, name), target, replaced })?;
-            Ok(value)
+            Ok(Waiting { temporary: NamedTempFile::from_parts(written, name), target, replaced })
         }
     };
-    replace().map_err(|source| Error::new(path, source))
+    let waiting = staged().map_err(|source| Error::new(path, source))?;
+    Ok(Staged { path: path.to_path_buf(), waiting: Some(waiting) })
 }
 
 fn write_to<T>(file: File, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>) -> io::Result<(T, File)> {

@@ -40,12 +40,12 @@ pub use atomic::{Staged, stage, temporary_prefix, write_atomic};
 pub use error::{Error, plain};
 pub use folders::{NewFolders, create_folders, parent, sync_folder};
 pub use manifest::{
-    FileEntry, MANIFEST, Manifest, MappedChecks, check_listed, list_files, read_listed, unlist_files, verify_manifest,
+    FileEntry, MANIFEST, Manifest, MappedChecks, check_listed, commit_listed, list_files, read_listed, verify_manifest,
     write_listed,
 };
 pub use place::is_stdout;
 #[cfg(feature = "tensors")]
-pub use tensors::{PYTORCH, inner, load_pickle, load_tensors, not_safetensors, save_tensors};
+pub use tensors::{PYTORCH, inner, load_pickle, load_tensors, not_safetensors, save_tensors, stage_tensors};
 
 /// The program of the README is compiled and run.
 #[cfg(doctest)]

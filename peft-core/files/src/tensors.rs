@@ -9,7 +9,7 @@ use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
-use crate::atomic::write_file_atomic;
+use crate::atomic::{Staged, stage_file};
 use crate::{Error, check_contents, check_file};
 
 /// The metadata without which `transformers` and `peft` refuse a file: whose memory layout the tensors have.
@@ -30,12 +30,24 @@ pub fn save_tensors(
     tensors: &BTreeMap<String, Tensor>,
     metadata: Option<[&str; 2]>,
 ) -> Result<(), Error> {
+    stage_tensors(path, tensors, metadata)?.commit()
+}
+
+/// The first half of [`save_tensors`], for files that belong together: see [`stage`](crate::stage).
+///
+/// # Errors
+/// As [`save_tensors`].
+pub fn stage_tensors(
+    path: impl AsRef<Path>,
+    tensors: &BTreeMap<String, Tensor>,
+    metadata: Option<[&str; 2]>,
+) -> Result<Staged, Error> {
     let path = path.as_ref();
     if let Some((name, reason)) = tensors.iter().find_map(|(name, tensor)| Some((name, refusal(name, tensor)?))) {
         return Err(Error::malformed(path, format!("tensor {name:?}: {reason}")));
     }
     let metadata = metadata.map(|[key, text]| HashMap::from([(key.to_owned(), text.to_owned())]));
-    write_file_atomic(path, |temporary| {
+    stage_file(path, |temporary| {
         let host = |tensor: &Tensor| tensor.to_device(&Device::Cpu)?.contiguous();
         let tensors = tensors.iter().map(|(name, tensor)| Ok((name, host(tensor)?)));
         let tensors = tensors.collect::<candle_core::Result<Vec<_>>>().map_err(io::Error::other)?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Tensor;
 use peft_core::{Error, Result};
 use peft_files::{
-    PYTORCH, list_files, load_pickle, load_tensors, parse_json, read_text, save_tensors, unlist_files, write_atomic,
+    PYTORCH, commit_listed, create_folders, load_pickle, load_tensors, parse_json, read_text, stage, stage_tensors,
 };
 
 /// The configuration of an adapter.
@@ -106,19 +106,22 @@ impl<L: FolderLayout> AdapterFolder<L> {
         self.unsupported(format!("peft_type is {peft_type:?}, which is not supported; known: {}", known.join(", ")))
     }
 
-    /// Writes both files into the folder, which is created if necessary, and a manifest with their checksums. Each file is
-    /// replaced as a whole.
+    /// Writes both files into the folder, which is created if necessary, and a manifest with their checksums. Both are written before
+    /// either replaces an older file.
     ///
     /// # Errors
     /// [`Error::File`] naming the file that cannot be written.
     pub fn write(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.path).map_err(|e| Error::file(&self.path, e))?;
-        let (names, bytes) = ([CONFIG_FILE, L::WRITTEN], self.config.as_bytes());
-        let written = unlist_files(&self.path, &names)
-            .and_then(|()| save_tensors(self.path.join(L::WRITTEN), &self.tensors, L::METADATA))
-            .and_then(|()| write_atomic(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes)))
-            .and_then(|()| list_files(&self.path, &names));
-        written.map_err(unreadable)
+        let write = || {
+            let made = create_folders(&self.path)?;
+            let weights = stage_tensors(self.path.join(L::WRITTEN), &self.tensors, L::METADATA)?;
+            let bytes = self.config.as_bytes();
+            let (config, ()) = stage(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes))?;
+            commit_listed([weights, config])?;
+            made.keep();
+            Ok(())
+        };
+        write().map_err(unreadable)
     }
 }
 

@@ -101,6 +101,9 @@ impl MappedChecks {
     /// # Errors
     /// [`Error`] naming the file if one of them differs.
     pub fn check(&self, mapped: &[u8], range: Range<usize>) -> Result<(), Error> {
+        if range.is_empty() {
+            return Ok(());
+        }
         let (first, end) = (range.start / BLOCK, range.end.div_ceil(BLOCK));
         let Some(blocks) = self.blocks.get(first..end.min(self.blocks.len())) else { return Ok(()) };
         for (number, block) in (first..).zip(blocks) {

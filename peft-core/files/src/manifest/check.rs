@@ -69,14 +69,14 @@ pub(super) fn refuse(path: &Path, reason: &str) -> Error {
     Error::malformed(path, reason)
 }
 
-/// What the nearest manifest says of the file at `path`.
+/// What the nearest manifest says of the file at `path`, if it has a CRC to compare.
 pub(super) fn entry_of(path: &Path) -> Result<Option<FileEntry>, Error> {
     let (mut folder, mut name) = (parent(path), String::new());
     let Some(last) = path.file_name().and_then(|name| name.to_str()) else { return Ok(None) };
     name.push_str(last);
     for _ in 0..=FOLDERS_ABOVE {
         if let Some(mut manifest) = Manifest::find(folder)? {
-            return Ok(manifest.files.remove(&name));
+            return Ok(manifest.files.remove(&name).filter(FileEntry::has_crc));
         }
         let Some(above) = folder.file_name().and_then(|name| name.to_str()) else { return Ok(None) };
         name = format!("{above}/{name}");

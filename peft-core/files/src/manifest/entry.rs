@@ -73,6 +73,11 @@ impl FileEntry {
         own.filter(|_| self.before.as_ref().is_none_or(|before| before.refusal(found).is_some()))
     }
 
+    /// Whether loading compares anything: an entry of an older version has no CRC.
+    pub(super) fn has_crc(&self) -> bool {
+        self.crc32c.is_some()
+    }
+
     /// As [`refusal`](Self::refusal), by CRC-32C. An entry without one refuses nothing.
     pub(super) fn crc_refusal(&self, bytes: u64, crc: u32) -> Option<String> {
         let expected = self.crc32c.as_ref()?;

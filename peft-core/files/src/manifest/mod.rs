@@ -3,7 +3,7 @@
 //! - [`Manifest`]: the list, and [`verify_manifest`], which checks all of it.
 //! - [`check_listed`], [`read_listed`]: check one file while it is read, if a manifest lists it.
 //! - [`MappedChecks`]: check a long file that is mapped into memory, where it is read.
-//! - [`write_listed`], [`list_files`], [`unlist_files`]: keep the list true while single files are replaced.
+//! - [`write_listed`], [`commit_listed`], [`list_files`]: keep the list true while single files are replaced.
 
 mod blocks;
 mod check;
@@ -21,7 +21,7 @@ use crate::Error;
 pub use blocks::MappedChecks;
 pub use check::{check_listed, read_listed, verify_manifest};
 pub use entry::FileEntry;
-pub use keep::{list_files, unlist_files, write_listed};
+pub use keep::{commit_listed, list_files, write_listed};
 
 /// The name of the manifest in its folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -71,11 +71,10 @@ impl Manifest {
             Err(error) if is_absence(&error) => return Ok(None),
             Err(source) => return Err(Error::new(&path, source)),
         };
-        let json = serde_json::from_slice::<serde_json::Value>(&bytes);
-        if json.is_ok_and(|json| !json["files"].is_object() || !json["version"].is_number()) {
-            return Ok(None);
+        match parse(&path, &bytes) {
+            Err(_) if is_foreign(&bytes) => Ok(None),
+            parsed => parsed.map(Some),
         }
-        parse(&path, &bytes).map(Some)
     }
 
     /// Writes it into `folder`.
@@ -93,6 +92,12 @@ impl Manifest {
     fn empty() -> Self {
         Self { version: VERSION, files: BTreeMap::new() }
     }
+}
+
+/// Whether `bytes` are valid JSON, but no manifest of this program.
+fn is_foreign(bytes: &[u8]) -> bool {
+    let json = serde_json::from_slice::<serde_json::Value>(bytes);
+    json.is_ok_and(|json| !json["files"].is_object() || !json["version"].is_number())
 }
 
 /// Whether the operating system says that there is no such file.

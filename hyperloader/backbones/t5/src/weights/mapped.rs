@@ -107,3 +107,57 @@ fn map(file: &File) -> std::io::Result<Mmap> {
     // if someone truncates or rewrites the file in place meanwhile; checkpoints are written to a temporary file and renamed.
     unsafe { Mmap::map(file) }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use candle_core::{DType, Device};
+
+    use super::super::Weights;
+    use crate::testing::tiny;
+    use crate::{T5, T5Config, save_backbone};
+
+    const FILE: &str = "model.safetensors";
+
+    #[test]
+    fn damage_is_refused_by_name_where_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let config = T5Config { vocab_size: 20_000, ..tiny() };
+        save_backbone(&T5::random(&config, 1).unwrap(), folder.path()).unwrap();
+        peft_files::list_files(folder.path(), &[FILE]).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes.len() > 1 << 20, "{} bytes are checked at once", bytes.len());
+        let table = |ids: &[u32]| {
+            let (_, table) = Weights::open(folder.path())?.leave_table(&config, &Device::Cpu)?;
+            table.unwrap().rows(ids)
+        };
+        for at in [3, 30, bytes.len() / 3, bytes.len() / 2, bytes.len() - 1] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 16;
+            std::fs::write(&path, damaged).unwrap();
+            let message = T5::from_folder(folder.path(), &Device::Cpu).unwrap_err().to_string();
+            assert!(message.contains("model.safetensors: CRC-32C of block at byte"), "{message}");
+            let one_by_one = Weights::open(folder.path())
+                .and_then(|weights| T5::new(&config, weights.var_builder(DType::F32, &Device::Cpu)).map(drop));
+            let message = one_by_one.unwrap_err().to_string();
+            assert!(message.contains("model.safetensors: CRC-32C"), "{message}");
+            let int8 = Weights::open(folder.path()).and_then(|w| w.prefetch(DType::U8, &Device::Cpu).finish());
+            assert!(int8.is_err());
+        }
+        let row = |id: u32| {
+            let row = T5::random(&config, 1).unwrap().tensors().unwrap()["shared.weight"].get(id as usize).unwrap();
+            row.to_vec1::<f32>().unwrap().iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()
+        };
+        let wanted = row(15_000);
+        let at = bytes.windows(wanted.len()).position(|window| *window == wanted).unwrap();
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&path, damaged).unwrap();
+        table(&[3, 100]).unwrap();
+        assert!(table(&[3, 15_000]).unwrap_err().to_string().contains("model.safetensors"));
+        std::fs::write(&path, bytes).unwrap();
+        table(&[3, 15_000]).unwrap();
+        T5::from_folder(folder.path(), &Device::Cpu).unwrap();
+    }
+}
