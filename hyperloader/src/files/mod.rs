@@ -14,7 +14,7 @@ mod manifest;
 
 pub use folder::{write_dir_atomic, write_new_dir};
 pub use leftovers::remove_leftovers;
-pub(crate) use leftovers::restore_replaced;
+pub(crate) use leftovers::{remove_half_built, restore_replaced};
 pub use link::{resolve_link, update_link};
 pub use lock::FolderLock;
 pub(crate) use manifest::hexadecimal;
