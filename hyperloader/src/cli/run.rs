@@ -73,7 +73,9 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     pool.map_err(|e| match cli.global.threads {
         Some(threads) => Error::Config(format!("--threads {threads}: {e}")),
-        None => Error::Training(format!("the threads of this program cannot be started ({e}); give fewer with --threads")),
+        None => {
+            Error::Training(format!("the threads of this program cannot be started ({e}); give fewer with --threads"))
+        }
     })?;
     if !cli.global.quiet {
         print_messages();

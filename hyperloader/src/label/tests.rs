@@ -43,7 +43,8 @@ fn a_sentence_without_words_has_no_tags_and_changes_no_other() {
     let tokenizer = tokenizer();
     let model = model(tokenizer.vocab_size());
     let labeller =
-        Labeller::new(&model, &tokenizer, LabelTask::new("ner", &["city"]).unwrap(), &DecodeOptions::default()).unwrap();
+        Labeller::new(&model, &tokenizer, LabelTask::new("ner", &["city"]).unwrap(), &DecodeOptions::default())
+            .unwrap();
     let found = labeller.label(["", "flights to rome", " \t"]).unwrap();
     assert_eq!(found[0], super::TaggedSentence::default());
     assert_eq!(found[2], super::TaggedSentence::default());

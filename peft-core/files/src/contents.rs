@@ -49,14 +49,18 @@ fn mistaken(bytes: &[u8]) -> Option<String> {
     let start = bytes.trim_ascii_start();
     let begins = |word: &str| start.get(..word.len()).is_some_and(|s| s.eq_ignore_ascii_case(word.as_bytes()));
     let page = ["<!doctype html", "<html"].into_iter().any(begins);
-    page.then(|| "a web page, not the file itself: download the raw file (on the hub: `resolve` instead of `blob`)".into())
+    page.then(|| {
+        "a web page, not the file itself: download the raw file (on the hub: `resolve` instead of `blob`)".into()
+    })
 }
 
 fn pointer(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes.get(..HEAD as usize).unwrap_or(bytes));
     let size = text.lines().find_map(|line| line.strip_prefix("size ")?.trim().parse::<u64>().ok());
     let size = size.map(|size| format!(" (of {size} bytes)")).unwrap_or_default();
-    format!("a Git LFS pointer{size}, not the file itself: run `git lfs pull` where it was cloned, or download the file")
+    format!(
+        "a Git LFS pointer{size}, not the file itself: run `git lfs pull` where it was cloned, or download the file"
+    )
 }
 
 #[cfg(test)]

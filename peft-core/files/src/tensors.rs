@@ -65,8 +65,7 @@ pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, 
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(|source| Error::new(path, source))?;
     check_contents(path, &bytes)?;
-    let views = SafeTensors::deserialize(&bytes)
-        .map_err(|error| Error::malformed(path, not_safetensors(&error)))?;
+    let views = SafeTensors::deserialize(&bytes).map_err(|error| Error::malformed(path, not_safetensors(&error)))?;
     let load = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
         let tensor = view.load(&Device::Cpu);
         let tensor = tensor.map_err(|error| Error::malformed(path, format!("tensor {name:?}: {error}")))?;
@@ -89,7 +88,8 @@ pub fn load_pickle(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, E
     check_file(path)?;
     // Candle's reader of pickles trusts some sizes that the file states, and may panic where they are wrong.
     let read = catch_unwind(AssertUnwindSafe(|| candle_core::pickle::read_all(path)));
-    let refuse = |reason: String| Error::malformed(path, format!("not a file of torch.save: {reason}; fetch or copy it again"));
+    let refuse =
+        |reason: String| Error::malformed(path, format!("not a file of torch.save: {reason}; fetch or copy it again"));
     match read {
         Ok(Ok(tensors)) => Ok(tensors.into_iter().collect()),
         Ok(Err(error)) => Err(refuse(inner(error).to_string())),

@@ -132,14 +132,20 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_no_text() {
         assert_eq!(text_of("a", "\u{feff}a\u{feff}".into()).unwrap(), "a\u{feff}");
-        assert_eq!(parse_json::<Value>("a", &text_of("a", "\u{feff}{}".into()).unwrap()).unwrap(), serde_json::json!({}));
+        assert_eq!(
+            parse_json::<Value>("a", &text_of("a", "\u{feff}{}".into()).unwrap()).unwrap(),
+            serde_json::json!({})
+        );
     }
 
     #[test]
     fn what_is_no_text_has_its_line_and_byte() {
         assert_eq!(message(b"\xff"), "a.txt:1: invalid UTF-8 after byte 0 of the line");
         assert_eq!(message(b"a\r\nb\ncde\xe9\n"), "a.txt:3: invalid UTF-8 after byte 3 of the line");
-        assert_eq!(message("ab\u{e9}".as_bytes().split_last().unwrap().1), "a.txt:1: invalid UTF-8 after byte 2 of the line");
+        assert_eq!(
+            message("ab\u{e9}".as_bytes().split_last().unwrap().1),
+            "a.txt:1: invalid UTF-8 after byte 2 of the line"
+        );
         assert!(message(b"\xff\xfea\0").contains("UTF-16"));
     }
 
@@ -147,7 +153,10 @@ mod tests {
     fn what_is_no_json_has_its_line_and_says_what_to_do() {
         let say = |text: &str| parse_json::<Value>("a.json", text).unwrap_err().to_string();
         assert_eq!(say(" \n"), "a.json:2: not JSON: the file is empty");
-        assert_eq!(say("{\n \"a\": 1 // one\n}"), "a.json:2: not JSON: expected `,` or `}` (JSON has no comments: remove it), at column 9");
+        assert_eq!(
+            say("{\n \"a\": 1 // one\n}"),
+            "a.json:2: not JSON: expected `,` or `}` (JSON has no comments: remove it), at column 9"
+        );
         assert!(say("{\n \"a\": NaN}").contains("a.json:2: not JSON: expected value (JSON has no NaN"));
         assert!(say("{'a': 1}").contains("double quotes"));
         assert!(say("{\"a\": True}").contains("true, false and null"));

@@ -29,13 +29,12 @@ impl PeftFolder {
     /// # Errors
     /// [`Error::File`] if there are others because of a setting that is not supported, which is named; [`Error::UnknownKeys`]
     /// if nothing in the configuration asks for them.
-    pub fn wanted(
-        &self,
-        wanted: impl Fn(&str) -> bool,
-        base: &BaseModel<'_>,
-    ) -> Result<BTreeMap<String, Tensor>> {
-        let (tensors, others): (BTreeMap<String, Tensor>, BTreeMap<String, Tensor>) =
-            self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.clone())).partition(|(name, _)| wanted(name));
+    pub fn wanted(&self, wanted: impl Fn(&str) -> bool, base: &BaseModel<'_>) -> Result<BTreeMap<String, Tensor>> {
+        let (tensors, others): (BTreeMap<String, Tensor>, BTreeMap<String, Tensor>) = self
+            .tensors
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.clone()))
+            .partition(|(name, _)| wanted(name));
         let reasons: Reasons = self.parse()?;
         let mut unknown = Vec::new();
         for (name, tensor) in others {
@@ -58,7 +57,8 @@ impl PeftFolder {
     fn check_saved(&self, path: &str, reasons: &Reasons) -> Result<()> {
         // A module is saved with all that is in it, so any part of the path may be the one that is named.
         let ends = path.match_indices('.').filter_map(|(end, _)| path.get(..end));
-        let mut modules = ends.flat_map(|module| reasons.modules_to_save.iter().flatten().map(move |name| (module, name)));
+        let mut modules =
+            ends.flat_map(|module| reasons.modules_to_save.iter().flatten().map(move |name| (module, name)));
         match modules.find(|(module, name)| !name.is_empty() && module.ends_with(name.as_str())) {
             None => Ok(()),
             Some((_, name)) => Err(self.unsupported(format!(

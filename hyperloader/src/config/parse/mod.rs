@@ -97,7 +97,8 @@ fn blame(source: &Source<'_>, fault: Fault) -> Fault {
 fn parse(text: &str) -> Result<Spanned<DeValue<'_>>, Fault> {
     let table = DeTable::parse(text).map_err(|e| {
         let offset = e.span().map_or(0, |span| span.start);
-        let hint = if text.trim_start().starts_with('{') { "; a file with JSON needs a name that ends in .json" } else { "" };
+        let hint =
+            if text.trim_start().starts_with('{') { "; a file with JSON needs a name that ends in .json" } else { "" };
         Fault::new(offset, format!("not TOML: {}{hint}", e.message()))
     })?;
     Ok(Spanned::new(table.span(), DeValue::Table(table.into_inner())))

@@ -146,7 +146,9 @@ fn valid_json_is_a_configuration() {
 #[test]
 fn what_json_is_not_says_what_to_do() {
     let say = |text| read("c.json", text, &[]).expect_err("this file is wrong");
-    assert!(say("{\n// steps\n\"seed\": 1}").contains("c.json:2: not JSON: key must be a string (JSON has no comments"));
+    assert!(
+        say("{\n// steps\n\"seed\": 1}").contains("c.json:2: not JSON: key must be a string (JSON has no comments")
+    );
     assert_eq!(say("\u{feff}\n[1]"), "c.json:2: not a configuration: expected a JSON object, { .. }");
     assert_eq!(say("null"), "c.json:1: not a configuration: expected a JSON object, { .. }");
     assert!(say("{\"model\": {\n\"name\": \"\\ud83d\"}}").starts_with("c.json:2: not JSON: "), "half of a pair");
@@ -184,10 +186,7 @@ fn an_override_of_a_key_of_the_file_is_to_blame() {
         say(&["train.learning_rate=-1"]),
         "--set train.learning_rate=-1: train.learning_rate: -1 is out of range; expected a finite number above 0"
     );
-    assert_eq!(
-        say(&["tasks.0={name=\"a\"}"]),
-        "--set tasks.0={name=\"a\"}: missing key \"train\" in [[tasks]]"
-    );
+    assert_eq!(say(&["tasks.0={name=\"a\"}"]), "--set tasks.0={name=\"a\"}: missing key \"train\" in [[tasks]]");
 }
 
 #[test]

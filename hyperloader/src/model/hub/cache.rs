@@ -84,7 +84,9 @@ mod tests {
         }
         std::fs::create_dir_all(model.join("refs/refs/pr")).unwrap();
         std::fs::write(model.join("snapshots").join(COMMIT).join("config.json"), "{}").unwrap();
-        for (name, commit) in [("main", format!("{COMMIT}\n")), ("v1", OTHER.to_owned()), ("refs/pr/1", COMMIT.to_owned())] {
+        for (name, commit) in
+            [("main", format!("{COMMIT}\n")), ("v1", OTHER.to_owned()), ("refs/pr/1", COMMIT.to_owned())]
+        {
             std::fs::write(model.join("refs").join(name), commit).unwrap();
         }
         cache

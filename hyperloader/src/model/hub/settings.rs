@@ -47,7 +47,9 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
             cache: cache.ok_or("there is no home folder for the cache of the hub: set HF_HOME to a folder")?,
             endpoint: self.text("HF_ENDPOINT").map(|address| address.trim_end_matches('/').to_owned()),
             token: self.token(home),
-            offline: ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].into_iter().find(|name| self.text(name).is_some())
+            offline: ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]
+                .into_iter()
+                .find(|name| self.text(name).is_some())
                 .filter(|name| self.is_true(name)),
         })
     }
@@ -56,7 +58,8 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
         if self.is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
             return None;
         }
-        let clean = |text: String| Some(text.replace(['\r', '\n'], "").trim().to_owned()).filter(|text| !text.is_empty());
+        let clean =
+            |text: String| Some(text.replace(['\r', '\n'], "").trim().to_owned()).filter(|text| !text.is_empty());
         let given = self.text("HF_TOKEN").or_else(|| self.text("HUGGING_FACE_HUB_TOKEN")).and_then(clean);
         given.or_else(|| {
             let file = self.path("HF_TOKEN_PATH").or_else(|| Some(home?.join("token")))?;
@@ -162,7 +165,10 @@ mod tests {
             assert_eq!(settings(&[("HF_HUB_OFFLINE", word)]).offline, None, "{word:?}");
         }
         assert_eq!(settings(&[("HF_HUB_OFFLINE", "0"), ("TRANSFORMERS_OFFLINE", "1")]).offline, None);
-        assert_eq!(settings(&[("HF_HUB_OFFLINE", ""), ("TRANSFORMERS_OFFLINE", "1")]).offline, Some("TRANSFORMERS_OFFLINE"));
+        assert_eq!(
+            settings(&[("HF_HUB_OFFLINE", ""), ("TRANSFORMERS_OFFLINE", "1")]).offline,
+            Some("TRANSFORMERS_OFFLINE")
+        );
     }
 
     #[test]
@@ -176,6 +182,9 @@ mod tests {
         assert_eq!(token(&[("HUGGING_FACE_HUB_TOKEN", "old")]).as_deref(), Some("old"));
         assert_eq!(token(&[("HF_HUB_DISABLE_IMPLICIT_TOKEN", "yes")]), None);
         assert_eq!(token(&[("HF_TOKEN_PATH", "/none/token")]), None);
-        assert_eq!(settings(&[("HF_ENDPOINT", "https://mirror.example/")]).endpoint.as_deref(), Some("https://mirror.example"));
+        assert_eq!(
+            settings(&[("HF_ENDPOINT", "https://mirror.example/")]).endpoint.as_deref(),
+            Some("https://mirror.example")
+        );
     }
 }

@@ -40,7 +40,9 @@ pub(super) fn open(folder: &Path) -> Result<MmapedSafetensors> {
         (false, true) => shards(folder, &index)?,
         (false, false) => {
             let hint = match folder.join(PICKLE).is_file() {
-                true => format!("; {PICKLE} must be converted first, in Python: model.save_pretrained(..) writes safetensors"),
+                true => format!(
+                    "; {PICKLE} must be converted first, in Python: model.save_pretrained(..) writes safetensors"
+                ),
                 false => String::new(),
             };
             let folder = folder.display();
