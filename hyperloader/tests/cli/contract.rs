@@ -83,7 +83,7 @@ fn a_wrong_call_or_configuration_exits_2_and_says_what_is_near() {
     let near = bench.fails(2, &["predict", "run", "--task", "hme"]);
     assert!(near.contains("did you mean \"home\"?"), "{near}");
     assert!(bench.fails(2, &["eval", "run", "--split", "tset"]).contains("train, validation, test"));
-    assert!(bench.fails(2, &["eval", "nowhere"]).contains("no run folder"));
+    assert!(bench.fails(2, &["eval", "nowhere"]).contains("no run folder: there is no such folder"));
     assert!(bench.fails(2, &["train", "--config", "config.toml", "--out", "run"]).contains("--resume"));
     let key = bench.fails(2, &["train", "--config", "config.toml", "--out", "x", "--set", "train.max_stps=3"]);
     assert!(key.contains("max_steps"), "{key}");
@@ -101,6 +101,37 @@ fn a_method_without_a_site_is_named_with_what_is_near() {
     let bench = Bench::new();
     let message = bench.fails(2, &["params", "--config", "config.toml", "--set", "peft.0.target_modules=[\"query\"]"]);
     assert!(message.contains("LORA") && message.contains("query") && message.contains("near misses"), "{message}");
+}
+
+#[test]
+fn a_file_that_is_missing_or_a_pointer_is_named_with_its_setting() {
+    let bench = Bench::new();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 5\n";
+    std::fs::write(bench.path("lfs.json"), pointer).unwrap();
+    for (set, expected) in [
+        ("tasks.0.train=typo.bio", "tasks.0.train: typo.bio: no such file or folder"),
+        ("model.tokenizer=typo.json", "model.tokenizer: typo.json: no such file or folder"),
+        ("model.tokenizer=lfs.json", "model.tokenizer: lfs.json: a Git LFS pointer (of 5 bytes)"),
+        ("model.name=config:lfs.json", "model.name: lfs.json: a Git LFS pointer (of 5 bytes)"),
+    ] {
+        let message = bench.fails(1, &["train", "--config", "config.toml", "--quiet", "--out", "x", "--set", set]);
+        assert!(message.starts_with(&format!("error: {expected}")), "{message}");
+    }
+    let message = bench.fails(1, &["params", "--config", "typo.toml"]);
+    assert!(message.starts_with("error: --config: typo.toml: no such file or folder"), "{message}");
+}
+
+#[test]
+fn a_model_that_is_neither_a_folder_nor_in_the_cache_is_told_both() {
+    let bench = Bench::new();
+    let params = ["params", "--config", "config.toml", "--set", "model.name=runs/tny"];
+    std::fs::create_dir_all(bench.path("runs/tiny")).unwrap();
+    let mut command = bench.command(&params);
+    let output = command.env("HF_HOME", bench.path("hf")).env("RUST_BACKTRACE", "1").output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("nor is there a folder \"runs/tny\"; did you mean \"runs/tiny\"?"), "{message}");
+    assert!(message.contains("HF_HUB_OFFLINE") && message.lines().count() == 1, "{message}");
 }
 
 #[test]

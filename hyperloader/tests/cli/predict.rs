@@ -86,12 +86,22 @@ fn each_line_is_answered_while_the_pipe_stays_open() {
     let mut command = bench.command(&["predict", "run", "--task", "home", "--format", "inline"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut input, mut answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
-    for word in ["stop", "go"] {
+    for word in ["stop", "", "go"] {
         writeln!(input, "{word}").unwrap();
-        assert!(answers.next().unwrap().unwrap().contains(word));
+        let answer = answers.next().unwrap().unwrap();
+        assert!(answer.contains(word) && answer.is_empty() == word.is_empty(), "{answer:?}");
     }
     drop(input);
     assert!(answers.next().is_none() && child.wait().unwrap().success());
+
+    std::fs::write(bench.path("in.txt"), b"stop\n\ngo\nst\xffop\nstop\n").unwrap();
+    for (format, answers) in [("jsonl", 3), ("inline", 3), ("bio", 5), ("html", 7)] {
+        let output = bench.run(&["predict", "run", "--task", "home", "in.txt", "--format", format]);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{format}");
+        assert!(stderr.ends_with("error: in.txt:4: invalid UTF-8 after byte 2 of the line\n"), "{stderr}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), answers, "{format}");
+    }
 }
 
 #[test]

@@ -108,6 +108,8 @@ fn hint(text: &str, error: &serde_json::Error) -> &'static str {
         " (JSON has no comments: remove it)"
     } else if begins(&["NaN", "Infinity", "-Infinity"]) {
         " (JSON has no NaN and no Infinity)"
+    } else if begins(&["}"]) && error.to_string().starts_with("key must be") {
+        " (remove the comma before it)"
     } else if begins(&["'"]) {
         " (JSON has double quotes only)"
     } else if begins(&["True", "False", "None"]) {

@@ -18,7 +18,7 @@ pub(super) struct Node {
     pub(super) found: String,
     /// A string's content.
     pub(super) text: Option<String>,
-    /// A whole number that does not fit.
+    /// A number that does not fit into 64 bits.
     too_large: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl Nodes {
         self.add_children(&path, value);
     }
 
-    /// The first whole number that is too large.
+    /// The first number that is too large.
     pub(super) fn too_large(&self) -> Option<Fault> {
         let fault = |node: &Node| {
             let number = node.too_large.as_ref()?;
@@ -115,6 +115,7 @@ fn node(path: Vec<String>, offset: usize, value: &Spanned<DeValue<'_>>) -> Node 
     let value = value.get_ref();
     let too_large = match value {
         DeValue::Integer(number) if whole(number).is_none() => Some(number.to_string()),
+        DeValue::Float(number) if overflows(number.as_str()) => Some(number.as_str().to_owned()),
         _ => None,
     };
     Node { path, offset, found: found(value), text: value.as_str().map(str::to_owned), too_large }
@@ -125,6 +126,12 @@ fn whole(number: &DeInteger<'_>) -> Option<Unexpected<'static>> {
     let (text, radix) = (number.as_str(), number.radix());
     let signed = i64::from_str_radix(text, radix).map(Unexpected::Signed);
     signed.or_else(|_| u64::from_str_radix(text, radix).map(Unexpected::Unsigned)).ok()
+}
+
+/// Whether a number in digits is infinite as a float.
+fn overflows(text: &str) -> bool {
+    let is_in_digits = text.bytes().any(|byte| byte.is_ascii_digit());
+    is_in_digits && text.parse::<f64>().is_ok_and(f64::is_infinite)
 }
 
 fn found(value: &DeValue<'_>) -> String {

@@ -154,6 +154,8 @@ fn what_json_is_not_says_what_to_do() {
     assert!(say("{\"model\": {\n\"name\": \"\\ud83d\"}}").starts_with("c.json:2: not JSON: "), "half of a pair");
     let large = say("{\"model\": {\n\"dropout_rate\": 0},\n\"seed\": 123456789012345678901234567890}");
     assert_eq!(large, "c.json:3: seed: the number 123456789012345678901234567890 is too large for any key");
+    assert_eq!(say("{\"seed\":\n1e400}"), "c.json:2: seed: the number 1e400 is too large for any key");
+    assert!(say("{\"seed\": 1,}").contains("not JSON: key must be a string (remove the comma before it)"));
     let toml = message("{\"seed\": 1}");
     assert!(toml.contains("not TOML") && toml.ends_with("a file with JSON needs a name that ends in .json"), "{toml}");
 }
