@@ -2,17 +2,19 @@
 
 use std::io::Write;
 
-use datasets::read::write;
+use datasets::read::write_as;
 
-use super::source::{corpus, left_out};
+use super::source::{corpus, left_out, warn_of_changes};
 use crate::Result;
 use crate::cli::args::ConvertArgs;
 use crate::cli::output::written;
 
 /// Writes the corpus in another format and prints what was written.
 pub(super) fn convert(args: &ConvertArgs, out: &mut dyn Write) -> Result<()> {
-    let dataset = corpus(&args.source, args.skip_bad_lines)?;
-    write(&dataset, &args.out, args.to)?;
+    let dataset = corpus(&args.source, args.from_scheme, args.skip_bad_lines)?;
+    let scheme = args.scheme.unwrap_or_default();
+    write_as(&dataset, &args.out, args.to, scheme)?;
+    warn_of_changes(&dataset, &args.out, scheme)?;
     let (sentences, bad) = (dataset.examples.len(), left_out(&dataset));
     written(writeln!(out, "{}: {sentences} sentences as {}{bad}", args.out.display(), args.to))
 }

@@ -6,14 +6,14 @@ use datasets::tokenizer::T5Tokenizer;
 
 use super::inspection::Inspection;
 use super::lengths::Truncation;
-use super::source::corpus;
+use super::source::quietly;
 use crate::Result;
 use crate::cli::args::InspectArgs;
 use crate::cli::output::{json, written};
 
 /// Writes the report as text or as JSON. Bad lines are listed in it and are no error.
 pub(super) fn inspect(args: &InspectArgs, out: &mut dyn Write) -> Result<()> {
-    let dataset = corpus(&args.source, true)?;
+    let dataset = quietly(&args.source, &args.source.path, args.tags.scheme, true)?;
     let mut inspection = Inspection::of(&dataset)?;
     if let Some(path) = &args.tokenizer {
         let tokenizer = T5Tokenizer::load(path)?;

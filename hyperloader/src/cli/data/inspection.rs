@@ -6,6 +6,7 @@ use std::fmt;
 use datasets::Dataset;
 use datasets::labels::Tag;
 use datasets::metrics::{ScoringMode, spans};
+use datasets::read::Decided;
 use serde::Serialize;
 
 use super::lengths::{Lengths, Truncation};
@@ -21,6 +22,8 @@ pub(super) struct Inspection {
     pub(super) path: String,
     /// Its format.
     pub(super) format: String,
+    /// Columns, tag scheme and encoding as they were read.
+    pub(super) decided: Decided,
     /// Good sentences.
     pub(super) sentences: usize,
     /// Their tokens.
@@ -88,6 +91,7 @@ impl Inspection {
         Ok(Self {
             path: origin.map_or(String::new(), |o| o.path.display().to_string()),
             format: origin.map_or(String::new(), |o| o.format.to_string()),
+            decided: origin.map_or_else(Decided::default, |o| o.decided.clone()),
             sentences: examples.len(),
             tokens: tokens().count(),
             distinct_tokens: tokens().collect::<HashSet<_>>().len(),
@@ -126,6 +130,7 @@ impl Inspection {
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} ({})", self.path, self.format)?;
+        writeln!(f, "read as     {}", self.decided)?;
         writeln!(f, "sentences   {}", self.sentences)?;
         writeln!(
             f,

@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use datasets::Dataset;
+use datasets::labels::TagScheme;
 use datasets::read::write;
 use datasets::sample::{down_sample, take};
 use serde::Serialize;
 
-use super::source::{corpus, json_line, left_out};
+use super::source::{corpus, json_line, left_out, warn_of_changes};
 use crate::Result;
 use crate::cli::args::SampleArgs;
 use crate::cli::output::written;
@@ -21,12 +22,13 @@ struct Sentence<'a> {
 
 /// Draws the sample, and writes it to its file or as JSON Lines to `out`.
 pub(super) fn sample(args: &SampleArgs, out: &mut dyn Write) -> Result<()> {
-    let dataset = corpus(&args.source, args.skip_bad_lines)?;
+    let dataset = corpus(&args.source, args.tags.scheme, args.skip_bad_lines)?;
     let sample = draw(args, &dataset)?;
     let Some((path, format)) = args.out.as_ref().zip(args.to) else {
         return sample.examples.iter().try_for_each(|e| json_line(out, &Sentence { tokens: &e.tokens, tags: &e.tags }));
     };
     write(&sample, path, format)?;
+    warn_of_changes(&sample, path, TagScheme::Iob2)?;
     let (n, of, bad) = (sample.examples.len(), dataset.examples.len(), left_out(&dataset));
     written(writeln!(out, "{}: {n} of {of} sentences as {format}{bad}", path.display()))
 }

@@ -53,6 +53,7 @@ fn inspect_is_a_table_for_people() {
     let report = run("inspect {}/train.bio", dir.path()).unwrap();
     let lines: Vec<&str> = report.lines().skip(1).collect();
     let expected = [
+        "read as     columns: tokens 2, tags 1 of 2; tag scheme iob2; utf-8, line ends \\n",
         "sentences   3",
         "tokens      8 (7 different, 4 outside of spans)",
         "spans       3 of 2 types",
