@@ -13,7 +13,7 @@ use super::options::{OnBadLine, ReadOptions};
 use super::tag_names;
 use crate::error::{Error, Place, Result};
 use crate::example::Example;
-use crate::labels::{SchemeFound, TagScheme, recognize, to_iob2};
+use crate::labels::{Evidence, SchemeFound, TagScheme, to_iob2};
 
 pub(super) struct Collector<'a> {
     path: &'a Path,
@@ -138,8 +138,12 @@ impl<'a> Collector<'a> {
     /// have are bad.
     fn convert(&mut self) -> Result<SchemeFound> {
         let tags = self.examples.iter().map(|example| example.tags.as_slice());
-        let scheme = self.options.scheme.unwrap_or_else(|| recognize(tags));
+        let evidence = Evidence::of(tags.clone());
+        let scheme = self.options.scheme.unwrap_or_else(|| evidence.scheme(tags));
         let mut found = SchemeFound { scheme, given: self.options.scheme.is_some(), ..SchemeFound::default() };
+        if let Some((spans, irregular)) = evidence.counts_as_iob2().filter(|_| scheme == TagScheme::Iob2) {
+            return Ok(SchemeFound { spans, irregular, ..found });
+        }
         let mut bad = BTreeMap::new();
         for (index, example) in self.examples.iter_mut().enumerate() {
             match to_iob2(scheme, &mut example.tags) {

@@ -38,7 +38,8 @@ fn comes_back(dataset: &Dataset, format: Format) -> Result<(), TestCaseError> {
     write(dataset, &path, format).map_err(failed)?;
     // The tags may look like another scheme, because they need not be well-formed.
     let iob2 = ReadOptions { format: Some(format), scheme: Some(TagScheme::Iob2), ..ReadOptions::default() };
-    prop_assert_eq!(sentences(&read(&path, &iob2).map_err(failed)?), sentences(dataset));
+    let back = read(&path, &iob2).map_err(failed)?;
+    prop_assert_eq!(sentences(&back), sentences(dataset));
     let recognized = ReadOptions { scheme: None, ..iob2 };
     let back = read(&path, &recognized).map_err(failed)?;
     let pairs = back.examples.iter().zip(&dataset.examples);
@@ -69,12 +70,13 @@ fn comes_back_from(dataset: &Dataset, format: Format, scheme: TagScheme) -> Resu
         prop_assert!(error.to_string().contains("cannot be"), "{}", error);
         return Ok(());
     }
-    let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
-    let back = read(&path, &options).map_err(|error| TestCaseError::fail(error.to_string()))?;
-    let same = sentences(&back) == sentences(dataset);
     let changed = changed_by(dataset, scheme).map_err(|error| TestCaseError::fail(error.to_string()))?;
-    prop_assert_eq!(same, changed == 0);
     prop_assert!(changed == 0 || matches!(scheme, TagScheme::Io | TagScheme::Bare));
+    if changed == 0 {
+        let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
+        let back = read(&path, &options).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(sentences(&back), sentences(dataset));
+    }
     Ok(())
 }
 
@@ -184,7 +186,8 @@ proptest! {
     #[test]
     fn data_frame(dataset in dataset(anything)) {
         let frame = dataset.to_dataframe().map_err(|error| TestCaseError::fail(error.to_string()))?;
-        let back = Dataset::from_dataframe(&frame, &ReadOptions::default())
+        let iob2 = ReadOptions { scheme: Some(TagScheme::Iob2), ..ReadOptions::default() };
+        let back = Dataset::from_dataframe(&frame, &iob2)
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(sentences(&back), sentences(&dataset));
     }

@@ -12,5 +12,5 @@ pub use convert::from_iob2;
 pub(crate) use convert::to_iob2;
 pub use found::SchemeFound;
 pub use names::TagScheme;
-pub(crate) use recognize::recognize;
+pub(crate) use recognize::{Evidence, recognize};
 pub(crate) use roles::looks_like_tag;

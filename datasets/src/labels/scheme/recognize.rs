@@ -12,8 +12,8 @@ const MARKED: [TagScheme; 6] =
 const ENOUGH_BARE: usize = 2;
 
 /// Counts of one pass over all tags.
-#[derive(Default)]
-struct Evidence {
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
     outside: usize,
     /// `B-X` that follows no token of type X: wrong in `iob1`.
     free_begin: usize,
@@ -26,57 +26,77 @@ struct Evidence {
     bare: usize,
     /// Bare tags that are more than the letter of a tag whose type is missing.
     bare_words: usize,
-}
-
-/// The scheme of the tags of all sentences: the one whose rules are broken least often.
-///
-/// - Only `B-` and `I-`: `iob1` if more spans begin with `I-` than with a `B-` that `iob1` would not write; `io` if there
-///   is no `B-` at all; otherwise `iob2`.
-/// - Other letters: the scheme with the fewest tags that break its rules; in a tie the first of iob2, iob1, bioes, bilou,
-///   bmewo, bmes.
-/// - No letters: `bare` if there is an `O` and at least two tokens have a type.
-/// - Otherwise `iob2`, whose rules then say what is wrong.
-pub(crate) fn recognize<'a, S: AsRef<str> + 'a>(sentences: impl Iterator<Item = &'a [S]> + Clone) -> TagScheme {
-    let mut evidence = Evidence::default();
-    for tags in sentences.clone() {
-        evidence.add(tags);
-    }
-    let Evidence { outside, free_begin, next_begin, free_inside, other_letters, bare, bare_words } = evidence;
-    let letters = free_begin + next_begin + free_inside;
-    match () {
-        () if letters == 0 && outside > 0 && bare >= ENOUGH_BARE && bare_words > 0 => TagScheme::Bare,
-        () if other_letters > 0 => {
-            let broken = |scheme: &TagScheme| sentences.clone().map(|tags| violations(*scheme, tags)).sum::<usize>();
-            MARKED.into_iter().min_by_key(broken).unwrap_or_default()
-        }
-        () if free_inside > free_begin && free_begin + next_begin == 0 => TagScheme::Io,
-        () if free_inside > free_begin => TagScheme::Iob1,
-        () => TagScheme::Iob2,
-    }
+    malformed: usize,
 }
 
 impl Evidence {
+    /// What the tags of all sentences show.
+    pub(crate) fn of<'a, S: AsRef<str> + 'a>(sentences: impl Iterator<Item = &'a [S]>) -> Self {
+        let mut evidence = Self::default();
+        sentences.for_each(|tags| evidence.add(tags));
+        evidence
+    }
+
+    /// Spans, and tags that break a rule, if every tag is one of IOB2.
+    pub(crate) fn counts_as_iob2(&self) -> Option<(usize, usize)> {
+        let plain = self.other_letters + self.bare + self.malformed == 0;
+        plain.then_some((self.free_begin + self.next_begin + self.free_inside, self.free_inside))
+    }
+
+    /// The scheme of the tags: the one whose rules are broken least often.
+    ///
+    /// - Only `B-` and `I-`: `iob1` if more spans begin with `I-` than with a `B-` that `iob1` would not write; `io` if
+    ///   there is no `B-` at all; otherwise `iob2`.
+    /// - Other letters: the scheme with the fewest tags that break its rules; in a tie the first of iob2, iob1, bioes,
+    ///   bilou, bmewo, bmes.
+    /// - No letters: `bare` if there is an `O` and at least two tokens have a type.
+    /// - Otherwise `iob2`, whose rules then say what is wrong.
+    pub(crate) fn scheme<'a, S: AsRef<str> + 'a>(&self, sentences: impl Iterator<Item = &'a [S]> + Clone) -> TagScheme {
+        let begins = self.free_begin + self.next_begin;
+        let letters = begins + self.free_inside;
+        match () {
+            () if letters == 0 && self.outside > 0 && self.bare >= ENOUGH_BARE && self.bare_words > 0 => {
+                TagScheme::Bare
+            }
+            () if self.other_letters > 0 => {
+                let broken =
+                    |scheme: &TagScheme| sentences.clone().map(|tags| violations(*scheme, tags)).sum::<usize>();
+                MARKED.into_iter().min_by_key(broken).unwrap_or_default()
+            }
+            () if self.free_inside > self.free_begin && begins == 0 => TagScheme::Io,
+            () if self.free_inside > self.free_begin => TagScheme::Iob1,
+            () => TagScheme::Iob2,
+        }
+    }
+
     fn add<S: AsRef<str>>(&mut self, tags: &[S]) {
         let mut before = None;
         for tag in tags {
-            let raw = Raw::of(tag.as_ref());
-            let (letter, kind) = match raw {
-                Raw::Marked(letter, kind) => (letter, Some(kind)),
-                _ => (b'O', None),
-            };
-            match (raw, letter, kind == before) {
-                (Raw::Outside, ..) => self.outside += 1,
-                (Raw::Bare(word), ..) => {
+            let mut kind = None;
+            match Raw::of(tag.as_ref()) {
+                Raw::Outside => self.outside += 1,
+                Raw::Bare(word) => {
                     self.bare += 1;
                     self.bare_words += usize::from(word.len() > 1);
                 }
-                (Raw::Marked(..), b'B', false) => self.free_begin += 1,
-                (Raw::Marked(..), b'B', true) => self.next_begin += 1,
-                (Raw::Marked(..), b'I', false) => self.free_inside += 1,
-                (Raw::Marked(..), b'I', true) | (Raw::Malformed, ..) => {}
-                (Raw::Marked(..), ..) => self.other_letters += 1,
+                Raw::Malformed => self.malformed += 1,
+                Raw::Marked(letter, found) => {
+                    kind = Some(found);
+                    match (letter, kind == before) {
+                        (b'B', false) => self.free_begin += 1,
+                        (b'B', true) => self.next_begin += 1,
+                        (b'I', false) => self.free_inside += 1,
+                        (b'I', true) => {}
+                        _ => self.other_letters += 1,
+                    }
+                }
             }
             before = kind;
         }
     }
+}
+
+/// The scheme of the tags of all sentences.
+pub(crate) fn recognize<'a, S: AsRef<str> + 'a>(sentences: impl Iterator<Item = &'a [S]> + Clone) -> TagScheme {
+    Evidence::of(sentences.clone()).scheme(sentences)
 }

@@ -40,6 +40,8 @@ pub(super) struct Inspection {
     pub(super) sentence_length: Lengths,
     /// The lines that cannot be read.
     pub(super) bad_lines: Vec<BadLine>,
+    /// What is odd about the sentences; with other splits, also in comparison with them.
+    pub(super) warnings: Vec<String>,
     /// The sentences that are cut; `None` without a tokenizer.
     pub(super) truncation: Option<Truncation>,
 }
@@ -100,6 +102,7 @@ impl Inspection {
             types,
             sentence_length: Lengths::of(examples.iter().map(|example| example.tokens.len())),
             bad_lines: dataset.skipped.iter().map(bad_line).collect(),
+            warnings: Vec::new(),
             truncation: None,
         })
     }
@@ -153,6 +156,7 @@ impl fmt::Display for Inspection {
                 cut.targets_cut, cut.max_target_length, cut.target_tokens
             )?;
         }
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning     {warning}"))?;
         self.write_types(f)
     }
 }

@@ -32,7 +32,9 @@ pub(super) fn quietly(args: &SourceArgs, path: &Path, scheme: Option<TagScheme>,
 pub(super) fn warn_of_changes(dataset: &Dataset, path: &Path, scheme: TagScheme) -> Result<()> {
     let (changed, all) = (changed_by(dataset, scheme)?, dataset.examples.len());
     let why = match scheme {
-        TagScheme::Io | TagScheme::Bare => "the scheme cannot tell neighbors of one type apart".to_owned(),
+        TagScheme::Io | TagScheme::Bare => {
+            format!("the scheme {scheme} cannot tell neighbors of one type apart, or it must be named to be recognized")
+        }
         _ => format!("most spans begin with I-; read it with the scheme {scheme}"),
     };
     if changed > 0 {
