@@ -15,11 +15,14 @@
 //! # Ok::<(), datasets::Error>(())
 //! ```
 
+mod scheme;
 mod simplify;
 mod tag;
 mod tag_set;
 mod tag_words;
 
+pub(crate) use scheme::{Evidence, looks_like_tag, recognize, to_iob2};
+pub use scheme::{SchemeFound, TagScheme, from_iob2};
 pub use simplify::{INSIDE, OUTSIDE, decode, fit, restore, simplify};
 pub use tag::Tag;
 pub use tag_set::TagSet;

@@ -60,7 +60,7 @@ impl fmt::Display for Tag<'_> {
 }
 
 /// Whether decoding, which splits at whitespace, would see `text` as exactly one word.
-pub(super) fn is_word(text: &str) -> bool {
+pub(in crate::labels) fn is_word(text: &str) -> bool {
     !text.is_empty() && !text.contains(char::is_whitespace)
 }
 

@@ -1,54 +1,77 @@
 //! Which column of a table (or key of a JSON object) holds the tokens, and which the tags.
 
+use super::cell::Cell;
+use super::check::Reason;
+use super::collector::Found;
 use super::options::ReadOptions;
 use crate::error::{Error, Result, nearest, quoted};
 
 const TOKENS: [&str; 3] = ["tokens", "words", "text"];
 const TAGS: [&str; 3] = ["tags", "labels", "ner_tags"];
 
-/// The names of the two columns.
+/// The two columns: their indices, and their names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Columns {
-    pub(super) tokens: String,
-    pub(super) tags: String,
+    pub(super) tokens: usize,
+    pub(super) tags: usize,
+    pub(super) token_name: String,
+    pub(super) tag_name: String,
 }
 
 /// A column that the table lacks, with a suggestion.
+#[derive(Debug)]
 pub(super) struct Missing {
     wanted: String,
     nearest: Option<String>,
 }
 
 impl Missing {
-    pub(super) fn into_error(self, path: &std::path::Path, present: &[&str]) -> Error {
+    pub(super) fn into_error<S: AsRef<str>>(self, path: &std::path::Path, present: &[S]) -> Error {
         Error::UnknownColumn {
             path: path.to_owned(),
             wanted: self.wanted,
-            present: present.iter().map(|&name| name.to_owned()).collect(),
+            present: present.iter().map(|name| name.as_ref().to_owned()).collect(),
             nearest: self.nearest,
         }
     }
 }
 
 impl Columns {
-    /// The columns that the options name, or else the first usual name that the table has.
-    pub(super) fn find(present: &[&str], options: &ReadOptions) -> Result<Self, Missing> {
-        Ok(Self {
-            tokens: one(options.tokens_column.as_deref(), &TOKENS, present)?,
-            tags: one(options.tags_column.as_deref(), &TAGS, present)?,
-        })
+    /// The columns that the options name or number, or else the first usual name that the table has.
+    pub(super) fn find<S: AsRef<str>>(present: &[S], options: &ReadOptions) -> Result<Self, Missing> {
+        let tokens = one(options.tokens_column.as_deref(), &TOKENS, present)?;
+        let tags = one(options.tags_column.as_deref(), &TAGS, present)?;
+        let name = |index: usize| present.get(index).map_or(String::new(), |name| name.as_ref().to_owned());
+        Ok(Self { tokens, tags, token_name: name(tokens), tag_name: name(tags) })
+    }
+
+    /// The words in the two cells of a row. If `numbers` is set, tags may be numbers.
+    pub(super) fn words(&self, tokens: Cell, tags: Cell, numbers: bool) -> Result<Found, Reason> {
+        let named = |name: &str, reason: Reason| format!("column `{name}`: {reason}");
+        let tokens = tokens.tokens().map_err(|reason| named(&self.token_name, reason))?;
+        let tags = tags.tags(numbers).map_err(|reason| named(&self.tag_name, reason))?;
+        Ok((tokens, tags))
+    }
+
+    /// The decision for a person.
+    pub(super) fn described(&self) -> String {
+        format!("columns: tokens `{}`, tags `{}`", self.token_name, self.tag_name)
     }
 }
 
-fn one(given: Option<&str>, usual: &[&str], present: &[&str]) -> Result<String, Missing> {
+fn one<S: AsRef<str>>(given: Option<&str>, usual: &[&str], present: &[S]) -> Result<usize, Missing> {
     let wanted: Vec<&str> = given.map_or_else(|| usual.to_vec(), |name| vec![name]);
-    match wanted.iter().find(|&name| present.contains(name)) {
-        Some(&name) => Ok(name.to_owned()),
-        None => Err(Missing {
-            wanted: quoted(&wanted),
-            nearest: wanted.iter().find_map(|name| nearest(name, present.iter().copied())),
-        }),
-    }
+    let named = wanted.iter().find_map(|name| present.iter().position(|other| other.as_ref() == *name));
+    named.or_else(|| numbered(given?, present.len())).ok_or_else(|| Missing {
+        wanted: quoted(&wanted),
+        nearest: wanted.iter().find_map(|name| nearest(name, present.iter().map(AsRef::as_ref))),
+    })
+}
+
+/// The index of a column that is given by its number, counted from 1.
+pub(super) fn numbered(given: &str, columns: usize) -> Option<usize> {
+    let index = given.parse::<usize>().ok()?.checked_sub(1)?;
+    (index < columns).then_some(index)
 }
 
 #[cfg(test)]
@@ -64,11 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn given_names_come_before_usual_names() {
-        let present = ["tokens", "tags", "a", "b"];
-        let found = |options| Columns::find(&present, &options).ok().map(|c| (c.tokens, c.tags));
+    fn given_names_come_before_numbers_and_usual_names() {
+        let present = ["tokens", "tags", "a", "1"];
+        let found = |options| Columns::find(&present, &options).ok().map(|c| (c.token_name, c.tag_name));
         assert_eq!(found(options(None, None)), Some(("tokens".into(), "tags".into())));
-        assert_eq!(found(options(Some("a"), Some("b"))), Some(("a".into(), "b".into())));
+        assert_eq!(found(options(Some("a"), Some("2"))), Some(("a".into(), "tags".into())));
+        assert_eq!(found(options(Some("1"), Some("3"))), Some(("1".into(), "a".into())));
+        assert_eq!(found(options(Some("5"), None)), None);
+        assert_eq!(found(options(Some("0"), None)), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::decided::Decided;
 use super::format::Format;
 use crate::error::Place;
 use crate::example::Example;
@@ -35,6 +36,8 @@ pub struct Origin {
     pub path: PathBuf,
     /// The format from the options, or the format that was detected.
     pub format: Format,
+    /// Columns, tag scheme and encoding as they were read.
+    pub decided: Decided,
 }
 
 impl Dataset {

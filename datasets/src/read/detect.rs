@@ -2,39 +2,60 @@
 
 use std::path::Path;
 
-use super::columns::Columns;
 use super::format::Format;
 use super::lines::numbered;
 use super::options::ReadOptions;
-use super::{bio_layout, tsv};
+use super::text::COMPRESSED;
+use super::{bio, csv, json, tsv};
 use crate::error::{Error, Result};
 use crate::labels::Tag;
 
-pub(super) fn format_of(path: &Path, bytes: &[u8]) -> Result<Format> {
-    by_extension(path).or_else(|| by_content(bytes)).ok_or_else(|| {
+/// The first bytes of a Parquet file.
+pub(super) const PARQUET: &[u8] = b"PAR1";
+
+/// The format of a file whose content, uncompressed and in UTF-8, is `bytes`.
+pub(super) fn format_of(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Format> {
+    by_extension(path, bytes).or_else(|| by_content(bytes, options)).ok_or_else(|| {
         let reason = format!("cannot detect the format; give one of {}", Format::names());
         Error::file(path, reason)
     })
 }
 
-fn by_extension(path: &Path) -> Option<Format> {
-    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-    match extension.as_str() {
-        "bio" | "iob" | "iob2" | "conll" => Some(Format::Bio),
+fn by_extension(path: &Path, bytes: &[u8]) -> Option<Format> {
+    let extension = |path: &Path| Some(path.extension()?.to_str()?.to_ascii_lowercase());
+    let mut ending = extension(path)?;
+    if COMPRESSED.contains(&ending.as_str()) {
+        ending = extension(Path::new(path.file_stem()?))?;
+    }
+    match ending.as_str() {
+        "bio" | "iob" | "iob2" | "conll" | "conllu" | "conllup" => Some(Format::Bio),
         "csv" => Some(Format::Csv),
         "parquet" | "pq" => Some(Format::Parquet),
         "jsonl" | "ndjson" => Some(Format::Jsonl),
+        "json" => Some(json_kind(bytes)),
         _ => None,
     }
 }
 
-fn by_content(bytes: &[u8]) -> Option<Format> {
-    const PARQUET: &[u8] = b"PAR1";
+/// JSON Lines have the ending `.json` too: their first line is a whole object.
+fn json_kind(bytes: &[u8]) -> Format {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    match json::is_array(text) {
+        true => Format::Json,
+        false if text.trim_start().starts_with('[') => Format::Json,
+        false => Format::Jsonl,
+    }
+}
+
+fn by_content(bytes: &[u8], options: &ReadOptions) -> Option<Format> {
     if bytes.starts_with(PARQUET) {
         return Some(Format::Parquet);
     }
     let mut lines = numbered(bytes).filter_map(|(_, line)| line.ok()).filter(|line| !line.trim().is_empty());
     let first = lines.clone().next()?;
+    if first.trim_start().starts_with(['{', '[']) && std::str::from_utf8(bytes).is_ok_and(json::is_array) {
+        return Some(Format::Json);
+    }
     if first.trim_start().starts_with('{') {
         return Some(Format::Jsonl);
     }
@@ -43,19 +64,22 @@ fn by_content(bytes: &[u8]) -> Option<Format> {
             return Some(format);
         }
     }
-    if is_header(first) {
+    if csv::is_header(first, options) && !has_one_token_a_line(bytes) {
         return Some(Format::Csv);
     }
     lines.any(holds_tag).then_some(Format::Bio)
 }
 
-fn is_header(line: &str) -> bool {
-    let names: Vec<&str> = line.split(',').map(|name| name.trim().trim_matches('"')).collect();
-    Columns::find(&names, &ReadOptions::default()).is_ok()
+/// Whether blank lines part the lines and a line holds one token, so that the first line only names the columns.
+fn has_one_token_a_line(bytes: &[u8]) -> bool {
+    let lines = || numbered(bytes).filter_map(|(_, line)| line.ok()).map(str::trim);
+    let last = lines().filter(|line| !line.is_empty()).count();
+    let inner = lines().skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty()).count();
+    inner < last && lines().filter(|line| !line.is_empty()).skip(1).all(|line| line.split_whitespace().count() == 2)
 }
 
 fn holds_tag(line: &str) -> bool {
-    let cells = bio_layout::columns(line);
+    let cells = bio::cells(line);
     let is_tag = |cell: Option<&&str>| cell.is_some_and(|cell| Tag::parse(cell).is_ok());
     cells.len() >= 2 && (is_tag(cells.first()) || is_tag(cells.last()))
 }
@@ -65,7 +89,7 @@ mod tests {
     use super::*;
 
     fn found(name: &str, content: &str) -> Option<Format> {
-        format_of(Path::new(name), content.as_bytes()).ok()
+        format_of(Path::new(name), content.as_bytes(), &ReadOptions::default()).ok()
     }
 
     #[test]
@@ -74,6 +98,24 @@ mod tests {
         assert_eq!(found("a.CSV", ""), Some(Format::Csv));
         assert_eq!(found("a.parquet", ""), Some(Format::Parquet));
         assert_eq!(found("a.jsonl", ""), Some(Format::Jsonl));
+        assert_eq!(found("a.jsonl.gz", ""), Some(Format::Jsonl));
+        assert_eq!(found("a.csv.zst", ""), Some(Format::Csv));
+    }
+
+    #[test]
+    fn json_is_one_array_or_an_object_a_line() {
+        assert_eq!(found("a.json", "[\n {\"tokens\": []}]"), Some(Format::Json));
+        assert_eq!(found("a.json", "{\"data\": [{\"tokens\": []}]}"), Some(Format::Json));
+        assert_eq!(found("a.json", "{\"data\": [1]}\n{}"), Some(Format::Jsonl));
+        assert_eq!(found("a.json", "{\"tokens\": []}\n{\"tokens\": []}"), Some(Format::Jsonl));
+        assert_eq!(found("a.txt", "[{\"tokens\": []}]"), Some(Format::Json));
+        assert_eq!(found("a.txt", "[ O\n( O\n"), Some(Format::Bio));
+    }
+
+    #[test]
+    fn a_first_line_may_name_the_columns_of_one_token_a_line() {
+        assert_eq!(found("a.tsv", "tokens\ttags\nto rome\tO B-x\n"), Some(Format::Csv));
+        assert_eq!(found("a.tsv", "tokens\ttags\nto\tO\n\nrome\tB-x\n"), Some(Format::Bio));
     }
 
     #[test]
@@ -90,7 +132,8 @@ mod tests {
 
     #[test]
     fn text_without_tags_has_no_format() {
-        let error = format_of(Path::new("a.txt"), b"just text\n").map_err(|error| error.to_string());
+        let error =
+            format_of(Path::new("a.txt"), b"just text\n", &ReadOptions::default()).map_err(|error| error.to_string());
         assert!(error.is_err_and(|message| message.contains("bio, seq, mtod")));
     }
 }

@@ -9,7 +9,8 @@ use super::format::Format;
 use super::options::ReadOptions;
 #[cfg(feature = "tables")]
 use super::table;
-use super::{bio, detect, json_lines, seq, tsv};
+use super::text::{decode, refuse_pointer, unpack};
+use super::{bio, csv, detect, json, seq, tsv};
 use crate::error::{Error, Result};
 
 /// Reads a corpus: a file, or the folder of `seq.in` and `seq.out`.
@@ -18,7 +19,8 @@ use crate::error::{Error, Result};
 /// The file cannot be read ([`Error::Io`]); its format is unknown or it has no sentence ([`Error::BadFile`]); a line or
 /// row is bad and [`ReadOptions::on_bad_line`] is `Fail` ([`Error::BadLine`]); a column is missing
 /// ([`Error::UnknownColumn`]); a table needs the feature `tables` ([`Error::WithoutTables`]). Faults of a whole file are
-/// never skipped: a table that polars cannot parse, or `seq.in` and `seq.out` of different lengths.
+/// never skipped: a damaged Parquet or compressed file, a text of another encoding, or `seq.in` and `seq.out` of different
+/// lengths.
 ///
 /// ```
 /// use datasets::read::{ReadOptions, read};
@@ -39,11 +41,7 @@ pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Dataset> {
         return Err(Error::file(path, "a folder without `seq.in`: give a file, or a folder of `seq.in` and `seq.out`"));
     }
     let bytes = fs::read(path).map_err(Error::io(path))?;
-    let format = match options.format {
-        Some(format) => format,
-        None => detect::format_of(path, &bytes)?,
-    };
-    parse(&bytes, path, format, options)
+    parse_as(&bytes, path, options.format, options)
 }
 
 /// The files that [`read`] opens for `path`.
@@ -57,7 +55,7 @@ pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Dataset> {
 pub fn files_of(path: impl AsRef<Path>, options: &ReadOptions) -> Vec<PathBuf> {
     let path = path.as_ref();
     match seq::folder_of(path, options.format) {
-        Some(folder) => [seq::TOKENS_FILE, seq::TAGS_FILE].map(|name| folder.join(name)).to_vec(),
+        Some(folder) => [seq::TOKENS_FILE, seq::TAGS_FILE].map(|name| seq::file_in(&folder, name)).to_vec(),
         None => vec![path.to_owned()],
     }
 }
@@ -67,18 +65,41 @@ pub fn files_of(path: impl AsRef<Path>, options: &ReadOptions) -> Vec<PathBuf> {
 /// # Errors
 /// As [`read`]; [`Error::BadFile`] for [`Format::Seq`], which is two files.
 pub fn parse(bytes: &[u8], path: &Path, format: Format, options: &ReadOptions) -> Result<Dataset> {
-    let mut collector = Collector::new(path, options.on_bad_line);
+    parse_as(bytes, path, Some(format), options)
+}
+
+/// Reads a corpus from memory in a format that is given or else found.
+fn parse_as(bytes: &[u8], path: &Path, format: Option<Format>, options: &ReadOptions) -> Result<Dataset> {
+    refuse_pointer(bytes, path)?;
+    let (bytes, compression) = unpack(bytes, path)?;
+    let mut collector = Collector::new(path, options);
+    let is_text = match format {
+        Some(format) => format != Format::Parquet,
+        None => !bytes.starts_with(detect::PARQUET),
+    };
+    let bytes = match is_text {
+        true => {
+            let (text, found) = decode(bytes, path, options.encoding, compression)?;
+            collector.decided.text = Some(found);
+            text
+        }
+        false => bytes,
+    };
+    let format = match format {
+        Some(format) => format,
+        None => detect::format_of(path, &bytes, options)?,
+    };
     match format {
-        Format::Bio => bio::read(bytes, &mut collector)?,
-        Format::Mtod => tsv::read(bytes, &tsv::MTOD, &mut collector)?,
-        Format::Mtop => tsv::read(bytes, &tsv::MTOP, &mut collector)?,
-        Format::Jsonl => json_lines::read(bytes, options, &mut collector)?,
+        Format::Bio => bio::read(&bytes, &mut collector)?,
+        Format::Mtod => tsv::read(&bytes, tsv::MTOD, &mut collector)?,
+        Format::Mtop => tsv::read(&bytes, tsv::MTOP, &mut collector)?,
+        Format::Csv => csv::read(&bytes, &mut collector)?,
+        Format::Jsonl => json::read_lines(&bytes, &mut collector)?,
+        Format::Json => json::read_array(&bytes, &mut collector)?,
         #[cfg(feature = "tables")]
-        Format::Csv => table::csv(bytes, options, &mut collector)?,
-        #[cfg(feature = "tables")]
-        Format::Parquet => table::parquet(bytes, options, &mut collector)?,
+        Format::Parquet => table::parquet(&bytes, &mut collector)?,
         #[cfg(not(feature = "tables"))]
-        Format::Csv | Format::Parquet => return Err(Error::without_tables(path, format.name())),
+        Format::Parquet => return Err(Error::without_tables(path, format.name())),
         Format::Seq => {
             return Err(Error::file(path, "`seq` is a folder of `seq.in` and `seq.out`, not one file"));
         }

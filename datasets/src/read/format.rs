@@ -19,17 +19,20 @@ pub enum Format {
     Mtod,
     /// mTOP's TSV (Li et al. 2021).
     Mtop,
-    /// A comma-separated table with a header.
+    /// A table of text with a header, its cells separated by commas, semicolons, tabs or bars.
     Csv,
     /// Apache Parquet.
     Parquet,
     /// One JSON object per line.
     Jsonl,
+    /// One JSON array of objects, alone or as `data` of an object.
+    Json,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 7] = [Self::Bio, Self::Seq, Self::Mtod, Self::Mtop, Self::Csv, Self::Parquet, Self::Jsonl];
+    pub const ALL: [Self; 8] =
+        [Self::Bio, Self::Seq, Self::Mtod, Self::Mtop, Self::Csv, Self::Parquet, Self::Jsonl, Self::Json];
 
     /// The name in configurations.
     #[must_use]
@@ -42,6 +45,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Parquet => "parquet",
             Self::Jsonl => "jsonl",
+            Self::Json => "json",
         }
     }
 

@@ -20,7 +20,10 @@ pub(super) fn numbered(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> + Clone {
 }
 
 fn text(line: &[u8]) -> Result<&str, Reason> {
-    std::str::from_utf8(line).map_err(|error| format!("invalid UTF-8 after byte {} of the line", error.valid_up_to()))
+    std::str::from_utf8(line).map_err(|error| {
+        let valid = error.valid_up_to();
+        format!("invalid UTF-8 after byte {valid} of the line; if the file has another encoding, name it as encoding")
+    })
 }
 
 #[cfg(test)]

@@ -10,37 +10,44 @@
 //! | [`Format::Seq`] | line k of `seq.in` and of `seq.out` in a folder (ATIS, SNIPS) |
 //! | [`Format::Mtod`] | a line of 6 columns: character spans, utterance, token JSON |
 //! | [`Format::Mtop`] | a line of 8 columns, the same with an id and a bracketed parse |
-//! | [`Format::Csv`], [`Format::Parquet`], [`Format::Jsonl`] | a row with a column of tokens and a column of tags |
+//! | [`Format::Csv`], [`Format::Parquet`], [`Format::Jsonl`], [`Format::Json`] | a row with a column of tokens and a column of tags |
 //!
-//! CSV and Parquet need the crate's feature `tables`, which is on by default.
+//! Parquet needs the crate's feature `tables`, which is on by default. Text may be compressed (gzip, Zstandard) and have
+//! another encoding than UTF-8.
 //!
-//! In every format a sentence must have at least one token, one tag for each token, no blank token, and only the tags
-//! `O`, `B-TYPE` and `I-TYPE`.
+//! In every format a sentence must have at least one token, one tag for each token, no blank token, and only tags of one
+//! [scheme](crate::labels::TagScheme), which is recognized by all tags of the file and converted to IOB2: `O`, `B-TYPE`,
+//! `I-TYPE`. [`Origin::decided`] says what was recognized.
 
 mod bio;
-mod bio_layout;
 mod cell;
 mod check;
 mod collector;
 mod columns;
+mod csv;
 mod dataset;
+mod decided;
 mod detect;
 mod file;
 mod format;
-mod json_lines;
+mod json;
 mod lines;
 mod options;
 mod seq;
 mod slots;
 #[cfg(feature = "tables")]
 mod table;
+mod tag_names;
+mod text;
 mod tsv;
 mod write;
 
 pub use dataset::{Dataset, Origin, Skipped};
+pub use decided::Decided;
 pub use file::{files_of, parse, read};
 pub use format::Format;
-pub use options::{OnBadLine, ReadOptions};
-pub use write::write;
+pub use options::{OnBadLine, ReadOptions, column_or_number};
+pub use text::{LineEnds, TextEncoding, TextFound};
+pub use write::{changed_by, write, write_as};
 
 pub use crate::example::Example;

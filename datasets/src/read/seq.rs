@@ -1,5 +1,6 @@
 //! `seq.in` and `seq.out`: line k of `seq.in` has the tokens of sentence k, line k of `seq.out` its tags.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,28 +10,43 @@ use super::dataset::Dataset;
 use super::format::Format;
 use super::lines::{Line, numbered};
 use super::options::ReadOptions;
+use super::text::{COMPRESSED, TextFound, decode, refuse_pointer, unpack};
 use crate::error::{Error, Result};
 
 pub(super) const TOKENS_FILE: &str = "seq.in";
 pub(super) const TAGS_FILE: &str = "seq.out";
 
+/// The file called `name` in a folder, or its compressed form if only that is there.
+pub(super) fn file_in(folder: &Path, name: &str) -> PathBuf {
+    let plain = folder.join(name);
+    let compressed = COMPRESSED.iter().map(|ending| folder.join(format!("{name}.{ending}")));
+    match plain.is_file() {
+        true => plain,
+        false => compressed.into_iter().find(|path| path.is_file()).unwrap_or(plain),
+    }
+}
+
 /// The folder of `seq.in` and `seq.out` that `path` names: the folder itself, or the folder of one of the two files.
 /// `None` if the path has another format.
 pub(super) fn folder_of(path: &Path, format: Option<Format>) -> Option<PathBuf> {
-    let folder = if [TOKENS_FILE, TAGS_FILE].iter().any(|name| path.ends_with(name)) { path.parent()? } else { path };
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = COMPRESSED.iter().find_map(|ending| name.strip_suffix(&format!(".{ending}"))).unwrap_or(name);
+    let folder = if [TOKENS_FILE, TAGS_FILE].contains(&name) { path.parent()? } else { path };
     match format {
         Some(Format::Seq) => Some(folder.to_owned()),
         Some(_) => None,
-        None => folder.join(TOKENS_FILE).is_file().then(|| folder.to_owned()),
+        None => file_in(folder, TOKENS_FILE).is_file().then(|| folder.to_owned()),
     }
 }
 
 pub(super) fn read(folder: &Path, options: &ReadOptions) -> Result<Dataset> {
-    let bytes = |name| {
-        let path = folder.join(name);
-        fs::read(&path).map_err(Error::io(path))
-    };
-    let (tokens, tags) = (bytes(TOKENS_FILE)?, bytes(TAGS_FILE)?);
+    if let Some(column) = options.tokens_column.as_ref().or(options.tags_column.as_ref()) {
+        let reason = format!("no column `{column}`: `seq` has no columns; leave tokens_column and tags_column out");
+        return Err(Error::file(folder, reason));
+    }
+    let path = file_in(folder, TOKENS_FILE);
+    let (tokens, found) = text(&path, options)?;
+    let (tags, _) = text(&file_in(folder, TAGS_FILE), options)?;
     let (tokens, tags) = (without_blank_end(&tokens), without_blank_end(&tags));
     if tokens.len() != tags.len() {
         let reason = format!(
@@ -41,8 +57,8 @@ pub(super) fn read(folder: &Path, options: &ReadOptions) -> Result<Dataset> {
         return Err(Error::file(folder, reason));
     }
     // Errors name a file, not the folder.
-    let path = folder.join(TOKENS_FILE);
-    let mut collector = Collector::new(&path, options.on_bad_line);
+    let mut collector = Collector::new(&path, options);
+    collector.decided.text = Some(found);
     for ((place, tokens), (_, tags)) in tokens.into_iter().zip(tags) {
         collector.take(place, sentence(tokens, tags))?;
     }
@@ -51,6 +67,17 @@ pub(super) fn read(folder: &Path, options: &ReadOptions) -> Result<Dataset> {
         folder.clone_into(&mut origin.path);
     }
     Ok(dataset)
+}
+
+fn text(path: &Path, options: &ReadOptions) -> Result<(Vec<u8>, TextFound)> {
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    refuse_pointer(&bytes, path)?;
+    let (unpacked, compression) = unpack(&bytes, path)?;
+    let (text, found) = decode(unpacked, path, options.encoding, compression)?;
+    match text {
+        Cow::Owned(text) => Ok((text, found)),
+        Cow::Borrowed(_) => Ok((bytes, found)),
+    }
 }
 
 fn sentence(tokens: Result<&str, Reason>, tags: Result<&str, Reason>) -> Result<Found, Reason> {

@@ -4,11 +4,14 @@ use serde::Deserialize;
 
 use super::check::Reason;
 use super::collector::{Collector, Found};
+use super::columns;
 use super::lines::numbered;
+use super::options::ReadOptions;
 use super::slots::{self, Slot};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The number of columns, and which of them are read.
+#[derive(Clone, Copy)]
 pub(super) struct TsvLayout {
     count: usize,
     slots: usize,
@@ -42,6 +45,21 @@ impl TsvLayout {
         self.cells(line).is_ok_and(|(_, tokens)| tokens.starts_with('{'))
     }
 
+    /// The layout with the columns that the options give by number.
+    fn with(self, options: &ReadOptions) -> Result<Self, Reason> {
+        let index = |given: Option<&str>, usual: usize| match given {
+            None => Ok(usual),
+            Some(column) => columns::numbered(column, self.count).ok_or_else(|| {
+                format!("no column `{column}`: the columns have no names; give a number from 1 to {}", self.count)
+            }),
+        };
+        Ok(Self {
+            slots: index(options.tags_column.as_deref(), self.slots)?,
+            tokens: index(options.tokens_column.as_deref(), self.tokens)?,
+            ..self
+        })
+    }
+
     /// The slot and the token column of a line.
     fn cells<'a>(&self, line: &'a str) -> Result<(&'a str, &'a str), Reason> {
         let cells: Vec<&str> = line.split('\t').collect();
@@ -52,7 +70,10 @@ impl TsvLayout {
     }
 }
 
-pub(super) fn read(bytes: &[u8], layout: &TsvLayout, collector: &mut Collector<'_>) -> Result<()> {
+pub(super) fn read(bytes: &[u8], layout: TsvLayout, collector: &mut Collector<'_>) -> Result<()> {
+    let layout = &layout.with(collector.options()).map_err(|reason| Error::file(collector.path(), reason))?;
+    collector.decided.columns =
+        Some(format!("columns: tokens {}, slots {} of {}", layout.tokens + 1, layout.slots + 1, layout.count));
     for (place, line) in numbered(bytes) {
         if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
             continue;

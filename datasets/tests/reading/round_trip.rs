@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use datasets::read::{Dataset, Example, Format, OnBadLine, ReadOptions, parse, read, write};
+use datasets::labels::TagScheme;
+use datasets::read::{Dataset, Example, Format, OnBadLine, ReadOptions, changed_by, parse, read, write, write_as};
 use proptest::prelude::*;
 
 /// A token of any characters that `keeps` allows, not blank.
@@ -31,12 +32,51 @@ fn sentences(dataset: &Dataset) -> Vec<(&[String], &[String])> {
 }
 
 fn comes_back(dataset: &Dataset, format: Format) -> Result<(), TestCaseError> {
+    let failed = |error: datasets::Error| TestCaseError::fail(error.to_string());
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("data");
-    let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
-    write(dataset, &path, format).map_err(|error| TestCaseError::fail(error.to_string()))?;
-    let back = read(&path, &options).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    write(dataset, &path, format).map_err(failed)?;
+    // The tags may look like another scheme, because they need not be well-formed.
+    let iob2 = ReadOptions { format: Some(format), scheme: Some(TagScheme::Iob2), ..ReadOptions::default() };
+    let back = read(&path, &iob2).map_err(failed)?;
     prop_assert_eq!(sentences(&back), sentences(dataset));
+    let recognized = ReadOptions { scheme: None, ..iob2 };
+    let back = read(&path, &recognized).map_err(failed)?;
+    let pairs = back.examples.iter().zip(&dataset.examples);
+    let changed = pairs.filter(|(back, example)| back.tags != example.tags).count();
+    prop_assert_eq!(changed, changed_by(dataset, TagScheme::Iob2).map_err(failed)?);
+    Ok(())
+}
+
+/// The sentences with every span begun by `B-`.
+fn well_formed(mut dataset: Dataset) -> Dataset {
+    for example in &mut dataset.examples {
+        let mut before = None;
+        for tag in &mut example.tags {
+            if tag.starts_with("I-") && tag.get(2..).map(str::to_owned) != before {
+                tag.replace_range(..1, "B");
+            }
+            before = tag.get(2..).map(str::to_owned);
+        }
+    }
+    dataset
+}
+
+/// Written in `scheme`, well-formed tags are recognized and come back, or the token cannot be written.
+fn comes_back_from(dataset: &Dataset, format: Format, scheme: TagScheme) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("data");
+    if let Err(error) = write_as(dataset, &path, format, scheme) {
+        prop_assert!(error.to_string().contains("cannot be"), "{}", error);
+        return Ok(());
+    }
+    let changed = changed_by(dataset, scheme).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert!(changed == 0 || matches!(scheme, TagScheme::Io | TagScheme::Bare));
+    if changed == 0 {
+        let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
+        let back = read(&path, &options).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(sentences(&back), sentences(dataset));
+    }
     Ok(())
 }
 
@@ -112,7 +152,20 @@ proptest! {
         comes_back(&dataset, Format::Seq)?;
     }
 
-    #[cfg(feature = "tables")]
+    #[test]
+    fn every_scheme(
+        dataset in dataset(one_line),
+        format in prop::sample::select(vec![Format::Bio, Format::Csv, Format::Jsonl]),
+        scheme in prop::sample::select(TagScheme::ALL.to_vec()),
+    ) {
+        comes_back_from(&well_formed(dataset), format, scheme)?;
+    }
+
+    #[test]
+    fn json(dataset in dataset(anything)) {
+        comes_back(&dataset, Format::Json)?;
+    }
+
     #[test]
     fn csv(dataset in dataset(anything)) {
         comes_back(&dataset, Format::Csv)?;
@@ -133,7 +186,8 @@ proptest! {
     #[test]
     fn data_frame(dataset in dataset(anything)) {
         let frame = dataset.to_dataframe().map_err(|error| TestCaseError::fail(error.to_string()))?;
-        let back = Dataset::from_dataframe(&frame, &ReadOptions::default())
+        let iob2 = ReadOptions { scheme: Some(TagScheme::Iob2), ..ReadOptions::default() };
+        let back = Dataset::from_dataframe(&frame, &iob2)
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(sentences(&back), sentences(&dataset));
     }
@@ -145,10 +199,25 @@ proptest! {
         }
     }
 
-    #[cfg(feature = "tables")]
     #[test]
     fn no_bytes_make_the_csv_reader_panic(bytes in prop_oneof![nearly(""), nearly("tokens,tags\n")]) {
         reads_or_fails(&bytes, Format::Csv)?;
+    }
+
+    #[test]
+    fn no_bytes_make_the_json_reader_panic(bytes in prop_oneof![nearly(""), nearly("[{\"tokens\":")]) {
+        reads_or_fails(&bytes, Format::Json)?;
+    }
+
+    #[test]
+    fn no_bytes_make_unpacking_and_decoding_panic(
+        start in prop::sample::select(vec![
+            "\x1f\u{8b}", "(\u{b5}/\u{fd}", "\u{ff}\u{fe}", "\u{fe}\u{ff}", "a\0b\0",
+        ]),
+        rest in prop::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let start: Vec<u8> = start.chars().map(|letter| letter as u8).collect();
+        reads_or_fails(&[start, rest].concat(), Format::Bio)?;
     }
 
     #[test]

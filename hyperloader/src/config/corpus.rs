@@ -27,6 +27,9 @@ impl Config {
                 on_bad_line: self.data.on_bad_line,
                 tokens_column: task.tokens_column.clone(),
                 tags_column: task.tags_column.clone(),
+                scheme: task.scheme,
+                tag_names: task.tag_names.clone(),
+                encoding: task.encoding,
             },
             encoding: EncodeOptions {
                 max_source_length: self.data.max_source_length.get(),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use datasets::read::Format;
+use datasets::labels::TagScheme;
+use datasets::read::{Format, TextEncoding, column_or_number};
 use serde::{Deserialize, Serialize};
 
 /// One sequence-labelling task: its name and its files.
@@ -18,13 +19,24 @@ pub struct TaskConfig {
     pub validation: Option<PathBuf>,
     /// The test data.
     pub test: Option<PathBuf>,
-    /// The format of all three: `"bio"`, `"seq"`, `"mtod"`, `"mtop"`, `"csv"`, `"parquet"` or `"jsonl"`. Default: found from
-    /// the file.
+    /// The format of all three: `"bio"`, `"seq"`, `"mtod"`, `"mtop"`, `"csv"`, `"parquet"`, `"jsonl"` or `"json"`. Default:
+    /// found from the file.
     pub format: Option<Format>,
-    /// The column of the tokens, for tables (CSV, Parquet, JSON Lines). Default: found by its usual names.
+    /// The column of the tokens: its name, or its number counted from 1. Default: found by its usual names in tables, and by
+    /// the contents in columns.
+    #[serde(default, deserialize_with = "column_or_number")]
     pub tokens_column: Option<String>,
-    /// The column of the tags, for tables. Default: found by its usual names.
+    /// The column of the tags, by name or number. Default: found in the same way.
+    #[serde(default, deserialize_with = "column_or_number")]
     pub tags_column: Option<String>,
+    /// The tag scheme of all three files: `"iob2"`, `"iob1"`, `"bioes"`, `"bilou"`, `"bmewo"`, `"bmes"`, `"io"` or `"bare"`.
+    /// Default: recognized in each file by all of its tags.
+    pub scheme: Option<TagScheme>,
+    /// The names of tags that are written as numbers; the first is for 0. Default: those that a Parquet file of Hugging Face
+    /// `datasets` holds.
+    pub tag_names: Option<Vec<String>>,
+    /// The encoding of text files, such as `"windows-1252"`. Default: what the byte order mark says, otherwise UTF-8.
+    pub encoding: Option<TextEncoding>,
     /// Text before every source sentence. Default: none, as in the paper.
     pub prefix: Option<String>,
     /// The words that are generated for tag types whose own name is not generated: `{ "fromloc.city_name" = "origin" }`.
@@ -43,6 +55,9 @@ impl TaskConfig {
             format: None,
             tokens_column: None,
             tags_column: None,
+            scheme: None,
+            tag_names: None,
+            encoding: None,
             prefix: None,
             tag_words: BTreeMap::new(),
         }

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use datasets::Example;
 use datasets::encode::TruncationCount;
 use peft_kernels::Reduction;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::Session;
 use super::inputs::of_training;
@@ -17,7 +17,7 @@ use crate::Result;
 use crate::config::{Config, TaskConfig};
 use crate::label::{Decoding, tag_decoder};
 use crate::run::{RunDir, TagSets, Workplace};
-use crate::tasks::{Cache, Encoded, SplitName};
+use crate::tasks::{Cache, Encoded, Notices, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
 use crate::train::{Interrupt, Labelling, LabellingOptions, TaskData, TrainOptions, TrainOutput, Trainer};
 use peft_files::write_listed;
@@ -122,6 +122,9 @@ fn open_cache(session: &Session) -> Result<Option<Cache>> {
 fn load_task(session: &Session, task: &TaskConfig, cache: Option<&Cache>) -> Result<TaskData> {
     let corpus = session.config.corpus(task)?;
     let tokenizer = &session.tokenizer;
+    let notices = Notices::of(&corpus, tokenizer)?;
+    notices.decisions.iter().for_each(|line| info!("{} {line}", task.name));
+    notices.warnings.iter().for_each(|line| warn!("{}: {line}", task.name));
     let train = match cache {
         Some(cache) => corpus.load_cached(SplitName::Train, tokenizer, cache, |note| warn!("cache: {note}"))?,
         None => corpus.load(SplitName::Train, tokenizer)?,

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 use peft_files::write_atomic;
 
 /// The version of the encoding and of the file layout. Raise it when either changes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A folder of encoded corpora. A file is called `<key>-<SHA-256 of the file>.parquet`.
 ///

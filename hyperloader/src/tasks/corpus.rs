@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use datasets::Example;
 use datasets::encode::{EncodeOptions, Pairs, encode_all};
 use datasets::labels::{TagSet, TagWords, simplify};
 use datasets::read::{OnBadLine, ReadOptions, files_of, read};
 use datasets::sample::down_sample;
 use datasets::tokenizer::T5Tokenizer;
+use datasets::{Dataset, Example};
 
 use super::cache::{Cache, Key};
 use super::split::SplitName;
@@ -72,14 +72,22 @@ impl Corpus {
         })
     }
 
+    /// Reads all of `split`, with what the reader decided.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the task has no such split; otherwise the reader's, with file, line and reason.
+    pub fn dataset(&self, split: SplitName) -> Result<Dataset> {
+        let asked = |error: datasets::Error| Error::from(error).asked_by(format!("{}.{split}", self.key));
+        read(self.path_of(split)?, &self.reading).map_err(asked)
+    }
+
     /// Reads `split` without encoding it, and counts the bad lines that were skipped. Only the [fraction](Self::fraction) of
     /// the training and validation sentences is kept.
     ///
     /// # Errors
     /// [`Error::Config`] if the task has no such split; otherwise the reader's, with file, line and reason.
     pub fn read(&self, split: SplitName) -> Result<(Vec<Example>, usize)> {
-        let asked = |error: datasets::Error| Error::from(error).asked_by(format!("{}.{split}", self.key));
-        let mut dataset = read(self.path_of(split)?, &self.reading).map_err(asked)?;
+        let mut dataset = self.dataset(split)?;
         if let Some((fraction, seed)) = self.sampled(split) {
             dataset = down_sample(&dataset, fraction, seed)?;
         }

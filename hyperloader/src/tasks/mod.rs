@@ -3,7 +3,9 @@
 mod cache;
 mod corpus;
 mod folder;
+mod notices;
 mod split;
+mod survey;
 
 #[cfg(test)]
 mod tests;
@@ -11,4 +13,6 @@ mod tests;
 pub use cache::{Cache, Key};
 pub use corpus::{Corpus, Encoded};
 pub use folder::cache_folder;
+pub use notices::Notices;
 pub use split::SplitName;
+pub use survey::{Split, survey, unknown_words};

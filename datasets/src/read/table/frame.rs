@@ -1,10 +1,13 @@
 //! Sentences from a data frame, and as a data frame.
 
-use polars::prelude::{Column, DataFrame, IntoColumn, ListBuilderTrait, ListStringChunkedBuilder, PlSmallStr};
+use polars::prelude::{
+    Column, CompatLevel, DataFrame, DataType, IntoColumn, ListBuilderTrait, ListStringChunkedBuilder, PlSmallStr,
+};
 
-use super::cells::Cells;
+use super::cells;
 use crate::error::{Error, Place, Result};
-use crate::read::collector::{Collector, Found};
+use crate::read::cell::Cell;
+use crate::read::collector::Collector;
 use crate::read::columns::Columns;
 use crate::read::dataset::Dataset;
 use crate::read::options::ReadOptions;
@@ -41,34 +44,43 @@ impl Dataset {
     /// # Errors
     /// As [`read`](crate::read::read()), with `<data frame>` as the file.
     pub fn from_dataframe(frame: &DataFrame, options: &ReadOptions) -> Result<Self> {
-        let mut collector = Collector::new("<data frame>".as_ref(), options.on_bad_line);
-        from_frame(frame, options, &mut collector)?;
+        let mut collector = Collector::new("<data frame>".as_ref(), options);
+        from_frame(frame, &mut collector)?;
         collector.finish_unnamed()
     }
 }
 
 /// Reads every row as a sentence.
-pub(super) fn from_frame(frame: &DataFrame, options: &ReadOptions, collector: &mut Collector<'_>) -> Result<()> {
+fn from_frame(frame: &DataFrame, collector: &mut Collector<'_>) -> Result<()> {
     let path = collector.path();
     let present: Vec<&str> = frame.columns().iter().map(|column| column.name().as_str()).collect();
-    let columns = Columns::find(&present, options).map_err(|missing| missing.into_error(path, &present))?;
-    let column = |name: &str| frame.column(name).map_err(Error::table(path));
-    let (tokens, tags) = (column(&columns.tokens)?, column(&columns.tags)?);
-    let cells = |column| Cells::of(column).map_err(|reason| Error::file(path, reason));
-    let (token_cells, tag_cells) = (cells(tokens)?, cells(tags)?);
-    // A damaged Parquet file may declare another height than its columns have.
-    if [tokens.len(), tags.len()] != [frame.height(); 2] {
-        let (tokens, tags, rows) = (tokens.len(), tags.len(), frame.height());
-        return Err(Error::file(path, format!("damaged: {tokens} cells of tokens and {tags} of tags in {rows} rows")));
-    }
-    for row in 0..frame.height() {
-        let words =
-            |cells: &Cells<'_>, name: &str| cells.words(row).map_err(|reason| format!("column `{name}`: {reason}"));
-        let found: Result<Found, _> =
-            words(&token_cells, &columns.tokens).and_then(|tokens| Ok((tokens, words(&tag_cells, &columns.tags)?)));
-        collector.take(Place::Row(row + 1), found)?;
+    let columns = Columns::find(&present, collector.options()).map_err(|missing| missing.into_error(path, &present))?;
+    let cells = |name: &str| cells_of(frame.column(name).map_err(Error::table(path))?, collector);
+    let (tokens, tags) = (cells(&columns.token_name)?, cells(&columns.tag_name)?);
+    for (row, (tokens, tags)) in tokens.into_iter().zip(tags).enumerate() {
+        collector.take(Place::Row(row + 1), columns.words(tokens, tags, collector.has_names()))?;
     }
     Ok(())
+}
+
+fn cells_of(column: &Column, collector: &Collector<'_>) -> Result<Vec<Cell>> {
+    let path = collector.path();
+    let refused = |reason: String| Error::file(path, format!("column `{}` {reason}", column.name()));
+    let series = column.as_materialized_series();
+    let series = match series.dtype() {
+        DataType::Categorical(..) | DataType::Enum(..) => series.cast(&DataType::String).map_err(Error::table(path))?,
+        _ => series.clone(),
+    };
+    let is_number = series.dtype().is_integer();
+    let mut all = Vec::new();
+    for chunk in 0..series.n_chunks() {
+        let array = series.to_arrow(chunk, CompatLevel::newest());
+        if is_number {
+            return Err(refused(cells::expected(array.dtype())));
+        }
+        all.extend(cells::of(array.as_ref()).map_err(refused)?);
+    }
+    Ok(all)
 }
 
 fn lists<'a>(name: &str, rows: impl ExactSizeIterator<Item = &'a Vec<String>> + Clone) -> Column {

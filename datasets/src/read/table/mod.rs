@@ -1,7 +1,12 @@
-//! CSV and Parquet tables, and data frames, by polars: a row is a sentence, with a column of tokens and a column of tags.
+//! Parquet files and data frames: a row is a sentence, with a column of tokens and a column of tags.
+//!
+//! Only the two columns are read, by polars' Parquet reader, and only as arrays of Arrow. So the types of all other columns
+//! do not matter.
 
 mod cells;
+mod class_names;
 mod frame;
-mod load;
+mod parquet;
+mod quiet;
 
-pub(super) use load::{csv, parquet};
+pub(super) use parquet::read as parquet;

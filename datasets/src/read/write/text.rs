@@ -1,8 +1,9 @@
-//! BIO, `seq.in`/`seq.out` and JSON Lines.
+//! BIO, `seq.in`/`seq.out`, CSV and JSON.
 
 use std::io::{self, Write};
 
 use crate::example::Example;
+use crate::labels::Tag;
 use crate::read::bio::DOCUMENT_START;
 use crate::read::check::Reason;
 use crate::read::format::Format;
@@ -20,7 +21,10 @@ pub(super) fn fits(example: &Example, format: Format) -> Result<(), Reason> {
         Format::Seq => |token| token.contains(char::is_whitespace) || token.starts_with(BOM),
         _ => return Ok(()),
     };
-    match example.tokens.iter().find(|token| lost(token)) {
+    // A line that begins with `#` is a comment unless its tag looks like one.
+    let comment = |token: &str, tag: &str| format == Format::Bio && token.starts_with('#') && Tag::parse(tag).is_err();
+    let mut pairs = example.tokens.iter().zip(&example.tags);
+    match pairs.find(|(token, tag)| lost(token) || comment(token, tag)).map(|(token, _)| token) {
         Some(token) => Err(format!("the token {token:?} cannot be written as `{format}`; write `jsonl`")),
         None => Ok(()),
     }
@@ -54,6 +58,26 @@ pub(super) fn json_lines(examples: &[Example], file: &mut impl Write) -> io::Res
     for Example { tokens, tags, .. } in examples {
         let (tokens, tags) = (serde_json::to_string(tokens)?, serde_json::to_string(tags)?);
         writeln!(file, "{{\"tokens\":{tokens},\"tags\":{tags}}}")?;
+    }
+    Ok(())
+}
+
+/// One array with an object per line.
+pub(super) fn json(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
+    for (index, Example { tokens, tags, .. }) in examples.iter().enumerate() {
+        let (tokens, tags) = (serde_json::to_string(tokens)?, serde_json::to_string(tags)?);
+        let before = if index == 0 { "[" } else { "," };
+        writeln!(file, "{before}{{\"tokens\":{tokens},\"tags\":{tags}}}")?;
+    }
+    writeln!(file, "{}", if examples.is_empty() { "[]" } else { "]" })
+}
+
+/// One row per sentence, its lists as JSON arrays, because CSV has no lists.
+pub(super) fn csv(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
+    let quoted = |words: &Vec<String>| serde_json::to_string(words).map(|list| list.replace('"', "\"\""));
+    writeln!(file, "tokens,tags")?;
+    for Example { tokens, tags, .. } in examples {
+        writeln!(file, "\"{}\",\"{}\"", quoted(tokens)?, quoted(tags)?)?;
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use datasets::read::{Format, OnBadLine, ReadOptions};
+use datasets::labels::TagScheme;
+use datasets::read::{Format, OnBadLine, ReadOptions, TextEncoding};
 
 /// `data VERB`.
 #[derive(Debug, Clone, Args)]
@@ -44,24 +45,41 @@ pub(in crate::cli) struct SourceArgs {
     /// The format of the corpus [default: detected from the file].
     #[arg(long, value_name = "FORMAT", value_parser = format())]
     pub(in crate::cli) format: Option<Format>,
-    /// The column of tokens, for CSV, Parquet and JSON Lines [default: tokens, words or text].
-    #[arg(long, value_name = "NAME")]
+    /// The column of tokens, by name or by number counted from 1 [default: found].
+    #[arg(long, value_name = "COLUMN")]
     pub(in crate::cli) tokens_column: Option<String>,
-    /// The column of tags, for CSV, Parquet and JSON Lines [default: tags, labels or ner_tags].
-    #[arg(long, value_name = "NAME")]
+    /// The column of tags, by name or by number counted from 1 [default: found].
+    #[arg(long, value_name = "COLUMN")]
     pub(in crate::cli) tags_column: Option<String>,
+    /// The names of tags that are written as numbers, separated by commas; the first is for 0.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(in crate::cli) tag_names: Option<Vec<String>>,
+    /// The encoding of a text, such as windows-1252 [default: by its byte order mark, otherwise utf-8].
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) encoding: Option<TextEncoding>,
 }
 
 impl SourceArgs {
     /// The reader's options, with `on_bad_line` for bad lines.
-    pub(in crate::cli) fn options(&self, on_bad_line: OnBadLine) -> ReadOptions {
+    pub(in crate::cli) fn options(&self, on_bad_line: OnBadLine, scheme: Option<TagScheme>) -> ReadOptions {
         ReadOptions {
             format: self.format,
             on_bad_line,
             tokens_column: self.tokens_column.clone(),
             tags_column: self.tags_column.clone(),
+            scheme,
+            tag_names: self.tag_names.clone(),
+            encoding: self.encoding,
         }
     }
+}
+
+/// The tag scheme of the corpus.
+#[derive(Debug, Clone, Copy, Args)]
+pub(in crate::cli) struct SchemeArgs {
+    /// The tag scheme of the corpus [default: recognized by all of its tags].
+    #[arg(long, value_name = "SCHEME", value_parser = tag_scheme())]
+    pub(in crate::cli) scheme: Option<TagScheme>,
 }
 
 /// The lengths to which sentences are cut.
@@ -86,6 +104,15 @@ pub(in crate::cli) struct InspectArgs {
     /// The corpus; its bad lines are counted and shown.
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
+    /// How it marks spans.
+    #[command(flatten)]
+    pub(in crate::cli) tags: SchemeArgs,
+    /// The validation data of the same task, to compare with the corpus.
+    #[arg(long, value_name = "PATH")]
+    pub(in crate::cli) validation: Option<PathBuf>,
+    /// The test data of the same task, to compare with the corpus.
+    #[arg(long, value_name = "PATH")]
+    pub(in crate::cli) test: Option<PathBuf>,
     /// Also count the sentences that are too long, with this tokenizer: a folder, a tokenizer.json or a spiece.model.
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) tokenizer: Option<PathBuf>,
@@ -100,8 +127,9 @@ pub(in crate::cli) struct InspectArgs {
 /// `data convert PATH OUT --to FORMAT`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Example:
-  hyperloader data convert data/mtod/train.tsv mtod.jsonl --to jsonl")]
+Examples:
+  hyperloader data convert data/mtod/train.tsv mtod.jsonl --to jsonl
+  hyperloader data convert train.conll train-bioes.bio --to bio --scheme bioes")]
 pub(in crate::cli) struct ConvertArgs {
     /// The corpus.
     #[command(flatten)]
@@ -112,6 +140,12 @@ pub(in crate::cli) struct ConvertArgs {
     /// The format to write.
     #[arg(long, value_name = "FORMAT", value_parser = format())]
     pub(in crate::cli) to: Format,
+    /// The tag scheme to write [default: iob2].
+    #[arg(long, value_name = "SCHEME", value_parser = tag_scheme())]
+    pub(in crate::cli) scheme: Option<TagScheme>,
+    /// The tag scheme of the corpus [default: recognized by all of its tags].
+    #[arg(long, value_name = "SCHEME", value_parser = tag_scheme())]
+    pub(in crate::cli) from_scheme: Option<TagScheme>,
     /// Skip and count bad sentences instead of stopping.
     #[arg(long)]
     pub(in crate::cli) skip_bad_lines: bool,
@@ -127,6 +161,9 @@ pub(in crate::cli) struct SampleArgs {
     /// The corpus.
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
+    /// How it marks spans.
+    #[command(flatten)]
+    pub(in crate::cli) tags: SchemeArgs,
     /// The share of sentences to draw, above 0 and at most 1; they keep the order of the file.
     #[arg(long, value_name = "F", required_unless_present = "number", conflicts_with = "number")]
     pub(in crate::cli) fraction: Option<f64>,
@@ -157,6 +194,9 @@ pub(in crate::cli) struct TokenizeArgs {
     /// The corpus.
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
+    /// How it marks spans.
+    #[command(flatten)]
+    pub(in crate::cli) tags: SchemeArgs,
     /// The tokenizer: a folder, a tokenizer.json or a spiece.model.
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) tokenizer: PathBuf,
@@ -180,4 +220,10 @@ pub(in crate::cli) struct TokenizeArgs {
 /// A format's name. The help and the completions list the known names.
 fn format() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>())
+}
+
+/// A tag scheme's name.
+fn tag_scheme() -> impl TypedValueParser<Value = TagScheme> {
+    let names = TagScheme::ALL.map(TagScheme::name).into_iter().chain(["bio"]);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<TagScheme>())
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use datasets::Dataset;
 use datasets::labels::Tag;
 use datasets::metrics::{ScoringMode, spans};
+use datasets::read::Decided;
 use serde::Serialize;
 
 use super::lengths::{Lengths, Truncation};
@@ -21,6 +22,8 @@ pub(super) struct Inspection {
     pub(super) path: String,
     /// Its format.
     pub(super) format: String,
+    /// Columns, tag scheme and encoding as they were read.
+    pub(super) decided: Decided,
     /// Good sentences.
     pub(super) sentences: usize,
     /// Their tokens.
@@ -37,6 +40,8 @@ pub(super) struct Inspection {
     pub(super) sentence_length: Lengths,
     /// The lines that cannot be read.
     pub(super) bad_lines: Vec<BadLine>,
+    /// What is odd about the sentences; with other splits, also in comparison with them.
+    pub(super) warnings: Vec<String>,
     /// The sentences that are cut; `None` without a tokenizer.
     pub(super) truncation: Option<Truncation>,
 }
@@ -88,6 +93,7 @@ impl Inspection {
         Ok(Self {
             path: origin.map_or(String::new(), |o| o.path.display().to_string()),
             format: origin.map_or(String::new(), |o| o.format.to_string()),
+            decided: origin.map_or_else(Decided::default, |o| o.decided.clone()),
             sentences: examples.len(),
             tokens: tokens().count(),
             distinct_tokens: tokens().collect::<HashSet<_>>().len(),
@@ -96,6 +102,7 @@ impl Inspection {
             types,
             sentence_length: Lengths::of(examples.iter().map(|example| example.tokens.len())),
             bad_lines: dataset.skipped.iter().map(bad_line).collect(),
+            warnings: Vec::new(),
             truncation: None,
         })
     }
@@ -126,6 +133,7 @@ impl Inspection {
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} ({})", self.path, self.format)?;
+        writeln!(f, "read as     {}", self.decided)?;
         writeln!(f, "sentences   {}", self.sentences)?;
         writeln!(
             f,
@@ -148,6 +156,7 @@ impl fmt::Display for Inspection {
                 cut.targets_cut, cut.max_target_length, cut.target_tokens
             )?;
         }
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning     {warning}"))?;
         self.write_types(f)
     }
 }

@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use datasets::Dataset;
+use datasets::labels::TagScheme;
 use datasets::read::write;
 use datasets::sample::{down_sample, take};
 use serde::Serialize;
 
-use super::source::{corpus, json_line, left_out, spare_the_source};
+use super::source::{corpus, json_line, left_out, spare_the_source, warn_of_changes};
 use crate::Result;
 use crate::cli::args::SampleArgs;
 use crate::cli::output::Report;
@@ -24,13 +25,14 @@ pub(super) fn sample(args: &SampleArgs, out: &mut dyn Write) -> Result<()> {
     if let Some(path) = &args.out {
         spare_the_source(&args.source, path)?;
     }
-    let dataset = corpus(&args.source, args.skip_bad_lines)?;
+    let dataset = corpus(&args.source, args.tags.scheme, args.skip_bad_lines)?;
     let sample = draw(args, &dataset)?;
     let Some((path, format)) = args.out.as_ref().zip(args.to) else {
         return sample.examples.iter().try_for_each(|e| json_line(out, &Sentence { tokens: &e.tokens, tags: &e.tags }));
     };
     let mut report = Report::before_writing(path, out);
     write(&sample, path, format)?;
+    warn_of_changes(&sample, path, TagScheme::Iob2)?;
     let (n, of, bad) = (sample.examples.len(), dataset.examples.len(), left_out(&dataset));
     report.line(&format!("{}: {n} of {of} sentences as {format}{bad}", path.display()))
 }

@@ -4,22 +4,49 @@ use std::io::Write;
 use std::path::Path;
 
 use datasets::Dataset;
-use datasets::read::{OnBadLine, files_of, read};
+use datasets::labels::TagScheme;
+use datasets::read::{OnBadLine, Origin, changed_by, files_of, read};
 use datasets::tokenizer::T5Tokenizer;
+use tracing::{info, warn};
 
 use crate::cli::args::SourceArgs;
 use crate::cli::output::written;
 use crate::{Error, Result};
 
-/// The corpus of `args`, without its bad sentences if `skip`.
-pub(super) fn corpus(args: &SourceArgs, skip: bool) -> Result<Dataset> {
+/// The corpus of `args`, without its bad sentences if `skip`. A decision of the reader that a person should know goes to
+/// stderr.
+pub(super) fn corpus(args: &SourceArgs, scheme: Option<TagScheme>, skip: bool) -> Result<Dataset> {
+    let dataset = quietly(args, &args.path, scheme, skip)?;
+    if let Some(Origin { path, format, decided }) = dataset.origin.as_ref().filter(|origin| origin.decided.notable) {
+        info!("{}: {format}; {decided}", path.display());
+    }
+    Ok(dataset)
+}
+
+/// The same without the message, for the file at `path`.
+pub(super) fn quietly(args: &SourceArgs, path: &Path, scheme: Option<TagScheme>, skip: bool) -> Result<Dataset> {
     let on_bad_line = if skip { OnBadLine::Skip } else { OnBadLine::Fail };
-    Ok(read(&args.path, &args.options(on_bad_line))?)
+    Ok(read(path, &args.options(on_bad_line, scheme))?)
+}
+
+/// Warns if the tags of a written corpus are others when it is read.
+pub(super) fn warn_of_changes(dataset: &Dataset, path: &Path, scheme: TagScheme) -> Result<()> {
+    let (changed, all) = (changed_by(dataset, scheme)?, dataset.examples.len());
+    let why = match scheme {
+        TagScheme::Io | TagScheme::Bare => {
+            format!("the scheme {scheme} cannot tell neighbors of one type apart, or it must be named to be recognized")
+        }
+        _ => format!("most spans begin with I-; read it with the scheme {scheme}"),
+    };
+    if changed > 0 {
+        warn!("{}: {changed} of {all} sentences get other tags when they are read: {why}", path.display());
+    }
+    Ok(())
 }
 
 /// Refuses to write over the corpus that is read: its comments, columns and bad sentences would be lost.
 pub(super) fn spare_the_source(args: &SourceArgs, out: &Path) -> Result<()> {
-    let sources = files_of(&args.path, &args.options(OnBadLine::Fail));
+    let sources = files_of(&args.path, &args.options(OnBadLine::Fail, None));
     let same = |one: &Path| one.canonicalize().ok().zip(out.canonicalize().ok()).is_some_and(|(one, out)| one == out);
     let folder = |file: &Path| file.parent().is_some_and(|folder| sources.len() > 1 && same(folder));
     match sources.iter().any(|file| same(file) || folder(file)) {

@@ -53,6 +53,7 @@ fn inspect_is_a_table_for_people() {
     let report = run("inspect {}/train.bio", dir.path()).unwrap();
     let lines: Vec<&str> = report.lines().skip(1).collect();
     let expected = [
+        "read as     columns: tokens 2, tags 1 of 2; tag scheme iob2; utf-8, line ends \\n",
         "sentences   3",
         "tokens      8 (7 different, 4 outside of spans)",
         "spans       3 of 2 types",
@@ -91,6 +92,27 @@ fn inspect_with_a_tokenizer_counts_what_is_cut() {
     assert_eq!((&whole["target_tokens"]["min"], &whole["target_tokens"]["max"]), (&4.into(), &10.into()));
     assert_eq!(report(9)["targets_cut"], 1);
     assert_eq!(report(7)["targets_cut"], 2);
+}
+
+#[test]
+fn inspect_compares_with_other_splits() {
+    let dir = folder(CORPUS);
+    std::fs::write(dir.path().join("test.bio"), "O\tnow\n\nB-age\tnew\n").unwrap();
+    let report = run("inspect {}/train.bio --test {}/test.bio", dir.path()).unwrap();
+    assert!(report.contains("warning     1 types of test are not in train (1 spans), for example `age`\n"), "{report}");
+    assert!(report.contains("warning     1 of 2 sentences of test are also in train"), "{report}");
+}
+
+#[test]
+fn a_scheme_is_recognized_named_and_written() {
+    let dir = folder("I-city\tlos\nI-city\tangeles\nO\tto\nI-city\trome\n\nO\tnow\n");
+    let report = run("inspect {}/train.bio", dir.path()).unwrap();
+    assert!(report.contains("tag scheme io or iob1") && report.contains("all 2 spans begin with I-"), "{report}");
+    run("convert {}/train.bio {}/o.bio --to bio --scheme bioes", dir.path()).unwrap();
+    let written = std::fs::read_to_string(dir.path().join("o.bio")).unwrap();
+    assert!(written.starts_with("los\tB-city\nangeles\tE-city\nto\tO\nrome\tS-city\n"), "{written}");
+    let given = run("inspect {}/train.bio --scheme iob2", dir.path()).unwrap();
+    assert!(given.contains("tag scheme iob2; 2 of its spans begin with I-"), "{given}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Timing {
     /// Those of reading and encoding.
     pub(super) fn of(args: &TokenizeArgs, encoding: &EncodeOptions) -> Result<Self> {
         let (tokenizer_ms, tokenizer) = timed(|| source::tokenizer(&args.tokenizer))?;
-        let reading = args.source.options(OnBadLine::Fail);
+        let reading = args.source.options(OnBadLine::Fail, args.tags.scheme);
         let (read_ms, dataset) = timed(|| Ok(read(&args.source.path, &reading)?))?;
         let (encode_ms, pairs) = timed(|| -> Result<Pairs> {
             let pairs = encode_all(&tokenizer, encoding, &dataset.examples, |example| simplify(&example.tags))?;

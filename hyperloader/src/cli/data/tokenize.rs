@@ -41,7 +41,7 @@ pub(super) fn tokenize(args: &TokenizeArgs, out: &mut dyn Write) -> Result<()> {
         let timing = Timing::of(args, &options)?;
         return if args.json { json(out, &timing) } else { written(write!(out, "{timing}")) };
     }
-    let dataset = corpus(&args.source, false)?;
+    let dataset = corpus(&args.source, args.tags.scheme, false)?;
     let tokenizer = source::tokenizer(&args.tokenizer)?;
     let mut encoder = Encoder::new(&tokenizer, &options)?;
     for (index, example) in dataset.examples.iter().take(args.number.get()).enumerate() {

@@ -241,7 +241,7 @@ fn files_that_belong_together_are_listed_together() {
     fs::remove_file(folder.path().join("b")).unwrap();
     fs::create_dir(folder.path().join("b")).unwrap();
     assert!(commit_listed(both).unwrap_err().to_string().contains("/b: "));
-    assert_eq!(read_listed_text(folder.path().join("a")).unwrap(), "newer a");
+    assert_eq!(crate::read_text(folder.path().join("a")).unwrap(), "newer a");
     let through = crate::stage("/dev/null", |file| std::io::Write::write_all(file, b"x")).unwrap().0;
     commit_listed([through]).unwrap();
 }

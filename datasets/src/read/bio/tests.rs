@@ -1,0 +1,85 @@
+//! Which columns are read.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::layout::Layout;
+use super::rows::lines;
+use crate::read::options::ReadOptions;
+
+fn given(tokens: Option<&str>, tags: Option<&str>) -> ReadOptions {
+    let owned = |column: Option<&str>| column.map(str::to_owned);
+    ReadOptions { tokens_column: owned(tokens), tags_column: owned(tags), ..ReadOptions::default() }
+}
+
+/// The number of columns, and the numbers of those that hold tokens and tags.
+fn with(text: &str, options: &ReadOptions) -> Result<Option<[usize; 3]>, String> {
+    let found = Layout::of(&lines(text.as_bytes()), options)?;
+    Ok(found.map(|layout| [layout.width, layout.token + 1, layout.tag + 1]))
+}
+
+fn layout(text: &str) -> Option<[usize; 3]> {
+    with(text, &ReadOptions::default()).unwrap()
+}
+
+#[test]
+fn the_column_that_always_holds_tags_is_the_tag_column() {
+    assert_eq!(layout("O\tfly\nB-city\tO"), Some([2, 2, 1]));
+    assert_eq!(layout("fly O\nO B-city"), Some([2, 1, 2]));
+    assert_eq!(layout("EU NNP B-NP B-ORG\nrejects VBZ B-VP O"), Some([4, 1, 4]));
+    assert_eq!(layout("S-city\tfly\nO\tto"), Some([2, 2, 1]));
+    assert_eq!(layout("a x B-x _\nb y O _"), Some([4, 1, 3]));
+}
+
+#[test]
+fn one_bad_row_does_not_change_the_layout() {
+    assert_eq!(layout("O\tfly\nB-city\trome\nPER\tO\nO\tto"), Some([2, 2, 1]));
+    assert_eq!(layout("a O\nb c O\nd O"), Some([2, 1, 2]));
+}
+
+#[test]
+fn where_both_columns_look_like_tags_the_last_is_taken() {
+    assert_eq!(layout("O O"), Some([2, 1, 2]));
+}
+
+#[test]
+fn words_alone_have_no_layout() {
+    assert_eq!(layout("one\ntwo"), None);
+}
+
+#[test]
+fn columns_that_count_or_name_the_sentence_are_passed_over() {
+    assert_eq!(layout("1 Anna B-x\n2 sings O\n\n1 Oslo B-y"), Some([3, 2, 3]));
+    assert_eq!(layout("0 Anna NN B-x\n1 sings VB O"), Some([4, 2, 4]));
+    assert_eq!(
+        layout("5 Anna B-x\n6 sings O\n\n7 Oslo B-y\n8 is O\n9 far O\n10 and O\n11 x O\n12 y O\n13 z O\n14 w O"),
+        Some([3, 2, 3])
+    );
+    assert_eq!(layout("s1 1 Anna B-x\ns1 2 sings O\n\ns2 1 Oslo B-y\ns2 2 is O"), Some([4, 3, 4]));
+    assert_eq!(layout("1 1 Anna B-x\n1 2 sings O\n\n2 1 Oslo B-y\n2 2 is O"), Some([4, 3, 4]));
+    assert_eq!(layout("Anna 1 B-x\nsings 2 O"), Some([3, 1, 3]));
+    // Two columns leave no choice, also for sentences that count.
+    assert_eq!(layout("1 O\n2 O\n\n1 B-x"), Some([2, 1, 2]));
+}
+
+#[test]
+fn of_outer_and_inner_tags_the_outer_are_read() {
+    let rows = "1\tBonn\tB-x\tB-y\n2\tund\tO\tO\n3\tOst\tB-y\tO";
+    assert_eq!(layout(rows), Some([4, 2, 3]));
+    assert_eq!(with(rows, &given(None, Some("4"))), Ok(Some([4, 2, 4])));
+    // Chunks and names have different types.
+    assert_eq!(layout("1 EU B-NP B-x\n2 rejects B-VP O"), Some([4, 2, 4]));
+    // Without numbers the last column is read: it may hold predictions.
+    assert_eq!(layout("Bonn B-x B-x\nund O O"), Some([3, 1, 3]));
+}
+
+#[test]
+fn columns_are_given_by_number_or_by_name() {
+    let rows = "a NN O x\nb VB B-x y";
+    assert_eq!(with(rows, &given(Some("2"), Some("3"))), Ok(Some([4, 2, 3])));
+    assert_eq!(with(rows, &given(None, Some("3"))), Ok(Some([4, 1, 3])));
+    let error = with(rows, &given(None, Some("ner"))).unwrap_err();
+    assert!(error.contains("no column `ner`") && error.contains("a number from 1 to 4"), "{error}");
+    let plus = format!("# global.columns = FORM POS NER MISC\n{rows}");
+    assert_eq!(with(&plus, &given(Some("form"), Some("ner"))), Ok(Some([4, 1, 3])));
+    let header = format!("form pos ner misc\n{rows}");
+    assert_eq!(with(&header, &given(Some("pos"), Some("ner"))), Ok(Some([4, 2, 3])));
+}
