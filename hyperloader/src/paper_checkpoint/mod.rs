@@ -18,7 +18,7 @@ use crate::files::write_dir_atomic;
 use crate::model::{check_vocabulary, open_tokenizer, shape_of};
 use crate::run::{ADAPTER_FILE, RunDir};
 use crate::{Error, Result};
-use peft_files::{load_tensors, save_tensors, write_atomic};
+use peft_files::{load_pickle, load_tensors, save_tensors, write_atomic};
 use peft_t5::{T5, Weights, save_backbone};
 
 /// The tensors of a checkpoint under this crate's names, without the copies that PyTorch keeps of tied embeddings.
@@ -54,11 +54,7 @@ fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     if path.extension().is_some_and(|extension| extension == "safetensors") {
         return Ok(load_tensors(path)?);
     }
-    if !path.is_file() {
-        return Err(Error::io(path, std::io::ErrorKind::NotFound.into()));
-    }
-    let read = candle_core::pickle::read_all(path);
-    Ok(read.map_err(|e| Error::malformed(path, format!("not a PyTorch checkpoint: {e}")))?.into_iter().collect())
+    Ok(load_pickle(path)?)
 }
 
 /// Whether PyTorch repeats `shared.weight` under this name.

@@ -3,7 +3,8 @@
 //!
 //! [`write_atomic`] writes to a temporary file in the same folder, makes the bytes reach the disk, and renames the file to
 //! its final name. Of a symbolic link it replaces the target. Pipes and devices cannot be replaced, so it writes to them
-//! directly. The feature `tensors` adds `save_tensors` and `load_tensors`, for candle's tensors in safetensors files.
+//! directly. The feature `tensors` adds `save_tensors` and `load_tensors`, for candle's tensors in safetensors files, and
+//! `load_pickle`, which reads PyTorch checkpoints.
 //!
 //! ```
 //! # use std::io::Write;
@@ -22,8 +23,12 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 
 #[cfg(feature = "tensors")]
+mod pickle;
+#[cfg(feature = "tensors")]
 mod tensors;
 
+#[cfg(feature = "tensors")]
+pub use pickle::load_pickle;
 #[cfg(feature = "tensors")]
 pub use tensors::{PYTORCH, load_tensors, save_tensors};
 

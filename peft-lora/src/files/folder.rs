@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use peft_core::{Error, Result};
-use peft_files::{PYTORCH, save_tensors, write_atomic};
+use peft_files::{PYTORCH, load_pickle, load_tensors, save_tensors, write_atomic};
 
 /// The configuration of an adapter.
 pub const CONFIG_FILE: &str = "adapter_config.json";
@@ -36,14 +36,13 @@ impl PeftFolder {
         let config = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
         let (weights, pickle) = (path.join(WEIGHTS_FILE), path.join(PICKLE_FILE));
         let tensors = if weights.is_file() {
-            candle_core::safetensors::load(&weights, &Device::Cpu).map_err(|e| Error::file(&weights, e))?
+            load_tensors(&weights).map_err(|e| Error::file(&weights, e.source))?
         } else if pickle.is_file() {
-            let tensors = candle_core::pickle::read_all(&pickle).map_err(|e| Error::file(&pickle, e))?;
-            tensors.into_iter().collect()
+            load_pickle(&pickle).map_err(|e| Error::file(&pickle, e.source))?
         } else {
             return Err(Error::file(path, format!("neither {WEIGHTS_FILE} nor {PICKLE_FILE} is there")));
         };
-        Ok(Self { path: path.to_path_buf(), config, tensors: tensors.into_iter().collect() })
+        Ok(Self { path: path.to_path_buf(), config, tensors })
     }
 
     /// The configuration as `T`, which should ignore unknown keys.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor, pickle, safetensors};
+use candle_core::Tensor;
 use peft_core::{Error, Result};
-use peft_files::{save_tensors, write_atomic};
+use peft_files::{load_pickle, load_tensors, save_tensors, write_atomic};
 
 /// The configuration of an adapter.
 pub const CONFIG_FILE: &str = "adapter_config.json";
@@ -40,10 +40,10 @@ impl AdapterHubFolder {
         };
         let pickled = weights.extension().is_some_and(|extension| extension == "bin");
         let tensors = match pickled {
-            true => pickle::read_all(&weights).map(|tensors| tensors.into_iter().collect()),
-            false => safetensors::load(&weights, &Device::Cpu).map(|tensors| tensors.into_iter().collect()),
+            true => load_pickle(&weights),
+            false => load_tensors(&weights),
         };
-        let tensors = tensors.map_err(|e| Error::file(&weights, e))?;
+        let tensors = tensors.map_err(|e| Error::file(&weights, e.source))?;
         Ok(Self { path: path.to_path_buf(), config, tensors })
     }
 
