@@ -30,7 +30,7 @@ mod tensors;
 #[cfg(feature = "tensors")]
 pub use pickle::load_pickle;
 #[cfg(feature = "tensors")]
-pub use tensors::{PYTORCH, load_tensors, save_tensors};
+pub use tensors::{PYTORCH, is_possible, load_tensors, save_tensors};
 
 /// The program of the README is compiled and run.
 #[cfg(doctest)]

@@ -66,11 +66,20 @@ pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, 
     let views = SafeTensors::deserialize(&bytes)
         .map_err(|error| Error::malformed(path, format!("not a whole safetensors file: {error}")))?;
     let load = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
+        if !is_possible(view.shape()) {
+            return Err(Error::malformed(path, format!("tensor {name:?}: impossible shape {:?}", view.shape())));
+        }
         let tensor = view.load(&Device::Cpu);
         let tensor = tensor.map_err(|error| Error::malformed(path, format!("tensor {name:?}: {error}")))?;
         Ok((name.to_owned(), tensor))
     };
     views.iter().map(load).collect()
+}
+
+/// Whether candle can have a tensor of this shape. The sizes of an empty tensor may be any numbers in a file, but candle
+/// multiplies those after the zero without a check.
+pub fn is_possible(shape: &[usize]) -> bool {
+    shape.iter().try_fold(1usize, |product, size| product.checked_mul((*size).max(1))).is_some()
 }
 
 #[cfg(test)]
@@ -130,6 +139,20 @@ mod tests {
         let read = load_tensors(&path).unwrap();
         assert_eq!(read["column"].to_vec2::<f32>().unwrap(), [[1.0], [4.0]]);
         assert_eq!(read["turned"].to_vec2::<f32>().unwrap(), [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]);
+    }
+
+    #[test]
+    fn an_empty_tensor_of_impossible_sizes_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.safetensors");
+        for (shape, possible) in [("[0,4294967296,4294967296]", false), ("[0,4294967296,1]", true)] {
+            let header = format!(r#"{{"t":{{"dtype":"F32","shape":{shape},"data_offsets":[0,0]}}}}"#);
+            let length = u64::try_from(header.len()).unwrap().to_le_bytes();
+            fs::write(&path, [&length, header.as_bytes()].concat()).unwrap();
+            let read = load_tensors(&path).map_err(|error| error.to_string());
+            assert_eq!(read.is_ok(), possible);
+            assert!(read.is_ok() || read.is_err_and(|error| error.contains("\"t\": impossible shape [0, ")));
+        }
     }
 
     #[test]

@@ -53,21 +53,21 @@ impl File {
             let pairs = pairs.iter().map(|(key, text)| (key.clone(), text.clone().into()));
             header.insert("__metadata__".to_owned(), pairs.collect::<serde_json::Map<_, _>>().into());
         }
-        let mut end = 0;
+        let mut end = 0u64;
         for Entry { name, dtype, shape, large, offsets } in &self.entries {
             let name = match name {
                 Name::Known(index) => NAMES[usize::from(*index) % NAMES.len()],
                 Name::Any(name) => name,
             };
             let dtype = TYPES[usize::from(*dtype) % TYPES.len()];
-            let width = match dtype {
+            let width: u64 = match dtype {
                 "F64" | "I64" | "C64" => 8,
                 "F32" | "U32" | "I32" => 4,
                 "F16" | "BF16" => 2,
                 _ => 1,
             };
             let shape: Vec<u64> = shape.iter().map(|size| u64::from(*size)).chain(*large).collect();
-            let length = shape.iter().fold(width, |length: u64, size| length.saturating_mul(*size));
+            let length = shape.iter().fold(width, |length, size| length.saturating_mul(*size));
             let offsets =
                 if self.in_order { (end, end.saturating_add(length)) } else { (offsets.0.into(), offsets.1.into()) };
             end = offsets.1;

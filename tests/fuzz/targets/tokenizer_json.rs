@@ -20,7 +20,7 @@ enum Input<'a> {
 fn file(pieces: &[(&str, f32)], unk: Option<u16>, normalizer: &str, added: &[(&str, u8)]) -> String {
     let special = ["<pad>", "</s>", "<unk>"].into_iter().map(str::to_owned);
     let sentinels = (0..100).rev().map(|index| format!("<extra_id_{index}>"));
-    let vocabulary: Vec<_> =
+    let vocabulary =
         special.map(|text| (text, 0.0)).chain(pieces.iter().map(|(text, score)| ((*text).to_owned(), *score)));
     let vocabulary: Vec<_> = vocabulary.into_iter().chain(sentinels.map(|text| (text, 0.0))).collect();
     let added: Vec<_> = added

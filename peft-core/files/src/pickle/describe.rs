@@ -7,6 +7,7 @@ use candle_core::DType;
 
 use super::Reason;
 use super::value::{Id, Value, Values};
+use crate::is_possible;
 
 /// A tensor: which elements of which storage it is.
 #[derive(Debug)]
@@ -110,7 +111,7 @@ impl Described {
     pub(super) fn bytes_of<'s>(&self, storage: &'s [u8], room: &mut usize) -> Result<Cow<'s, [u8]>, Reason> {
         let refuse = |reason: &str| format!("tensor {:?} {:?}: {reason}", self.name, self.shape);
         let width = self.dtype.size_in_bytes();
-        let count = self.shape.iter().try_fold(1usize, |count, size| count.checked_mul(*size));
+        let count = is_possible(&self.shape).then(|| self.shape.iter().product::<usize>());
         let length = count.and_then(|count| count.checked_mul(width)).filter(|length| *length <= *room);
         let length = length.ok_or_else(|| refuse("it is larger than its file can hold"))?;
         *room -= length;

@@ -161,6 +161,7 @@ fn a_tensor_outside_its_storage_is_named() {
         (0, vec![2, 2], vec![1]),
         (0, vec![1; 17], vec![1; 17]),
         (0, vec![max], vec![0]),
+        (0, vec![0, max, max, max], vec![1; 4]),
     ] {
         let message = refusal(&dict(&[("far", tensor(FLOATS, offset, &shape, &stride))]));
         assert!(message.contains("\"far\""), "{message}");

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use candle_core::safetensors::{Load, MmapedSafetensors};
 use candle_core::{Device, Tensor};
+use peft_files::is_possible;
 use peft_kernels as ops;
 use rayon::prelude::*;
 use safetensors::Dtype;
@@ -40,7 +41,13 @@ pub(super) fn open(folder: &Path) -> Result<MmapedSafetensors> {
             return Err(Error::Config(format!("{folder}: there is no {SINGLE} and no {INDEX} in this folder")));
         }
     };
-    map(&paths).map_err(|e| Error::malformed(folder, e.to_string()))
+    let files = map(&paths).map_err(|e| Error::malformed(folder, e.to_string()))?;
+    match files.tensors().iter().find(|(_, view)| !is_possible(view.shape())) {
+        Some((name, view)) => {
+            Err(Error::malformed(folder, format!("tensor {name:?}: impossible shape {:?}", view.shape())))
+        }
+        None => Ok(files),
+    }
 }
 
 /// The distinct files that an index names, each directly in `folder`.
