@@ -38,11 +38,8 @@ impl<T> Patterns<T> {
     pub fn new<S: Into<String>>(entries: impl IntoIterator<Item = (S, T)>) -> Result<Self> {
         let entry = |(key, value): (S, T)| {
             let key = key.into();
-            let regex = Regex::new(&format!(r"^(.*\.)?({key})$")).map_err(|e| Error::InvalidConfig {
-                kind: "pattern".to_owned(),
-                field: "key",
-                reason: format!("{key:?} is no regular expression: {e}"),
-            })?;
+            let regex = Regex::new(&format!(r"^(.*\.)?({key})$"))
+                .map_err(|e| Error::invalid("pattern", "key", format!("{key:?} is no regular expression: {e}")))?;
             Ok((key, regex, value))
         };
         entries.into_iter().map(entry).collect::<Result<_>>().map(Self)

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use regex::Regex;
+use serde::de::value::SeqAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, Result, Site, SiteKind, SiteRole};
@@ -132,12 +133,8 @@ impl<'de> Deserialize<'de> for TargetModules {
                 anchored(text).map(TargetModules::Pattern).map_err(E::custom)
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = seq.next_element()? {
-                    names.push(name);
-                }
-                Ok(TargetModules::Suffixes(names))
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(TargetModules::Suffixes)
             }
         }
         deserializer.deserialize_any(Visitor)
