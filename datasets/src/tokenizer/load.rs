@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use tokenizers::{ModelWrapper, Tokenizer};
+use tokenizers::ModelWrapper;
 
-use super::conventions::{follow_conventions, foreign};
+use super::conventions::follow_conventions;
+use super::json;
 use super::spiece;
 use super::t5::T5Tokenizer;
 use crate::error::{Error, Result};
@@ -72,7 +73,7 @@ impl T5Tokenizer {
     /// # Errors
     /// As [`Self::from_file`].
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        let mut tokenizer = Tokenizer::from_bytes(json).map_err(foreign)?;
+        let mut tokenizer = json::tokenizer(json)?;
         if !matches!(tokenizer.get_model(), ModelWrapper::Unigram(_)) {
             return Err(Error::Tokenizer("T5 needs a `Unigram` model, the file has another type".to_owned()));
         }

@@ -29,6 +29,8 @@ mod folders;
 mod manifest;
 mod place;
 #[cfg(feature = "tensors")]
+mod pickle;
+#[cfg(feature = "tensors")]
 mod tensors;
 mod text;
 
@@ -45,7 +47,9 @@ pub use manifest::{
 };
 pub use place::is_stdout;
 #[cfg(feature = "tensors")]
-pub use tensors::{PYTORCH, inner, load_pickle, load_tensors, not_safetensors, save_tensors, stage_tensors};
+pub use pickle::load_pickle;
+#[cfg(feature = "tensors")]
+pub use tensors::{PYTORCH, is_possible, load_tensors, not_safetensors, save_tensors, stage_tensors};
 
 /// The program of the README is compiled and run.
 #[cfg(doctest)]

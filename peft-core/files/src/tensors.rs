@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use candle_core::safetensors::Load;
@@ -80,6 +79,9 @@ pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, 
     check_contents(path, &bytes)?;
     let views = SafeTensors::deserialize(&bytes).map_err(|error| Error::malformed(path, not_safetensors(&error)))?;
     let load = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
+        if !is_possible(view.shape()) {
+            return Err(Error::malformed(path, format!("tensor {name:?}: impossible shape {:?}", view.shape())));
+        }
         let tensor = view.load(&Device::Cpu);
         let tensor = tensor.map_err(|error| Error::malformed(path, format!("tensor {name:?}: {error}")))?;
         Ok((name.to_owned(), tensor))
@@ -92,32 +94,10 @@ pub fn not_safetensors(error: &dyn std::fmt::Display) -> String {
     format!("not a whole safetensors file: {error}; fetch or copy it again")
 }
 
-/// Reads all tensors of a file that `torch.save` wrote onto the CPU.
-///
-/// # Errors
-/// [`Error`] naming `path` if it cannot be read or is no such file.
-pub fn load_pickle(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, Error> {
-    let path = path.as_ref();
-    check_file(path)?;
-    crate::check_listed(path)?;
-    // Candle's reader of pickles trusts some sizes that the file states, and may panic where they are wrong.
-    let read = catch_unwind(AssertUnwindSafe(|| candle_core::pickle::read_all(path)));
-    let refuse =
-        |reason: String| Error::malformed(path, format!("not a file of torch.save: {reason}; fetch or copy it again"));
-    match read {
-        Ok(Ok(tensors)) => Ok(tensors.into_iter().collect()),
-        Ok(Err(error)) => Err(refuse(inner(error).to_string())),
-        Err(_) => Err(refuse("its parts contradict each other".to_owned())),
-    }
-}
-
-/// The reason in an error of candle, without the path and the backtrace that candle may add.
-pub fn inner(error: candle_core::Error) -> candle_core::Error {
-    use candle_core::Error as Candle;
-    match error {
-        Candle::WithPath { inner: error, .. } | Candle::WithBacktrace { inner: error, .. } => inner(*error),
-        error => error,
-    }
+/// Whether candle can have a tensor of this shape. The sizes of an empty tensor may be any numbers in a file, but candle
+/// multiplies those after the zero without a check.
+pub fn is_possible(shape: &[usize]) -> bool {
+    shape.iter().try_fold(1usize, |product, size| product.checked_mul((*size).max(1))).is_some()
 }
 
 #[cfg(test)]
@@ -179,6 +159,20 @@ mod tests {
         let read = load_tensors(&path).unwrap();
         assert_eq!(read["column"].to_vec2::<f32>().unwrap(), [[1.0], [4.0]]);
         assert_eq!(read["turned"].to_vec2::<f32>().unwrap(), [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]);
+    }
+
+    #[test]
+    fn an_empty_tensor_of_impossible_sizes_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.safetensors");
+        for (shape, possible) in [("[0,4294967296,4294967296]", false), ("[0,4294967296,1]", true)] {
+            let header = format!(r#"{{"t":{{"dtype":"F32","shape":{shape},"data_offsets":[0,0]}}}}"#);
+            let length = u64::try_from(header.len()).unwrap().to_le_bytes();
+            fs::write(&path, [&length, header.as_bytes()].concat()).unwrap();
+            let read = load_tensors(&path).map_err(|error| error.to_string());
+            assert_eq!(read.is_ok(), possible);
+            assert!(read.is_ok() || read.is_err_and(|error| error.contains("\"t\": impossible shape [0, ")));
+        }
     }
 
     #[test]

@@ -80,10 +80,7 @@ impl<L: FolderLayout> AdapterFolder<L> {
             return Err(Error::file(path, format!("none of {} exists", L::READ.join(", "))));
         };
         let pickled = weights.extension().is_some_and(|extension| extension == "bin");
-        let tensors = match pickled {
-            true => load_pickle(&weights),
-            false => load_tensors(&weights),
-        };
+        let tensors = if pickled { load_pickle(&weights) } else { load_tensors(&weights) };
         let named = |(name, tensor): (String, Tensor)| (L::read_name(name), tensor);
         Ok(Self::new(path, config, tensors.map_err(unreadable)?.into_iter().map(named).collect()))
     }

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use candle_core::safetensors::Load;
 use candle_core::{Device, Tensor};
+use peft_files::is_possible;
 use peft_kernels as ops;
 use rayon::prelude::*;
 use safetensors::Dtype;
@@ -55,7 +56,13 @@ pub(super) fn open(folder: &Path) -> Result<Mapped> {
     for path in &paths {
         peft_files::check_file(path)?;
     }
-    Mapped::open(&paths)
+    let files = Mapped::open(&paths)?;
+    match files.tensors().iter().find(|(_, view)| !is_possible(view.shape())) {
+        Some((name, view)) => {
+            Err(Error::malformed(folder, format!("tensor {name:?}: impossible shape {:?}", view.shape())))
+        }
+        None => Ok(files),
+    }
 }
 
 /// The distinct files that an index names, each directly in `folder`.
