@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use candle_core::{DType, Device, Result, Shape, Tensor};
+use candle_core::{DType, Device, Result, Shape, Tensor, Var};
 use candle_nn::var_builder::SimpleBackend;
 
 use super::*;
@@ -103,10 +103,11 @@ impl Twin {
     }
 }
 
+/// candle-nn's softmax adds in the type of its argument, so numbers of sixteen bits differ by more than a rounding.
 #[test]
 fn values_are_candle_nns() {
     for twin in twins() {
-        for (dtype, bound) in [(DType::F32, 1e-6), (DType::F64, 1e-12), (DType::BF16, 1e-2), (DType::F16, 2e-3)] {
+        for (dtype, bound) in [(DType::F32, 1e-6), (DType::BF16, 2e-2), (DType::F16, 2e-3)] {
             let arguments = twin.arguments(dtype);
             let (ours, candles) = ((twin.ours)(&arguments).unwrap(), (twin.candles)(&arguments).unwrap());
             assert_eq!(ours.dtype(), candles.dtype());
@@ -139,24 +140,24 @@ fn a_frozen_weight_receives_no_gradient() {
 }
 
 #[test]
-fn gradients_of_sixteen_bits_are_those_of_f32_rounded() {
+fn values_and_gradients_of_sixteen_bits_are_those_of_f32_rounded() {
     for twin in twins() {
-        let gradients = |dtype: DType| {
-            let variables = twin
-                .arguments(DType::BF16)
-                .into_iter()
-                .map(|t| candle_core::Var::from_tensor(&t.to_dtype(dtype).unwrap()).unwrap());
-            let variables: Vec<_> = variables.collect();
+        let run = |dtype: DType| {
+            let numbers = twin.arguments(DType::BF16).into_iter().map(|t| t.to_dtype(dtype).unwrap());
+            let variables: Vec<Var> = numbers.map(|t| Var::from_tensor(&t).unwrap()).collect();
             let tensors: Vec<Tensor> = variables.iter().map(|v| v.as_tensor().clone()).collect();
-            let y = (twin.ours)(&tensors).unwrap().to_dtype(DType::F32).unwrap();
+            let y = (twin.ours)(&tensors).unwrap();
             let c = random(y.dims(), 99).to_dtype(DType::F32).unwrap();
-            let grads = (y * c).unwrap().sum_all().unwrap().backward().unwrap();
-            variables.iter().map(|v| grads.get(v).unwrap().clone()).collect::<Vec<_>>()
+            let loss = (y.to_dtype(DType::F32).unwrap() * c).unwrap().sum_all().unwrap();
+            let grads = loss.backward().unwrap();
+            let gradients = variables.iter().map(|v| grads.get(v).unwrap().clone());
+            std::iter::once(y).chain(gradients).collect::<Vec<_>>()
         };
-        for (half, single) in gradients(DType::BF16).iter().zip(&gradients(DType::F32)) {
+        for (half, single) in run(DType::BF16).iter().zip(&run(DType::F32)) {
             assert_eq!(half.dtype(), DType::BF16);
             let error = error(half, single);
-            assert!(error < 4e-2, "{}: {error:e}", twin.name);
+            println!("{}: {error:e}", twin.name);
+            assert!(error < 2e-2, "{}: {error:e}", twin.name);
         }
     }
 }
@@ -256,7 +257,7 @@ fn weights_have_candle_nns_names_shapes_and_initial_values() {
     use super as ours;
     for old in [&[][..], &["e.gamma", "e.beta", "h.gamma"], &["e.weight", "e.gamma", "e.beta"]] {
         let expected = asked(old, |vb| load!(candle_nn, vb));
-        assert_eq!(expected.len(), 13);
+        assert_eq!(expected.len(), 12);
         assert_eq!(asked(old, |vb| load!(ours, vb)), expected);
     }
 }
@@ -264,12 +265,11 @@ fn weights_have_candle_nns_names_shapes_and_initial_values() {
 /// What this module passes on from candle-nn trains.
 #[test]
 fn gradients_of_candle_nns_own_layers_are_the_finite_differences() {
-    let functions: [(&'static str, &'static [&'static [usize]], Function); 19] = [
+    let functions: [(&'static str, &'static [&'static [usize]], Function); 18] = [
         ("ops::sigmoid", &[&[2, 5]], |t| ops::sigmoid(&t[0])),
         ("ops::hard_sigmoid", &[&[2, 5]], |t| ops::hard_sigmoid(&t[0])),
         ("ops::mish", &[&[2, 5]], |t| ops::mish(&t[0])),
         ("ops::leaky_relu", &[&[2, 5]], |t| ops::leaky_relu(&t[0], 0.1)),
-        ("ops::selu", &[&[2, 5]], |t| ops::selu(&t[0], 1.6, 1.05)),
         ("ops::log_softmax", &[&[2, 5]], |t| ops::log_softmax(&t[0], 1)),
         ("ops::pixel_shuffle", &[&[1, 4, 2, 2]], |t| ops::pixel_shuffle(&t[0], 2)),
         ("ops::pixel_unshuffle", &[&[1, 1, 4, 4]], |t| ops::pixel_unshuffle(&t[0], 2)),
