@@ -23,9 +23,9 @@ const HEADS: usize = 12;
 const D_HEAD: usize = WIDTH / HEADS;
 const INNER: usize = 3072;
 
-/// What is measured.
+/// A layer or operation.
 #[derive(Clone, Copy, Debug)]
-enum Layer {
+enum Measured {
     LayerNorm,
     RmsNorm,
     Linear,
@@ -39,24 +39,24 @@ enum Layer {
     Gated,
 }
 
-impl fmt::Display for Layer {
+impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
     }
 }
 
-const LAYERS: [Layer; 11] = [
-    Layer::LayerNorm,
-    Layer::RmsNorm,
-    Layer::Linear,
-    Layer::LinearTrained,
-    Layer::Embedding,
-    Layer::Softmax,
-    Layer::Rotary,
-    Layer::Attention,
-    Layer::AttentionGrouped,
-    Layer::Gelu,
-    Layer::Gated,
+const LAYERS: [Measured; 11] = [
+    Measured::LayerNorm,
+    Measured::RmsNorm,
+    Measured::Linear,
+    Measured::LinearTrained,
+    Measured::Embedding,
+    Measured::Softmax,
+    Measured::Rotary,
+    Measured::Attention,
+    Measured::AttentionGrouped,
+    Measured::Gelu,
+    Measured::Gated,
 ];
 
 fn numbers(dims: &[usize]) -> Tensor {
@@ -71,7 +71,7 @@ struct Tensors {
     frozen: Vec<Tensor>,
 }
 
-impl Layer {
+impl Measured {
     fn tensors(self, train: bool) -> Tensors {
         let states = [BATCH, LENGTH, WIDTH];
         let inner = [BATCH, LENGTH, INNER];
@@ -169,32 +169,32 @@ fn attention_plain(t: &[&Tensor], key_value_heads: usize) -> Result<Tensor> {
     probabilities.matmul(&keys(t[2])?)?.transpose(1, 2)?.reshape((BATCH, LENGTH, WIDTH))
 }
 
-fn measure(bencher: Bencher<'_, '_>, layer: Layer, fused: bool, train: bool) {
-    let tensors = layer.tensors(train);
+fn measure(bencher: Bencher<'_, '_>, measured: Measured, fused: bool, train: bool) {
+    let tensors = measured.tensors(train);
     let t: Vec<&Tensor> = tensors.trained.iter().map(Var::as_tensor).chain(&tensors.frozen).collect();
     bencher.bench_local(|| {
-        let y = layer.run(black_box(&t), fused).unwrap();
+        let y = measured.run(black_box(&t), fused).unwrap();
         // Without a loss on top, candle begins with a gradient of ones: the time is the layer's own.
         train.then(|| y.backward().unwrap())
     });
 }
 
 #[divan::bench(args = LAYERS)]
-fn forward_fused(bencher: Bencher<'_, '_>, layer: Layer) {
-    measure(bencher, layer, true, false);
+fn forward_fused(bencher: Bencher<'_, '_>, measured: Measured) {
+    measure(bencher, measured, true, false);
 }
 
 #[divan::bench(args = LAYERS)]
-fn forward_plain(bencher: Bencher<'_, '_>, layer: Layer) {
-    measure(bencher, layer, false, false);
+fn forward_plain(bencher: Bencher<'_, '_>, measured: Measured) {
+    measure(bencher, measured, false, false);
 }
 
 #[divan::bench(args = LAYERS)]
-fn with_backward_fused(bencher: Bencher<'_, '_>, layer: Layer) {
-    measure(bencher, layer, true, true);
+fn with_backward_fused(bencher: Bencher<'_, '_>, measured: Measured) {
+    measure(bencher, measured, true, true);
 }
 
 #[divan::bench(args = LAYERS)]
-fn with_backward_plain(bencher: Bencher<'_, '_>, layer: Layer) {
-    measure(bencher, layer, false, true);
+fn with_backward_plain(bencher: Bencher<'_, '_>, measured: Measured) {
+    measure(bencher, measured, false, true);
 }
