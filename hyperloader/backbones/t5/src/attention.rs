@@ -118,8 +118,14 @@ impl Attention {
         let Memory { key_values: KeyValues { keys, values }, terms } = memory;
         let q = self.q.forward(x, run)?;
         let dropout = run.ctx.dropout_key(self.dropout);
-        let options =
-            ops::Attention { heads: self.heads, bias: terms.bias.as_ref(), mask: terms.mask.as_ref(), dropout };
+        let options = ops::Attention {
+            heads: self.heads,
+            key_value_heads: self.heads,
+            scale: None,
+            bias: terms.bias.as_ref(),
+            mask: terms.mask.as_ref(),
+            dropout,
+        };
         let found = ops::attention([&q, keys, values], &options, run.ctx.kernels())?;
         self.o.forward(&found, run)
     }

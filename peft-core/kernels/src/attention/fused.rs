@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::options::Attention;
 use super::shape::Shapes;
 use crate::dropout::Dropper;
-use crate::gemm::{Matrix, MatrixMut, Threads, multiply};
+use crate::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add};
 use crate::math::{add_to, softmax_row, softmax_row_backward};
 use crate::operation::{Fused, Operation, gradient};
 use crate::parallel::{TASK, for_each_chunk, tail, zeros};
@@ -19,6 +19,7 @@ use crate::vectors::vectorized;
 /// their gradient.
 pub(super) struct FusedAttention {
     shapes: Shapes,
+    scale: f32,
     bias: Bias,
     mask: Option<Tensor>,
     dropout: Option<Dropper>,
@@ -63,6 +64,7 @@ impl FusedAttention {
     pub(super) fn new(shapes: Shapes, options: &Attention<'_>) -> Result<Self> {
         Ok(Self {
             shapes,
+            scale: options.scale.unwrap_or(1.0),
             bias: match options.bias {
                 Some(bias) if bias.track_op() => Bias::AppendedToQ,
                 Some(bias) => Bias::Frozen(bias.contiguous()?),
@@ -107,19 +109,27 @@ impl FusedAttention {
 
     fn example<'a>(&self, q: &'a [f32], k: &'a [f32], v: &'a [f32], index: usize) -> Example<'a> {
         let Shapes { t, s, .. } = self.shapes;
-        let width = self.shapes.width();
+        let (queries, keys) = (t * self.shapes.width(), s * self.shapes.key_width());
         let part = |x: &'a [f32], len: usize| x.get(index * len..(index + 1) * len).unwrap_or_default();
-        Example { index, q: part(q, t * width), k: part(k, s * width), v: part(v, s * width) }
+        Example { index, q: part(q, queries), k: part(k, keys), v: part(v, keys) }
     }
 
-    /// Writes one head's `softmax(q k^T + bias + mask)` to `p [t, s]`.
+    /// Writes one head's `softmax(scale q k^T + bias + mask)` to `p [t, s]`.
     fn probabilities(&self, p: &mut [f32], x: Example<'_>, head: usize, terms: Terms<'_>) -> Result<()> {
         let Shapes { t, s, .. } = self.shapes;
         let (q, k) = (self.shapes.query(x.q, head), self.shapes.key(x.k, head));
         multiply(MatrixMut::new(p, t, s), q, k.t(), Threads::One)?;
+        self.scale(p);
         let (per_example, per_row) = terms.mask_strides;
         softmax_of_sum(p, s, tail(terms.bias, head * t * s), tail(terms.mask, x.index * per_example), per_row);
         Ok(())
+    }
+
+    /// Multiplies one head's scores, or their gradient, by the scale.
+    fn scale(&self, scores: &mut [f32]) {
+        if self.scale != 1.0 {
+            multiply_by(self.scale, scores);
+        }
     }
 
     /// Drops or scales one head's probabilities, or their gradient.
@@ -144,7 +154,8 @@ impl FusedAttention {
     }
 
     /// With `p` the probabilities, `d` those after dropout and `g` the result's gradient, for each head:
-    /// `dv = d^T g`; `dp = drop(g v^T)`; `ds = p (dp - sum(p dp))`; `dq = ds k`; `dk = ds^T q`.
+    /// `dv = d^T g`; `dp = drop(g v^T)`; `ds = p (dp - sum(p dp))`; `dq = scale ds k`; `dk = scale ds^T q`. Heads that share keys and
+    /// values add to one `dk` and `dv`, in the order of the heads.
     fn backward_example(&self, out: Gradients<'_>, x: Example<'_>, g: &[f32], terms: Terms<'_>) -> Result<()> {
         let shapes = self.shapes;
         let Shapes { t, s, heads, .. } = shapes;
@@ -152,12 +163,14 @@ impl FusedAttention {
         for head in 0..heads {
             let [q, g] = [x.q, g].map(|x| shapes.query(x, head));
             let [k, v] = [x.k, x.v].map(|x| shapes.key(x, head));
+            // The first head of a group overwrites, so that attention without groups reads no gradient before it is written.
+            let add = if head.is_multiple_of(shapes.group()) { multiply } else { multiply_add };
             self.probabilities(&mut p, x, head, terms)?;
 
             ds.copy_from_slice(&p);
             self.drop(&mut ds, x, head);
             let dropped = Matrix::new(&ds, t, s);
-            multiply(shapes.key_mut(out.v, head), dropped.t(), g, Threads::One)?;
+            add(shapes.key_mut(out.v, head), dropped.t(), g, Threads::One)?;
 
             multiply(MatrixMut::new(&mut ds, t, s), g, v.t(), Threads::One)?;
             self.drop(&mut ds, x, head);
@@ -165,9 +178,10 @@ impl FusedAttention {
             if let Some(scores) = out.scores.get_mut(head * t * s..(head + 1) * t * s) {
                 scores.copy_from_slice(&ds);
             }
+            self.scale(&mut ds);
             let ds = Matrix::new(&ds, t, s);
             multiply(shapes.query_mut(out.q, head), ds, k, Threads::One)?;
-            multiply(shapes.key_mut(out.k, head), ds.t(), q, Threads::One)?;
+            add(shapes.key_mut(out.k, head), ds.t(), q, Threads::One)?;
         }
         Ok(())
     }
@@ -175,7 +189,7 @@ impl FusedAttention {
     /// `[dq, dk, dv]`. If the bias trains, its gradient follows `dq`.
     fn gradients(&self, q: &[f32], k: &[f32], v: &[f32], g: &[f32], terms: Terms<'_>) -> Result<[Vec<f32>; 3]> {
         let Shapes { batch, t, s, heads, .. } = self.shapes;
-        let (queries, keys) = (t * self.shapes.width(), s * self.shapes.width());
+        let (queries, keys) = (t * self.shapes.width(), s * self.shapes.key_width());
         let per_example = match self.bias {
             Bias::AppendedToQ => heads * t * s,
             Bias::None | Bias::Frozen(_) => 0,
@@ -214,6 +228,12 @@ vectorized! {
     fn softmax_backward(p: &[f32], g: &mut [f32], s: usize) {
         for (p, g) in p.chunks_exact(s.max(1)).zip(g.chunks_exact_mut(s.max(1))) {
             softmax_row_backward(p, g);
+        }
+    }
+
+    fn multiply_by(factor: f32, x: &mut [f32]) {
+        for x in x {
+            *x *= factor;
         }
     }
 

@@ -100,9 +100,7 @@ impl FusedBottleneck {
         repeat(&mut scratch.low, w.down_bias);
         let down = Matrix::new(w.down, m, d);
         multiply_add(MatrixMut::new(&mut scratch.low, rows, m), Matrix::new(y, rows, d), down.t(), Threads::One)?;
-        for (z, low) in scratch.active.iter_mut().zip(&scratch.low) {
-            *z = self.activation.value(*low);
-        }
+        self.activation.apply(&mut scratch.active, &scratch.low);
         repeat(&mut scratch.high, w.up_bias);
         let up = Matrix::new(w.up, d, m);
         multiply_add(
@@ -180,9 +178,7 @@ impl FusedBottleneck {
         multiply(MatrixMut::new(into.up, d, m), d_high.t(), Matrix::new(&scratch.active, rows, m), Threads::One)?;
         let mut d_low = scratch.active;
         multiply(MatrixMut::new(&mut d_low, rows, m), d_high, Matrix::new(w.up, d, m), Threads::One)?;
-        for (d_low, low) in d_low.iter_mut().zip(&scratch.low) {
-            *d_low *= self.activation.derivative(*low);
-        }
+        self.activation.multiply_by_slope(&mut d_low, &scratch.low);
         for d_low in d_low.chunks_exact(m.max(1)) {
             add_to(into.down_bias, d_low);
         }

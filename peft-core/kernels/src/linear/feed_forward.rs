@@ -5,7 +5,7 @@ use candle_core::{Layout, Result, Shape, Tensor, bail};
 use super::dims::{Dims, weight_dims};
 use super::frozen::Frozen;
 use super::map::{linear, linear_plain};
-use crate::activation::{Activation, relu, relu_plain};
+use crate::activation::{Curve, Relu, relu, relu_plain};
 use crate::dropout::{DropoutKey, Dropper, dropout_if_any};
 use crate::kernels::Kernels;
 use crate::operation::{Fused, Operation, gradient};
@@ -69,7 +69,7 @@ vectorized! {
     fn activate(z: &mut [f32], dropper: Option<&Dropper>) {
         for_each_chunk(z, TASK, |start, z| {
             for z in z.iter_mut() {
-                *z = Activation::Relu.value(*z);
+                *z = Relu::value(*z);
             }
             if let Some(dropper) = dropper {
                 dropper.apply(start, z);
