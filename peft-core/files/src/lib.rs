@@ -27,9 +27,9 @@ mod contents;
 mod error;
 mod folders;
 mod manifest;
-mod place;
 #[cfg(feature = "tensors")]
 mod pickle;
+mod place;
 #[cfg(feature = "tensors")]
 mod tensors;
 mod text;
@@ -45,9 +45,9 @@ pub use manifest::{
     FileEntry, MANIFEST, Manifest, MappedChecks, check_listed, commit_listed, list_files, read_listed, verify_manifest,
     write_listed,
 };
-pub use place::is_stdout;
 #[cfg(feature = "tensors")]
 pub use pickle::load_pickle;
+pub use place::is_stdout;
 #[cfg(feature = "tensors")]
 pub use tensors::{PYTORCH, is_possible, load_tensors, not_safetensors, save_tensors, stage_tensors};
 

@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
 use crate::atomic::{Staged, stage_file};
-use crate::{Error, check_contents, check_file};
+use crate::{Error, check_contents};
 
 /// The metadata without which `transformers` and `peft` refuse a file: whose memory layout the tensors have.
 pub const PYTORCH: Option<[&str; 2]> = Some(["format", "pt"]);

@@ -30,7 +30,9 @@ fn a_malformed_character_map_is_refused_wherever_it_is() {
     let mut outside = charsmap();
     outside[4..8].copy_from_slice(&(1u32 << 20).to_le_bytes());
     let long = [u32::MAX.to_le_bytes().as_slice(), b"a\0"].concat();
-    for map in [json!(STANDARD.encode(outside)), json!(STANDARD.encode(long)), json!("no base64"), json!(7), json!(null)] {
+    for map in
+        [json!(STANDARD.encode(outside)), json!(STANDARD.encode(long)), json!("no base64"), json!(7), json!(null)]
+    {
         let precompiled = json!({"type": "Precompiled", "precompiled_charsmap": map});
         let nested = json!({"type": "Sequence", "normalizers": [{"type": "Sequence", "normalizers": [precompiled]}]});
         for normalizer in [precompiled, nested, json!({"precompiled_charsmap": map})] {
