@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use peft_adapter::files::{read_peft, write_peft};
-use peft_core::{AdapterCheckpoint, Backbone, PeftModel};
+use peft_core::{AdapterCheckpoint, PeftModel};
 use peft_lora::LoraConfig;
 use peft_lora::files::BaseModel;
 use peft_t5::{T5, T5Config};
