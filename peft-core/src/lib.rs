@@ -73,7 +73,7 @@ mod ctx;
 mod error;
 
 pub use adapters::{BASE, TrainableParameters};
-pub use config::nonzero;
+pub use config::{check_dropout, nonzero};
 pub use error::{Error, Result};
 pub use generators::{PEFT_PREFIX, generate_rows};
 pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};

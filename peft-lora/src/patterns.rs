@@ -37,8 +37,7 @@ impl<T> Patterns<T> {
     pub fn new<S: Into<String>>(entries: impl IntoIterator<Item = (S, T)>) -> Result<Self> {
         let entry = |(key, value): (S, T)| {
             let pattern = PathPattern::suffix(&key.into());
-            let invalid = |reason| Error::InvalidConfig { kind: "pattern".to_owned(), field: "key", reason };
-            Ok((pattern.map_err(invalid)?, value))
+            Ok((pattern.map_err(|reason| Error::invalid("pattern", "key", reason))?, value))
         };
         entries.into_iter().map(entry).collect::<Result<_>>().map(Self)
     }

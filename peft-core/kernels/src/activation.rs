@@ -1,18 +1,22 @@
 //! Element-wise activations: ReLU and the tanh approximation of GELU.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{Layout, Result, Tensor};
 
 use crate::kernels::Kernels;
 use crate::math::exp;
+use crate::operation::{Fused, Operation, gradient};
 use crate::parallel::{TASK, build, tail};
 use crate::precise::precisely;
-use crate::values::{argument, output, tensor, values};
+use crate::values::values;
 use crate::vectors::vectorized;
 
 /// `sqrt(2 / pi)`.
 const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
 /// The cubic coefficient of the tanh approximation of GELU.
 const CUBIC: f64 = 0.044_715;
+/// `2 sqrt(2 / pi)`, the factor of `x` in the exponent of GELU's sigmoid, and the factor of `x^3`.
+const LINEAR: f32 = (2.0 * SQRT_2_OVER_PI) as f32;
+const CUBE: f32 = (2.0 * SQRT_2_OVER_PI * CUBIC) as f32;
 
 /// The activation function inside another operation, such as [`bottleneck`](fn@crate::bottleneck).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +43,8 @@ impl Activation {
     #[inline(always)]
     pub(crate) fn value(self, x: f32) -> f32 {
         match self {
-            Self::Relu => Relu::value(x),
-            Self::GeluTanh => x * GeluTanh::gate(x),
+            Self::Relu => relu_value(x),
+            Self::GeluTanh => x * gelu_gate(x),
         }
     }
 
@@ -48,7 +52,7 @@ impl Activation {
     pub(crate) fn derivative(self, x: f32) -> f32 {
         match self {
             Self::Relu => f32::from(x > 0.0),
-            Self::GeluTanh => GeluTanh::derivative(x),
+            Self::GeluTanh => gelu_derivative(x),
         }
     }
 }
@@ -65,7 +69,7 @@ pub fn relu(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
     if !kernels.fused_for(&[x]) {
         return relu_plain(x);
     }
-    x.contiguous()?.apply_op1(Relu)
+    x.contiguous()?.apply_op1(Fused(Activation::Relu))
 }
 
 /// [`relu`], composed of candle's own operations.
@@ -90,7 +94,7 @@ pub fn gelu_tanh(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
     if !kernels.fused_for(&[x]) {
         return gelu_tanh_plain(x);
     }
-    x.contiguous()?.apply_op1(GeluTanh)
+    x.contiguous()?.apply_op1(Fused(Activation::GeluTanh))
 }
 
 /// [`gelu_tanh`], composed of candle's own operations.
@@ -109,7 +113,7 @@ vectorized! {
     fn relu_forward(x: &[f32]) -> Vec<f32> {
         build(x.len(), TASK, |start, y| {
             for (y, x) in y.iter_mut().zip(tail(x, start)) {
-                *y = Relu::value(*x);
+                *y = relu_value(*x);
             }
         })
     }
@@ -125,7 +129,7 @@ vectorized! {
     fn gelu_forward(x: &[f32]) -> Vec<f32> {
         build(x.len(), TASK, |start, y| {
             for (y, x) in y.iter_mut().zip(tail(x, start)) {
-                *y = x * GeluTanh::gate(*x);
+                *y = x * gelu_gate(*x);
             }
         })
     }
@@ -133,75 +137,49 @@ vectorized! {
     fn gelu_backward(x: &[f32], g: &[f32]) -> Vec<f32> {
         build(x.len(), TASK, |start, dx| {
             for ((dx, x), g) in dx.iter_mut().zip(tail(x, start)).zip(tail(g, start)) {
-                *dx = g * GeluTanh::derivative(*x);
+                *dx = g * gelu_derivative(*x);
             }
         })
     }
 }
 
-struct Relu;
-
-impl Relu {
-    /// NaN fails the comparison and stays NaN, as in `Tensor::relu`.
-    #[inline(always)]
-    fn value(x: f32) -> f32 {
-        if x < 0.0 { 0.0 } else { x }
-    }
+/// [`relu`] of a number. NaN fails the comparison and stays NaN, as in `Tensor::relu`.
+#[inline(always)]
+fn relu_value(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
 }
 
-impl CustomOp1 for Relu {
-    fn name(&self) -> &'static str {
-        "relu"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let y = relu_forward(argument(storage, layout)?);
-        Ok(output(y, layout.shape()))
-    }
-
-    fn bwd(&self, x: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        let g = g.contiguous()?;
-        let dx = relu_backward(&values(y)?, &values(&g)?);
-        tensor(dx, x.shape()).map(Some)
-    }
+/// `sigmoid(2 u) = (1 + tanh(u)) / 2` at `u = sqrt(2 / pi) (x + 0.044715 x^3)`.
+#[inline(always)]
+fn gelu_gate(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x * (LINEAR + CUBE * x * x)))
 }
 
-struct GeluTanh;
-
-impl GeluTanh {
-    const LINEAR: f32 = (2.0 * SQRT_2_OVER_PI) as f32;
-    const CUBE: f32 = (2.0 * SQRT_2_OVER_PI * CUBIC) as f32;
-
-    /// `sigmoid(2 u) = (1 + tanh(u)) / 2` at `u = sqrt(2 / pi) (x + 0.044715 x^3)`.
-    #[inline(always)]
-    fn gate(x: f32) -> f32 {
-        1.0 / (1.0 + exp(-x * (Self::LINEAR + Self::CUBE * x * x)))
-    }
-
-    #[inline(always)]
-    fn derivative(x: f32) -> f32 {
-        let gate = Self::gate(x);
-        let slope = Self::LINEAR + 3.0 * Self::CUBE * x * x;
-        // If the gate is saturated and the slope overflows, their product must be 0, not NaN.
-        let bend = gate * (1.0 - gate);
-        gate + if bend > 0.0 { x * bend * slope } else { 0.0 }
-    }
+#[inline(always)]
+fn gelu_derivative(x: f32) -> f32 {
+    let gate = gelu_gate(x);
+    let slope = LINEAR + 3.0 * CUBE * x * x;
+    // If the gate is saturated and the slope overflows, their product must be 0, not NaN.
+    let bend = gate * (1.0 - gate);
+    gate + if bend > 0.0 { x * bend * slope } else { 0.0 }
 }
 
-impl CustomOp1 for GeluTanh {
-    fn name(&self) -> &'static str {
-        "gelu_tanh"
+impl Operation<1> for Activation {
+    const NAME: &'static str = "activation";
+
+    fn forward(&self, [x]: [&[f32]; 1], _first: &Layout) -> Result<Vec<f32>> {
+        Ok(match self {
+            Self::Relu => relu_forward(x),
+            Self::GeluTanh => gelu_forward(x),
+        })
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let y = gelu_forward(argument(storage, layout)?);
-        Ok(output(y, layout.shape()))
-    }
-
-    fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        let g = g.contiguous()?;
-        let dx = gelu_backward(&values(x)?, &values(&g)?);
-        tensor(dx, x.shape()).map(Some)
+    fn backward(&self, [x]: [&Tensor; 1], y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 1]> {
+        let dx = || match self {
+            Self::Relu => Ok(relu_backward(&values(y)?, &values(g)?)),
+            Self::GeluTanh => Ok(gelu_backward(&values(x)?, &values(g)?)),
+        };
+        Ok([gradient(x, dx)?])
     }
 }
 

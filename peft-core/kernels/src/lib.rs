@@ -70,6 +70,7 @@ mod kernels;
 mod layer_norm;
 mod linear;
 mod math;
+mod operation;
 mod packed_attention;
 mod parallel;
 mod precise;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::value::SeqAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, PathPattern, Result, Site, SiteKind, SiteRole};
@@ -125,12 +126,8 @@ impl<'de> Deserialize<'de> for TargetModules {
                 anchored(text).map(TargetModules::Pattern).map_err(E::custom)
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = seq.next_element()? {
-                    names.push(name);
-                }
-                Ok(TargetModules::Suffixes(names))
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(TargetModules::Suffixes)
             }
         }
         deserializer.deserialize_any(Visitor)

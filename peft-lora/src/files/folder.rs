@@ -1,6 +1,8 @@
-//! The files of a Hugging Face `peft` adapter folder.
+//! The files of an adapter folder: a configuration and weights.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
@@ -11,24 +13,53 @@ use peft_files::{PYTORCH, load_pickle, load_tensors, parse_json, save_tensors, w
 pub const CONFIG_FILE: &str = "adapter_config.json";
 /// Its weights.
 pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
-/// Its weights, as older versions wrote them.
-const PICKLE_FILE: &str = "adapter_model.bin";
 
-/// The adapter's name, which is part of the tensors' names in old files.
-const ADAPTER_NAME: &str = ".default";
+/// How a library names and writes the weights of an adapter folder.
+pub trait FolderLayout: Debug + Clone {
+    /// The files that may hold the weights; the first that exists is read. A name that ends in `.bin` is a pickle.
+    const READ: &'static [&'static str];
+    /// The file that the weights are written to.
+    const WRITTEN: &'static str;
+    /// The metadata of the written file.
+    const METADATA: Option<[&'static str; 2]>;
+    /// A part of the tensors' names that is left out when they are read.
+    const LEFT_OUT: Option<&'static str> = None;
+}
+
+/// The layout of Hugging Face `peft`.
+#[derive(Debug, Clone)]
+pub struct PeftLayout;
+
+impl FolderLayout for PeftLayout {
+    // Older versions wrote a pickle.
+    const READ: &'static [&'static str] = &[WEIGHTS_FILE, "adapter_model.bin"];
+    const WRITTEN: &'static str = WEIGHTS_FILE;
+    const METADATA: Option<[&'static str; 2]> = PYTORCH;
+    // The adapter's name in old files.
+    const LEFT_OUT: Option<&'static str> = Some(".default");
+}
 
 /// What a `peft` folder holds: `adapter_config.json` and the weights, `adapter_model.safetensors` or `adapter_model.bin`.
+pub type PeftFolder = AdapterFolder<PeftLayout>;
+
+/// What an adapter folder holds: `adapter_config.json` and a file of weights.
 #[derive(Debug, Clone)]
-pub struct PeftFolder {
+pub struct AdapterFolder<L> {
     /// The folder.
     pub path: PathBuf,
     /// The text of the configuration.
     pub config: String,
-    /// The weights as they are named in the file, without the adapter's name.
+    /// The weights as they are named in the file, without the [part that is left out](FolderLayout::LEFT_OUT).
     pub tensors: BTreeMap<String, Tensor>,
+    layout: PhantomData<L>,
 }
 
-impl PeftFolder {
+impl<L: FolderLayout> AdapterFolder<L> {
+    /// A folder to be written at `path`.
+    pub fn new(path: impl AsRef<Path>, config: String, tensors: BTreeMap<String, Tensor>) -> Self {
+        Self { path: path.as_ref().to_path_buf(), config, tensors, layout: PhantomData }
+    }
+
     /// Reads the folder at `path`, on the CPU.
     ///
     /// # Errors
@@ -37,16 +68,14 @@ impl PeftFolder {
         let path = path.as_ref();
         let file = path.join(CONFIG_FILE);
         let config = peft_files::read_text(&file).map_err(unreadable)?;
-        let (weights, pickle) = (path.join(WEIGHTS_FILE), path.join(PICKLE_FILE));
-        let tensors = if weights.is_file() {
-            load_tensors(&weights).map_err(unreadable)?
-        } else if pickle.is_file() {
-            load_pickle(&pickle).map_err(unreadable)?
-        } else {
-            return Err(Error::file(path, format!("neither {WEIGHTS_FILE} nor {PICKLE_FILE} is there")));
+        let Some(weights) = L::READ.iter().map(|name| path.join(name)).find(|path| path.is_file()) else {
+            return Err(Error::file(path, format!("none of {} exists", L::READ.join(", "))));
         };
-        let bare = |(name, tensor): (String, Tensor)| (name.replace(ADAPTER_NAME, ""), tensor);
-        Ok(Self { path: path.to_path_buf(), config, tensors: tensors.into_iter().map(bare).collect() })
+        let pickled = weights.extension().is_some_and(|extension| extension == "bin");
+        let tensors = if pickled { load_pickle(&weights) } else { load_tensors(&weights) };
+        let bare = |name: String| L::LEFT_OUT.map_or_else(|| name.clone(), |part| name.replace(part, ""));
+        let tensors = tensors.map_err(unreadable)?.into_iter().map(|(name, tensor)| (bare(name), tensor));
+        Ok(Self::new(path, config, tensors.collect()))
     }
 
     /// The configuration as `T`, which should ignore unknown keys.
@@ -73,7 +102,7 @@ impl PeftFolder {
     /// [`Error::File`] naming the file that cannot be written.
     pub fn write(&self) -> Result<()> {
         std::fs::create_dir_all(&self.path).map_err(|e| Error::file(&self.path, e))?;
-        let written = save_tensors(self.path.join(WEIGHTS_FILE), &self.tensors, PYTORCH).and_then(|()| {
+        let written = save_tensors(self.path.join(L::WRITTEN), &self.tensors, L::METADATA).and_then(|()| {
             let bytes = self.config.as_bytes();
             write_atomic(self.path.join(CONFIG_FILE), |file| std::io::Write::write_all(file, bytes))
         });

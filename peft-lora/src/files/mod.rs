@@ -28,7 +28,7 @@ use serde_json::json;
 use crate::{Ia3Config, LoraConfig};
 
 pub use base::BaseModel;
-pub use folder::{CONFIG_FILE, PeftFolder, WEIGHTS_FILE};
+pub use folder::{AdapterFolder, CONFIG_FILE, FolderLayout, PeftFolder, PeftLayout, WEIGHTS_FILE};
 use keys::Keys;
 
 /// The values of `peft_type` that [`read_peft`] knows.
@@ -82,5 +82,5 @@ pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &Ba
     let mut config = config::text(method.as_ref(), base.name, more)?;
     config.push('\n');
     let tensors = Keys::of(&adapter.plan(base.sites)?, base)?.write(&adapter.weights)?;
-    PeftFolder { path: path.as_ref().to_path_buf(), config, tensors }.write()
+    PeftFolder::new(path, config, tensors).write()
 }

@@ -74,5 +74,5 @@ pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &Ba
     let config = serde_json::to_string_pretty(&with(common, written.fields));
     let config = config.map_err(|e| Error::Mismatch(e.to_string()))? + "\n";
     let tensors = [(PROMPT_EMBEDDINGS.to_owned(), written.table)].into();
-    PeftFolder { path: path.as_ref().to_path_buf(), config, tensors }.write()
+    PeftFolder::new(path, config, tensors).write()
 }

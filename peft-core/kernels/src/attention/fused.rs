@@ -1,6 +1,6 @@
 //! Attention as one operation, in parallel over the examples of a batch.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::options::Attention;
@@ -8,8 +8,9 @@ use super::shape::Shapes;
 use crate::dropout::Dropper;
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply};
 use crate::math::{add_to, softmax_row, softmax_row_backward};
+use crate::operation::{Fused, Operation, gradient};
 use crate::parallel::{TASK, for_each_chunk, tail, zeros};
-use crate::values::{argument, output, tensor, values};
+use crate::values::values;
 use crate::vectors::vectorized;
 
 /// Attention as an operation on `(q, k, v)`, or on `(q and bias, k, v)` if the bias trains.
@@ -77,7 +78,7 @@ impl FusedAttention {
             (Bias::AppendedToQ, Some(bias)) => Tensor::cat(&[q.flatten_all()?, bias.flatten_all()?], 0)?,
             _ => q.contiguous()?,
         };
-        q.apply_op3(&k.contiguous()?, &v.contiguous()?, self)
+        q.apply_op3(&k.contiguous()?, &v.contiguous()?, Fused(self))
     }
 
     /// Calls `f(q, terms)` with the queries and the terms of the scores.
@@ -172,7 +173,7 @@ impl FusedAttention {
     }
 
     /// `[dq, dk, dv]`. If the bias trains, its gradient follows `dq`.
-    fn backward(&self, q: &[f32], k: &[f32], v: &[f32], g: &[f32], terms: Terms<'_>) -> Result<[Vec<f32>; 3]> {
+    fn gradients(&self, q: &[f32], k: &[f32], v: &[f32], g: &[f32], terms: Terms<'_>) -> Result<[Vec<f32>; 3]> {
         let Shapes { batch, t, s, heads, .. } = self.shapes;
         let (queries, keys) = (t * self.shapes.width(), s * self.shapes.width());
         let per_example = match self.bias {
@@ -232,21 +233,10 @@ vectorized! {
     }
 }
 
-impl CustomOp3 for FusedAttention {
-    fn name(&self) -> &'static str {
-        "attention"
-    }
+impl Operation<3> for FusedAttention {
+    const NAME: &'static str = "attention";
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (q, k, v) = (argument(s1, l1)?, argument(s2, l2)?, argument(s3, l3)?);
+    fn forward(&self, [q, k, v]: [&[f32]; 3], _first: &Layout) -> Result<Vec<f32>> {
         let Shapes { batch, t, .. } = self.shapes;
         let width = self.shapes.width();
         let mut y = zeros(batch * t * width);
@@ -254,24 +244,16 @@ impl CustomOp3 for FusedAttention {
             let examples = y.par_chunks_mut((t * width).max(1)).enumerate();
             examples.try_for_each(|(i, y)| self.forward_example(y, self.example(q, k, v, i), terms))
         })??;
-        Ok(output(y, (batch, t, width)))
+        Ok(y)
     }
 
-    fn bwd(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        _y: &Tensor,
-        g: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let g = g.contiguous()?;
-        let (qs, ks, vs, gs) = (values(q)?, values(k)?, values(v)?, values(&g)?);
-        let [dq, dk, dv] = self.with_terms(&qs, |q, terms| self.backward(q, &ks, &vs, &gs, terms))??;
-        let wrap = |argument: &Tensor, gradient| {
-            let gradient = argument.track_op().then(|| tensor(gradient, argument.shape()));
-            gradient.transpose()
-        };
-        Ok((wrap(q, dq)?, wrap(k, dk)?, wrap(v, dv)?))
+    fn backward(&self, [q, k, v]: [&Tensor; 3], _y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 3]> {
+        let (qs, ks, vs, gs) = (values(q)?, values(k)?, values(v)?, values(g)?);
+        let [dq, dk, dv] = self.with_terms(&qs, |q, terms| self.gradients(q, &ks, &vs, &gs, terms))??;
+        Ok([gradient(q, || Ok(dq))?, gradient(k, || Ok(dk))?, gradient(v, || Ok(dv))?])
+    }
+
+    fn shape(&self, _first: &Shape) -> Shape {
+        (self.shapes.batch, self.shapes.t, self.shapes.width()).into()
     }
 }
