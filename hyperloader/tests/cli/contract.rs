@@ -30,8 +30,10 @@ fn predict_streams_one_tag_a_word_in_the_order_of_the_lines() {
     assert!(output.status.success());
     let lines: Vec<serde_json::Value> =
         String::from_utf8(output.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines.len(), 3);
     assert_eq!(lines[0]["tokens"][3], "lights");
+    assert_eq!(lines[1], serde_json::json!({"tokens": [], "tags": [], "spans": [], "confidences": []}));
+    assert_eq!(lines[2]["tokens"][0], "stop");
     for line in &lines {
         assert_eq!(line["tokens"].as_array().unwrap().len(), line["tags"].as_array().unwrap().len());
     }
@@ -108,13 +110,13 @@ fn a_file_that_is_missing_or_a_pointer_is_named_with_its_setting() {
     let bench = Bench::new();
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 5\n";
     std::fs::write(bench.path("lfs.json"), pointer).unwrap();
-    for (set, expected) in [
-        ("tasks.0.train=typo.bio", "tasks.0.train: typo.bio: no such file or folder"),
-        ("model.tokenizer=typo.json", "model.tokenizer: typo.json: no such file or folder"),
-        ("model.tokenizer=lfs.json", "model.tokenizer: lfs.json: a Git LFS pointer (of 5 bytes)"),
-        ("model.name=config:lfs.json", "model.name: lfs.json: a Git LFS pointer (of 5 bytes)"),
+    for (out, set, expected) in [
+        ("a", "tasks.0.train=typo.bio", "tasks.0.train: typo.bio: no such file or folder"),
+        ("b", "model.tokenizer=typo.json", "model.tokenizer: typo.json: no such file or folder"),
+        ("c", "model.tokenizer=lfs.json", "model.tokenizer: lfs.json: a Git LFS pointer (of 5 bytes)"),
+        ("d", "model.name=config:lfs.json", "model.name: lfs.json: a Git LFS pointer (of 5 bytes)"),
     ] {
-        let message = bench.fails(1, &["train", "--config", "config.toml", "--quiet", "--out", "x", "--set", set]);
+        let message = bench.fails(1, &["train", "--config", "config.toml", "--quiet", "--out", out, "--set", set]);
         assert!(message.starts_with(&format!("error: {expected}")), "{message}");
     }
     let message = bench.fails(1, &["params", "--config", "typo.toml"]);
