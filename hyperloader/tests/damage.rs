@@ -56,7 +56,7 @@ fn a_refused_or_failed_training_changes_nothing() {
             (2, "train --config config.toml --out work/run"),
             (2, "train --config config.toml --out work/run --resume --set peft.0.r=4"),
             (2, "train --config config.toml --out work/run --resume --set train.max_steps=3"),
-            (2, "train --config config.toml --out work/run --resume --set tasks.0.train=travel.train.bio"),
+            (2, "train --config config.toml --out work/run --resume --set tasks.0.train=home.train.bio"),
             (1, "train --config config.toml --out work/run --resume --set tasks.0.train=none.bio"),
             (
                 1,
@@ -94,7 +94,7 @@ fn a_refused_or_failed_pretraining_changes_nothing() {
             (2, "pretrain --config both.toml --out work/backbone --resume --set pretrain.shape.d_model=32"),
             (2, "pretrain --config both.toml --out work/backbone --resume --set pretrain.vocab_size=390"),
             (2, "pretrain --config both.toml --out work/backbone --resume --set pretrain.text=[\"text.txt\"]"),
-            (2, "pretrain --config both.toml --out work/backbone --resume --set tasks.0.train=travel.train.bio"),
+            (2, "pretrain --config both.toml --out work/backbone --resume --set tasks.0.train=home.train.bio"),
             (2, "pretrain --config both.toml --out work/model"),
             (1, "pretrain --config both.toml --out work/run --resume"),
             (1, "pretrain --config both.toml --out work/new --set pretrain.text=[\"none.txt\"]"),
@@ -108,7 +108,7 @@ fn a_refused_or_failed_pretraining_changes_nothing() {
     );
     // The text changed in its place.
     let data = fs::read_to_string(bench.path("home.train.bio")).unwrap();
-    fs::write(bench.path("home.train.bio"), data + "O\tword\n\n").unwrap();
+    fs::write(bench.path("home.train.bio"), data + "word\tO\n\n").unwrap();
     change_nothing(&bench, &[(2, "pretrain --config both.toml --out work/backbone --resume")]);
 }
 
@@ -191,16 +191,18 @@ fn a_second_process_on_a_folder_is_refused_until_the_first_is_gone() {
 fn a_run_may_be_longer_and_its_data_may_move() {
     let bench = bench();
     fs::create_dir(bench.path("moved")).unwrap();
-    fs::copy(bench.path("home.train.bio"), bench.path("moved/home.bio")).unwrap();
+    fs::copy(bench.path("travel.train.bio"), bench.path("moved/travel.bio")).unwrap();
     let resume = ["train", "--config", "config.toml", "--out", "work/run", "--resume"];
-    let moved = ["--set", "tasks.0.train=moved/home.bio", "--set", "train.max_steps=6"];
+    let moved = ["--set", "tasks.0.train=moved/travel.bio", "--set", "train.max_steps=6"];
     let output = bench.run(&[&resume[..], &moved].concat());
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{message}");
     assert!(message.contains("train.max_steps: 4 in the run, 6 now"), "the change is listed: {message}");
-    assert!(fs::read_to_string(bench.path("work/run/config.toml")).unwrap().contains("moved/home.bio"));
-    let data = fs::read_to_string(bench.path("moved/home.bio")).unwrap();
-    fs::write(bench.path("moved/home.bio"), data.replacen("\tthe\n", "\ta\n", 1)).unwrap();
+    assert!(fs::read_to_string(bench.path("work/run/config.toml")).unwrap().contains("moved/travel.bio"));
+    let data = fs::read_to_string(bench.path("moved/travel.bio")).unwrap();
+    let changed = data.replacen("to\tO\n", "from\tO\n", 1);
+    assert_ne!(changed, data);
+    fs::write(bench.path("moved/travel.bio"), changed).unwrap();
     let message = bench.fails(2, &[&resume[..], &moved].concat());
     assert!(message.contains("tasks.0.train"), "{message}");
 }
@@ -221,10 +223,13 @@ fn a_resumed_pretraining_keeps_its_tokenizer_and_ends_as_if_it_had_not_stopped()
     }
     // A tokenizer that someone put there is not the one of the weights.
     fs::copy(bench.path("tokenizer.json"), bench.path("resumed/tokenizer.json")).unwrap();
-    bench.fails(
-        2,
-        &["pretrain", "--config", "both.toml", "-q", "--out", "resumed", "--resume", "--set", "pretrain.max_steps=4"],
-    );
+    let again =
+        ["pretrain", "--config", "both.toml", "-q", "--out", "resumed", "--resume", "--set", "pretrain.max_steps=4"];
+    let message = bench.fails(1, &again);
+    assert!(message.contains("resumed/tokenizer.json") && message.contains("manifest.json"), "{message}");
+    // Nor is it in a run of an older version, which has no manifest.
+    fs::remove_file(bench.path("resumed/manifest.json")).unwrap();
+    bench.fails(2, &again);
 }
 
 #[test]

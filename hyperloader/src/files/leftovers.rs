@@ -48,6 +48,19 @@ pub(crate) fn restore_replaced(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Removes from `folder` what killed processes left of the files and links called `names`. Everything else stays.
+///
+/// # Errors
+/// [`Error::Io`] naming the path.
+pub(crate) fn remove_half_built(folder: &Path, names: &[&str]) -> Result<()> {
+    for (path, original, kind) in leftovers(folder)? {
+        if kind == BUILDING && names.iter().any(|name| original.ends_with(name)) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes the half-built folders for `path` that killed processes left next to it; `ours` is that of this process.
 ///
 /// # Errors
@@ -138,6 +151,16 @@ mod tests {
         let removed = remove_leftovers(folder).unwrap();
         assert_eq!(removed.len(), 3);
         assert_eq!(names(folder), ["notes.tmp-mine", "run.old-2024-final", "step-2"]);
+    }
+
+    #[test]
+    fn half_built_files_of_other_names_stay() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["best.tmp-12-aB7x", "notes.tmp-12-aB7x", "best"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        remove_half_built(root.path(), &["best"]).unwrap();
+        assert_eq!(names(root.path()), ["best", "notes.tmp-12-aB7x"]);
     }
 
     #[test]

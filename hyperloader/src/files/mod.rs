@@ -13,7 +13,7 @@ mod lock;
 
 pub use folder::{write_dir_atomic, write_new_dir};
 pub use leftovers::remove_leftovers;
-pub(crate) use leftovers::restore_replaced;
+pub(crate) use leftovers::{remove_half_built, restore_replaced};
 pub use link::{resolve_link, update_link};
 pub use lock::FolderLock;
 pub use peft_files::{FileEntry, MANIFEST, Manifest, verify_manifest};

@@ -56,6 +56,16 @@ impl Window {
     }
 }
 
+/// A decoder that chooses from the tags of `task`.
+///
+/// # Errors
+/// If there are no tags, or two of them cannot be told apart.
+pub(crate) fn tag_decoder(t5: &T5, tokenizer: &T5Tokenizer, task: &LabelTask) -> Result<TagDecoder> {
+    let words: Vec<&str> = task.tags.iter().map(|tag| task.words.word(tag)).collect();
+    let named: Vec<(&str, Vec<u32>)> = words.iter().copied().zip(tokenizer.encode_words(&words)?).collect();
+    Ok(TagDecoder::new(t5, &named, tokenizer.sentinels())?)
+}
+
 impl<'a> Labeller<'a> {
     /// A labeller for `task`, which the model must know by its name.
     ///
@@ -73,9 +83,7 @@ impl<'a> Labeller<'a> {
         let t5 = if options.int8 { t5.quantize(&active)? } else { t5 };
         let method = match options.decoding {
             Decoding::Structured => {
-                let words: Vec<&str> = task.tags.iter().map(|tag| task.words.word(tag)).collect();
-                let named: Vec<(&str, Vec<u32>)> = words.iter().copied().zip(tokenizer.encode_words(&words)?).collect();
-                let decoder = TagDecoder::new(&t5, &named, tokenizer.sentinels())?;
+                let decoder = tag_decoder(&t5, tokenizer, &task)?;
                 Method::Structured { decoder, beams: options.num_beams.get() }
             }
             Decoding::Free => Method::Free(GenerationConfig {

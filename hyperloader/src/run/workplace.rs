@@ -10,11 +10,14 @@ use tracing::warn;
 
 use super::{ADAPTER_FILE, RunDir};
 use crate::config::Config;
-use crate::files::{FolderLock, MANIFEST, remove_leftovers, restore_replaced};
+use crate::files::{FolderLock, MANIFEST, remove_half_built, remove_leftovers, restore_replaced};
 use crate::{Error, Result};
 
 /// The files that a run writes before its first checkpoint.
 const FILES: [&str; 6] = ["config.toml", "tags.json", "metrics.jsonl", "config.json", "tokenizer.json", MANIFEST];
+
+/// The weights of a whole backbone.
+const MODEL_FILE: &str = "model.safetensors";
 
 /// The start of the names of TensorBoard's files.
 const EVENTS: &str = "events.out.tfevents.";
@@ -27,7 +30,6 @@ pub(crate) struct Workplace {
     run: RunDir,
     checkpoint: Option<usize>,
     before: Before,
-    // The order counts: the folder is free before it is removed.
     lock: FolderLock,
     folders: NewFolders,
 }
@@ -75,7 +77,9 @@ impl Workplace {
     /// # Errors
     /// If a file cannot be removed.
     pub(crate) fn begin(&self) -> Result<()> {
-        remove_leftovers(self.run.checkpoints()).map(|_| ())
+        remove_leftovers(self.run.checkpoints())?;
+        let written = FILES.iter().chain(&["best", ADAPTER_FILE, MODEL_FILE]);
+        remove_half_built(self.run.root(), &written.copied().collect::<Vec<_>>())
     }
 
     /// Frees the folder after the work ended with `outcome`. If the work failed without a new checkpoint, the folder becomes what it
@@ -90,8 +94,9 @@ impl Workplace {
             if let Err(error) = before.restore(run.root()) {
                 warn!("{}: not all files could be put back: {error}", run.root().display());
             }
-            drop(lock);
+            // Another process must not find the folder free before it is gone.
             drop(folders);
+            drop(lock);
         } else {
             folders.keep();
         }
@@ -107,7 +112,7 @@ fn require_writable(folder: &Path) -> Result<()> {
 /// Refuses a folder without checkpoints that holds something that a run would replace.
 fn require_free(run: &RunDir) -> Result<()> {
     let root = run.root();
-    if let Some(weights) = [ADAPTER_FILE, "model.safetensors"].into_iter().find(|name| root.join(name).exists()) {
+    if let Some(weights) = [ADAPTER_FILE, MODEL_FILE].into_iter().find(|name| root.join(name).exists()) {
         return Err(Error::Config(format!(
             "{} holds a trained model ({weights}) and no checkpoint to continue from; give another --out",
             root.display()

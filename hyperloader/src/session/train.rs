@@ -15,6 +15,7 @@ use super::inputs::of_training;
 use super::resume::{Verb, require_same};
 use crate::Result;
 use crate::config::{Config, TaskConfig};
+use crate::label::{Decoding, tag_decoder};
 use crate::run::{RunDir, TagSets, Workplace};
 use crate::tasks::{Cache, Encoded, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
@@ -61,6 +62,7 @@ fn train_in(place: &Workplace, config: Config, device: &Device, options: &RunOpt
     let cache = open_cache(&session)?;
     let load = |task| load_task(&session, task, cache.as_ref());
     let tasks = config.require_tasks()?.iter().map(load).collect::<Result<Vec<_>>>()?;
+    tasks.iter().try_for_each(|task| require_distinct_tags(&session, task))?;
     let labelling_options = labelling_options(config, device);
     let labelling = Labelling::new(&session.model, &session.tokenizer, &tasks, labelling_options)?;
     let train_options = TrainOptions { inputs: of_training(&session, &tasks)?, ..train_options(config, &tasks) };
@@ -78,6 +80,15 @@ fn train_in(place: &Workplace, config: Config, device: &Device, options: &RunOpt
     let output = trainer.run(&mut telemetry);
     telemetry.finish()?;
     output
+}
+
+/// Fails now where the first validation would fail, after hours of training.
+fn require_distinct_tags(session: &Session, task: &TaskData) -> Result<()> {
+    if task.validation.is_none() || session.config.eval.decoding == Decoding::Free {
+        return Ok(());
+    }
+    let labels = task.corpus.label_task(task.tags.clone());
+    tag_decoder(session.model.backbone(), &session.tokenizer, &labels).map(|_| ())
 }
 
 pub(super) fn write_config(run: &RunDir, config: &Config) -> Result<()> {

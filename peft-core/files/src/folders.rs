@@ -79,9 +79,11 @@ pub fn create_folders(path: impl AsRef<Path>) -> Result<NewFolders, Error> {
 }
 
 impl NewFolders {
-    /// Keeps the folders.
+    /// Keeps the folders, and makes their names reach the disk as far as the system can.
     pub fn keep(mut self) {
-        self.made.clear();
+        for folder in std::mem::take(&mut self.made) {
+            let _ = sync_folder(parent(&folder));
+        }
     }
 }
 
