@@ -11,7 +11,7 @@ use hyperloader::run::RunDir;
 
 use crate::common::Bench;
 use crate::settings::random;
-use crate::tree::{assert_same, content, leftovers, walk};
+use crate::tree::{assert_no_leftovers, assert_same, content, walk};
 use crate::work::{WORK, Work, bench, copy, until_step};
 
 /// The KiB of a disk on which everything has room.
@@ -64,7 +64,7 @@ fn a_file_that_may_not_grow_is_named_and_the_work_can_go_on() {
             work.assert_whole(&out, &when);
             work.repeat(&bench, &out, &when);
             assert_same(&results(&out), &results(&whole), &when);
-            assert_eq!(leftovers(&folder), [PathBuf::new(); 0], "{when}");
+            assert_no_leftovers(&folder, &when);
         }
     }
     assert!(refused > 2 * WORK.len(), "{refused} were refused");
@@ -129,7 +129,7 @@ fn a_full_disk_is_named_and_the_work_can_go_on() {
             work.assert_whole(&out, &when);
             work.repeat(&bench, &out, &when);
             assert_same(&results(&out), &results(&whole), &when);
-            assert_eq!(leftovers(&folder), [PathBuf::new(); 0], "{when}");
+            assert_no_leftovers(&folder, &when);
             drop(disk);
             fs::remove_dir(&folder).unwrap();
         }
@@ -162,7 +162,7 @@ fn a_disk_that_fills_up_loses_no_checkpoint() {
             assert!(disk.resize(LARGE));
             work.repeat(&bench, &out, &when);
             assert_same(&results(&out), &results(&whole), &when);
-            assert_eq!(leftovers(&folder), [PathBuf::new(); 0], "{when}");
+            assert_no_leftovers(&folder, &when);
         }
     }
 }
