@@ -223,10 +223,13 @@ fn a_resumed_pretraining_keeps_its_tokenizer_and_ends_as_if_it_had_not_stopped()
     }
     // A tokenizer that someone put there is not the one of the weights.
     fs::copy(bench.path("tokenizer.json"), bench.path("resumed/tokenizer.json")).unwrap();
-    bench.fails(
-        2,
-        &["pretrain", "--config", "both.toml", "-q", "--out", "resumed", "--resume", "--set", "pretrain.max_steps=4"],
-    );
+    let again =
+        ["pretrain", "--config", "both.toml", "-q", "--out", "resumed", "--resume", "--set", "pretrain.max_steps=4"];
+    let message = bench.fails(1, &again);
+    assert!(message.contains("resumed/tokenizer.json") && message.contains("manifest.json"), "{message}");
+    // Nor is it in a run of an older version, which has no manifest.
+    fs::remove_file(bench.path("resumed/manifest.json")).unwrap();
+    bench.fails(2, &again);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use hyperloader::run::RunDir;
 
 use crate::common::Bench;
 use crate::settings::{number, random};
-use crate::tree::{assert_same, content, leftovers, walk};
+use crate::tree::{assert_no_leftovers, assert_same, content, walk};
 use crate::work::{WORK, Work, bench};
 
 /// How often each of [`WORK`] is chosen: those that write most are killed most.
@@ -60,7 +60,7 @@ fn killed_at_any_moment_all_work_ends_in_the_same_bytes() {
         }
         work.repeat(&bench, &out, &when);
         assert_same(&content(&out), &whole.content, &when);
-        assert_eq!(leftovers(&folder), [PathBuf::new(); 0], "{when}");
+        assert_no_leftovers(&folder, &when);
         std::fs::remove_dir_all(&folder).unwrap();
     }
     println!("kills, by what was there afterwards:");

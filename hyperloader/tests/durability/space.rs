@@ -7,11 +7,15 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use hyperloader::run::RunDir;
+
 use crate::common::Bench;
 use crate::settings::random;
-use crate::tree::{assert_same, content, leftovers, walk};
+use crate::tree::{assert_no_leftovers, assert_same, content, walk};
 use crate::work::{WORK, Work, bench, copy, until_step};
 
+/// The KiB of a disk on which everything has room.
+const LARGE: u64 = 64 << 10;
 /// The unit of `ulimit -f`.
 const BLOCK: u64 = 512;
 /// A user without rights.
@@ -60,7 +64,7 @@ fn a_file_that_may_not_grow_is_named_and_the_work_can_go_on() {
             work.assert_whole(&out, &when);
             work.repeat(&bench, &out, &when);
             assert_same(&results(&out), &results(&whole), &when);
-            assert_eq!(leftovers(&folder), [PathBuf::new(); 0], "{when}");
+            assert_no_leftovers(&folder, &when);
         }
     }
     assert!(refused > 2 * WORK.len(), "{refused} were refused");
@@ -88,9 +92,10 @@ impl Disk {
         mounted.is_ok_and(|output| output.status.success()).then(|| Self(folder.to_path_buf()))
     }
 
-    fn grow(&self) {
-        let grown = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&self.0).status();
-        assert!(grown.unwrap().success());
+    /// Whether the disk could become so large: not if more is on it.
+    fn resize(&self, kilobytes: u64) -> bool {
+        let options = format!("remount,size={kilobytes}k");
+        Command::new("mount").args(["-o", &options]).arg(&self.0).output().unwrap().status.success()
     }
 }
 
@@ -120,13 +125,44 @@ fn a_full_disk_is_named_and_the_work_can_go_on() {
             let output = work.run(&bench, &out);
             assert_clean(&output, &folder, &when);
             println!("{when}: {}", String::from_utf8_lossy(&output.stderr));
-            disk.grow();
+            assert!(disk.resize(LARGE));
             work.assert_whole(&out, &when);
             work.repeat(&bench, &out, &when);
             assert_same(&results(&out), &results(&whole), &when);
-            assert_eq!(leftovers(&folder), [PathBuf::new(); 0], "{when}");
+            assert_no_leftovers(&folder, &when);
             drop(disk);
             fs::remove_dir(&folder).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_loses_no_checkpoint() {
+    const ROOMS: usize = 4;
+    let (bench, mut random) = (bench(), random("disk fills up"));
+    for work in WORK.iter().filter(|work| work.resumes) {
+        let whole = whole(&bench, work);
+        for attempt in 0..ROOMS {
+            let folder = bench.path(&format!("{}-disk-{attempt}", work.name));
+            let Some(disk) = Disk::new(&folder, LARGE) else {
+                println!("SKIPPED: this process may not mount a tmpfs");
+                return;
+            };
+            let out = folder.join("out");
+            until_step(work, &bench, &out, 4);
+            let least = (4..LARGE).step_by(4).find(|kilobytes| disk.resize(*kilobytes)).unwrap();
+            let room = random.below(30) as u64 * 4;
+            assert!(disk.resize(least + room));
+            let when = format!("{} from step 4, {room} KiB are free", work.name);
+            let output = work.run(&bench, &out);
+            assert_clean(&output, &folder, &when);
+            println!("{when}: {}", String::from_utf8_lossy(&output.stderr));
+            work.assert_whole(&out, &when);
+            assert!(RunDir::new(&out).last().unwrap() >= Some(4), "{when}: the checkpoint is gone");
+            assert!(disk.resize(LARGE));
+            work.repeat(&bench, &out, &when);
+            assert_same(&results(&out), &results(&whole), &when);
+            assert_no_leftovers(&folder, &when);
         }
     }
 }

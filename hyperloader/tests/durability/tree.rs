@@ -44,8 +44,13 @@ pub(crate) fn walk(root: &Path) -> Vec<PathBuf> {
     items.iter().flat_map(|item| walk(item)).collect()
 }
 
-/// Half-written files and folders below `folder`.
-pub(crate) fn leftovers(folder: &Path) -> Vec<PathBuf> {
+/// Fails if there are half-written files and folders below `folder`.
+pub(crate) fn assert_no_leftovers(folder: &Path, when: &str) {
+    let found = leftovers(folder);
+    assert!(found.is_empty(), "{when}: {found:?}");
+}
+
+fn leftovers(folder: &Path) -> Vec<PathBuf> {
     let Ok(items) = fs::read_dir(folder) else { return Vec::new() };
     let mut found = Vec::new();
     for item in items.flatten() {
