@@ -7,6 +7,7 @@ mod corpora;
 mod formats;
 mod goldens;
 mod round_trip;
+mod wrappings;
 
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use super::convert::violations;
 use super::names::TagScheme;
-use super::roles::Raw;
+use super::roles::{Raw, is_letter};
 
 /// The schemes that are compared where a letter other than `B` and `I` occurs. In a tie the first is taken.
 const MARKED: [TagScheme; 6] =
@@ -77,7 +77,7 @@ impl Evidence {
                 Raw::Outside => self.outside += 1,
                 Raw::Bare(word) => {
                     self.bare += 1;
-                    self.bare_words += usize::from(word.len() > 1);
+                    self.bare_words += usize::from(!is_letter(word));
                 }
                 Raw::Malformed => self.malformed += 1,
                 Raw::Marked(letter, found) => {
