@@ -23,6 +23,8 @@ pub(super) struct Collector<'a> {
     /// What the reader decides; it fills in columns and text.
     pub(super) decided: Decided,
     examples: Vec<Example>,
+    /// What their tags show about the scheme.
+    evidence: Evidence,
     /// The lines of the tokens of sentences whose lines do not follow each other, by the index of the sentence.
     lines: BTreeMap<usize, Vec<usize>>,
     /// Whether a token of a sentence has a line of its own.
@@ -42,6 +44,7 @@ impl<'a> Collector<'a> {
             names: options.tag_names.as_deref().map(Cow::Borrowed),
             decided: Decided::default(),
             examples: Vec::new(),
+            evidence: Evidence::default(),
             lines: BTreeMap::new(),
             line_per_token: false,
             rows: false,
@@ -82,7 +85,11 @@ impl<'a> Collector<'a> {
             Ok(Example { tokens, tags, line: Some(place.number()) })
         });
         match checked {
-            Ok(example) => self.examples.push(example),
+            Ok(example) => {
+                // Here the tags are still in the processor's cache.
+                self.evidence.add(&example.tags);
+                self.examples.push(example);
+            }
             Err(reason) => self.skipped.push(Skipped { place, reason }),
         }
     }
@@ -137,10 +144,9 @@ impl<'a> Collector<'a> {
     /// have are bad.
     fn convert(&mut self) -> SchemeFound {
         let tags = self.examples.iter().map(|example| example.tags.as_slice());
-        let evidence = Evidence::of(tags.clone());
-        let scheme = self.options.scheme.unwrap_or_else(|| evidence.scheme(tags));
+        let scheme = self.options.scheme.unwrap_or_else(|| self.evidence.scheme(tags));
         let mut found = SchemeFound { scheme, given: self.options.scheme.is_some(), ..SchemeFound::default() };
-        if let Some((spans, irregular)) = evidence.counts_as_iob2().filter(|_| scheme == TagScheme::Iob2) {
+        if let Some((spans, irregular)) = self.evidence.counts_as_iob2().filter(|_| scheme == TagScheme::Iob2) {
             return SchemeFound { spans, irregular, ..found };
         }
         let mut bad = BTreeMap::new();
