@@ -23,6 +23,8 @@ pub(super) struct Collector<'a> {
     /// What the reader decides; it fills in columns and text.
     pub(super) decided: Decided,
     examples: Vec<Example>,
+    /// What their tags show about the scheme.
+    evidence: Evidence,
     /// The lines of the tokens of sentences whose lines do not follow each other, by the index of the sentence.
     lines: BTreeMap<usize, Vec<usize>>,
     /// Whether a token of a sentence has a line of its own.
@@ -42,6 +44,7 @@ impl<'a> Collector<'a> {
             names: options.tag_names.as_deref().map(Cow::Borrowed),
             decided: Decided::default(),
             examples: Vec::new(),
+            evidence: Evidence::default(),
             lines: BTreeMap::new(),
             line_per_token: false,
             rows: false,
@@ -70,8 +73,9 @@ impl<'a> Collector<'a> {
         self.names.get_or_insert(Cow::Owned(names));
     }
 
-    /// Adds a sentence that begins at `place`, or handles its fault as the options say.
-    pub(super) fn take(&mut self, place: Place, found: Result<Found, Reason>) -> Result<()> {
+    /// Adds a sentence that begins at `place`, or its fault. Whether the fault stops the reading is decided at the end: an
+    /// earlier sentence may have a tag that is wrong, which shows only when all tags are known.
+    pub(super) fn take(&mut self, place: Place, found: Result<Found, Reason>) {
         self.rows = matches!(place, Place::Row(_));
         let checked = found.and_then(|(tokens, mut tags)| {
             check::shape(&tokens, &tags)?;
@@ -80,26 +84,24 @@ impl<'a> Collector<'a> {
             }
             Ok(Example { tokens, tags, line: Some(place.number()) })
         });
-        match (checked, self.options.on_bad_line) {
-            (Ok(example), _) => self.examples.push(example),
-            (Err(reason), OnBadLine::Skip) => self.skipped.push(Skipped { place, reason }),
-            (Err(reason), OnBadLine::Fail) => {
-                // A bad tag of an earlier sentence comes first.
-                self.convert()?;
-                return Err(Error::BadLine { path: self.path.to_owned(), place, reason });
+        match checked {
+            Ok(example) => {
+                // Here the tags are still in the processor's cache.
+                self.evidence.add(&example.tags);
+                self.examples.push(example);
             }
+            Err(reason) => self.skipped.push(Skipped { place, reason }),
         }
-        Ok(())
     }
 
     /// The same for a sentence whose tokens are on these lines.
-    pub(super) fn take_lines(&mut self, lines: &[usize], found: Found) -> Result<()> {
+    pub(super) fn take_lines(&mut self, lines: &[usize], found: Found) {
         let first = lines.first().copied().unwrap_or_default();
         self.line_per_token = true;
         if lines.last().is_some_and(|last| last - first + 1 != lines.len()) {
             self.lines.insert(self.examples.len(), lines.to_vec());
         }
-        self.take(Place::Line(first), Ok(found))
+        self.take(Place::Line(first), Ok(found));
     }
 
     /// The data set of a file. It must not be empty.
@@ -119,8 +121,12 @@ impl<'a> Collector<'a> {
     }
 
     fn settled(mut self) -> Result<(Dataset, SchemeFound)> {
-        let found = self.convert()?;
-        let Self { path, examples, skipped, .. } = self;
+        let found = self.convert();
+        let Self { path, options, examples, mut skipped, .. } = self;
+        skipped.sort_by_key(|skipped| skipped.place);
+        if let (OnBadLine::Fail, Some(Skipped { place, reason })) = (options.on_bad_line, skipped.first().cloned()) {
+            return Err(Error::BadLine { path: path.to_owned(), place, reason });
+        }
         if !examples.is_empty() {
             return Ok((Dataset { examples, skipped, origin: None }, found));
         }
@@ -136,13 +142,12 @@ impl<'a> Collector<'a> {
 
     /// Recognizes the tag scheme by all sentences and converts them to IOB2. Sentences with a tag that the scheme does not
     /// have are bad.
-    fn convert(&mut self) -> Result<SchemeFound> {
+    fn convert(&mut self) -> SchemeFound {
         let tags = self.examples.iter().map(|example| example.tags.as_slice());
-        let evidence = Evidence::of(tags.clone());
-        let scheme = self.options.scheme.unwrap_or_else(|| evidence.scheme(tags));
+        let scheme = self.options.scheme.unwrap_or_else(|| self.evidence.scheme(tags));
         let mut found = SchemeFound { scheme, given: self.options.scheme.is_some(), ..SchemeFound::default() };
-        if let Some((spans, irregular)) = evidence.counts_as_iob2().filter(|_| scheme == TagScheme::Iob2) {
-            return Ok(SchemeFound { spans, irregular, ..found });
+        if let Some((spans, irregular)) = self.evidence.counts_as_iob2().filter(|_| scheme == TagScheme::Iob2) {
+            return SchemeFound { spans, irregular, ..found };
         }
         let mut bad = BTreeMap::new();
         for (index, example) in self.examples.iter_mut().enumerate() {
@@ -165,19 +170,15 @@ impl<'a> Collector<'a> {
                 (None, false, false) => Place::Line(line),
             }
         };
-        for (&index, malformed) in &bad {
-            let (place, reason) = (fault(index, malformed.at), malformed.reason.clone());
-            match self.options.on_bad_line {
-                OnBadLine::Fail => return Err(Error::BadLine { path: self.path.to_owned(), place, reason }),
-                OnBadLine::Skip => self.skipped.push(Skipped { place, reason }),
-            }
-        }
+        let faults = bad
+            .iter()
+            .map(|(&index, malformed)| Skipped { place: fault(index, malformed.at), reason: malformed.reason.clone() });
+        self.skipped.extend(faults);
         if !bad.is_empty() {
-            self.skipped.sort_by_key(|skipped| skipped.place);
             let mut index = 0..;
             self.examples.retain(|_| index.next().is_none_or(|index| !bad.contains_key(&index)));
         }
-        Ok(found)
+        found
     }
 }
 

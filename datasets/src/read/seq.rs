@@ -60,7 +60,7 @@ pub(super) fn read(folder: &Path, options: &ReadOptions) -> Result<Dataset> {
     let mut collector = Collector::new(&path, options);
     collector.decided.text = Some(found);
     for ((place, tokens), (_, tags)) in tokens.into_iter().zip(tags) {
-        collector.take(place, sentence(tokens, tags))?;
+        collector.take(place, sentence(tokens, tags));
     }
     let mut dataset = collector.finish(Format::Seq)?;
     if let Some(origin) = &mut dataset.origin {

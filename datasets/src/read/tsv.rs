@@ -78,7 +78,7 @@ pub(super) fn read(bytes: &[u8], layout: TsvLayout, collector: &mut Collector<'_
         if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
             continue;
         }
-        collector.take(place, line.and_then(|line| sentence(line, layout)))?;
+        collector.take(place, line.and_then(|line| sentence(line, layout)));
     }
     Ok(())
 }

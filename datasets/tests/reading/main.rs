@@ -5,6 +5,7 @@
 mod bad_input;
 mod formats;
 mod round_trip;
+mod wrappings;
 
 use std::path::{Path, PathBuf};
 

@@ -40,7 +40,7 @@ impl Notices {
         }
         notices.decisions = decisions(&datasets);
         let splits: Vec<Split<'_>> =
-            datasets.iter().map(|(name, dataset)| Split { name: *name, examples: &dataset.examples }).collect();
+            datasets.iter().map(|(name, dataset)| Split::new(*name, &dataset.examples)).collect();
         notices.warnings.extend(survey(&splits));
         notices.warnings.extend(unknown_words(&splits, tokenizer)?);
         Ok(notices)

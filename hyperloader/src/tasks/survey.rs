@@ -13,12 +13,22 @@ use crate::Result;
 const ENOUGH_SENTENCES: usize = 10;
 
 /// The sentences of one split.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Split<'a> {
     /// Which one.
     pub name: SplitName,
     /// Its sentences.
     pub examples: &'a [Example],
+    /// The number of spans of each type.
+    pub types: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Split<'a> {
+    /// A split whose types are counted.
+    #[must_use]
+    pub fn new(name: SplitName, examples: &'a [Example]) -> Self {
+        Self { name, examples, types: types(examples) }
+    }
 }
 
 /// Warnings about the splits of a task, each with a count and an example; one warning a kind and split.
@@ -30,12 +40,16 @@ pub fn survey(splits: &[Split<'_>]) -> Vec<String> {
     let mut warnings = without_spans(splits);
     warnings.extend(differing_by_case(splits));
     warnings.extend(splits.iter().filter_map(one_token_each));
-    if let Some((first, others)) = splits.split_first() {
-        let (types, sentences) = (types(first.examples), sentences(first.examples));
-        for other in others {
-            warnings.extend(new_types(first, &types, other));
-            warnings.extend(duplicates(first, &sentences, other));
-        }
+    let Some((first, others)) = splits.split_first() else {
+        return warnings;
+    };
+    if others.is_empty() {
+        return warnings;
+    }
+    let sentences = first.examples.iter().map(|example| example.tokens.as_slice()).collect();
+    for other in others {
+        warnings.extend(new_types(first, other));
+        warnings.extend(duplicates(first, &sentences, other));
     }
     warnings
 }
@@ -85,12 +99,8 @@ fn types(examples: &[Example]) -> BTreeMap<&str, usize> {
     types
 }
 
-fn sentences(examples: &[Example]) -> HashSet<&[String]> {
-    examples.iter().map(|example| example.tokens.as_slice()).collect()
-}
-
 fn without_spans(splits: &[Split<'_>]) -> Vec<String> {
-    let empty: Vec<&Split<'_>> = splits.iter().filter(|split| types(split.examples).is_empty()).collect();
+    let empty: Vec<&Split<'_>> = splits.iter().filter(|split| split.types.is_empty()).collect();
     match empty.len() == splits.len() && splits.len() > 1 {
         true => vec!["the task has no spans: every tag of every split is O".to_owned()],
         false => empty.iter().map(|split| format!("{} has no spans: every tag is O", split.name)).collect(),
@@ -98,7 +108,7 @@ fn without_spans(splits: &[Split<'_>]) -> Vec<String> {
 }
 
 fn differing_by_case(splits: &[Split<'_>]) -> Option<String> {
-    let all: BTreeSet<&str> = splits.iter().flat_map(|split| types(split.examples).into_keys()).collect();
+    let all: BTreeSet<&str> = splits.iter().flat_map(|split| split.types.keys().copied()).collect();
     let mut folded: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for kind in all {
         folded.entry(kind.to_lowercase()).or_default().push(kind);
@@ -115,9 +125,8 @@ fn one_token_each(split: &Split<'_>) -> Option<String> {
     single.then(|| format!("each of the {count} sentences of {} has one token: is a row a sentence in it?", split.name))
 }
 
-fn new_types(first: &Split<'_>, known: &BTreeMap<&str, usize>, other: &Split<'_>) -> Option<String> {
-    let found = types(other.examples);
-    let new: Vec<(&&str, &usize)> = found.iter().filter(|(kind, _)| !known.contains_key(*kind)).collect();
+fn new_types(first: &Split<'_>, other: &Split<'_>) -> Option<String> {
+    let new: Vec<(&&str, &usize)> = other.types.iter().filter(|(kind, _)| !first.types.contains_key(*kind)).collect();
     let (kind, _) = new.first()?;
     let spans: usize = new.iter().map(|(_, spans)| **spans).sum();
     let (count, name, in_first) = (new.len(), other.name, first.name);
@@ -152,7 +161,7 @@ mod tests {
     fn warnings(train: &[&str], test: &[&str]) -> Vec<String> {
         let read = |sentences: &[&str]| sentences.iter().map(|pairs| sentence(pairs)).collect::<Vec<_>>();
         let (train, test) = (read(train), read(test));
-        survey(&[Split { name: SplitName::Train, examples: &train }, Split { name: SplitName::Test, examples: &test }])
+        survey(&[Split::new(SplitName::Train, &train), Split::new(SplitName::Test, &test)])
     }
 
     #[test]
@@ -181,11 +190,11 @@ mod tests {
 
     #[test]
     fn words_that_the_tokenizer_does_not_know_are_counted() {
-        let options = TrainOptions { vocab_size: 60, keep_words: Vec::new() };
+        let options = TrainOptions { vocab_size: 150, keep_words: Vec::new() };
         let tokenizer = train_unigram(["to rome", "from rome"], &options).unwrap();
         let warning = |pairs: &str| {
             let examples = [sentence(pairs)];
-            unknown_words(&[Split { name: SplitName::Train, examples: &examples }], &tokenizer).unwrap()
+            unknown_words(&[Split::new(SplitName::Train, &examples)], &tokenizer).unwrap()
         };
         assert_eq!(warning("to/O rome/O"), None);
         let found = warning("to/O \u{65e5}/O \u{65e5}/O").unwrap();

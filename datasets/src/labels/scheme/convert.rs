@@ -1,7 +1,7 @@
 //! Tags of any scheme as IOB2, and IOB2 as tags of any scheme.
 
 use super::names::TagScheme;
-use super::roles::{Raw, Role};
+use super::roles::{Raw, Role, is_letter};
 use crate::error::{Error, Result};
 use crate::labels::tag::Tag;
 
@@ -168,7 +168,7 @@ pub fn from_iob2<S: AsRef<str>>(tags: &[S], scheme: TagScheme) -> Result<Vec<Str
 /// A type as a tag of its own, if it is not read as something else.
 fn bare(kind: &str) -> Result<String> {
     match Raw::of(kind) {
-        Raw::Bare(_) if kind.len() > 1 => Ok(kind.to_owned()),
+        Raw::Bare(_) if !is_letter(kind) => Ok(kind.to_owned()),
         _ => Err(Error::Invalid(format!("the type `{kind}` cannot be a tag in the scheme bare; write another scheme"))),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::convert::violations;
 use super::names::TagScheme;
-use super::roles::Raw;
+use super::roles::{Raw, is_letter};
 
 /// The schemes that are compared where a letter other than `B` and `I` occurs. In a tie the first is taken.
 const MARKED: [TagScheme; 6] =
@@ -30,13 +30,6 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// What the tags of all sentences show.
-    pub(crate) fn of<'a, S: AsRef<str> + 'a>(sentences: impl Iterator<Item = &'a [S]>) -> Self {
-        let mut evidence = Self::default();
-        sentences.for_each(|tags| evidence.add(tags));
-        evidence
-    }
-
     /// Spans, and tags that break a rule, if every tag is one of IOB2.
     pub(crate) fn counts_as_iob2(&self) -> Option<(usize, usize)> {
         let plain = self.other_letters + self.bare + self.malformed == 0;
@@ -69,7 +62,8 @@ impl Evidence {
         }
     }
 
-    fn add<S: AsRef<str>>(&mut self, tags: &[S]) {
+    /// Adds the tags of a sentence.
+    pub(crate) fn add<S: AsRef<str>>(&mut self, tags: &[S]) {
         let mut before = None;
         for tag in tags {
             let mut kind = None;
@@ -77,7 +71,7 @@ impl Evidence {
                 Raw::Outside => self.outside += 1,
                 Raw::Bare(word) => {
                     self.bare += 1;
-                    self.bare_words += usize::from(word.len() > 1);
+                    self.bare_words += usize::from(!is_letter(word));
                 }
                 Raw::Malformed => self.malformed += 1,
                 Raw::Marked(letter, found) => {
@@ -98,5 +92,7 @@ impl Evidence {
 
 /// The scheme of the tags of all sentences.
 pub(crate) fn recognize<'a, S: AsRef<str> + 'a>(sentences: impl Iterator<Item = &'a [S]> + Clone) -> TagScheme {
-    Evidence::of(sentences.clone()).scheme(sentences)
+    let mut evidence = Evidence::default();
+    sentences.clone().for_each(|tags| evidence.add(tags));
+    evidence.scheme(sentences)
 }

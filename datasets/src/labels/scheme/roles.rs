@@ -35,6 +35,11 @@ impl<'a> Raw<'a> {
 /// The letters of all schemes.
 pub(super) const LETTERS: &[u8] = b"BIESLUMW";
 
+/// Whether a word is a letter of a tag without the type.
+pub(super) fn is_letter(word: &str) -> bool {
+    matches!(word.as_bytes(), [letter] if LETTERS.contains(letter))
+}
+
 /// What a token is to its span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {

@@ -19,7 +19,7 @@ pub(in crate::read) fn read(bytes: &[u8], collector: &mut Collector<'_>) -> Resu
     let mut sentence = Sentence::default();
     for line in lines {
         match line {
-            Line::Break => sentence.close(collector)?,
+            Line::Break => sentence.close(collector),
             Line::Hash(row) if !layout.is_some_and(|layout| layout.is_token(&row)) => {}
             Line::Token(row) if layout.is_some_and(|layout| layout.passes_over(&row)) => {}
             Line::Token(_) if header > 0 => header -= 1,
@@ -27,7 +27,8 @@ pub(in crate::read) fn read(bytes: &[u8], collector: &mut Collector<'_>) -> Resu
             Line::Bad(place, reason) => sentence.add(place, Err(reason)),
         }
     }
-    sentence.close(collector)
+    sentence.close(collector);
+    Ok(())
 }
 
 fn word_and_tag<'a>(layout: Option<&Layout<'a>>, row: &Row<'a>) -> Result<(&'a str, &'a str), Reason> {
@@ -62,14 +63,13 @@ impl Sentence {
     }
 
     /// Hands over the sentence and begins the next.
-    fn close(&mut self, collector: &mut Collector<'_>) -> Result<()> {
+    fn close(&mut self, collector: &mut Collector<'_>) {
         let found = std::mem::take(&mut self.found);
-        let done = match self.bad.take() {
+        match self.bad.take() {
             Some((place, reason)) => collector.take(place, Err(reason)),
-            None if self.lines.is_empty() => Ok(()),
+            None if self.lines.is_empty() => {}
             None => collector.take_lines(&self.lines, found),
-        };
+        }
         self.lines.clear();
-        done
     }
 }

@@ -31,9 +31,9 @@ fn a_text_is_a_python_list_if_it_can_be_one() {
 #[test]
 fn numbers_are_tags_only_where_they_have_names() {
     for text in ["[0, 3]", "[0 3]"] {
-        let cell = || Cell::Text(text.to_owned());
-        assert_eq!(cell().tags(true).unwrap(), ["0", "3"]);
-        assert!(cell().tags(false).unwrap_err().contains("tag_names"));
+        let cell = Cell::Text(text.to_owned());
+        assert_eq!(cell.clone().tags(true).unwrap(), ["0", "3"]);
+        assert!(cell.tags(false).unwrap_err().contains("tag_names"));
     }
     assert_eq!(json("[0, 3]").tags(true).unwrap(), ["0", "3"]);
     assert!(json("[0, 3]").tokens().unwrap_err().contains("a number"));

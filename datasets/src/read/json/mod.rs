@@ -46,7 +46,7 @@ fn take(objects: Vec<(Place, Result<Object, Reason>)>, collector: &mut Collector
             Some(columns) => sentence(object, columns, collector.has_names()),
             None => Err("an object without keys".to_owned()),
         });
-        collector.take(place, found)?;
+        collector.take(place, found);
     }
     Ok(())
 }

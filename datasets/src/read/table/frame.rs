@@ -58,7 +58,7 @@ fn from_frame(frame: &DataFrame, collector: &mut Collector<'_>) -> Result<()> {
     let cells = |name: &str| cells_of(frame.column(name).map_err(Error::table(path))?, collector);
     let (tokens, tags) = (cells(&columns.token_name)?, cells(&columns.tag_name)?);
     for (row, (tokens, tags)) in tokens.into_iter().zip(tags).enumerate() {
-        collector.take(Place::Row(row + 1), columns.words(tokens, tags, collector.has_names()))?;
+        collector.take(Place::Row(row + 1), columns.words(tokens, tags, collector.has_names()));
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ pub(in crate::read) fn read(bytes: &[u8], collector: &mut Collector<'_>) -> Resu
         }
         for (tokens, tags) in tokens.into_iter().zip(tags) {
             row += 1;
-            collector.take(Place::Row(row), columns.words(tokens, tags, collector.has_names()))?;
+            collector.take(Place::Row(row), columns.words(tokens, tags, collector.has_names()));
         }
     }
     Ok(())

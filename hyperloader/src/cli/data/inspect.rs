@@ -18,15 +18,16 @@ pub(super) fn inspect(args: &InspectArgs, out: &mut dyn Write) -> Result<()> {
     let validation = args.validation.as_ref().map(|path| read(path)).transpose()?;
     let test = args.test.as_ref().map(|path| read(path)).transpose()?;
     let others = [(SplitName::Validation, &validation), (SplitName::Test, &test)];
-    let mut splits = vec![Split { name: SplitName::Train, examples: &dataset.examples }];
-    splits.extend(
-        others.iter().filter_map(|(name, split)| Some(Split { name: *name, examples: &split.as_ref()?.examples })),
-    );
-    inspection.warnings = survey(&splits);
+    let types = inspection.types.iter().map(|(kind, counts)| (kind.as_str(), counts.spans)).collect();
+    let mut splits = vec![Split { name: SplitName::Train, examples: &dataset.examples, types }];
+    splits.extend(others.iter().filter_map(|(name, split)| Some(Split::new(*name, &split.as_ref()?.examples))));
+    let mut warnings = survey(&splits);
+    let mut truncation = None;
     if let Some(path) = &args.tokenizer {
         let tokenizer = source::tokenizer(path)?;
-        inspection.truncation = Some(Truncation::of(&dataset.examples, &tokenizer, args.lengths)?);
-        inspection.warnings.extend(unknown_words(&splits, &tokenizer)?);
+        truncation = Some(Truncation::of(&dataset.examples, &tokenizer, args.lengths)?);
+        warnings.extend(unknown_words(&splits, &tokenizer)?);
     }
+    (inspection.warnings, inspection.truncation) = (warnings, truncation);
     if args.json { json(out, &inspection) } else { written(write!(out, "{inspection}")) }
 }

@@ -1,0 +1,119 @@
+//! Other tools write the same sentences in other ways: numbered columns, other schemes, compression, encodings, types.
+
+use std::fs;
+use std::path::Path;
+
+use datasets::labels::TagScheme;
+use datasets::read::{Dataset, Format, OnBadLine, ReadOptions, parse, read};
+
+#[cfg(feature = "tables")]
+use crate::fixture;
+
+fn parsed(text: &str, format: Format, options: &ReadOptions) -> datasets::Result<Dataset> {
+    parse(text.as_bytes(), Path::new("data"), format, options)
+}
+
+/// Each sentence as `token/tag` pairs.
+fn pairs(dataset: &Dataset) -> Vec<String> {
+    let sentence = |tokens: &[String], tags: &[String]| {
+        let pairs = tokens.iter().zip(tags).map(|(token, tag)| format!("{token}/{tag}"));
+        pairs.collect::<Vec<_>>().join(" ")
+    };
+    dataset.examples.iter().map(|example| sentence(&example.tokens, &example.tags)).collect()
+}
+
+#[track_caller]
+fn reads(text: &str, format: Format, expected: &[&str]) {
+    assert_eq!(pairs(&parsed(text, format, &ReadOptions::default()).unwrap()), expected);
+}
+
+#[test]
+fn columns_of_germeval_and_conll_u() {
+    let germeval = "#\tsource\t[2001]\n1\tBonn\tB-x\tB-y\n2\tund\tO\tO\n\n#\tsource\n1\tKiel\tB-y\tO\n";
+    reads(germeval, Format::Bio, &["Bonn/B-x und/O", "Kiel/B-y"]);
+    let conll_u = "# sent_id = O\n1\tde\tADP\tO\n2-3\tdu\t_\tO\n2\tde\tADP\tB-x\n3\tle\tDET\tI-x\n8.1\tx\t_\t_\n";
+    reads(conll_u, Format::Bio, &["de/O de/B-x le/I-x"]);
+}
+
+#[test]
+fn a_scheme_is_recognized_over_the_whole_file_and_said() {
+    let text = "a B-x\nb E-x\nc O\n\nd S-x\n";
+    reads(text, Format::Bio, &["a/B-x b/I-x c/O", "d/B-x"]);
+    let decided = parsed(text, Format::Bio, &ReadOptions::default()).unwrap().origin.unwrap().decided;
+    assert_eq!((decided.tags.scheme, decided.tags.spans, decided.notable), (TagScheme::Bioes, 2, true));
+    reads("{\"tokens\": \"a b c\", \"tags\": \"x x O\"}", Format::Jsonl, &["a/B-x b/I-x c/O"]);
+    let iob1 = ReadOptions { scheme: Some(TagScheme::Iob1), ..ReadOptions::default() };
+    assert_eq!(pairs(&parsed("a I-x\nb B-x\nc B-y\n", Format::Bio, &iob1).unwrap()), ["a/B-x b/B-x c/B-y"]);
+}
+
+#[test]
+fn a_tag_of_another_scheme_is_named_by_its_own_line() {
+    let text = "a S-x\n# comment\nb B-x\nc E-x\n\nd S-x\n# comment\ne L-x\nf S-x\n\ng S-x\n";
+    let error = parsed(text, Format::Bio, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.starts_with("data:8: malformed tag \"L-x\"") && error.contains("bioes"), "{error}");
+    let skip = ReadOptions { on_bad_line: OnBadLine::Skip, ..ReadOptions::default() };
+    let dataset = parsed(text, Format::Bio, &skip).unwrap();
+    assert_eq!((dataset.examples.len(), dataset.skipped.len()), (2, 1));
+}
+
+#[test]
+fn tables_of_text_in_other_notations() {
+    reads("id;tokens;tags\n1;to rome;O B-x\n", Format::Csv, &["to/O rome/B-x"]);
+    reads("tokens\ttags\nto rome\tO B-x\n", Format::Csv, &["to/O rome/B-x"]);
+    reads("\u{feff}tokens,tags\n\"['to', 'rome']\",\"['O' 'B-x']\"\n", Format::Csv, &["to/O rome/B-x"]);
+    reads(
+        "[{\"tokens\": [\"to\"], \"tags\": [\"O\"]},\n{\"tags\": \"B-x\", \"tokens\": \"rome\"}]",
+        Format::Json,
+        &["to/O", "rome/B-x"],
+    );
+    reads("{\"data\": [{\"tokens\": [\"to\"], \"tags\": [\"O\"]}], \"version\": 1}", Format::Json, &["to/O"]);
+    let numbered = ReadOptions {
+        tokens_column: Some("2".to_owned()),
+        tags_column: Some("3".to_owned()),
+        tag_names: Some(["O", "B-x"].map(str::to_owned).to_vec()),
+        ..ReadOptions::default()
+    };
+    assert_eq!(pairs(&parsed("a,b,c\n1,to rome,\"[0, 1]\"\n", Format::Csv, &numbered).unwrap()), ["to/O rome/B-x"]);
+    assert_eq!(pairs(&parsed("1 to 0\n2 rome 1\n", Format::Bio, &numbered).unwrap()), ["to/O rome/B-x"]);
+}
+
+#[test]
+fn a_bad_item_of_a_json_array_is_one_bad_sentence() {
+    let text = "[\n{\"tokens\": [\"a\"], \"tags\": [\"O\"]},\n{\"tokens\": [1], \"tags\": [\"O\"]},\n7,\n{\"tokens\": [\"b\"], \"tags\": [\"O\"]}]";
+    let skip = ReadOptions { on_bad_line: OnBadLine::Skip, ..ReadOptions::default() };
+    let dataset = parsed(text, Format::Json, &skip).unwrap();
+    let lines: Vec<usize> = dataset.skipped.iter().map(|skipped| skipped.place.number()).collect();
+    assert_eq!((dataset.examples.len(), lines), (2, vec![3, 4]));
+    let error = parsed("[\n{\"tokens\": [\"a\"], \"tags\": [\"O\"]}\n", Format::Json, &skip).unwrap_err().to_string();
+    assert!(error.starts_with("data:"), "{error}");
+}
+
+#[test]
+fn files_may_be_compressed_and_encoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("train.csv");
+    fs::write(&path, b"tokens,tags\ncaf\xe9,O\n").unwrap();
+    let error = read(&path, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("train.csv:2: ") && error.contains("name it as encoding"), "{error}");
+    let latin = ReadOptions { encoding: Some("windows-1252".parse().unwrap()), ..ReadOptions::default() };
+    assert_eq!(pairs(&read(&path, &latin).unwrap()), ["café/O"]);
+    fs::write(&path, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n").unwrap();
+    assert!(read(&path, &latin).unwrap_err().to_string().contains("Git LFS pointer"));
+}
+
+#[cfg(feature = "tables")]
+#[test]
+fn parquet_reads_only_its_two_columns() {
+    let dataset = read(fixture("other_columns.parquet"), &ReadOptions::default()).unwrap();
+    assert_eq!(pairs(&dataset), ["a/O b/B-x", "c/B-x"]);
+}
+
+#[cfg(feature = "tables")]
+#[test]
+fn parquet_of_hugging_face_names_its_tags() {
+    let dataset = read(fixture("class_names.parquet"), &ReadOptions::default()).unwrap();
+    assert_eq!(pairs(&dataset), ["a/O b/B-PER", "c/B-PER"]);
+    let given = ReadOptions { tag_names: Some(vec!["O".to_owned()]), ..ReadOptions::default() };
+    let error = read(fixture("class_names.parquet"), &given).unwrap_err().to_string();
+    assert!(error.contains("row 1: tag 1 has no name: there are 1 names"), "{error}");
+}
