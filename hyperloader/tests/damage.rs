@@ -96,7 +96,7 @@ fn a_refused_or_failed_pretraining_changes_nothing() {
             (2, "pretrain --config both.toml --out work/backbone --resume --set pretrain.text=[\"text.txt\"]"),
             (2, "pretrain --config both.toml --out work/backbone --resume --set tasks.0.train=home.train.bio"),
             (2, "pretrain --config both.toml --out work/model"),
-            (1, "pretrain --config both.toml --out work/run --resume"),
+            (2, "pretrain --config both.toml --out work/run --resume"),
             (1, "pretrain --config both.toml --out work/new --set pretrain.text=[\"none.txt\"]"),
             (
                 2,

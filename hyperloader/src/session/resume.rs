@@ -1,6 +1,6 @@
 //! What `--resume` may change: the run's configuration is compared with the new one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::{info, warn};
 
@@ -37,9 +37,13 @@ pub(super) fn require_same(run: &RunDir, step: usize, config: &Config, verb: Ver
         return Ok(());
     }
     let (old, new) = (keys_of(&Config::load(&path, &[])?)?, keys_of(config)?);
+    if verb == Verb::Pretrain && !old.keys().any(|key| key.starts_with("pretrain.")) {
+        let message = "has no [pretrain] table: the folder holds a run of train; give another --out";
+        return Err(Error::Config(format!("{} {message}", path.display())));
+    }
     let kept = inputs_of(&run.checkpoint(step))?;
     let mut refused = String::new();
-    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for key in keys {
         let (before, now) = (old.get(key), new.get(key));
         if before == now {

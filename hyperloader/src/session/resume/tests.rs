@@ -3,8 +3,8 @@
 use super::*;
 use crate::files::write_dir_atomic;
 
-const RUN: &str = "[train]\nmax_steps = 3\n[[peft]]\npeft_type = \"LORA\"\nr = 2\n[[tasks]]\nname = \"a\"\ntrain = \"a.bio\"\n\
-                   [pretrain]\ntext = [\"t.txt\"]\n";
+const RUN: &str = "[train]\nwarmup_steps = 0\nmax_steps = 3\n[[peft]]\npeft_type = \"LORA\"\nr = 2\n[[tasks]]\nname = \"a\"\ntrain = \"a.bio\"\n\
+                   [pretrain]\nwarmup_steps = 0\ntext = [\"t.txt\"]\n";
 
 /// The result of continuing a run of [`RUN`] with `change` made to its text; `inputs` is what its checkpoint keeps.
 fn resumed(verb: Verb, change: (&str, &str), inputs: &str) -> Result<(), String> {
