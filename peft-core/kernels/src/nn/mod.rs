@@ -33,7 +33,8 @@
 //! | [`rotary_emb::rope`], [`rotary_emb::rope_i`], [`rotary_emb::rope_thd`] | cuts the gradient |
 //!
 //! Everything else in this module is candle-nn's own, and trains. What candle-nn has and this module lacks either cuts the gradient
-//! (flash attention on the CPU, key-value caches, `ops::sdpa`) or has not been checked; a program that uses it does not compile.
+//! (flash attention on the CPU, key-value caches, `ops::sdpa`), has a wrong one (`Conv1d` of candle 0.11.1, for more than one example),
+//! or has not been checked; a program that uses it does not compile.
 //!
 //! The layers compute with [`Kernels::Fused`](crate::Kernels::Fused): `f32` on the CPU is fast, and other types and devices run the
 //! plain operations. As in candle-nn, norms and softmax of `f16` and `bf16` numbers are computed in `f32`. Arguments may be strided.
@@ -49,8 +50,9 @@ mod tests;
 mod wide;
 
 pub use candle_nn::{
-    Activation, AdamW, Dropout, Func, FuncT, GroupNorm, Init, Module, ModuleT, Optimizer, PReLU, ParamsAdamW, SGD,
-    Sequential, VarBuilder, VarMap, func, func_t, group_norm, init, loss, optim, prelu, seq, var_builder, var_map,
+    Activation, AdamW, Conv2d, Conv2dConfig, Dropout, Func, FuncT, GroupNorm, Init, Module, ModuleT, Optimizer, PReLU,
+    ParamsAdamW, SGD, Sequential, VarBuilder, VarMap, conv2d, conv2d_no_bias, func, func_t, group_norm, init, loss,
+    optim, prelu, seq, var_builder, var_map,
 };
 
 pub use self::embedding::{Embedding, embedding};

@@ -291,6 +291,17 @@ fn gradients_of_candle_nns_own_layers_are_the_finite_differences() {
     }
 }
 
+/// With a stride, candle's backward pass of images that are not square may be an error, which is not silent.
+#[test]
+fn gradients_of_candle_nns_conv2d_are_the_finite_differences() {
+    for (padding, stride, groups) in [(1, 1, 1), (0, 2, 2)] {
+        let config = Conv2dConfig { padding, stride, groups, ..Default::default() };
+        let conv = move |t: &[Tensor]| Conv2d::new(t[1].clone(), Some(t[2].clone()), config).forward(&t[0]);
+        let shapes: [&[usize]; 3] = [&[2, 2, 4, 4], &[2, 2 / groups, 2, 2], &[2]];
+        Case::new("Conv2d", &shapes, move |t, _| conv(t), conv).matches_finite_differences();
+    }
+}
+
 #[test]
 fn candle_nns_gelus_have_gradients_within_1e_6() {
     for (theirs, ours) in [
