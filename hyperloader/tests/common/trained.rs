@@ -59,7 +59,8 @@ fn replace(folder: &Path, old: &str, new: &str) {
         let path = folder.join(name);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(old), "{} does not name {old}", path.display());
-        std::fs::write(path, text.replace(old, new)).unwrap();
+        // A listed file is written as the command does it, so that its checksum is the new one.
+        peft_files::write_listed(path, text.replace(old, new).as_bytes()).unwrap();
     }
 }
 
