@@ -86,7 +86,6 @@ fn a_folder_that_does_not_fit_is_refused_by_key_and_shape() {
             copy.config = copy.config.replace("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"")
         });
         assert!(pissa.contains("init_lora_weights is \"pissa\""), "{pissa}");
-        let config = changed(&|copy| copy.config = copy.config.replace("\"bias\": \"none\"", "\"bias\": \"all\""));
-        assert!(config.contains("adapter_config.json") && config.contains("bias is \"all\""), "{config}");
+        assert!(pissa.contains("adapter_config.json"), "{pissa}");
     }
 }

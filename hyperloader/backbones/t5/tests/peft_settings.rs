@@ -36,6 +36,8 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let lora = AdapterCheckpoint { methods: vec![Box::new(LoraConfig::new(2))], weights: self.plain.clone() };
         write_peft(folder.path(), &lora, &self.base()).unwrap();
+        // Python writes no manifest.
+        std::fs::remove_file(folder.path().join(peft_files::MANIFEST)).unwrap();
         let path = folder.path().join("adapter_config.json");
         let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         config.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
