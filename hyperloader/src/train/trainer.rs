@@ -248,6 +248,10 @@ impl<'a, O: Objective> Trainer<'a, O> {
         };
         checkpoint.save(&self.run.checkpoint(self.step), self.options.weights_file)?;
         self.saved = Some(self.step);
+        self.select_and_prune()
+    }
+
+    fn select_and_prune(&self) -> Result<()> {
         self.run.select(self.selected())?;
         if let Err(error) = self.run.prune(self.options.save_total_limit, Some(self.selected())) {
             warn!("an old checkpoint could not be removed: {error}");
@@ -256,6 +260,8 @@ impl<'a, O: Objective> Trainer<'a, O> {
     }
 
     fn finish(&mut self) -> Result<TrainOutput> {
+        // A process may have been killed right after it saved the last checkpoint.
+        self.select_and_prune()?;
         let selected = self.selected();
         let folder = self.run.checkpoint(selected);
         let checkpoint = Checkpoint::load(&folder, self.options.weights_file)?;

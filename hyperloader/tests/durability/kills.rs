@@ -11,7 +11,7 @@ use hyperloader::run::RunDir;
 use crate::common::Bench;
 use crate::settings::{number, random};
 use crate::tree::{assert_no_leftovers, assert_same, content, walk};
-use crate::work::{WORK, Work, bench};
+use crate::work::{WORK, Work, bench, copy};
 
 /// How often each of [`WORK`] is chosen: those that write most are killed most.
 const SHARES: [usize; 10] = [0, 1, 2, 0, 3, 0, 4, 1, 2, 0];
@@ -65,6 +65,23 @@ fn killed_at_any_moment_all_work_ends_in_the_same_bytes() {
     }
     println!("kills, by what was there afterwards:");
     hits.iter().for_each(|((name, place), count)| println!("{count:5}  {name}: {place}"));
+}
+
+#[test]
+fn killed_right_after_the_last_checkpoint_the_best_is_selected_and_old_ones_go() {
+    let bench = bench();
+    let (whole, killed) = (bench.path("done"), bench.path("killed"));
+    copy(&whole, &killed);
+    let run = RunDir::new(&killed);
+    std::fs::remove_file(killed.join("adapter_model.safetensors")).unwrap();
+    let best = hyperloader::files::resolve_link(run.best()).unwrap().unwrap();
+    let other = run.steps().unwrap().into_iter().find(|step| !best.ends_with(format!("step-{step}")));
+    run.select(other.unwrap()).unwrap();
+    // It was being removed.
+    std::fs::create_dir(run.checkpoint(1)).unwrap();
+    std::fs::write(run.checkpoint(1).join("state.json"), "{}").unwrap();
+    WORK[0].repeat(&bench, &killed, "killed after the last checkpoint");
+    assert_same(&content(&killed), &content(&whole), "killed after the last checkpoint");
 }
 
 fn whole(bench: &Bench, work: &Work) -> Whole {
