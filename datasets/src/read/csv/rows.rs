@@ -7,6 +7,9 @@ use std::borrow::Cow;
 
 use crate::read::check::Reason;
 
+/// The cells of a row.
+type Cells<'a> = Vec<Cow<'a, [u8]>>;
+
 /// A row with the number of its first line, or what is wrong with it.
 pub(super) type Row<'a> = (usize, Result<Vec<Cow<'a, str>>, Reason>);
 
@@ -37,7 +40,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The cells of the row at `start`, and the position after it.
-    fn row(&self, start: usize) -> Result<(Vec<Cow<'a, [u8]>>, usize), Reason> {
+    fn row(&self, start: usize) -> Result<(Cells<'a>, usize), Reason> {
         let mut cells = Vec::new();
         let mut at = start;
         loop {
