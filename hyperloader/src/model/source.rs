@@ -63,6 +63,17 @@ impl ModelName {
         Ok(Self::Hub { id: id.to_owned(), revision })
     }
 
+    /// Checks that the name can mean something here, without reading or fetching a file.
+    ///
+    /// # Errors
+    /// [`Error::Hub`] for a model of the hub if there is no folder for its cache.
+    pub(crate) fn check_place(&self) -> Result<()> {
+        match self {
+            Self::Hub { id, revision } => hub::fetch(id, revision.as_deref(), &[]).map(|_| ()),
+            Self::Folder(_) | Self::Shape(_) => Ok(()),
+        }
+    }
+
     /// The shape. A built-in one needs no files and no network.
     ///
     /// # Errors

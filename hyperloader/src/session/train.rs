@@ -16,6 +16,7 @@ use super::resume::{Verb, require_same};
 use crate::Result;
 use crate::config::{Config, TaskConfig};
 use crate::label::{Decoding, tag_decoder};
+use crate::model::ModelName;
 use crate::run::{RunDir, TagSets, Workplace};
 use crate::tasks::{Cache, Encoded, Notices, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
@@ -43,10 +44,11 @@ pub struct RunOptions {
 ///
 /// # Errors
 /// If the folder already holds a run and `resume` is off, if `resume` is on and the run began with another configuration or on other
-/// data, or if a step on the way fails; [`Error::Interrupted`] once the interrupt is requested.
+/// data, or if a step on the way fails; [`Error::Interrupted`](crate::Error::Interrupted) once the interrupt is requested.
 pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) -> Result<TrainOutput> {
     config.model.check_trains()?;
     config.require_tasks()?;
+    ModelName::parse(&config.model.name)?.check_place()?;
     let place = Workplace::open(RunDir::new(out), options.resume)?;
     let output = train_in(&place, config, device, options);
     place.close(output)
