@@ -43,11 +43,11 @@ pub fn write(dataset: &Dataset, path: impl AsRef<Path>, format: Format) -> Resul
     write_checked(dataset, path, format)
 }
 
-/// Writes a data set as [`write`] does, with its IOB2 tags in another scheme. [`changed_by`] says how many sentences are
+/// Writes a data set as [`write()`] does, with its IOB2 tags in another scheme. [`changed_by`] says how many sentences are
 /// read back with other tags.
 ///
 /// # Errors
-/// As [`write`]; [`Error::BadFile`] if a type cannot be written in the scheme.
+/// As [`write()`]; [`Error::BadFile`] if a type cannot be written in the scheme.
 pub fn write_as(dataset: &Dataset, path: impl AsRef<Path>, format: Format, scheme: TagScheme) -> Result<()> {
     if scheme == TagScheme::Iob2 {
         return write(dataset, path, format);

@@ -105,7 +105,7 @@ impl T5Config {
     /// Reads a `config.json`.
     ///
     /// # Errors
-    /// [`Error::File`] with the path, and the offending key where there is one.
+    /// [`Error::File`](crate::Error::File) with the path, and the offending key where there is one.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Ok(peft_files::read_json(path)?)
