@@ -14,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read, created or renamed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), peft_files::plain(source))]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -10,12 +10,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// Reading or writing a file failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), peft_files::plain(source))]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// The reason that the operating system gave.
         source: std::io::Error,
+    },
+    /// The file that a setting names cannot be used.
+    #[error("{key}: {source}")]
+    Setting {
+        /// The key of the configuration, or the option of the command.
+        key: String,
+        /// The file, and what is wrong with it.
+        source: Box<Error>,
     },
     /// The configuration or the call is wrong (exit code 2).
     #[error("{0}")]
@@ -63,6 +71,20 @@ impl Error {
     /// An [`Error::Io`] at `path`.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::Io { path: path.as_ref().to_path_buf(), source }
+    }
+
+    /// This error with the setting `key` that names the file, if it is about a file.
+    pub(crate) fn asked_by(self, key: impl Into<String>) -> Self {
+        let is_about_a_file = matches!(
+            self,
+            Self::Io { .. }
+                | Self::T5(peft_t5::Error::File(_))
+                | Self::Data(datasets::Error::Io { .. } | datasets::Error::BadFile { .. })
+        );
+        match is_about_a_file {
+            true => Self::Setting { key: key.into(), source: Box::new(self) },
+            false => self,
+        }
     }
 
     /// An [`Error::Malformed`] at `path`.

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tracing::warn;
 
 use crate::{Error, Result};
 
@@ -52,22 +53,25 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Opens all three.
+    /// Opens all three. A file that cannot be written is left out with a warning, then and later: the result of a run is its
+    /// weights, and a log must not stop it.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Malformed`] if an earlier `metrics.jsonl` is damaged before its last line.
+    /// [`Error::Malformed`] if an earlier `metrics.jsonl` is damaged before its last line.
     pub fn open(options: &TelemetryOptions) -> Result<Self> {
         let folder = &options.folder;
-        fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;
-        let metrics = MetricsLog::open(folder.join("metrics.jsonl"), options.resume_step)?;
-        let events = options.tensorboard.then(|| EventWriter::create(folder, options.resume_step)).transpose()?;
+        let made = fs::create_dir_all(folder).map_err(|source| Error::io(folder, source));
+        let open = || made.and_then(|()| MetricsLog::open(folder.join("metrics.jsonl"), options.resume_step));
+        let metrics = written(open())?;
+        let create = || EventWriter::create(folder, options.resume_step);
+        let events = written(options.tensorboard.then(create).transpose())?.flatten();
         let progress = Progress::new(ProgressOptions {
             total_steps: options.total_steps,
             done_steps: options.resume_step.unwrap_or(0),
             quiet: options.quiet,
             line_every: options.line_every,
         });
-        Ok(Self { metrics: Some(metrics), events, progress, started: Instant::now() })
+        Ok(Self { metrics, events, progress, started: Instant::now() })
     }
 
     /// Reports nothing: for training inside a program or a test.
@@ -91,29 +95,20 @@ impl Telemetry {
     /// Logs a step: one line of `metrics.jsonl`, and the curves `train/…` (the loss per token also by task).
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// If the record cannot be written as JSON.
     pub fn record(&mut self, record: &StepRecord) -> Result<()> {
-        if let Some(metrics) = &mut self.metrics {
-            metrics.append(record)?;
-        }
-        let Some(events) = &mut self.events else { return Ok(()) };
-        for (tag, value) in [
+        self.append(record)?;
+        let per_task = record.task.as_ref().map(|task| format!("train/loss_per_token/{task}"));
+        let curves = [
             ("train/epoch", record.epoch),
             ("train/loss", record.loss),
             ("train/loss_per_token", record.loss_per_token),
             ("train/learning_rate", record.learning_rate),
             ("train/grad_norm", record.grad_norm),
             ("train/tokens_per_second", record.tokens_per_second),
-        ] {
-            events.scalar(record.step, tag, value as f32)?;
-        }
-        match &record.task {
-            Some(task) => {
-                let tag = format!("train/loss_per_token/{task}");
-                events.scalar(record.step, &tag, record.loss_per_token as f32)
-            }
-            None => Ok(()),
-        }
+        ];
+        let per_task = per_task.as_deref().map(|name| (name, record.loss_per_token));
+        self.points(record.step, curves.into_iter().chain(per_task))
     }
 
     /// Logs one number under any name, such as `eval/conll2003/f1`.
@@ -128,33 +123,65 @@ impl Telemetry {
     /// and a point on the curve of each name.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Config`] if a name is `step`.
+    /// [`Error::Config`] if a name is `step`.
     pub fn scalars(&mut self, step: usize, values: &[(&str, f64)]) -> Result<()> {
         if values.iter().any(|(name, _)| *name == "step") {
             return Err(Error::Config("a metric cannot be named \"step\": that key holds the step".to_owned()));
         }
-        if let Some(metrics) = &mut self.metrics {
-            metrics.append(&Scalars { step, values: values.iter().copied().collect() })?;
-        }
-        let Some(events) = &mut self.events else { return Ok(()) };
-        values.iter().try_for_each(|(name, value)| events.scalar(step, name, *value as f32))
+        self.append(&Scalars { step, values: values.iter().copied().collect() })?;
+        self.points(step, values.iter().copied())
     }
 
     /// Writes everything so far to the files: call it with every checkpoint.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// None today: a file that cannot be written is left out with a warning.
     pub fn flush(&mut self) -> Result<()> {
-        self.events.as_mut().map_or(Ok(()), EventWriter::flush)
+        let Some(events) = &mut self.events else { return Ok(()) };
+        if written(events.flush())?.is_none() {
+            self.events = None;
+        }
+        Ok(())
     }
 
     /// Ends the display and flushes the files.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// As [`Self::flush`].
     pub fn finish(&mut self) -> Result<()> {
         self.progress.finish();
         self.flush()
+    }
+
+    /// Adds a line to `metrics.jsonl`.
+    fn append(&mut self, record: &impl Serialize) -> Result<()> {
+        let Some(metrics) = &mut self.metrics else { return Ok(()) };
+        if written(metrics.append(record))?.is_none() {
+            self.metrics = None;
+        }
+        Ok(())
+    }
+
+    /// Adds points to the curves of TensorBoard.
+    fn points<'a>(&mut self, step: usize, points: impl IntoIterator<Item = (&'a str, f64)>) -> Result<()> {
+        let Some(events) = &mut self.events else { return Ok(()) };
+        let mut points = points.into_iter();
+        if written(points.try_for_each(|(name, value)| events.scalar(step, name, value as f32)))?.is_none() {
+            self.events = None;
+        }
+        Ok(())
+    }
+}
+
+/// The value, or `None` and a warning if a file cannot be written.
+fn written<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error @ Error::Io { .. }) => {
+            warn!("{error}; the run goes on without writing this file");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -234,6 +261,21 @@ mod tests {
         let steps: Vec<&str> = log.lines().map(|line| &line[..9]).collect();
         assert_eq!(steps, ["{\"step\":1", "{\"step\":2", "{\"step\":3"]);
         assert_eq!(fs::read_dir(folder.path().join("run")).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn files_that_cannot_be_written_stop_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("run/metrics.jsonl")).unwrap();
+        let mut telemetry = Telemetry::open(&options(&folder, None)).unwrap();
+        telemetry.record(&record(1)).unwrap();
+        telemetry.finish().unwrap();
+        assert!(events(&folder).contains("train/loss"), "the other file is written");
+        fs::write(folder.path().join("file"), "").unwrap();
+        let nowhere = TelemetryOptions { folder: folder.path().join("file/run"), ..options(&folder, None) };
+        let mut telemetry = Telemetry::open(&nowhere).unwrap();
+        telemetry.record(&record(1)).unwrap();
+        telemetry.finish().unwrap();
     }
 
     #[test]

@@ -36,7 +36,8 @@ fn a_backbone_inside_the_adapters_folder_is_found_and_another_one_is_refused() {
     let config = std::fs::read_to_string(adapter.join("adapter_config.json")).unwrap();
     let named = serde_json::to_string(&t5.to_string_lossy()).unwrap();
     assert!(config.contains(&named), "{config}");
-    std::fs::write(adapter.join("adapter_config.json"), config.replace(&named, "\"base\"")).unwrap();
+    let config = config.replace(&named, "\"base\"");
+    peft_files::write_listed(adapter.join("adapter_config.json"), config.as_bytes()).unwrap();
     std::fs::rename(&t5, adapter.join("base")).unwrap();
     let model = PeftModel::from_pretrained(&adapter, &Device::Cpu).unwrap();
     assert_eq!(model.parts().methods.len(), 1);

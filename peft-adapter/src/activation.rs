@@ -72,9 +72,7 @@ impl NonLinearity {
             Self::Linear => x.clone(),
         })
     }
-}
 
-impl NonLinearity {
     /// The same function for fused operations; `None` where they do not have it.
     pub(crate) fn fused(self) -> Option<ops::Activation> {
         match self {

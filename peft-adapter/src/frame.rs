@@ -6,26 +6,15 @@ use candle_nn::init::{ONE, ZERO};
 use peft_core::{Ctx, ParamSpec, Result, SiteCall, normal};
 use peft_kernels as ops;
 
+use crate::bottleneck::BottleneckConfig;
 use crate::gate::gate;
 
 /// The standard deviation of weights at the start, static and (for the heads) generated.
 pub(crate) const INIT_STD: f64 = 0.01;
 
-/// The fields of an adapter that do not concern its projections; [`crate::BottleneckConfig`] documents each of them.
+/// An adapter's configuration, of which the frame does not read what concerns the projections.
 #[derive(Debug, Clone)]
-pub(crate) struct Frame {
-    pub(crate) is_parallel: bool,
-    pub(crate) original_ln_before: bool,
-    pub(crate) original_ln_after: bool,
-    pub(crate) residual_before_ln: bool,
-    pub(crate) adapter_residual_before_ln: bool,
-    pub(crate) ln_before: bool,
-    pub(crate) ln_after: bool,
-    pub(crate) layer_norm_eps: f64,
-    pub(crate) scaling: f64,
-    pub(crate) use_gating: bool,
-    pub(crate) dropout: f64,
-}
+pub(crate) struct Frame(pub(crate) BottleneckConfig);
 
 /// A weight of an adapter, whose head (if it is generated) starts normal with a bias of zero.
 pub(crate) fn spec(name: &'static str, dims: &[usize], init: Init) -> ParamSpec {
@@ -36,15 +25,15 @@ impl Frame {
     /// The weights of the frame, which follow those of the projections; `dim` is the width of the hidden state.
     pub(crate) fn params(&self, dim: usize) -> Vec<ParamSpec> {
         let mut params = Vec::new();
-        if self.ln_before {
+        if self.0.ln_before {
             params.push(spec("adapter.ln_before.weight", &[dim], ONE));
             params.push(spec("adapter.ln_before.bias", &[dim], ZERO));
         }
-        if self.ln_after {
+        if self.0.ln_after {
             params.push(spec("adapter.ln_after.weight", &[dim], ONE));
             params.push(spec("adapter.ln_after.bias", &[dim], ZERO));
         }
-        if self.use_gating {
+        if self.0.use_gating {
             params.push(spec("adapter.gate.weight", &[1, dim], normal(INIT_STD)));
             params.push(spec("adapter.gate.bias", &[1], ZERO));
         }
@@ -60,13 +49,13 @@ impl Frame {
         project: impl FnOnce(&Tensor, &mut Ctx) -> Result<Tensor>,
     ) -> Result<Tensor> {
         let x = self.input(call)?;
-        let before = pair(&mut weights, self.ln_before);
-        let after = pair(&mut weights, self.ln_after);
-        let gates = pair(&mut weights, self.use_gating);
+        let before = pair(&mut weights, self.0.ln_before);
+        let after = pair(&mut weights, self.0.ln_after);
+        let gates = pair(&mut weights, self.0.use_gating);
 
         let z = project(&self.norm(&x, before, ctx)?, ctx)?;
-        let z = if self.scaling == 1. { z } else { (z * self.scaling)? };
-        let z = ctx.dropout(&z, self.dropout)?;
+        let z = if self.0.scaling == 1. { z } else { (z * self.0.scaling)? };
+        let z = ctx.dropout(&z, self.0.dropout)?;
         let z = match gates {
             Some([weight, bias]) => z.broadcast_mul(&gate(&x, weight, bias, ctx)?)?,
             None => z,
@@ -77,7 +66,7 @@ impl Frame {
             0 => Ok(z),
             times => z + (call.input * f64::from(times))?,
         };
-        let z = match self.adapter_residual_before_ln && !self.is_parallel {
+        let z = match self.0.adapter_residual_before_ln && !self.0.is_parallel {
             true => stream(self.norm(&stream((z + call.output)?, around)?, after, ctx)?, times),
             false => stream((self.norm(&z, after, ctx)? + call.output)?, around + times),
         };
@@ -86,9 +75,9 @@ impl Frame {
 
     /// Whether the adapter is exactly `y + LN_after(P(y))`, so that one operation computes it.
     pub(crate) fn is_simple(&self) -> bool {
-        let reads_output = !self.is_parallel && !self.original_ln_before && self.original_ln_after;
-        let one_norm = !self.ln_before && !self.adapter_residual_before_ln;
-        reads_output && one_norm && !self.use_gating && self.scaling == 1. && self.dropout == 0.
+        let reads_output = !self.0.is_parallel && !self.0.original_ln_before && self.0.original_ln_after;
+        let one_norm = !self.0.ln_before && !self.0.adapter_residual_before_ln;
+        reads_output && one_norm && !self.0.use_gating && self.0.scaling == 1. && self.0.dropout == 0.
     }
 
     /// The layer norm after the projections of a simple adapter, from the frame's weights.
@@ -96,16 +85,16 @@ impl Frame {
     /// # Errors
     /// If these are not the two weights of that norm.
     pub(crate) fn norm_after<'a>(&self, weights: &'a [Tensor]) -> Result<Option<ops::LayerNorm<'a>>> {
-        if !self.ln_after {
+        if !self.0.ln_after {
             return Ok(None);
         }
         let [gamma, beta] = peft_core::take(weights)?;
-        Ok(Some(ops::LayerNorm { gamma, beta, eps: self.layer_norm_eps }))
+        Ok(Some(ops::LayerNorm { gamma, beta, eps: self.0.layer_norm_eps }))
     }
 
     /// What the down projection reads.
     fn input(&self, call: &SiteCall<'_>) -> Result<Tensor> {
-        Ok(match (self.is_parallel, self.original_ln_before) {
+        Ok(match (self.0.is_parallel, self.0.original_ln_before) {
             (true, _) => call.input.clone(),
             (false, true) => (call.output + call.input)?,
             (false, false) => call.output.clone(),
@@ -115,14 +104,14 @@ impl Frame {
     /// How many times the residual stream is part of the residual around the projections, and how many times it must be
     /// added after the adapter, given that the backbone adds it once more.
     fn residual(&self) -> (i8, i8) {
-        let around = !self.is_parallel && self.original_ln_before && !self.residual_before_ln;
-        (i8::from(around), i8::from(self.original_ln_after) - 1)
+        let around = !self.0.is_parallel && self.0.original_ln_before && !self.0.residual_before_ln;
+        (i8::from(around), i8::from(self.0.original_ln_after) - 1)
     }
 
     fn norm(&self, x: &Tensor, weights: Option<&[Tensor; 2]>, ctx: &Ctx) -> Result<Tensor> {
         match weights {
             Some([gamma, beta]) => {
-                let norm = ops::LayerNorm { gamma, beta, eps: self.layer_norm_eps };
+                let norm = ops::LayerNorm { gamma, beta, eps: self.0.layer_norm_eps };
                 Ok(ops::layer_norm(x, &norm, ctx.kernels())?)
             }
             None => Ok(x.clone()),

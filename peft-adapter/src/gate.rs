@@ -5,8 +5,8 @@ use candle_nn::ops::sigmoid;
 use peft_core::{Ctx, Result, rows};
 use peft_kernels as ops;
 
-/// The gate of each row: `mean over positions of sigmoid(x wᵀ + b)`, `[batch, 1, 1]`, for
-/// `x [batch, length, d]`, `w [1, d]` and `b [1]` (UniPELT: Mao et al. 2022, arXiv 2110.07577, section 3.2).
+/// The gates of each row: `mean over positions of sigmoid(x wᵀ + b)`, `[batch, 1, gates]`, for
+/// `x [batch, length, d]`, `w [gates, d]` and `b [gates]` (UniPELT: Mao et al. 2022, arXiv 2110.07577, section 3.2).
 ///
 /// # Errors
 /// If the shapes do not fit.

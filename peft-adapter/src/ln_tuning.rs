@@ -1,10 +1,7 @@
 //! Layer-norm tuning: only the scales of the backbone's norms are trained.
 
-use candle_core::Tensor;
-use candle_nn::init::ZERO;
-use peft_core::{
-    Ctx, Error, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, TargetModules, rows, setters, take,
-};
+use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, setters};
+use peft_lora::WeightDelta;
 use serde::{Deserialize, Serialize};
 
 /// Layer-norm tuning (Zhao et al. 2024, *Tuning LayerNorm in Attention*, arXiv 2312.11420).
@@ -45,12 +42,13 @@ impl PeftConfig for LnTuningConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
         let wanted = self.target_modules.as_ref().map(|targets| targets.matches(site));
         match (site.kind, wanted) {
-            (SiteKind::Norm { dim }, Some(true) | None) => Ok(Some(Box::new(LnTuning { dim }))),
-            (_, Some(true)) => Err(Error::InvalidConfig {
-                kind: "LN_TUNING".to_owned(),
-                field: "target_modules",
-                reason: format!("names {}, which is not a norm", site.path),
-            }),
+            (SiteKind::Norm { .. }, Some(true) | None) => {
+                Ok(WeightDelta::at(site, "ln_tuning.delta").map(|delta| Box::new(delta) as Box<dyn PeftModule>))
+            }
+            (_, Some(true)) => {
+                let reason = format!("names {}, which is not a norm", site.path);
+                Err(Error::invalid("LN_TUNING", "target_modules", reason))
+            }
             _ => Ok(None),
         }
     }
@@ -64,34 +62,12 @@ impl PeftConfig for LnTuningConfig {
     }
 }
 
-/// Layer-norm tuning at one norm.
-#[derive(Debug)]
-struct LnTuning {
-    dim: usize,
-}
-
-impl PeftModule for LnTuning {
-    fn params(&self) -> Vec<ParamSpec> {
-        vec![ParamSpec::new("ln_tuning.delta", [self.dim], ZERO)]
-    }
-
-    fn apply(&self, call: &SiteCall<'_>, _ctx: &mut Ctx) -> Result<Tensor> {
-        let [delta] = call.take()?;
-        Ok((call.output + call.input.broadcast_mul(&rows::vector(delta)?)?)?)
-    }
-
-    fn delta(&self, weights: &[Tensor], _base: &Tensor) -> Result<Option<Tensor>> {
-        let [delta] = take(weights)?;
-        Ok(Some(delta.clone()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use candle_core::Device;
-    use peft_core::{ActiveAdapters, AdapterWeights, Plan, SiteInput, SiteRole, Sites, Stack};
+    use candle_core::{Device, Tensor};
+    use peft_core::{ActiveAdapters, AdapterWeights, Ctx, Plan, SiteInput, SiteRole, Sites, Stack};
 
     fn sites() -> Sites {
         let mut sites = Sites::default();

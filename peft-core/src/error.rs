@@ -80,6 +80,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// An [`Error::InvalidConfig`]: the `field` of the method or generator `kind`, and what is wrong with it.
+    pub fn invalid(kind: impl Into<String>, field: &'static str, reason: impl Into<String>) -> Self {
+        Self::InvalidConfig { kind: kind.into(), field, reason: reason.into() }
+    }
+
     /// An [`Error::File`] at `path`.
     pub fn file(path: impl AsRef<std::path::Path>, reason: impl ToString) -> Self {
         Self::File { path: path.as_ref().to_path_buf(), reason: reason.to_string() }

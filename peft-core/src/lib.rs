@@ -73,13 +73,13 @@ mod ctx;
 mod error;
 
 pub use adapters::{BASE, TrainableParameters};
-pub use config::nonzero;
+pub use config::{check_dropout, nonzero};
 pub use error::{Error, Result};
 pub use generators::{PEFT_PREFIX, generate_rows};
 pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};
 pub use model::{DEFAULT_ADAPTER, DEFAULT_TASK, IntoCondition, PeftModelBuilder, PeftParts};
 pub use prelude::*;
-pub use sites::{KeyValuePrefix, PrefixPlacement};
+pub use sites::{KeyValuePrefix, PathPattern, PrefixPlacement};
 pub use weights::initial;
 
 /// The programs of the README are compiled and run.

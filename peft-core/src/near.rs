@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest right spelling of a wrong word.
 
 /// How alike two words must be, from 0 to 1, before one is suggested for the other.
-pub const THRESHOLD: f64 = 0.6;
+const THRESHOLD: f64 = 0.6;
 
 /// How alike two words are, from 0 to 1, without regard to case: one minus the Damerau-Levenshtein distance (insertions,
 /// deletions, substitutions and swaps of neighbors) divided by the length of the longer word.
@@ -9,7 +9,7 @@ pub fn likeness(a: &str, b: &str) -> f64 {
     strsim::normalized_damerau_levenshtein(&a.to_lowercase(), &b.to_lowercase())
 }
 
-/// The word of `known` that is most like `word`, if their likeness is at least [`THRESHOLD`].
+/// The word of `known` that is most like `word`, if their likeness is at least 0.6.
 ///
 /// ```
 /// use peft_core::near::nearest;

@@ -2,11 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, Plan, Result, SiteRole, nonzero};
+use peft_core::{Error, Plan, Result, SiteRole, nonzero, setters};
 use serde::{Deserialize, Serialize};
-
-/// The name in configuration files.
-const GENERATOR: &str = "hypernetwork";
 
 /// The conditional hypernetwork of HyperLoader (arXiv 2407.01411, section 3) and HyperFormer++ (arXiv 2106.04489).
 ///
@@ -45,40 +42,20 @@ impl Default for HyperConfig {
     }
 }
 
+setters! {
+    HyperConfig {
+        embedding_dim => embedding_dim: nonzero,
+        hidden_dim => hidden_dim: nonzero,
+        conditioning_dim => conditioning_dim: nonzero,
+        layer_norm_eps => layer_norm_eps: f64,
+        positions => positions: [SiteRole],
+    }
+}
+
 impl HyperConfig {
     /// The network of the paper.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Sets the field `embedding_dim`. A width of 0 counts as 1.
-    #[must_use]
-    pub fn embedding_dim(self, width: usize) -> Self {
-        Self { embedding_dim: nonzero(width), ..self }
-    }
-
-    /// Sets the field `hidden_dim`. A width of 0 counts as 1.
-    #[must_use]
-    pub fn hidden_dim(self, width: usize) -> Self {
-        Self { hidden_dim: nonzero(width), ..self }
-    }
-
-    /// Sets the field `conditioning_dim`. A width of 0 counts as 1.
-    #[must_use]
-    pub fn conditioning_dim(self, width: usize) -> Self {
-        Self { conditioning_dim: nonzero(width), ..self }
-    }
-
-    /// Sets the field `layer_norm_eps`.
-    #[must_use]
-    pub fn layer_norm_eps(self, layer_norm_eps: f64) -> Self {
-        Self { layer_norm_eps, ..self }
-    }
-
-    /// Sets the field `positions`.
-    #[must_use]
-    pub fn positions(self, roles: impl IntoIterator<Item = SiteRole>) -> Self {
-        Self { positions: Some(roles.into_iter().collect()), ..self }
     }
 
     /// The roles with an embedding. Every role in the plan must be among them.
@@ -94,11 +71,10 @@ impl HyperConfig {
         };
         match used.iter().find(|role| !rows.contains(role)) {
             None => Ok(rows.clone()),
-            Some(missing) => Err(Error::InvalidConfig {
-                kind: GENERATOR.to_owned(),
-                field: "positions",
-                reason: format!("lacks {missing:?}, where a method of this plan acts", missing = missing.as_str()),
-            }),
+            Some(missing) => {
+                let reason = format!("lacks {:?}, where a method of this plan acts", missing.as_str());
+                Err(Error::invalid("hypernetwork", "positions", reason))
+            }
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, nonzero, setters};
-use regex::Regex;
+use peft_core::{
+    Error, PathPattern, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, check_dropout, nonzero, setters,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::dora::Dora;
-use crate::full::Full;
+use crate::full::{WEIGHT_DELTA, WeightDelta};
 use crate::lora::Lora;
 use crate::{LoraInit, Patterns};
 
@@ -115,12 +116,6 @@ impl LoraConfig {
         Self { layers_to_transform: Some(layers.into_iter().collect()), ..self }
     }
 
-    /// Sets the field `modules_to_save`.
-    #[must_use]
-    pub fn modules_to_save<S: Into<String>>(self, modules: impl IntoIterator<Item = S>) -> Self {
-        Self { modules_to_save: modules.into_iter().map(Into::into).collect(), ..self }
-    }
-
     fn wants(&self, site: &Site) -> Result<bool> {
         let excluded = self.exclude_modules.as_ref().is_some_and(|modules| modules.matches_path(&site.path));
         Ok(!excluded && self.target_modules.matches(site) && self.wants_layer(site)?)
@@ -137,10 +132,9 @@ impl LoraConfig {
             return Ok(layers.contains(&site.layer));
         }
         for pattern in &self.layers_pattern {
-            let regex = Regex::new(&format!(r"^(?:.*?\.)?(?:{pattern})\.(\d+)\."))
-                .map_err(|e| invalid("layers_pattern", format!("{pattern:?} is no regular expression: {e}")))?;
-            let number = regex.captures(&site.path).and_then(|found| found.get(1)?.as_str().parse().ok());
-            if let Some(number) = number {
+            let before = PathPattern::before_number(pattern)
+                .map_err(|reason| Error::invalid(PEFT_TYPE, "layers_pattern", reason))?;
+            if let Some(number) = before.number(&site.path) {
                 return Ok(layers.contains(&number));
             }
         }
@@ -185,6 +179,7 @@ setters! {
         use_rslora => use_rslora: bool,
         use_dora => use_dora: bool,
         use_gating => use_gating: bool,
+        modules_to_save => modules_to_save: [String],
     }
 }
 
@@ -192,19 +187,21 @@ setters! {
 impl PeftConfig for LoraConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
         if self.saves(site) {
-            return Ok(Full::at(site).map(|full| Box::new(full) as Box<dyn PeftModule>));
+            return Ok(WeightDelta::at(site, WEIGHT_DELTA).map(|full| Box::new(full) as Box<dyn PeftModule>));
         }
         if !self.wants(site)? {
             return Ok(None);
         }
         let SiteKind::Linear { d_in, d_out } = site.kind else {
-            return Err(invalid("target_modules", format!("names {}, which is no linear map", site.path)));
+            return Err(Error::invalid(
+                PEFT_TYPE,
+                "target_modules",
+                format!("names {}, which is no linear map", site.path),
+            ));
         };
-        if !(0. ..1.).contains(&self.lora_dropout) {
-            return Err(invalid("lora_dropout", format!("is {}, expected 0 or more and below 1", self.lora_dropout)));
-        }
+        check_dropout(PEFT_TYPE, "lora_dropout", self.lora_dropout)?;
         if self.use_dora && self.use_gating {
-            return Err(invalid("use_gating", "cannot be combined with use_dora".to_owned()));
+            return Err(Error::invalid(PEFT_TYPE, "use_gating", "cannot be combined with use_dora"));
         }
         let lora = self.lora(site, d_in, d_out);
         Ok(Some(if self.use_dora { Box::new(Dora(lora)) } else { Box::new(lora) }))
@@ -217,8 +214,4 @@ impl PeftConfig for LoraConfig {
     fn target_modules(&self) -> Option<&TargetModules> {
         Some(&self.target_modules)
     }
-}
-
-fn invalid(field: &'static str, reason: String) -> Error {
-    Error::InvalidConfig { kind: PEFT_TYPE.to_owned(), field, reason }
 }

@@ -1,33 +1,34 @@
-//! `modules_to_save`: a module that trains completely.
+//! A module that trains completely: `modules_to_save`, and layer-norm tuning.
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
 use peft_core::{Ctx, ParamSpec, PeftModule, Result, Site, SiteCall, SiteKind, rows};
 use peft_kernels as ops;
 
-/// The name of the increment, relative to the site.
+/// The name of the increment of `modules_to_save`, relative to the site.
 pub(crate) const WEIGHT_DELTA: &str = "modules_to_save.weight_delta";
 
 /// `y = x (W + ΔW)ᵀ` at a linear map, `y = x̂ ⊙ (w + Δw)` at a norm. The increment starts at zero.
 #[derive(Debug)]
-pub(crate) struct Full {
+pub struct WeightDelta {
+    name: &'static str,
     dims: Vec<usize>,
 }
 
-impl Full {
-    /// The increment for the weight of `site`, if it has one.
-    pub(crate) fn at(site: &Site) -> Option<Self> {
+impl WeightDelta {
+    /// The increment for the weight of `site`, if it has one. `name` is its name relative to the site.
+    pub fn at(site: &Site, name: &'static str) -> Option<Self> {
         match site.kind {
-            SiteKind::Linear { d_in, d_out } => Some(Self { dims: vec![d_out, d_in] }),
-            SiteKind::Norm { dim } => Some(Self { dims: vec![dim] }),
+            SiteKind::Linear { d_in, d_out } => Some(Self { name, dims: vec![d_out, d_in] }),
+            SiteKind::Norm { dim } => Some(Self { name, dims: vec![dim] }),
             _ => None,
         }
     }
 }
 
-impl PeftModule for Full {
+impl PeftModule for WeightDelta {
     fn params(&self) -> Vec<ParamSpec> {
-        vec![ParamSpec::new(WEIGHT_DELTA, self.dims.clone(), ZERO)]
+        vec![ParamSpec::new(self.name, self.dims.clone(), ZERO)]
     }
 
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {

@@ -8,9 +8,6 @@ use peft_core::{
 use peft_kernels as ops;
 use serde::{Deserialize, Serialize};
 
-/// The name in configuration files.
-const PEFT_TYPE: &str = "IA3";
-
 /// IA3 (Liu et al. 2022, *Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning*, arXiv
 /// 2205.05638, section 3.3).
 ///
@@ -62,16 +59,15 @@ impl PeftConfig for Ia3Config {
             return Ok(None);
         }
         let SiteKind::Linear { d_in, d_out } = site.kind else {
-            return Err(Error::InvalidConfig {
-                kind: PEFT_TYPE.to_owned(),
-                field: "target_modules",
-                reason: format!("names {}, which is no linear map", site.path),
-            });
+            return Err(Error::invalid(
+                "IA3",
+                "target_modules",
+                format!("names {}, which is no linear map", site.path),
+            ));
         };
-        Ok(Some(match self.feedforward_modules.matches(site) {
-            true => Box::new(ScaledInput { d_in }),
-            false => Box::new(ScaledOutput { d_out }),
-        }))
+        let of_input = self.feedforward_modules.matches(site);
+        let dims = if of_input { [1, d_in] } else { [d_out, 1] };
+        Ok(Some(Box::new(Rescaled { of_input, dims })))
     }
 
     fn identity_at_init(&self) -> bool {
@@ -83,55 +79,35 @@ impl PeftConfig for Ia3Config {
     }
 }
 
-/// `y = l ⊙ (x Wᵀ)`
+/// `y = l ⊙ (x Wᵀ)`, or `y = (l ⊙ x) Wᵀ` where `l` scales the input.
 #[derive(Debug)]
-struct ScaledOutput {
-    d_out: usize,
+struct Rescaled {
+    of_input: bool,
+    /// The shape of `l`.
+    dims: [usize; 2],
 }
 
-/// `y = (l ⊙ x) Wᵀ`
-#[derive(Debug)]
-struct ScaledInput {
-    d_in: usize,
-}
-
-impl PeftModule for ScaledOutput {
+impl PeftModule for Rescaled {
     fn params(&self) -> Vec<ParamSpec> {
-        vec![ParamSpec::new("ia3_l", [self.d_out, 1], ONE)]
-    }
-
-    fn apply(&self, call: &SiteCall<'_>, _ctx: &mut Ctx) -> Result<Tensor> {
-        let [l] = call.take()?;
-        // [d_out, 1] or [batch, d_out, 1]
-        let l = l.transpose(l.rank() - 2, l.rank() - 1)?;
-        Ok(call.output.broadcast_mul(&l)?)
-    }
-
-    fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
-        scaled_by_more(weights, base)
-    }
-}
-
-impl PeftModule for ScaledInput {
-    fn params(&self) -> Vec<ParamSpec> {
-        vec![ParamSpec::new("ia3_l", [1, self.d_in], ONE)]
+        vec![ParamSpec::new("ia3_l", self.dims, ONE)]
     }
 
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let [l] = call.take()?;
+        if !self.of_input {
+            // [d_out, 1] or [batch, d_out, 1]
+            let l = l.transpose(l.rank() - 2, l.rank() - 1)?;
+            return Ok(call.output.broadcast_mul(&l)?);
+        }
         let base = call.base.ok_or_else(|| Error::Mismatch("IA3 needs the weight of its linear map".into()))?;
         // [1, d_in] or [batch, 1, d_in]; only the part above 1 is added, so that the effect of earlier methods stays.
         let more = call.input.broadcast_mul(&(l - 1.)?)?;
         Ok((call.output + ops::linear(&more, base, ctx.kernels())?)?)
     }
 
+    /// `W ⊙ (l - 1)`.
     fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
-        scaled_by_more(weights, base)
+        let [l] = peft_core::take(weights)?;
+        Ok(Some(base.broadcast_mul(&(l - 1.)?)?))
     }
-}
-
-/// `W ⊙ (l - 1)`.
-fn scaled_by_more(weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
-    let [l] = peft_core::take(weights)?;
-    Ok(Some(base.broadcast_mul(&(l - 1.)?)?))
 }

@@ -3,7 +3,9 @@
 use candle_nn::Init;
 use candle_nn::init::ZERO;
 use peft_core::{KAIMING_UNIFORM, normal};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 /// The initial values of `A` and `B`. In files it is written as in `peft`: `true` or `"kaiming"`, `"gaussian"`, or `false`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,26 +45,11 @@ impl Serialize for LoraInit {
 
 impl<'de> Deserialize<'de> for LoraInit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = LoraInit;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(NAMES)
-            }
-
-            fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<LoraInit, E> {
-                Ok(if on { LoraInit::Kaiming } else { LoraInit::Random })
-            }
-
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<LoraInit, E> {
-                match name {
-                    "kaiming" => Ok(LoraInit::Kaiming),
-                    "gaussian" => Ok(LoraInit::Gaussian),
-                    other => Err(E::custom(format!("unknown init_lora_weights {other:?}; known: {NAMES}"))),
-                }
-            }
+        match Value::deserialize(deserializer)? {
+            Value::Bool(on) => Ok(if on { Self::Kaiming } else { Self::Random }),
+            Value::String(name) if name == "kaiming" => Ok(Self::Kaiming),
+            Value::String(name) if name == "gaussian" => Ok(Self::Gaussian),
+            other => Err(D::Error::custom(format!("unknown init_lora_weights {other}; known: {NAMES}"))),
         }
-        deserializer.deserialize_any(Visitor)
     }
 }

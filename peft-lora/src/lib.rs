@@ -49,6 +49,7 @@ mod tests;
 
 pub use combine::{Combination, CombinationType, MajoritySignMethod, add_weighted_adapter, combine};
 pub use config::LoraConfig;
+pub use full::WeightDelta;
 pub use ia3::Ia3Config;
 pub use init::LoraInit;
 pub use patterns::Patterns;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use peft_core::{Error, Result};
-use regex::Regex;
+use peft_core::{Error, PathPattern, Result};
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -22,7 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Patterns<T>(Vec<(String, Regex, T)>);
+pub struct Patterns<T>(Vec<(PathPattern, T)>);
 
 impl<T> Default for Patterns<T> {
     fn default() -> Self {
@@ -37,13 +36,8 @@ impl<T> Patterns<T> {
     /// [`Error::InvalidConfig`] naming the key that is no regular expression.
     pub fn new<S: Into<String>>(entries: impl IntoIterator<Item = (S, T)>) -> Result<Self> {
         let entry = |(key, value): (S, T)| {
-            let key = key.into();
-            let regex = Regex::new(&format!(r"^(.*\.)?({key})$")).map_err(|e| Error::InvalidConfig {
-                kind: "pattern".to_owned(),
-                field: "key",
-                reason: format!("{key:?} is no regular expression: {e}"),
-            })?;
-            Ok((key, regex, value))
+            let pattern = PathPattern::suffix(&key.into());
+            Ok((pattern.map_err(|reason| Error::invalid("pattern", "key", reason))?, value))
         };
         entries.into_iter().map(entry).collect::<Result<_>>().map(Self)
     }
@@ -53,7 +47,7 @@ impl<T> Patterns<T> {
     where
         T: Copy,
     {
-        self.0.iter().find(|(_, regex, _)| regex.is_match(path)).map(|(.., value)| *value)
+        self.0.iter().find(|(pattern, _)| pattern.is_match(path)).map(|(_, value)| *value)
     }
 
     /// Whether there is no key.
@@ -65,8 +59,8 @@ impl<T> Patterns<T> {
 impl<T: Serialize> Serialize for Patterns<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (key, _, value) in &self.0 {
-            map.serialize_entry(key, value)?;
+        for (pattern, value) in &self.0 {
+            map.serialize_entry(pattern.as_str(), value)?;
         }
         map.end()
     }

@@ -149,6 +149,9 @@ fn a_layers_pattern_takes_the_first_number_as_peft_does() {
 
 #[test]
 fn an_unknown_initialization_names_the_known_ones() {
-    let error = serde_json::from_str::<LoraConfig>(r#"{"init_lora_weights": "pissa"}"#).unwrap_err().to_string();
-    assert!(error.contains("pissa") && error.contains("gaussian"), "{error}");
+    for given in [r#""pissa""#, "3", "null"] {
+        let text = format!(r#"{{"init_lora_weights": {given}}}"#);
+        let error = serde_json::from_str::<LoraConfig>(&text).unwrap_err().to_string();
+        assert!(error.contains(given) && error.contains("gaussian"), "{error}");
+    }
 }

@@ -9,6 +9,8 @@ use peft_core::{ActiveAdapters, Ctx};
 use peft_t5::decode::{GenerationConfig, Source, greedy};
 use peft_t5::{T5, T5Config, Weights};
 
+use crate::golden::{committed, folders_with};
+
 /// The largest difference of a logit, in units of the logits.
 pub const TOLERANCE: f32 = 5e-5;
 
@@ -26,24 +28,20 @@ pub struct CompatGolden {
     io: HashMap<String, Tensor>,
 }
 
-/// The folders whose configuration is `wanted`: those of `$PEFT_COMPAT_GOLDENS`, or else those of `../shared/goldens` if that folder
-/// exists.
+/// The folders whose configuration is `wanted`: those of `$PEFT_COMPAT_GOLDENS`, or else the committed ones, of which there are at
+/// least `least`.
 ///
 /// # Panics
-/// If a folder is damaged.
-pub fn compat_goldens(wanted: impl Fn(&serde_json::Value) -> bool) -> Vec<CompatGolden> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/goldens");
-    let root = std::env::var_os("PEFT_COMPAT_GOLDENS").map_or(shared, PathBuf::from);
-    let Ok(entries) = std::fs::read_dir(&root) else {
-        println!("no {}: nothing that Python wrote is compared", root.display());
-        return Vec::new();
+/// If a folder is damaged, or if there are fewer: the test would show less than it says.
+pub fn compat_goldens(least: usize, wanted: impl Fn(&serde_json::Value) -> bool) -> Vec<CompatGolden> {
+    let (root, least) = match std::env::var_os("PEFT_COMPAT_GOLDENS") {
+        Some(root) => (PathBuf::from(root), 1),
+        None => (committed(""), least),
     };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|target| target.path()).collect();
-    paths.sort();
-    paths.retain(|path| path.join("adapter_config.json").is_file());
+    let paths = folders_with(&root, "adapter_config.json");
     let wanted = paths.iter().map(|path| (path, config(path))).filter(|(_, config)| wanted(config));
     let found: Vec<CompatGolden> = wanted.map(|(path, config)| CompatGolden::open(path, config)).collect();
-    assert!(!found.is_empty(), "{} has no folder of the kind: the test would show nothing", root.display());
+    assert!(found.len() >= least, "{}: {} folders of this kind, expected {least}", root.display(), found.len());
     found
 }
 

@@ -3,4 +3,6 @@
 
 pub mod compat;
 pub mod golden;
+pub mod matrix;
+pub mod registry;
 pub mod t5_backbone;

@@ -26,7 +26,7 @@ fn is_ours(config: &Value) -> bool {
 }
 
 fn goldens() -> Vec<CompatGolden> {
-    compat_goldens(|config| is_ours(&config["config"]))
+    compat_goldens(6, |config| is_ours(&config["config"]))
 }
 
 fn bits(tensor: &Tensor) -> Vec<u32> {

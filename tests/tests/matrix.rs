@@ -1,12 +1,14 @@
-//! Every method × every source of weights × every check, on the kit's toy backbone and on a small T5.
-//!
-//! `cargo test --release -p peft-tests --test matrix -- --nocapture` shows the table.
+//! Every method × every source of weights × every check, on the kit's toy backbone and on a small T5. `tests/matrix.toml` holds what
+//! must come out. There is one test for each method with each generator on each backbone.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::fmt::Write;
+use std::collections::BTreeSet;
+use std::process::ExitCode;
 
-use peft_core::conformance::{Outcome, Report, TestBackbone, Toy, check};
-use peft_core::{GeneratorConfig, PeftConfig};
+use libtest_mimic::{Arguments, Failed, Trial};
+use peft_core::conformance::{TestBackbone, Toy, check};
+use peft_tests::matrix::{Generator, Matrix, Method};
+use peft_tests::registry;
 use peft_tests::t5_backbone::T5Backbone;
 
 // Linking is all that it takes.
@@ -14,124 +16,88 @@ use hyperloader as _;
 use peft_task_average as _;
 use peft_vera as _;
 
-/// A name for the table, and the configuration as a file would hold it.
-const METHODS: &[(&str, &str)] = &[
-    ("LoRA", r#"{"peft_type": "LORA", "r": 3, "lora_alpha": 5}"#),
-    ("LoRA, dropout", r#"{"peft_type": "LORA", "r": 3, "lora_alpha": 5, "lora_dropout": 0.3}"#),
-    (
-        "LoRA, all linear",
-        r#"{"peft_type": "LORA", "r": 2, "target_modules": "all-linear", "init_lora_weights": "gaussian"}"#,
-    ),
-    (
-        "LoRA, patterns",
-        r#"{"peft_type": "LORA", "r": 2, "target_modules": ".*\\.(q|wo)", "rank_pattern": {"wo": 3}, "alpha_pattern": {"q": 7}}"#,
-    ),
-    ("LoRA, modules saved", r#"{"peft_type": "LORA", "r": 2, "modules_to_save": ["wo", "layer_norm"]}"#),
-    ("LoRA, gated", r#"{"peft_type": "LORA", "r": 2, "lora_alpha": 3, "use_gating": true}"#),
-    ("rsLoRA", r#"{"peft_type": "LORA", "r": 4, "lora_alpha": 6, "use_rslora": true}"#),
-    ("DoRA", r#"{"peft_type": "LORA", "r": 3, "lora_alpha": 5, "use_dora": true}"#),
-    ("DoRA, dropout", r#"{"peft_type": "LORA", "r": 3, "use_dora": true, "lora_dropout": 0.3}"#),
-    ("IA3", r#"{"peft_type": "IA3"}"#),
-    ("VeRA (a plug-in)", r#"{"peft_type": "VERA", "r": 8}"#),
-    ("bottleneck, the paper's", r#"{"peft_type": "BOTTLENECK", "reduction_factor": 4}"#),
-    (
-        "bottleneck, Houlsby",
-        r#"{"peft_type": "BOTTLENECK", "reduction_factor": 4, "non_linearity": "swish", "ln_after": false}"#,
-    ),
-    (
-        "bottleneck, Pfeiffer",
-        r#"{"peft_type": "BOTTLENECK", "reduction_factor": 4, "mh_adapter": false, "non_linearity": "relu", "original_ln_before": true, "ln_after": false}"#,
-    ),
-    (
-        "bottleneck, parallel",
-        r#"{"peft_type": "BOTTLENECK", "reduction_factor": 4, "mh_adapter": false, "non_linearity": "relu", "is_parallel": true, "scaling": 4.0, "ln_after": false}"#,
-    ),
-    ("bottleneck, both norms", r#"{"peft_type": "BOTTLENECK", "reduction_factor": 4, "ln_before": true}"#),
-    ("bottleneck, gated", r#"{"peft_type": "BOTTLENECK", "reduction_factor": 4, "use_gating": true}"#),
-    ("Compacter", r#"{"peft_type": "COMPACTER", "reduction_factor": 2, "phm_dim": 2}"#),
-    ("prompt tuning", r#"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3}"#),
-    ("prefix tuning, peft's", r#"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#),
-    (
-        "prefix tuning, projected",
-        r#"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3, "prefix_projection": true, "encoder_hidden_size": 5}"#,
-    ),
-    ("prefix, AdapterHub's", r#"{"peft_type": "PREFIX", "prefix_length": 3, "bottleneck_size": 5}"#),
-    ("prefix, flat", r#"{"peft_type": "PREFIX", "prefix_length": 3, "flat": true}"#),
-    ("prefix, gated", r#"{"peft_type": "PREFIX", "prefix_length": 3, "bottleneck_size": 5, "use_gating": true}"#),
-    (
-        "union",
-        r#"{"peft_type": "UNION", "configs": [{"peft_type": "LORA", "r": 2}, {"peft_type": "IA3", "target_modules": ["k"], "feedforward_modules": ["wo"]}, {"peft_type": "BOTTLENECK", "reduction_factor": 4}]}"#,
-    ),
-    (
-        "MAM",
-        r#"{"peft_type": "MAM", "prefix_tuning": {"prefix_length": 3, "bottleneck_size": 5}, "adapter": {"reduction_factor": 4}}"#,
-    ),
-    ("UniPELT", r#"{"peft_type": "UNIPELT", "adapter": {"reduction_factor": 4}, "lora": {"r": 2}}"#),
-    ("layer-norm tuning", r#"{"peft_type": "LN_TUNING"}"#),
-];
+/// A name, and what makes the backbone: a test runs in a thread of its own.
+type Backbone = (&'static str, fn() -> Box<dyn TestBackbone>);
 
-const GENERATORS: &[(&str, &str)] = &[
-    ("static", r#"{"generator": "static", "per_task": true}"#),
-    ("hypernetwork", r#"{"generator": "hypernetwork", "embedding_dim": 6, "hidden_dim": 8, "conditioning_dim": 5}"#),
-];
+const BACKBONES: [Backbone; 2] = [("toy", || Box::new(Toy::new(11).unwrap())), ("T5", || Box::new(T5Backbone::new()))];
 
-fn cell(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Held => "+",
-        Outcome::NotApplicable(_) => "-",
-        Outcome::Failed(_) => "FAILED",
-    }
-}
-
-fn run(method: &str, generator: &str, backbone: &dyn TestBackbone) -> Report {
-    let method: Box<dyn PeftConfig> = serde_json::from_str(method).unwrap_or_else(|e| panic!("{method}: {e}"));
-    let generator: Box<dyn GeneratorConfig> = serde_json::from_str(generator).unwrap();
-    check(method.as_ref(), generator.as_ref(), backbone).unwrap_or_else(|e| panic!("{method:?}: {e}"))
-}
-
-fn matrix(name: &str, backbone: &dyn TestBackbone) {
-    let mut table = String::new();
-    let mut failures = String::new();
-    let mut checks: Vec<&str> = Vec::new();
-    for (method, config) in METHODS {
-        for (generator, source) in GENERATORS {
-            let report = run(config, source, backbone);
-            write!(table, "{method:<26}{generator:<14}").unwrap();
-            for (number, (check, outcome)) in report.outcomes.iter().enumerate() {
-                if checks.len() <= number {
-                    checks.push(check);
-                }
-                write!(table, "{:<7}", cell(outcome)).unwrap();
-                if let Outcome::Failed(seen) = outcome {
-                    let seen = seen.lines().next().unwrap_or_default();
-                    writeln!(failures, "{method} × {generator}: {check}: {seen}").unwrap();
-                }
-            }
-            writeln!(table).unwrap();
+fn main() -> ExitCode {
+    let matrix = Matrix::read();
+    let mut trials = vec![
+        trial("the_file_has_the_checks_of_the_kit", the_file_has_the_checks_of_the_kit),
+        trial("the_file_has_every_registered_method", || {
+            let rows = Matrix::read().method.iter().map(|method| method.parse().typetag_name()).collect();
+            is_complete(("method", "peft_type"), registry::methods(), &rows)
+        }),
+        trial("the_file_has_every_registered_generator", || {
+            let rows = Matrix::read().generator.iter().map(|generator| generator.parse().typetag_name()).collect();
+            is_complete(("generator", "generator"), registry::generators(), &rows)
+        }),
+        trial("every_name_is_there_once", every_name_is_there_once),
+        trial("methods_and_generators_from_outside_work_in_configuration_files", outside_works_in_configuration_files),
+    ];
+    for backbone in BACKBONES {
+        for generator in &matrix.generator {
+            trials.extend(matrix.method.iter().map(|method| cell(method, generator, backbone)));
         }
     }
-    println!("\n{name}: + held, - not promised by the method");
-    for (number, check) in checks.iter().enumerate() {
-        println!("  {:>2} {check}", number + 1);
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trial(name: &str, check: impl FnOnce() -> Result<(), String> + Send + 'static) -> Trial {
+    Trial::test(name, move || check().map_err(Failed::from))
+}
+
+fn cell(method: &Method, generator: &Generator, (name, backbone): Backbone) -> Trial {
+    let (method, generator) = (method.clone(), generator.clone());
+    trial(&format!("{name} × {} × {}", generator.name, method.name), move || {
+        method.compare(&generator, backbone().as_ref())
+    })
+}
+
+/// Whether each of the `registered` names has a row. The message says how to add one.
+fn is_complete((kind, tag): (&str, &str), registered: Vec<&str>, rows: &BTreeSet<&str>) -> Result<(), String> {
+    let missing: Vec<&str> = registered.into_iter().filter(|name| !rows.contains(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    print!("{:<40}", "");
-    (1..=checks.len()).for_each(|number| print!("{number:<7}"));
-    println!("\n{table}");
-    assert!(failures.is_empty(), "{failures}");
+    let tables: Vec<String> = missing
+        .iter()
+        .map(|name| format!("[[{kind}]]\nname = \"...\"\nconfig = '{{\"{tag}\": \"{name}\"}}'\n"))
+        .collect();
+    Err(format!(
+        "no [[{kind}]] of tests/matrix.toml has the {tag} {}. Append\n\n{}\nwith the fields that the configuration needs, and run this \
+         test again; the first lines of the file say what to do then.",
+        missing.join(", "),
+        tables.join("\n")
+    ))
 }
 
-#[test]
-fn every_method_passes_every_check_on_the_toy() {
-    matrix("toy", &Toy::new(11).unwrap());
+fn the_file_has_the_checks_of_the_kit() -> Result<(), String> {
+    let matrix = Matrix::read();
+    let (method, generator) = (&matrix.method[0], &matrix.generator[0]);
+    let report = check(method.parse().as_ref(), generator.parse().as_ref(), &T5Backbone::new()).unwrap();
+    let kit: Vec<&str> = report.outcomes.iter().map(|(name, _)| *name).collect();
+    if matrix.checks == kit {
+        return Ok(());
+    }
+    Err(format!(
+        "checks of tests/matrix.toml are {:?}, those of the kit {kit:?}: change the list, and every cell in the same way",
+        matrix.checks
+    ))
 }
 
-#[test]
-fn every_method_passes_every_check_on_a_t5() {
-    matrix("T5", &T5Backbone::new());
+fn every_name_is_there_once() -> Result<(), String> {
+    let matrix = Matrix::read();
+    let names = matrix.method.iter().map(|method| &method.name).chain(matrix.generator.iter().map(|g| &g.name));
+    let mut seen = BTreeSet::new();
+    match names.into_iter().find(|name| !seen.insert(*name)) {
+        Some(twice) => Err(format!("{twice:?} is twice in tests/matrix.toml")),
+        None => Ok(()),
+    }
 }
 
-#[test]
-fn methods_and_generators_from_outside_work_in_configuration_files() {
+fn outside_works_in_configuration_files() -> Result<(), String> {
     let config = hyperloader::config::Config::from_toml(
         r#"
         [model]
@@ -150,7 +116,8 @@ fn methods_and_generators_from_outside_work_in_configuration_files() {
         averages = { mean = { a = 0.5 } }
         "#,
     )
-    .unwrap();
+    .map_err(|e| e.to_string())?;
     let names = config.peft.iter().map(|method| method.typetag_name()).collect::<Vec<_>>();
     assert_eq!((names.as_slice(), config.generator.typetag_name()), (["VERA"].as_slice(), "task_average"));
+    Ok(())
 }

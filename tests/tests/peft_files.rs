@@ -7,7 +7,7 @@ use peft_lora::files::{BaseModel, PeftFolder, read_peft, write_peft};
 use peft_tests::compat::{CompatGolden, compat_goldens};
 
 fn goldens() -> Vec<CompatGolden> {
-    compat_goldens(|config| matches!(config["peft_type"].as_str(), Some("LORA" | "IA3")))
+    compat_goldens(11, |config| matches!(config["peft_type"].as_str(), Some("LORA" | "IA3")))
 }
 
 fn bits(tensor: &Tensor) -> Vec<u32> {
@@ -53,7 +53,10 @@ fn what_is_written_is_what_was_read() {
 
 #[test]
 fn a_folder_that_does_not_fit_is_refused_by_key_and_shape() {
-    for golden in goldens().iter().filter(|golden| golden.config["peft_type"] == "LORA") {
+    let goldens = goldens();
+    let lora: Vec<_> = goldens.iter().filter(|golden| golden.config["peft_type"] == "LORA").collect();
+    assert!(!lora.is_empty(), "no folder holds LoRA");
+    for golden in lora {
         let tensors = golden.base();
         let base = BaseModel::new(golden.t5.sites()).tensors(&tensors);
         let folder = tempfile::tempdir().unwrap();
@@ -83,7 +86,6 @@ fn a_folder_that_does_not_fit_is_refused_by_key_and_shape() {
             copy.config = copy.config.replace("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"")
         });
         assert!(pissa.contains("init_lora_weights is \"pissa\""), "{pissa}");
-        let config = changed(&|copy| copy.config = copy.config.replace("\"bias\": \"none\"", "\"bias\": \"all\""));
-        assert!(config.contains("adapter_config.json") && config.contains("bias is \"all\""), "{config}");
+        assert!(pissa.contains("adapter_config.json"), "{pissa}");
     }
 }

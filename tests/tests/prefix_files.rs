@@ -18,14 +18,14 @@ use peft_tests::compat::{CompatGolden, compat_goldens};
 use serde_json::Value;
 
 fn peft_goldens() -> Vec<CompatGolden> {
-    compat_goldens(|config| matches!(config["peft_type"].as_str(), Some("PROMPT_TUNING" | "PREFIX_TUNING")))
+    compat_goldens(4, |config| matches!(config["peft_type"].as_str(), Some("PROMPT_TUNING" | "PREFIX_TUNING")))
 }
 
 /// Prefixes, and unions with a prefix.
 fn hub_goldens() -> Vec<CompatGolden> {
     let is_prefix = |config: &Value| config["architecture"] == "prefix_tuning";
     let members = |config: &Value| config["configs"].as_array().cloned().unwrap_or_default();
-    compat_goldens(|whole| is_prefix(&whole["config"]) || members(&whole["config"]).iter().any(is_prefix))
+    compat_goldens(3, |whole| is_prefix(&whole["config"]) || members(&whole["config"]).iter().any(is_prefix))
 }
 
 /// Whether it is a name that an attention gives to what all attentions share.
@@ -148,7 +148,9 @@ fn an_adapterhub_folder_that_does_not_fit_is_refused_by_key_and_shape() {
             read_adapterhub(folder.path(), &base).unwrap_err().to_string()
         };
         let tensors = AdapterHubFolder::read(&golden.path).unwrap().tensors;
-        for (key, tensor) in tensors.iter().filter(|(key, _)| key.contains("prefix") && !is_copy(key)) {
+        let prefixes: Vec<_> = tensors.iter().filter(|(key, _)| key.contains("prefix") && !is_copy(key)).collect();
+        assert!(!prefixes.is_empty(), "{}: no tensor of a prefix", golden.name);
+        for (key, tensor) in prefixes {
             let missing = changed(&|copy| drop(copy.tensors.remove(key)));
             assert_eq!(missing, format!("missing weights: {key}"));
             let shape =

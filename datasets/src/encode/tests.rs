@@ -1,11 +1,10 @@
-//! The text-to-text form, compared with the authors' strings and ids if `shared/` is next to the workspace.
+//! The text-to-text form. `tests/tests/shared` compares it with the authors' strings.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use serde::Deserialize;
 
 use super::*;
 use crate::error::Error;
@@ -181,40 +180,5 @@ proptest! {
         let options = EncodeOptions { max_target_length: 999, ..EncodeOptions::default() };
         let target = Encoder::new(&TOKENIZER, &options).unwrap().target(&tags).unwrap();
         prop_assert_eq!(decode_tags(&TOKENIZER, &target.ids).unwrap(), tags);
-    }
-}
-
-/// A sentence of `goldens/sbio.json`, as the authors' code writes it.
-#[derive(Deserialize)]
-struct Golden {
-    tokens: Vec<String>,
-    sbio: Vec<String>,
-    input: String,
-    target: String,
-    target_without_sentinels: String,
-}
-
-#[derive(Deserialize)]
-struct Goldens {
-    round_trip: Vec<Golden>,
-}
-
-#[test]
-fn sentences_encode_as_the_authors_strings_do() {
-    let shared = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let Ok(json) = std::fs::read(shared.join("goldens/sbio.json")) else {
-        println!("skipped: no golden files next to the workspace");
-        return;
-    };
-    let goldens: Goldens = serde_json::from_slice(&json).unwrap();
-    let tokenizer = T5Tokenizer::load(shared.join("tokenizer/t5")).unwrap();
-    let mut encoder = Encoder::new(&tokenizer, &EncodeOptions::default()).unwrap();
-    assert!(!goldens.round_trip.is_empty());
-    for golden in goldens.round_trip {
-        let pair = encoder.encode(&golden.tokens, &golden.sbio).unwrap();
-        assert_eq!(pair.source, tokenizer.encode(&golden.input, 128).unwrap().ids, "{}", golden.input);
-        assert_eq!(pair.target, tokenizer.encode(&golden.target, 128).unwrap().ids, "{}", golden.target);
-        let tags = decode_tags(&tokenizer, &pair.target).unwrap();
-        assert_eq!(tags.join(" "), golden.target_without_sentinels);
     }
 }

@@ -3,8 +3,6 @@
 //! Layout: a little-endian `u32` with the size of the trie in bytes, the trie (a double array of `u32`), and the
 //! replacement texts, each ending in a zero byte.
 
-use std::collections::HashSet;
-
 use crate::error::{Error, Result};
 
 /// Checks that no lookup can leave the array or the replacement texts.
@@ -26,10 +24,11 @@ fn is_sound(charsmap: &[u8]) -> Option<bool> {
 /// Visits every node that a text can reach. `None` or `false` if a node points outside.
 fn walk(units: &[u32], texts: &str) -> Option<bool> {
     let at = |position: u32| units.get(usize::try_from(position).ok()?).copied();
-    let mut seen = HashSet::new();
+    let mut seen = vec![false; units.len()];
     let mut open = vec![offset(at(0)?)];
     while let Some(base) = open.pop() {
-        if !seen.insert(base) {
+        let seen = seen.get_mut(usize::try_from(base).ok()?)?;
+        if std::mem::replace(seen, true) {
             continue;
         }
         // A lookup flips the low eight bits of the base by the next byte of the text.

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use tokenizers::{ModelWrapper, Tokenizer};
+use tokenizers::ModelWrapper;
 
-use super::conventions::{follow_conventions, foreign};
+use super::conventions::follow_conventions;
+use super::json;
 use super::spiece;
 use super::t5::T5Tokenizer;
 use crate::error::{Error, Result};
@@ -46,9 +47,21 @@ impl T5Tokenizer {
     /// `</s>`, `<unk>` or the sentinels.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let bytes = peft_files::read_listed(path)?;
+        peft_files::check_contents(path, &bytes)?;
+        if bytes.is_empty() {
+            return Err(Error::file(path, "the file is empty; fetch or copy it again"));
+        }
         let read = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => Self::from_json(&bytes),
+            Some("json") => {
+                let text = peft_files::text_of(path, bytes)?;
+                let read = Self::from_json(text.as_bytes());
+                if read.is_err() {
+                    // An error about the text itself has its line.
+                    peft_files::parse_json::<serde::de::IgnoredAny>(path, &text)?;
+                }
+                read
+            }
             Some("model") => Self::from_spiece(&bytes),
             _ => Err(Error::Tokenizer(format!("a tokenizer file is a `{JSON}` or a `{SPIECE}`"))),
         };
@@ -60,7 +73,7 @@ impl T5Tokenizer {
     /// # Errors
     /// As [`Self::from_file`].
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        let mut tokenizer = Tokenizer::from_bytes(json).map_err(foreign)?;
+        let mut tokenizer = json::tokenizer(json)?;
         if !matches!(tokenizer.get_model(), ModelWrapper::Unigram(_)) {
             return Err(Error::Tokenizer("T5 needs a `Unigram` model, the file has another type".to_owned()));
         }

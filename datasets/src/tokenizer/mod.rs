@@ -6,6 +6,7 @@
 mod charsmap;
 mod cleanup;
 mod conventions;
+mod json;
 mod keep;
 mod load;
 mod pieces;

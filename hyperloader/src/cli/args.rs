@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::Result;
+use crate::config::Config;
 use crate::export::ExportFormat;
 use crate::label::Decoding;
 use crate::model::Precision;
@@ -128,6 +130,13 @@ pub(super) struct ConfigArgs {
     /// Change a key of the configuration, for example train.max_steps=1000 or tasks.0.train=data/train.bio; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
+}
+
+impl ConfigArgs {
+    /// The configuration.
+    pub(super) fn load(&self) -> Result<Config> {
+        Config::load(&self.config, &self.overrides).map_err(|error| error.asked_by("--config"))
+    }
 }
 
 #[derive(Debug, Args)]

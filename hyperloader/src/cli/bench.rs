@@ -8,10 +8,9 @@ use super::args::{BenchArgs, Global};
 use super::output::{json, written};
 use crate::Result;
 use crate::bench::{BenchOptions, BenchReport, PARTS, bench as measure};
-use crate::config::Config;
 
 pub(super) fn bench(args: &BenchArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let mut config = Config::load(&args.config.config, &args.config.overrides)?;
+    let mut config = args.config.load()?;
     config.model.dtype = global.dtype.unwrap_or(config.model.dtype);
     let options = BenchOptions {
         steps: args.steps,

@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod compile;
 mod complete;
+mod crash;
 mod data;
 mod eval;
 mod output;

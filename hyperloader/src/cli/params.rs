@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::args::ParamsArgs;
 use super::output::{json, written};
 use crate::Result;
-use crate::config::Config;
 use crate::model::{Group, Inventory, ParamCount, shape_of};
 
 #[derive(Serialize)]
@@ -19,7 +18,7 @@ struct Counts {
 }
 
 pub(super) fn params(args: &ParamsArgs, out: &mut dyn Write) -> Result<()> {
-    let config = Config::load(&args.config.config, &args.config.overrides)?;
+    let config = args.config.load()?;
     let shape = shape_of(&config.model)?;
     let inventory = Inventory::of(&shape, config.parts()?, config.model.trainable)?;
     let counts = Counts { total: inventory.total(), groups: inventory.by_group() };

@@ -1,12 +1,12 @@
 //! `predict`: tags for text, while it is read.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use candle_core::Device;
 
 use super::args::{Global, PredictArgs};
 use crate::config::EvalConfig;
-use crate::label::Decoding;
+use crate::label::{Decoding, Labeller};
 use crate::predict::{Lines, PredictionFormat, PredictionWriter};
 use crate::run::RunDir;
 use crate::session::Session;
@@ -22,13 +22,25 @@ pub(super) fn predict(args: &PredictArgs, global: &Global, device: &Device, out:
     let chunk = session.config.eval.batch_size.get() * BATCHES_AT_ONCE;
     let mut lines = Lines::open(&args.input)?;
     let mut writer = PredictionWriter::new(out, args.format)?.with_n_best(args.n_best.is_some());
+    let answered = answer(&labeller, &mut lines, chunk, &mut writer);
+    // A page that is cut short is closed all the same.
+    answered.and(writer.finish())
+}
+
+/// Labels line by line. What was answered before an error has been written.
+fn answer<R: Read>(
+    labeller: &Labeller<'_>,
+    lines: &mut Lines<R>,
+    chunk: usize,
+    writer: &mut PredictionWriter<'_>,
+) -> Result<()> {
     while let Some(sentences) = lines.next(chunk)? {
         for sentence in labeller.label(&sentences)? {
             writer.sentence(&sentence)?;
         }
         writer.flush()?;
     }
-    writer.finish()
+    Ok(())
 }
 
 /// Overrides the run's configuration with the arguments of the call.

@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use candle_core::Device;
 use clap::Parser;
 
-use super::args::{Cli, ConfigArgs, ExportArgs, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
-use super::{bench, compile, complete, data, eval, output, params, predict};
-use crate::config::Config;
+use super::args::{Cli, ExportArgs, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
+use super::{bench, compile, complete, crash, data, eval, output, params, predict};
 use crate::export::{self, ExportOptions};
 use crate::run::RunDir;
 use crate::session::{self, RunOptions, open_device};
@@ -20,8 +19,12 @@ use crate::{Error, Result, paper_checkpoint, quickstart};
 /// The exit code after SIGINT that shells use.
 const INTERRUPTED: u8 = 130;
 
-/// The command. Exit codes: 0 success, 1 the work failed, 2 the call or the configuration is wrong, 130 interrupted.
+/// The command. Exit codes: 0 success, 1 the work failed, 2 the call or the configuration is wrong, 70 a bug, 130 interrupted.
 pub fn main() -> ExitCode {
+    crash::guarded(run)
+}
+
+fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -31,21 +34,35 @@ pub fn main() -> ExitCode {
     let done = work(&cli, &mut out).and_then(|()| output::written(out.flush()));
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) if reader_has_left(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&error, cli.global.verbose),
     }
+}
+
+/// Whether the reader of stdout wants no more, as `head` does.
+fn reader_has_left(error: &Error) -> bool {
+    let (path, source) = match error {
+        Error::Io { path, source } | Error::Data(datasets::Error::Io { path, source }) => (path, source),
+        _ => return false,
+    };
+    source.kind() == std::io::ErrorKind::BrokenPipe && (path == Path::new("stdout") || peft_files::is_stdout(path))
 }
 
 fn fail(error: &Error, verbose: bool) -> ExitCode {
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (on, off) = if color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-    eprintln!("{on}error:{off} {error}");
+    output::message(&format!("{on}error:{off} {error}"));
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause.filter(|_| verbose) {
-        eprintln!("  because: {inner}");
+        output::message(&format!("  because: {inner}"));
         cause = inner.source();
     }
-    ExitCode::from(match error {
+    ExitCode::from(code(error))
+}
+
+fn code(error: &Error) -> u8 {
+    match error {
+        Error::Setting { source, .. } => code(source),
         Error::Config(_) | Error::T5(peft_t5::Error::Config(_)) => 2,
         Error::Peft(
             peft_core::Error::NoSiteMatched { .. }
@@ -54,14 +71,19 @@ fn fail(error: &Error, verbose: bool) -> ExitCode {
         ) => 2,
         Error::Interrupted { .. } => INTERRUPTED,
         _ => 1,
-    })
+    }
 }
 
 fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
-    if let Some(threads) = cli.global.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
-        pool.map_err(|e| Error::Config(format!("--threads {threads}: {e}")))?;
-    }
+    // Started here even without --threads: rayon panics where it starts threads by itself and cannot.
+    let threads = cli.global.threads.map_or(0, std::num::NonZeroUsize::get);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(|e| match cli.global.threads {
+        Some(threads) => Error::Config(format!("--threads {threads}: {e}")),
+        None => {
+            Error::Training(format!("the threads of this program cannot be started ({e}); give fewer with --threads"))
+        }
+    })?;
     if !cli.global.quiet {
         print_messages();
     }
@@ -87,17 +109,13 @@ fn options(resume: bool, global: &Global) -> Result<RunOptions> {
     Ok(RunOptions { resume, quiet: global.quiet, interrupt: Interrupt::on_signal()? })
 }
 
-fn load(args: &ConfigArgs) -> Result<Config> {
-    Config::load(&args.config, &args.overrides)
-}
-
 fn folder(given: Option<&Path>, configured: Option<&Path>, key: &str) -> Result<PathBuf> {
     let folder = given.or(configured).map(Path::to_path_buf);
     folder.ok_or_else(|| Error::Config(format!("no output folder: give --out, or {key} in the configuration")))
 }
 
 fn train(args: &TrainArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let mut config = load(&args.config)?;
+    let mut config = args.config.load()?;
     config.model.dtype = global.dtype.unwrap_or(config.model.dtype);
     let folder = folder(args.out.as_deref(), config.train.output_dir.as_deref(), "train.output_dir")?;
     let trained = session::train(config, &folder, device, &options(args.resume, global)?)?;
@@ -106,7 +124,7 @@ fn train(args: &TrainArgs, global: &Global, device: &Device, out: &mut dyn Write
 }
 
 fn pretrain(args: &PretrainArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let config = load(&args.config)?;
+    let config = args.config.load()?;
     let configured = config.require_pretrain()?.output_dir.as_deref();
     let folder = folder(args.out.as_deref(), configured, "pretrain.output_dir")?;
     let report = session::pretrain(&config, &folder, device, &options(args.resume, global)?)?;
@@ -128,7 +146,7 @@ fn export(args: &ExportArgs, device: &Device, out: &mut dyn Write) -> Result<()>
 }
 
 fn import(args: &ImportArgs, device: &Device, out: &mut dyn Write) -> Result<()> {
-    paper_checkpoint::import(&load(&args.config)?, &args.checkpoint, &args.out, device)?;
+    paper_checkpoint::import(&args.config.load()?, &args.checkpoint, &args.out, device)?;
     output::written(writeln!(out, "{}: a run folder, for eval, predict and compile", args.out.display()))
 }
 

@@ -8,7 +8,7 @@ mod task_model;
 mod trial;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use serde::Serialize;
@@ -16,11 +16,11 @@ use serde::Serialize;
 pub use task_model::{MergedTask, TaskModel};
 pub use trial::Trial;
 
-use crate::files::write_dir_atomic;
+use crate::Result;
+use crate::files::write_new_dir;
 use crate::model::Precision;
 use crate::run::{ADAPTER_FILE, RunDir, TagSets};
 use crate::session::Session;
-use crate::{Error, Result};
 use peft_files::{save_tensors, write_atomic};
 use peft_t5::save_backbone;
 
@@ -61,10 +61,12 @@ pub struct CompileReport {
 /// # Errors
 /// If the folder exists, the run or the task cannot be loaded, or the two models disagree.
 pub fn compile(run: &RunDir, options: &CompileOptions, device: &Device) -> Result<CompileReport> {
-    let CompileOptions { task, out, dtype } = options;
-    if out.exists() {
-        return Err(Error::Config(format!("{} exists; name a folder that does not", out.display())));
-    }
+    write_new_dir(&options.out, |folder| compile_into(folder, run, options, device))
+}
+
+/// Fills `folder`, which gets its final name once this has succeeded.
+fn compile_into(folder: &Path, run: &RunDir, options: &CompileOptions, device: &Device) -> Result<CompileReport> {
+    let CompileOptions { task, dtype, .. } = options;
     let (session, _) = Session::load_in(run, device, Some(Precision::F32))?;
     let task = session.config.task(task)?.name.clone();
     let sentences = trial::sentences(&session, &task)?;
@@ -77,25 +79,23 @@ pub fn compile(run: &RunDir, options: &CompileOptions, device: &Device) -> Resul
     let parameters_after = merged.num_parameters()?;
     let mut config = task_model::static_config(config, &task, &mut merged);
     config.model.dtype = *dtype;
-    write_dir_atomic(out, |folder| {
-        save_backbone(&merged.t5, folder)?;
-        tokenizer.save(folder.join("tokenizer.json"))?;
-        save_tensors(folder.join(ADAPTER_FILE), &merged.weights, peft_files::PYTORCH)?;
-        let compiled = RunDir::new(folder);
-        let text = config.to_toml()?;
-        write_atomic(compiled.config(), |file| file.write_all(text.as_bytes()))?;
-        if let Some(tags) = &tags {
-            compiled.save_tags(&TagSets::from([(task.clone(), tags.clone())]))?;
-        }
-        let (session, _) = Session::load_in(&compiled, device, Some(Precision::F32))?;
-        let after = trial::measure(&session, &task, &sentences)?;
-        Ok(CompileReport {
-            trial: trial::compare(&sentences, before, after)?,
-            merged: merged.merged.clone(),
-            kept: merged.kept.clone(),
-            task: task.clone(),
-            parameters_before,
-            parameters_after,
-        })
+    save_backbone(&merged.t5, folder)?;
+    tokenizer.save(folder.join("tokenizer.json"))?;
+    save_tensors(folder.join(ADAPTER_FILE), &merged.weights, peft_files::PYTORCH)?;
+    let compiled = RunDir::new(folder);
+    let text = config.to_toml()?;
+    write_atomic(compiled.config(), |file| file.write_all(text.as_bytes()))?;
+    if let Some(tags) = &tags {
+        compiled.save_tags(&TagSets::from([(task.clone(), tags.clone())]))?;
+    }
+    let (session, _) = Session::load_in(&compiled, device, Some(Precision::F32))?;
+    let after = trial::measure(&session, &task, &sentences)?;
+    Ok(CompileReport {
+        trial: trial::compare(&sentences, before, after)?,
+        merged: merged.merged.clone(),
+        kept: merged.kept.clone(),
+        task,
+        parameters_before,
+        parameters_after,
     })
 }

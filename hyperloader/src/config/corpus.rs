@@ -15,7 +15,9 @@ impl Config {
     /// # Errors
     /// If two of its tags would be written with one word.
     pub fn corpus(&self, task: &TaskConfig) -> Result<Corpus> {
+        let index = self.tasks.iter().position(|own| own.name == task.name);
         Ok(Corpus {
+            key: index.map_or_else(|| "tasks".to_owned(), |index| format!("tasks.{index}")),
             name: task.name.clone(),
             train: task.train.clone(),
             validation: task.validation.clone(),

@@ -9,18 +9,18 @@
 //! Training may have changed the norms of the backbone, so an adapter fits only the backbone of the run. That is why the backbone is
 //! written too, to the folder `base`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use peft_adapter::files::{AdapterHubOptions, BaseModel, write_adapterhub, write_peft};
 use peft_core::AdapterCheckpoint;
 
+use crate::Result;
 use crate::compile::TaskModel;
-use crate::files::write_dir_atomic;
+use crate::files::write_new_dir;
 use crate::model::Precision;
 use crate::run::RunDir;
 use crate::session::Session;
-use crate::{Error, Result};
 use peft_t5::save_backbone;
 
 /// The Python library whose files are written.
@@ -56,33 +56,33 @@ const BASE: &str = "base";
 /// If the folder exists, the run or the task cannot be loaded, or the format cannot hold one of the methods; nothing is written
 /// then.
 pub fn export(run: &RunDir, options: &ExportOptions, device: &Device) -> Result<()> {
-    let ExportOptions { task, format, out } = options;
-    if out.exists() {
-        return Err(Error::Config(format!("{} exists; name a folder that does not", out.display())));
-    }
+    write_new_dir(&options.out, |folder| export_into(folder, run, options, device))
+}
+
+/// Fills `folder`, which gets its final name once this has succeeded.
+fn export_into(folder: &Path, run: &RunDir, options: &ExportOptions, device: &Device) -> Result<()> {
+    let ExportOptions { task, format, .. } = options;
     let (session, _) = Session::load_in(run, device, Some(Precision::F32))?;
     let task = session.config.task(task)?.name.clone();
     let model = TaskModel::new(&session.model, &task)?;
     let methods = session.config.peft.clone();
-    write_dir_atomic(out, |folder| {
-        if *format == ExportFormat::Hf {
-            let merged = model.merge(methods)?;
-            merged.require_plain()?;
-            save_backbone(&merged.t5, folder)?;
-            return Ok(session.tokenizer.save(folder.join("tokenizer.json"))?);
+    if *format == ExportFormat::Hf {
+        let merged = model.merge(methods)?;
+        merged.require_plain()?;
+        save_backbone(&merged.t5, folder)?;
+        return Ok(session.tokenizer.save(folder.join("tokenizer.json"))?);
+    }
+    let t5 = session.model.backbone();
+    let tensors = t5.tensors()?;
+    let base = BaseModel::new(t5.sites()).tensors(&tensors);
+    let adapter = AdapterCheckpoint { methods, weights: model.static_weights(|_| true) };
+    match format {
+        ExportFormat::AdapterHub => {
+            let options = AdapterHubOptions::new(task.replace('.', "_"));
+            write_adapterhub(folder, &adapter, &base, &options)?;
         }
-        let t5 = session.model.backbone();
-        let tensors = t5.tensors()?;
-        let base = BaseModel::new(t5.sites()).tensors(&tensors);
-        let adapter = AdapterCheckpoint { methods, weights: model.static_weights(|_| true) };
-        match format {
-            ExportFormat::AdapterHub => {
-                let options = AdapterHubOptions::new(task.replace('.', "_"));
-                write_adapterhub(folder, &adapter, &base, &options)?;
-            }
-            _ => write_peft(folder, &adapter, &base.name(BASE))?,
-        }
-        save_backbone(t5, folder.join(BASE))?;
-        Ok(session.tokenizer.save(folder.join(BASE).join("tokenizer.json"))?)
-    })
+        _ => write_peft(folder, &adapter, &base.name(BASE))?,
+    }
+    save_backbone(t5, folder.join(BASE))?;
+    Ok(session.tokenizer.save(folder.join(BASE).join("tokenizer.json"))?)
 }

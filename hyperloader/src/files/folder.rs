@@ -3,45 +3,97 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use peft_files::{parent, sync_folder, temporary_prefix};
+use peft_files::{MANIFEST, Manifest, NewFolders, create_folders, parent, sync_folder, temporary_prefix};
 
-use super::manifest::{MANIFEST, Manifest};
+use super::leftovers::{BUILDING, REPLACED, remove, remove_abandoned};
+use super::lock::FolderLock;
 use crate::{Error, Result};
-
-/// Marks a folder that is being built.
-const BUILDING: &str = "tmp";
-
-/// Marks the earlier folder of the same name, between the two renames that replace it.
-const REPLACED: &str = "old";
 
 /// Fills the folder `path` through `write`, so that it exists with all its files or not at all.
 ///
 /// `write` gets an empty folder `<name>.tmp-…` next to `path`. Its files are then hashed into a [`Manifest`] and synced, and
-/// the folder is renamed to `path`, where it replaces an earlier folder. If `write` fails, the temporary folder is removed;
-/// if the process is killed, [`remove_leftovers`] cleans up.
+/// the folder is renamed to `path`, where it replaces an earlier folder. If `write` fails, the temporary folder is removed, and so
+/// are the folders above it that were made for it. If the process is killed, [`remove_leftovers`](super::remove_leftovers) cleans
+/// up.
 ///
 /// # Errors
 /// [`Error::Io`] naming the path; the error of `write`.
 pub fn write_dir_atomic<T>(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let path = path.as_ref();
-    let temporary = temporary(path).map_err(|source| Error::io(path, source))?;
-    let value = write(temporary.path())?;
-    let manifest = Manifest::of(temporary.path())?;
-    manifest.write(temporary.path())?;
-    sync_tree(temporary.path(), &manifest)?;
-    take_place(temporary.path(), path)?;
-    // The folder has its final name, so there is nothing left to remove.
-    let _ = temporary.keep();
+    let building = Building::begin(path)?;
+    let value = write(building.temporary.path())?;
+    building.seal()?;
+    take_place(building.temporary.path(), path)?;
+    building.keep();
     Ok(value)
 }
 
-/// A new empty folder next to `path`, with the permissions that folders usually get.
-fn temporary(path: &Path) -> std::io::Result<tempfile::TempDir> {
-    fs::create_dir_all(parent(path))?;
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    builder.prefix(&temporary_prefix(path, BUILDING)?).tempdir_in(parent(path))
+/// Like [`write_dir_atomic`], for a folder that must be new: an existing file or folder at `path` is never replaced, and of two
+/// processes that write to the same `path` the second is refused.
+///
+/// What a killed process left next to `path` is removed first.
+///
+/// # Errors
+/// [`Error::Config`] if `path` exists or another process is writing it; otherwise as [`write_dir_atomic`].
+pub fn write_new_dir<T>(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let path = path.as_ref();
+    require_new(path)?;
+    let building = Building::begin(path)?;
+    let folder = building.temporary.path();
+    let _lock = FolderLock::take(folder)?;
+    remove_abandoned(path, folder)?;
+    let value = write(folder)?;
+    building.seal()?;
+    require_new(path)?;
+    fs::rename(folder, path).map_err(|source| Error::io(path, source))?;
+    sync_folder(parent(path)).map_err(|source| Error::io(parent(path), source))?;
+    building.keep();
+    Ok(value)
+}
+
+/// Refuses a path that exists, be it a file, a folder or a link that points nowhere.
+fn require_new(path: &Path) -> Result<()> {
+    if path == Path::new("-") {
+        return Err(Error::Config("-: the output is a folder, which stdout cannot hold; name a folder".to_owned()));
+    }
+    match fs::symlink_metadata(path) {
+        Ok(_) => Err(Error::Config(format!("{} exists; name a folder that does not", path.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Error::io(path, source)),
+    }
+}
+
+/// A folder that is being built. Dropping it removes the folder, and the folders above it that were made for it.
+struct Building {
+    // The order counts: the fields are dropped from the first to the last.
+    temporary: tempfile::TempDir,
+    above: NewFolders,
+}
+
+impl Building {
+    /// A new empty folder next to `path`, with the permissions that folders usually get.
+    fn begin(path: &Path) -> Result<Self> {
+        let prefix = temporary_prefix(path, BUILDING).map_err(|source| Error::io(path, source))?;
+        let above = create_folders(parent(path))?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let temporary = builder.prefix(&prefix).tempdir_in(parent(path));
+        Ok(Self { temporary: temporary.map_err(|source| Error::io(path, source))?, above })
+    }
+
+    /// Writes the manifest, and syncs all files.
+    fn seal(&self) -> Result<()> {
+        let manifest = Manifest::of(self.temporary.path())?;
+        manifest.write(self.temporary.path())?;
+        sync_tree(self.temporary.path(), &manifest)
+    }
+
+    /// The folder has its final name, so there is nothing left to remove.
+    fn keep(self) {
+        let _ = self.temporary.keep();
+        self.above.keep();
+    }
 }
 
 /// Renames `temporary` to `path`. An earlier folder at `path` is renamed first, and removed at the end.
@@ -56,7 +108,13 @@ fn take_place(temporary: &Path, path: &Path) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(source) => return Err(Error::io(path, source)),
     };
-    rename(temporary, path)?;
+    if let Err(error) = rename(temporary, path) {
+        // The earlier folder is not lost: it gets its name back.
+        if let Some(old) = old {
+            rename(&old, path)?;
+        }
+        return Err(error);
+    }
     sync_folder(parent(path)).map_err(|source| Error::io(parent(path), source))?;
     match old {
         Some(old) => remove(&old),
@@ -84,70 +142,11 @@ fn sync_tree(folder: &Path, manifest: &Manifest) -> Result<()> {
     folders.iter().rev().try_for_each(|folder| sync_folder(folder).map_err(|source| Error::io(folder, source)))
 }
 
-/// Removes from `folder` what killed processes left in it, and returns the paths of these leftovers.
-///
-/// Half-built files and folders (`<name>.tmp-<process>-<letters>`) are removed. A replaced folder
-/// (`<name>.old-…`) gets its name back if the process was killed before the new folder had it; otherwise it is removed.
-/// Call this once, at the start of the only process that writes there. A folder that does not exist has no leftovers.
-///
-/// # Errors
-/// [`Error::Io`] naming the path.
-pub fn remove_leftovers(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-    let folder = folder.as_ref();
-    let items = match fs::read_dir(folder) {
-        Ok(items) => items,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(Error::io(folder, source)),
-    };
-    let mut found = Vec::new();
-    for item in items {
-        let item = item.map_err(|source| Error::io(folder, source))?;
-        let name = item.file_name();
-        let Some((original, kind)) = name.to_str().and_then(leftover) else { continue };
-        let (path, original) = (item.path(), folder.join(original));
-        if kind == REPLACED && !original.exists() {
-            fs::rename(&path, &original).map_err(|source| Error::io(&path, source))?;
-        } else {
-            remove(&path)?;
-        }
-        found.push(path);
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Splits `<name>.tmp-<process>-<letters>` or `<name>.old-<process>-<number>` into name and kind.
-fn leftover(name: &str) -> Option<(&str, &str)> {
-    let (original, suffix) = name.rsplit_once('.')?;
-    let mut parts = suffix.split('-');
-    let (kind, process, letters) = (parts.next()?, parts.next()?, parts.next()?);
-    let all = |text: &str, kind: fn(&u8) -> bool| !text.is_empty() && text.as_bytes().iter().all(kind);
-    // A replaced folder never has letters here, but a folder of the user may: `run.old-2024-final`.
-    let ours = match kind {
-        BUILDING => all(letters, u8::is_ascii_alphanumeric),
-        REPLACED => all(letters, u8::is_ascii_digit),
-        _ => false,
-    };
-    let ours = ours && all(process, u8::is_ascii_digit);
-    (ours && parts.next().is_none() && !original.is_empty()).then_some((original, kind))
-}
-
-/// Removes a file, a link or a whole folder.
-fn remove(path: &Path) -> Result<()> {
-    let is_folder = fs::symlink_metadata(path).map(|metadata| metadata.is_dir());
-    let removed = match is_folder {
-        Ok(true) => fs::remove_dir_all(path),
-        Ok(false) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    removed.map_err(|source| Error::io(path, source))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::super::verify_manifest;
     use super::*;
+    use peft_files::verify_manifest;
 
     fn names(folder: &Path) -> Vec<String> {
         let items = fs::read_dir(folder).unwrap();
@@ -206,35 +205,59 @@ mod tests {
         assert_eq!(names(root.path()), ["step-10"]);
     }
 
+    #[cfg(unix)]
     #[test]
-    fn leftovers_of_a_killed_process_go_and_everything_else_stays() {
+    fn a_new_folder_replaces_nothing() {
         let root = tempfile::tempdir().unwrap();
-        let folder = root.path();
-        for name in ["step-3.tmp-12-0", "step-2", "step-2.old-12-1", "notes.tmp-mine", "run.old-2024-final"] {
-            fs::create_dir(folder.join(name)).unwrap();
+        let path = root.path().join("model");
+        for (name, make) in [("model", true), ("link", false)] {
+            let path = root.path().join(name);
+            if make {
+                fs::create_dir(&path).unwrap();
+            } else {
+                std::os::unix::fs::symlink("nowhere", &path).unwrap();
+            }
+            let message = write_new_dir(&path, |folder| fill(folder, "new")).unwrap_err().to_string();
+            assert!(message.contains(name) && message.contains("exists"), "{message}");
         }
-        fs::write(folder.join("metrics.jsonl.tmp-12-aB7x"), "").unwrap();
-        fs::write(folder.join("step-3.tmp-12-0/half"), "").unwrap();
-        let removed = remove_leftovers(folder).unwrap();
-        assert_eq!(removed.len(), 3);
-        assert_eq!(names(folder), ["notes.tmp-mine", "run.old-2024-final", "step-2"]);
+        // Someone makes the folder while it is being built.
+        fs::remove_dir(&path).unwrap();
+        let late = write_new_dir(&path, |folder| {
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("theirs"), "").unwrap();
+            fill(folder, "new")
+        });
+        assert!(late.unwrap_err().to_string().contains("exists"));
+        assert_eq!(names(&path), ["theirs"]);
+        assert_eq!(names(root.path()), ["link", "model"]);
     }
 
     #[test]
-    fn a_folder_whose_replacement_was_cut_short_comes_back() {
+    fn a_failure_removes_the_folders_that_were_made_above() {
         let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("step-10");
-        write_dir_atomic(&path, |folder| fill(folder, "old")).unwrap();
-        fs::rename(&path, root.path().join("step-10.old-12-1")).unwrap();
-        fs::create_dir(root.path().join("step-10.tmp-12-0")).unwrap();
-        remove_leftovers(root.path()).unwrap();
-        assert_eq!(names(root.path()), ["step-10"]);
-        verify_manifest(&path).unwrap();
+        let path = root.path().join("a/b/model");
+        let failed: Result<()> = write_new_dir(&path, |_| Err(Error::Training("stopped".to_owned())));
+        assert_eq!(failed.unwrap_err().to_string(), "stopped");
+        assert_eq!(names(root.path()), [""; 0]);
+        write_new_dir(&path, |folder| fill(folder, "new")).unwrap();
+        assert_eq!(names(&path), [MANIFEST, "sub", "weights"]);
     }
 
     #[test]
-    fn a_folder_that_is_not_there_has_no_leftovers() {
+    fn the_second_process_is_refused_and_what_a_killed_one_left_is_removed() {
         let root = tempfile::tempdir().unwrap();
-        assert!(remove_leftovers(root.path().join("none")).unwrap().is_empty());
+        let path = root.path().join("model");
+        for other in ["model.tmp-12-aB7x", "other.tmp-12-aB7x"] {
+            fs::create_dir(root.path().join(other)).unwrap();
+        }
+        write_new_dir(&path, |folder| {
+            let second = write_new_dir(&path, |folder| fill(folder, "second"));
+            let message = second.unwrap_err().to_string();
+            assert!(message.contains("another process is writing"), "{message}");
+            fill(folder, "first")
+        })
+        .unwrap();
+        assert_eq!(fs::read_to_string(path.join("weights")).unwrap(), "first");
+        assert_eq!(names(root.path()), ["model", "other.tmp-12-aB7x"]);
     }
 }

@@ -29,6 +29,7 @@ pub fn update_link(link: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<(
 fn replace(link: &Path, target: &Path) -> Result<()> {
     let replace = || -> io::Result<()> {
         let prefix = peft_files::temporary_prefix(link, "tmp")?;
+        peft_files::remove_abandoned(link);
         let make = |path: &Path| std::os::unix::fs::symlink(target, path);
         let temporary = tempfile::Builder::new().prefix(&prefix).make_in(parent(link), make)?;
         temporary.persist(link).map_err(|failed| failed.error)?;

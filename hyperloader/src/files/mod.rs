@@ -1,15 +1,24 @@
 //! Folders that are written atomically: a power cut leaves the old state or the new state, never half of one.
 //!
-//! - [`write_dir_atomic`], [`verify_manifest`], [`remove_leftovers`]: a folder of files with the hash of each.
+//! - [`write_dir_atomic`], [`write_new_dir`], [`verify_manifest`], [`remove_leftovers`]: a folder of files with their checksums.
+//! - [`FolderLock`]: one process at a time in a folder.
 //! - [`update_link`], [`resolve_link`]: a name such as `best` that points at one of several folders.
 //!
-//! The crate [`peft_files`] writes single files.
+//! The crate [`peft_files`] writes single files, and keeps the manifest.
 
 mod folder;
+mod leftovers;
 mod link;
-mod manifest;
+mod lock;
 
-pub use folder::{remove_leftovers, write_dir_atomic};
+pub use folder::{write_dir_atomic, write_new_dir};
+pub use leftovers::remove_leftovers;
+pub(crate) use leftovers::{remove_half_built, restore_replaced};
 pub use link::{resolve_link, update_link};
-pub(crate) use manifest::hexadecimal;
-pub use manifest::{FileEntry, MANIFEST, Manifest, verify_manifest};
+pub use lock::FolderLock;
+pub use peft_files::{FileEntry, MANIFEST, Manifest, verify_manifest};
+
+/// `bytes` as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -56,6 +56,16 @@ impl Window {
     }
 }
 
+/// A decoder that chooses from the tags of `task`.
+///
+/// # Errors
+/// If there are no tags, or two of them cannot be told apart.
+pub(crate) fn tag_decoder(t5: &T5, tokenizer: &T5Tokenizer, task: &LabelTask) -> Result<TagDecoder> {
+    let words: Vec<&str> = task.tags.iter().map(|tag| task.words.word(tag)).collect();
+    let named: Vec<(&str, Vec<u32>)> = words.iter().copied().zip(tokenizer.encode_words(&words)?).collect();
+    Ok(TagDecoder::new(t5, &named, tokenizer.sentinels())?)
+}
+
 impl<'a> Labeller<'a> {
     /// A labeller for `task`, which the model must know by its name.
     ///
@@ -73,9 +83,7 @@ impl<'a> Labeller<'a> {
         let t5 = if options.int8 { t5.quantize(&active)? } else { t5 };
         let method = match options.decoding {
             Decoding::Structured => {
-                let words: Vec<&str> = task.tags.iter().map(|tag| task.words.word(tag)).collect();
-                let named: Vec<(&str, Vec<u32>)> = words.iter().copied().zip(tokenizer.encode_words(&words)?).collect();
-                let decoder = TagDecoder::new(&t5, &named, tokenizer.sentinels())?;
+                let decoder = tag_decoder(&t5, tokenizer, &task)?;
                 Method::Structured { decoder, beams: options.num_beams.get() }
             }
             Decoding::Free => Method::Free(GenerationConfig {
@@ -90,7 +98,8 @@ impl<'a> Labeller<'a> {
 
     /// Labels sentences and returns them in their order. Each word gets exactly one tag, however long its sentence is.
     ///
-    /// A sentence is raw text, which is split at white space, or a list of words: see [`Words`].
+    /// A sentence is raw text, which is split at white space, or a list of words: see [`Words`]. A sentence without words has no
+    /// tags.
     ///
     /// # Errors
     /// If a word cannot be tokenized or a tensor operation fails.
@@ -99,7 +108,8 @@ impl<'a> Labeller<'a> {
         let mut cut = Vec::with_capacity(sentences.len());
         let mut encoder = Encoder::new(self.tokenizer, &self.task.encoding)?;
         let mut lengths = WordEncoder::new(self.tokenizer);
-        for (number, sentence) in sentences.iter().enumerate() {
+        // A sentence without words has no window: there is nothing to ask the model.
+        for (number, sentence) in sentences.iter().enumerate().filter(|(_, sentence)| !sentence.is_empty()) {
             cut.extend(self.windows(number, sentence, &mut encoder, &mut lengths)?);
         }
         let pieces = self.write_all(&cut)?;
@@ -110,7 +120,7 @@ impl<'a> Labeller<'a> {
                 ranges.push(window.words);
                 pieces.push(piece);
             }
-            join(tokens, &ranges, &pieces)
+            if tokens.is_empty() { TaggedSentence::default() } else { join(tokens, &ranges, &pieces) }
         });
         Ok(joined.collect())
     }

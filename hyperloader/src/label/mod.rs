@@ -18,6 +18,7 @@ mod words;
 mod tests;
 
 pub use labeller::Labeller;
+pub(crate) use labeller::tag_decoder;
 pub use model::LabelSentences;
 pub use options::{DecodeOptions, Decoding};
 pub use sentence::{Alternative, TaggedSentence};

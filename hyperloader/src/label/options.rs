@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::nonzero;
+use peft_core::{nonzero, setters};
 use serde::{Deserialize, Serialize};
 
 /// How tags are decoded.
@@ -59,40 +59,13 @@ impl Default for DecodeOptions {
     }
 }
 
-impl DecodeOptions {
-    /// Sets how tags are decoded.
-    #[must_use]
-    pub fn decoding(self, decoding: Decoding) -> Self {
-        Self { decoding, ..self }
-    }
-
-    /// Sets the most sentences that are decoded together; 0 counts as 1.
-    #[must_use]
-    pub fn batch_size(self, batch_size: usize) -> Self {
-        Self { batch_size: nonzero(batch_size), ..self }
-    }
-
-    /// Sets whether linear maps have eight bits.
-    #[must_use]
-    pub fn int8(self, int8: bool) -> Self {
-        Self { int8, ..self }
-    }
-
-    /// Sets the number of beams; 0 counts as 1.
-    #[must_use]
-    pub fn num_beams(self, num_beams: usize) -> Self {
-        Self { num_beams: nonzero(num_beams), ..self }
-    }
-
-    /// Sets the most tokens that free decoding generates; 0 counts as 1.
-    #[must_use]
-    pub fn max_length(self, max_length: usize) -> Self {
-        Self { max_length: nonzero(max_length), ..self }
-    }
-
-    /// Sets the [length penalty](Self#structfield.length_penalty) of free decoding with beams.
-    #[must_use]
-    pub fn length_penalty(self, length_penalty: f64) -> Self {
-        Self { length_penalty, ..self }
+setters! {
+    DecodeOptions {
+        decoding => decoding: Decoding,
+        batch_size => batch_size: nonzero,
+        int8 => int8: bool,
+        num_beams => num_beams: nonzero,
+        max_length => max_length: nonzero,
+        length_penalty => length_penalty: f64,
     }
 }

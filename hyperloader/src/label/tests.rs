@@ -39,6 +39,19 @@ fn raw_text_and_its_words_get_the_same_tags() {
 }
 
 #[test]
+fn a_sentence_without_words_has_no_tags_and_changes_no_other() {
+    let tokenizer = tokenizer();
+    let model = model(tokenizer.vocab_size());
+    let labeller =
+        Labeller::new(&model, &tokenizer, LabelTask::new("ner", &["city"]).unwrap(), &DecodeOptions::default())
+            .unwrap();
+    let found = labeller.label(["", "flights to rome", " \t"]).unwrap();
+    assert_eq!(found[0], super::TaggedSentence::default());
+    assert_eq!(found[2], super::TaggedSentence::default());
+    assert_eq!(found[1], labeller.label(["flights to rome"]).unwrap()[0]);
+}
+
+#[test]
 fn a_task_that_the_model_does_not_know_is_named() {
     let tokenizer = tokenizer();
     let model = model(tokenizer.vocab_size());

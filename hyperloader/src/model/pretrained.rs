@@ -102,8 +102,9 @@ impl TokenizerFromPretrained for T5Tokenizer {
 
 /// Writes a model to a folder, and reads a folder for a backbone that is already open.
 pub trait SavePretrained<B>: Sized {
-    /// Writes `adapter_config.json` (methods, generator, tasks, the backbone's name) and `adapter_model.safetensors` (all trainable
-    /// parameters, including those of the backbone). Frozen parameters of the backbone are not written.
+    /// Writes `adapter_config.json` (methods, generator, tasks, the backbone's name), `adapter_model.safetensors` (all trainable
+    /// parameters, including those of the backbone) and `manifest.json` with their checksums. Frozen parameters of the backbone are
+    /// not written.
     ///
     /// Only this crate reads the folder. For Python, write one task with [`peft_adapter::files`].
     ///
@@ -130,9 +131,13 @@ impl<B: Backbone> SavePretrained<B> for PeftModel<B> {
         };
         let config = folder.join(CONFIG_FILE);
         let text = serde_json::to_string_pretty(&description).map_err(|e| Error::malformed(&config, e.to_string()))?;
-        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-        peft_files::save_tensors(folder.join(WEIGHTS_FILE), &self.store().tensors(), peft_files::PYTORCH)?;
-        Ok(peft_files::write_atomic(config, |file| writeln!(file, "{text}"))?)
+        let made = peft_files::create_folders(folder)?;
+        let weights =
+            peft_files::stage_tensors(folder.join(WEIGHTS_FILE), &self.store().tensors(), peft_files::PYTORCH)?;
+        let (config, ()) = peft_files::stage(config, |file| writeln!(file, "{text}"))?;
+        peft_files::commit_listed([weights, config])?;
+        made.keep();
+        Ok(())
     }
 
     fn load_pretrained(backbone: B, folder: impl AsRef<Path>) -> Result<Self> {
@@ -152,11 +157,10 @@ fn read_description(folder: &Path) -> Result<Writer> {
         model_name: Option<String>,
     }
     let path = folder.join(CONFIG_FILE);
-    let malformed = |error: serde_json::Error| Error::malformed(&path, error.to_string());
-    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-    let keys: Foreign = serde_json::from_str(&text).map_err(malformed)?;
+    let text = peft_files::read_text(&path)?;
+    let keys: Foreign = peft_files::parse_json(&path, &text)?;
     Ok(match (keys.format.as_deref(), keys.peft_type) {
-        (Some(FORMAT), _) => Writer::HyperLoader(serde_json::from_str(&text).map_err(malformed)?),
+        (Some(FORMAT), _) => Writer::HyperLoader(peft_files::parse_json(&path, &text)?),
         (Some(other), _) => {
             let reason =
                 format!("format is {other:?}; this version reads {FORMAT:?}, and folders of peft and AdapterHub");

@@ -46,8 +46,14 @@ impl ModelName {
             Some((id, revision)) => (id, Some(revision.to_owned())),
             None => (name, None),
         };
+        if path.is_file() {
+            let file = "is a file; give the folder that holds config.json and model.safetensors";
+            return Err(Error::Config(format!("model.name: {name:?} {file}")));
+        }
         let parts: Vec<&str> = id.split('/').collect();
-        let plain = |part: &&str| !part.is_empty() && !part.starts_with('.');
+        // The hub allows no other characters.
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let plain = |part: &&str| !part.is_empty() && !part.starts_with('.') && part.chars().all(known);
         if parts.len() > 2 || !parts.iter().all(plain) {
             return Err(Error::Config(format!(
                 "model.name: no folder {name:?}; give a folder with config.json and model.safetensors, a hub id such as \
@@ -55,6 +61,17 @@ impl ModelName {
             )));
         }
         Ok(Self::Hub { id: id.to_owned(), revision })
+    }
+
+    /// Checks that the name can mean something here, without reading or fetching a file.
+    ///
+    /// # Errors
+    /// [`Error::Hub`] for a model of the hub if there is no folder for its cache.
+    pub(crate) fn check_place(&self) -> Result<()> {
+        match self {
+            Self::Hub { id, revision } => hub::fetch(id, revision.as_deref(), &[]).map(|_| ()),
+            Self::Folder(_) | Self::Shape(_) => Ok(()),
+        }
     }
 
     /// The shape. A built-in one needs no files and no network.
@@ -93,7 +110,8 @@ pub fn built_in_or_file(name: &str) -> Result<T5Config> {
 /// # Errors
 /// As [`ModelName::shape`].
 pub fn shape_of(model: &ModelConfig) -> Result<T5Config> {
-    let mut config = ModelName::parse(&model.name)?.shape()?.with_cross_attention_bias(model.cross_attention_bias);
+    let shape = ModelName::parse(&model.name)?.shape().map_err(|error| error.asked_by("model.name"))?;
+    let mut config = shape.with_cross_attention_bias(model.cross_attention_bias);
     if let Some(dropout_rate) = model.dropout_rate {
         config.dropout_rate = dropout_rate;
     }
@@ -126,7 +144,7 @@ impl BackboneSource {
             None => model.clone(),
         };
         let weights = match &folder {
-            Some(folder) => Weights::open(folder)?,
+            Some(folder) => Weights::open(folder).map_err(|error| Error::from(error).asked_by("model.name"))?,
             None => Weights::random(seed),
         };
         Ok(Self { config: shape_of(&shape)?, weights, folder })
@@ -167,7 +185,10 @@ pub(super) fn tokenizer_path(name: &Path) -> Result<PathBuf> {
 /// [`Error::Config`] if neither is there.
 pub fn open_tokenizer(named: Option<&Path>, folder: Option<&Path>) -> Result<T5Tokenizer> {
     match named.or(folder) {
-        Some(path) => Ok(T5Tokenizer::load(path)?),
+        Some(path) => {
+            let key = if named.is_some() { "model.tokenizer" } else { "model.name" };
+            T5Tokenizer::load(path).map_err(|error| Error::from(error).asked_by(key))
+        }
         None => Err(Error::Config(
             "model.tokenizer: this model comes without a tokenizer; name a folder, a tokenizer.json or a spiece.model"
                 .into(),

@@ -19,6 +19,3 @@ mod schedule;
 pub use adamw::{AdamW, AdamWConfig, AdamWFlavor, Unreached};
 pub use gradients::Gradients;
 pub use schedule::{Schedule, ScheduleKind};
-
-#[cfg(test)]
-mod goldens;

@@ -14,11 +14,11 @@ use candle_core::{DType, Device, Tensor};
 use peft_core::{ParamStore, PeftModel};
 
 use crate::config::Config;
-use crate::files::write_dir_atomic;
+use crate::files::write_new_dir;
 use crate::model::{check_vocabulary, open_tokenizer, shape_of};
 use crate::run::{ADAPTER_FILE, RunDir};
 use crate::{Error, Result};
-use peft_files::{load_tensors, save_tensors, write_atomic};
+use peft_files::{load_pickle, load_tensors, save_tensors, write_atomic};
 use peft_t5::{T5, Weights, save_backbone};
 
 /// The tensors of a checkpoint under this crate's names, without the copies that PyTorch keeps of tied embeddings.
@@ -54,11 +54,7 @@ fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     if path.extension().is_some_and(|extension| extension == "safetensors") {
         return Ok(load_tensors(path)?);
     }
-    if !path.is_file() {
-        return Err(Error::io(path, std::io::ErrorKind::NotFound.into()));
-    }
-    let read = candle_core::pickle::read_all(path);
-    Ok(read.map_err(|e| Error::malformed(path, format!("not a PyTorch checkpoint: {e}")))?.into_iter().collect())
+    Ok(load_pickle(path)?)
 }
 
 /// Whether PyTorch repeats `shared.weight` under this name.
@@ -73,9 +69,11 @@ fn is_copy(name: &str) -> bool {
 /// If `out` exists, or if checkpoint and configuration do not belong together: one has a parameter that the other does not have,
 /// or that has another shape there. Nothing is written then.
 pub fn import(config: &Config, path: &Path, out: &Path, device: &Device) -> Result<()> {
-    if out.exists() {
-        return Err(Error::Config(format!("{} exists; name a folder that does not", out.display())));
-    }
+    write_new_dir(out, |folder| import_into(folder, config, path, device))
+}
+
+/// Fills `folder`, which gets its final name once this has succeeded.
+fn import_into(folder: &Path, config: &Config, path: &Path, device: &Device) -> Result<()> {
     let shape = shape_of(&config.model)?;
     let tokenizer = open_tokenizer(config.model.tokenizer.as_deref(), None)?;
     check_vocabulary(&tokenizer, &shape)?;
@@ -97,13 +95,11 @@ pub fn import(config: &Config, path: &Path, out: &Path, device: &Device) -> Resu
     if !unused.is_empty() {
         return Err(peft_core::Error::UnknownKeys { keys: unused }.into());
     }
-    write_dir_atomic(out, |folder| {
-        save_backbone(model.backbone(), folder)?;
-        tokenizer.save(folder.join("tokenizer.json"))?;
-        save_tensors(folder.join(ADAPTER_FILE), &store.tensors(), peft_files::PYTORCH)?;
-        let text = config.to_toml()?;
-        Ok(write_atomic(RunDir::new(folder).config(), |file| file.write_all(text.as_bytes()))?)
-    })
+    save_backbone(model.backbone(), folder)?;
+    tokenizer.save(folder.join("tokenizer.json"))?;
+    save_tensors(folder.join(ADAPTER_FILE), &store.tensors(), peft_files::PYTORCH)?;
+    let text = config.to_toml()?;
+    Ok(write_atomic(RunDir::new(folder).config(), |file| file.write_all(text.as_bytes()))?)
 }
 
 fn is_peft(name: &str) -> bool {

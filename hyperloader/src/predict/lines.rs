@@ -4,17 +4,25 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use peft_files::{check_contents, invalid_utf8};
+
 use crate::{Error, Result};
 
 /// The size of the read buffer: as much as a pipe holds.
 const BUFFER: usize = 1 << 16;
+/// The byte order mark that some editors put before UTF-8.
+const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// The lines of a text. Each line is a sentence; white space separates its words.
+/// The lines of a text. Each line is a sentence; white space separates its words. A blank line is a sentence without words.
 pub struct Lines<R> {
     reader: BufReader<R>,
     name: PathBuf,
     /// Whether to wait until as many lines have arrived as are asked for.
     patient: bool,
+    /// The number of lines that were read.
+    line: usize,
+    /// What ended the text, to be told after the sentences before it.
+    failed: Option<Error>,
 }
 
 impl Lines<Box<dyn Read>> {
@@ -26,8 +34,14 @@ impl Lines<Box<dyn Read>> {
         if input == Path::new("-") {
             return Ok(Self::new(Box::new(std::io::stdin()), input, false));
         }
-        let file = File::open(input).map_err(|e| Error::io(input, e))?;
-        Ok(Self::new(Box::new(file), input, true))
+        let io = |e| Error::io(input, e);
+        let file = File::open(input).map_err(io)?;
+        let kind = file.metadata().map_err(io)?;
+        if kind.is_dir() {
+            return Err(Error::malformed(input, "a folder; expected a file with one sentence a line, or - for stdin"));
+        }
+        // Whoever writes into a pipe may wait for answers.
+        Ok(Self::new(Box::new(file), input, kind.is_file()))
     }
 }
 
@@ -37,27 +51,53 @@ impl<R: Read> Lines<R> {
     /// If `patient` is set, [`next`](Self::next) waits until as many lines have arrived as are asked for. Otherwise it returns
     /// the lines that have arrived, so that a program that writes one line at a time gets an answer to each.
     pub fn new(reader: R, name: &Path, patient: bool) -> Self {
-        Self { reader: BufReader::with_capacity(BUFFER, reader), name: name.to_path_buf(), patient }
+        let name = if name == Path::new("-") { PathBuf::from("stdin") } else { name.to_path_buf() };
+        let reader = BufReader::with_capacity(BUFFER, reader);
+        Self { reader, name, patient, line: 0, failed: None }
     }
 
-    /// The words of the next lines: at least one line and at most `count`; `None` at the end. Blank lines are skipped.
+    /// The words of the next lines: at least one line and at most `count`; `None` at the end.
     ///
     /// # Errors
-    /// If reading fails, or the text is not UTF-8.
+    /// If reading fails or a line is not UTF-8. The lines before it are returned first; the call after that returns the error.
     pub fn next(&mut self, count: usize) -> Result<Option<Vec<Vec<String>>>> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let mut sentences: Vec<Vec<String>> = Vec::new();
-        let mut line = String::new();
         while sentences.is_empty() || (sentences.len() < count && self.has_line()) {
-            line.clear();
-            if self.reader.read_line(&mut line).map_err(|e| Error::io(&self.name, e))? == 0 {
-                break;
-            }
-            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            if !words.is_empty() {
-                sentences.push(words);
+            match self.sentence() {
+                Ok(Some(words)) => sentences.push(words),
+                Ok(None) => break,
+                Err(error) if sentences.is_empty() => return Err(error),
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
             }
         }
         Ok((!sentences.is_empty()).then_some(sentences))
+    }
+
+    /// The words of one line; `None` at the end.
+    fn sentence(&mut self) -> Result<Option<Vec<String>>> {
+        let mut line = Vec::new();
+        if self.reader.read_until(b'\n', &mut line).map_err(|e| Error::io(&self.name, e))? == 0 {
+            return Ok(None);
+        }
+        self.line += 1;
+        let first = self.line == 1;
+        if first {
+            check_contents(&self.name, &line)?;
+        }
+        let text = line.strip_prefix(BOM).filter(|_| first).unwrap_or(&line);
+        match std::str::from_utf8(text) {
+            Ok(text) => Ok(Some(text.split_whitespace().map(str::to_owned).collect())),
+            Err(error) => {
+                let reason = invalid_utf8(error.valid_up_to());
+                Err(peft_files::Error::at_line(&self.name, self.line, reason).into())
+            }
+        }
     }
 
     /// Whether a whole line can be read without waiting.
@@ -85,15 +125,38 @@ mod tests {
         }
     }
 
+    fn lines(chunks: &[&'static [u8]], patient: bool) -> Lines<Pipe> {
+        Lines::new(Pipe(chunks.to_vec()), Path::new("in.txt"), patient)
+    }
+
     fn sizes(patient: bool) -> Vec<usize> {
-        let pipe = Pipe(vec![b"a b\n", b"\n\nc\nd\ne", b" f\n", b"g\nh\ni\n", b"j"]);
-        let mut lines = Lines::new(pipe, Path::new("-"), patient);
+        let mut lines = lines(&[b"a b\n", b"\n\nc\nd\ne", b" f\n", b"g\nh\ni\n", b"j"], patient);
         std::iter::from_fn(|| lines.next(2).unwrap()).map(|sentences| sentences.len()).collect()
     }
 
     #[test]
     fn lines_that_have_arrived_are_returned_at_once() {
-        assert_eq!(sizes(false), [1, 2, 1, 2, 1, 1]);
-        assert_eq!(sizes(true), [2, 2, 2, 2]);
+        assert_eq!(sizes(false), [1, 2, 2, 1, 2, 1, 1]);
+        assert_eq!(sizes(true), [2, 2, 2, 2, 2]);
+    }
+
+    #[test]
+    fn every_line_is_a_sentence_also_a_blank_one() {
+        let mut lines = lines(&["\u{feff}a  b\r\n\r\n \t\nc".as_bytes()], true);
+        let read = lines.next(9).unwrap().unwrap();
+        assert_eq!(read, [vec!["a", "b"], vec![], vec![], vec!["c"]]);
+        assert!(lines.next(9).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_comes_before_an_invalid_line_is_returned_first() {
+        for patient in [true, false] {
+            let mut lines = lines(&[b"a\nb\nwo\xffrd\nd\n"], patient);
+            assert_eq!(lines.next(9).unwrap().unwrap().len(), 2);
+            let message = lines.next(9).unwrap_err().to_string();
+            assert_eq!(message, "in.txt:3: invalid UTF-8 after byte 2 of the line");
+        }
+        let utf16 = lines(&[b"\xff\xfea\0\n\0"], true).next(9).unwrap_err().to_string();
+        assert!(utf16.starts_with("in.txt: text in UTF-16"), "{utf16}");
     }
 }

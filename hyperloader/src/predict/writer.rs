@@ -17,7 +17,7 @@ pub enum PredictionFormat {
     /// One JSON object a line, with tokens, tags, spans and confidences
     ///
     /// The keys are `tokens`, `tags` and `spans`; with structured decoding also `confidences`, one per word, and on request
-    /// `n_best`, a list of objects with `tags` and `score`.
+    /// `n_best`, a list of objects with `tags` and `score`. A blank line gets an object with empty lists.
     Jsonl,
     /// The text with its spans in brackets: `play [jazz](genre)`
     Inline,
@@ -30,8 +30,8 @@ struct Line<'a> {
     tokens: &'a [String],
     tags: &'a [String],
     spans: Vec<TaggedSpan>,
-    #[serde(skip_serializing_if = "<[f32]>::is_empty")]
-    confidences: &'a [f32],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidences: Option<&'a [f32]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     n_best: Option<&'a [Alternative]>,
 }
@@ -73,6 +73,8 @@ impl<'a> PredictionWriter<'a> {
             PredictionFormat::Html => html::paragraph(tokens, &sentence.spans()?),
             PredictionFormat::Jsonl => {
                 let n_best = self.n_best.then_some(n_best.as_slice());
+                // Free decoding has none; a blank line has as many as it has words.
+                let confidences = (confidences.len() == tokens.len()).then_some(confidences.as_slice());
                 let line = Line { tokens, tags, spans: sentence.spans()?, confidences, n_best };
                 serde_json::to_string(&line).map_err(|e| Error::malformed("stdout", e.to_string()))? + "\n"
             }
@@ -138,6 +140,22 @@ mod tests {
         writer.sentence(&sentence).unwrap();
         writer.finish().unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_sentence_without_words_has_its_place_in_every_format() {
+        let write = |format| {
+            let mut out = Vec::new();
+            let mut writer = PredictionWriter::new(&mut out, format).unwrap().with_n_best(true);
+            writer.sentence(&TaggedSentence::default()).unwrap();
+            writer.finish().unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(write(PredictionFormat::Bio), "\n");
+        assert_eq!(write(PredictionFormat::Inline), "\n");
+        assert!(write(PredictionFormat::Html).contains("<p></p>\n"));
+        let line = write(PredictionFormat::Jsonl);
+        assert_eq!(line, "{\"tokens\":[],\"tags\":[],\"spans\":[],\"confidences\":[],\"n_best\":[]}\n");
     }
 
     #[test]

@@ -27,8 +27,9 @@ impl PretrainText {
     pub fn read(files: &[PathBuf], corpora: &[Corpus], keep_tags: bool) -> Result<Self> {
         let mut text = Self::default();
         let mut tag_words = BTreeSet::new();
-        for file in files {
-            text.lines.extend(read_lines(file)?);
+        for (index, file) in files.iter().enumerate() {
+            let lines = read_lines(file).map_err(|error| error.asked_by(format!("pretrain.text.{index}")))?;
+            text.lines.extend(lines);
         }
         for corpus in corpora {
             let (examples, _) = corpus.read(SplitName::Train)?;
@@ -57,7 +58,7 @@ impl PretrainText {
 }
 
 fn read_lines(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let text = peft_files::read_text(path)?;
     let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
     if lines.is_empty() {
         return Err(Error::malformed(path, "no text; expected one sentence per line"));

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use datasets::read::{Dataset, Format, write};
+use peft_files::create_folders;
 
 use self::templates::Templates;
 use crate::config::{Config, TaskConfig};
 use crate::eval::EvalReport;
+use crate::files::FolderLock;
 use crate::run::RunDir;
 use crate::session::{RunOptions, ScoreOptions, Session, pretrain, score_run, train};
 use crate::tasks::SplitName;
@@ -22,20 +24,37 @@ use crate::{Error, Result};
 /// The configuration without paths and seed.
 const CONFIG: &str = include_str!("quickstart.toml");
 
+/// The folders within the quickstart's folder.
+const FOLDERS: [&str; 3] = ["data", "backbone", "run"];
+
 /// Runs the quickstart and returns the scores on the test sentences. It creates `data/`, `backbone/` and `run/` in the
-/// folder `out`.
+/// folder `out`, and removes them if it fails; after an interrupt they stay.
 ///
 /// # Errors
-/// [`Error::Config`] if `out` is not empty. Every other error comes from the step that failed.
+/// [`Error::Config`] if `out` is not empty, or if another process is writing there. Every other error comes from the step that
+/// failed.
 pub fn quickstart(out: &Path, seed: u64, device: &Device, options: &RunOptions) -> Result<EvalReport> {
-    if out.exists() && std::fs::read_dir(out).map_err(|e| Error::io(out, e))?.next().is_some() {
+    let made = create_folders(out)?;
+    let _lock = FolderLock::take(out)?;
+    if std::fs::read_dir(out).map_err(|e| Error::io(out, e))?.next().is_some() {
         return Err(Error::Config(format!("{} is not empty; give another --out", out.display())));
     }
-    let (backbone, run) = (out.join("backbone"), RunDir::new(out.join("run")));
+    let report = quickstart_in(out, seed, device, options);
+    match report {
+        Ok(_) | Err(Error::Interrupted { .. }) => made.keep(),
+        // What cannot be removed is left; the error of the quickstart counts.
+        Err(_) => FOLDERS.iter().for_each(|name| _ = std::fs::remove_dir_all(out.join(name))),
+    }
+    report
+}
+
+fn quickstart_in(out: &Path, seed: u64, device: &Device, options: &RunOptions) -> Result<EvalReport> {
+    let [data, backbone, run] = FOLDERS.map(|name| out.join(name));
+    let run = RunDir::new(run);
     let mut config = Config::from_toml(CONFIG)?;
     config.seed = seed;
     config.model.name = backbone.to_string_lossy().into_owned();
-    config.tasks = write_corpora(&out.join("data"), seed)?;
+    config.tasks = write_corpora(&data, seed)?;
     pretrain(&config, &backbone, device, options)?;
     train(config, run.root(), device, options)?;
     let (session, step) = Session::load(&run, device)?;

@@ -1,8 +1,10 @@
 //! The run folder: the files of a run.
 
 mod tags;
+mod workplace;
 
 pub use tags::TagSets;
+pub(crate) use workplace::Workplace;
 
 use std::path::{Path, PathBuf};
 

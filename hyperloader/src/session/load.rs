@@ -1,9 +1,13 @@
 //! [`Session`]: configuration, tokenizer, model and variables.
 
+use std::path::{Path, PathBuf};
+
 use candle_core::{DType, Device};
 use datasets::tokenizer::T5Tokenizer;
 use peft_core::{ParamStore, PeftModel, PeftParts, Plan, Site, SiteKind};
+use tracing::info;
 
+use super::relocate::near_run;
 use crate::config::Config;
 use crate::files::resolve_link;
 use crate::label::{DecodeOptions, Decoding, Labeller};
@@ -27,6 +31,8 @@ pub struct Session {
     pub tags: TagSets,
     /// The device of its tensors.
     pub device: Device,
+    /// The folder that the backbone's weights came from, if they did.
+    pub(super) folder: Option<PathBuf>,
 }
 
 impl Session {
@@ -57,7 +63,11 @@ impl Session {
     pub fn load_in(run: &RunDir, device: &Device, dtype: Option<Precision>) -> Result<(Self, usize)> {
         let path = run.config();
         if !path.is_file() {
-            return Err(Error::Config(format!("{} is no run folder: it has no config.toml", run.root().display())));
+            let root = run.root();
+            return Err(Error::Config(match root.is_dir() {
+                true => format!("{} is no run folder: it has no config.toml", root.display()),
+                false => format!("{} is no run folder: there is no such folder", root.display()),
+            }));
         }
         let mut config = Config::load(&path, &[])?;
         config.model.dtype = dtype.unwrap_or(config.model.dtype);
@@ -65,6 +75,11 @@ impl Session {
             config.model.name = run.root().to_string_lossy().into_owned();
             config.model.tokenizer = None;
         }
+        if let Some(folder) = near_run(Path::new(&config.model.name), run.root()) {
+            info!("the backbone {} of this run is {}", config.model.name, folder.display());
+            config.model.name = folder.to_string_lossy().into_owned();
+        }
+        config.model.tokenizer = config.model.tokenizer.map(|path| near_run(&path, run.root()).unwrap_or(path));
         let best = resolve_link(run.best())?.map(|folder| folder.join(ADAPTER_FILE));
         let weights = [Some(run.root().join(ADAPTER_FILE)), best].into_iter().flatten().find(|p| p.is_file());
         let weights = weights.ok_or_else(|| {
@@ -148,7 +163,7 @@ impl Session {
         let weights = loading.finish()?.trainable(config.model.trainable, &store);
         let t5 = T5::with_table(&shape, table, weights.var_builder(held, device))?;
         let model = PeftModel::new(t5, parts, &store, store.var_builder())?;
-        Ok(Self { tokenizer, model, tags: TagSets::new(), device: device.clone(), config })
+        Ok(Self { tokenizer, model, tags: TagSets::new(), device: device.clone(), config, folder })
     }
 }
 

@@ -1,8 +1,11 @@
 //! The commands `train`, `pretrain` and `eval` as functions, and [`Session`]: a model with its configuration, tokenizer and variables.
 
 mod device;
+mod inputs;
 mod load;
 mod pretrain;
+mod relocate;
+mod resume;
 mod score;
 mod train;
 

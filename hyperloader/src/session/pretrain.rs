@@ -1,8 +1,7 @@
 //! The verb `pretrain`: your own backbone.
 
-use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 use datasets::noise::Pretraining;
@@ -10,18 +9,24 @@ use datasets::tokenizer::T5Tokenizer;
 use peft_core::{ParamStore, PeftModel};
 
 use super::RunOptions;
-use super::train::{open_telemetry, prepare, write_config};
+use super::inputs::{of_shape, of_text, of_tokenizer};
+use super::resume::{Verb, require_same};
+use super::train::{open_telemetry, write_config};
 use crate::config::{Config, PretrainConfig, T5Shape};
 use crate::model::{BackboneSource, built_in_or_file, open_tokenizer};
 use crate::pretrain::{Denoising, DenoisingOptions, PretrainText, train_tokenizer};
-use crate::run::RunDir;
-use crate::train::{TrainOptions, Trainer};
+use crate::run::{RunDir, Workplace};
+use crate::train::{Inputs, TrainOptions, Trainer, inputs_of, require_same_inputs};
 use crate::{Error, Result};
-use peft_files::write_atomic;
+use peft_files::write_listed;
 use peft_t5::{T5, T5Config, Trainable, Weights, local_biases};
 
 /// The weights of a whole backbone, under Hugging Face's file name.
 const MODEL_FILE: &str = "model.safetensors";
+/// The tokenizer next to them.
+const TOKENIZER_FILE: &str = "tokenizer.json";
+/// Their shape.
+const SHAPE_FILE: &str = "config.json";
 
 /// The result of a finished pretraining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,19 +44,33 @@ pub struct PretrainReport {
 /// Pretrains the backbone of `config` in the folder `out`. Besides the files of every run, the folder gets `config.json`,
 /// `model.safetensors` and `tokenizer.json`, so that `model.name` accepts it.
 ///
+/// Everything is checked before the first file is written. If training fails before its first checkpoint, the folder is left as
+/// it was.
+///
 /// # Errors
-/// If the folder already holds a run and `resume` is off, or a step on the way fails; [`Error::Interrupted`] once the
-/// interrupt is requested.
+/// If the folder already holds a run and `resume` is off, if `resume` is on and the run began with another configuration or on other
+/// text, or if a step on the way fails; [`Error::Interrupted`] once the interrupt is requested.
 pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptions) -> Result<PretrainReport> {
-    let pretrain = config.require_pretrain()?;
-    let run = RunDir::new(out);
-    let resuming = prepare(&run, options.resume)?;
+    config.require_pretrain()?;
+    let place = Workplace::open(RunDir::new(out), options.resume)?;
+    let report = pretrain_in(&place, config, device, options);
+    place.close(report)
+}
+
+fn pretrain_in(place: &Workplace, config: &Config, device: &Device, options: &RunOptions) -> Result<PretrainReport> {
+    let (run, pretrain) = (place.run(), config.require_pretrain()?);
     let text = read_text(config, pretrain)?;
-    let start = start(config, pretrain, &text)?;
-    // With these files every checkpoint is a model; the folder itself becomes one at the end.
-    write_config(&run, config)?;
-    start.tokenizer.save(out.join("tokenizer.json"))?;
-    write_json(&out.join("config.json"), &start.config)?;
+    let mut inputs = Inputs::from([("pretrain.text".to_owned(), of_text(&text))]);
+    let kept = match place.checkpoint() {
+        Some(step) => kept_tokenizer(run, step, config, &inputs)?,
+        None => None,
+    };
+    let start = start(config, pretrain, &text, kept)?;
+    if place.checkpoint().is_some() {
+        require_same_model(run.root(), &start)?;
+    }
+    inputs.insert("pretrain.tokenizer".to_owned(), of_tokenizer(&start.tokenizer)?);
+    inputs.insert("pretrain.shape".to_owned(), of_shape(&start.config)?);
 
     let store = ParamStore::new(config.seed, device);
     let weights = start.weights.trainable(Trainable::All, &store).var_builder(DType::F32, device);
@@ -76,15 +95,22 @@ pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptio
         kernels: config.train.kernels,
         weights_file: MODEL_FILE,
         steps_per_epoch: text.lines.len() as f64 / pretrain.batch_size.get() as f64,
+        inputs,
         ..pretrain.into()
     };
     let trainer = Trainer::new(&store, objective, train_options, run.clone())?;
     let mut trainer = trainer.with_interrupt(options.interrupt.clone());
-    match resuming {
-        true => _ = trainer.resume()?,
-        false => trainer.check_gradients(&[])?,
+    match place.checkpoint() {
+        Some(_) => _ = trainer.resume()?,
+        None => trainer.check_gradients(&[])?,
     }
-    let mut telemetry = open_telemetry(&run, pretrain.max_steps.get(), options, resuming)?;
+    // Everything is checked: from here on files are written.
+    place.begin()?;
+    write_config(run, config)?;
+    // With these files every checkpoint is a model; the folder itself becomes one at the end.
+    write_listed(run.root().join(TOKENIZER_FILE), start.tokenizer.to_json()?.as_bytes())?;
+    write_json(&run.root().join(SHAPE_FILE), &start.config)?;
+    let mut telemetry = open_telemetry(place, pretrain.max_steps.get(), options)?;
     let output = trainer.run(&mut telemetry);
     telemetry.finish()?;
     Ok(PretrainReport {
@@ -93,6 +119,42 @@ pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptio
         parameters: store.num_parameters(),
         steps: output?.selected,
     })
+}
+
+/// The tokenizer that the run in `run` was trained with, if it trained one itself and its checkpoint shows that the text is the same.
+/// Older checkpoints do not show it; the tokenizer is then trained again and compared.
+///
+/// # Errors
+/// If the configuration or the text of the run is another.
+fn kept_tokenizer(run: &RunDir, step: usize, config: &Config, inputs: &Inputs) -> Result<Option<T5Tokenizer>> {
+    require_same(run, step, config, Verb::Pretrain)?;
+    let checkpoint = run.checkpoint(step);
+    let kept = inputs_of(&checkpoint)?;
+    require_same_inputs(&checkpoint, &kept, inputs)?;
+    let path = run.root().join(TOKENIZER_FILE);
+    match kept.is_empty() || !path.exists() {
+        true => Ok(None),
+        false => Ok(Some(T5Tokenizer::load(path)?)),
+    }
+}
+
+/// Refuses to put another tokenizer or shape next to weights that were trained with those in `folder`.
+fn require_same_model(folder: &Path, start: &Start) -> Result<()> {
+    let refused = |path: PathBuf, what: &str| {
+        let path = path.display();
+        let message = format!(
+            "{path}: the weights in this folder were trained with it, and the configuration gives another {what}"
+        );
+        Err(Error::Config(format!("{message}; set it back, or give another --out for a new run")))
+    };
+    let (tokenizer, shape) = (folder.join(TOKENIZER_FILE), folder.join(SHAPE_FILE));
+    if tokenizer.exists() && T5Tokenizer::load(&tokenizer)?.to_json()? != start.tokenizer.to_json()? {
+        return refused(tokenizer, "tokenizer");
+    }
+    if shape.exists() && T5Config::read(&shape)? != start.config {
+        return refused(shape, "shape");
+    }
+    Ok(())
 }
 
 fn read_text(config: &Config, pretrain: &PretrainConfig) -> Result<PretrainText> {
@@ -120,15 +182,17 @@ fn set_local_biases(store: &ParamStore, config: &T5Config, slope: f64, device: &
     Ok(())
 }
 
-fn start(config: &Config, pretrain: &PretrainConfig, text: &PretrainText) -> Result<Start> {
+/// `kept` is the tokenizer of the run that is continued, so that it is not trained again.
+fn start(config: &Config, pretrain: &PretrainConfig, text: &PretrainText, kept: Option<T5Tokenizer>) -> Result<Start> {
     let source = match (&pretrain.shape, &pretrain.config) {
         (Some(_), Some(_)) => return Err(Error::Config("pretrain: give shape or config, not both".into())),
         (None, None) => return continued(config, pretrain),
         (shape, preset) => (shape.as_ref(), preset.as_deref()),
     };
-    let tokenizer = match &pretrain.tokenizer {
-        Some(path) => T5Tokenizer::load(path)?,
-        None => train_tokenizer(text, pretrain.vocab_size.get())?,
+    let tokenizer = match (&pretrain.tokenizer, kept) {
+        (Some(path), _) => T5Tokenizer::load(path).map_err(|e| Error::from(e).asked_by("pretrain.tokenizer"))?,
+        (None, Some(kept)) => kept,
+        (None, None) => train_tokenizer(text, pretrain.vocab_size.get())?,
     };
     let shape = match source {
         (Some(shape), _) => config_of(shape, tokenizer.vocab_size())?,
@@ -172,6 +236,6 @@ fn config_of(shape: &T5Shape, vocab_size: usize) -> Result<T5Config> {
 }
 
 fn write_json(path: &Path, value: &T5Config) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| Error::malformed(path, e.to_string()))?;
-    Ok(write_atomic(path, |file| writeln!(file, "{text}"))?)
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::malformed(path, e.to_string()))? + "\n";
+    Ok(write_listed(path, text.as_bytes())?)
 }

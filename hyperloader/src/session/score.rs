@@ -8,7 +8,8 @@ use crate::eval::{EvalReport, Prediction, evaluate};
 use crate::run::RunDir;
 use crate::tasks::SplitName;
 use crate::{Error, Result};
-use peft_files::write_atomic;
+use peft_files::{NewFolders, Staged, create_folders, parent, stage};
+use tracing::warn;
 
 /// Which part of a run is scored.
 #[derive(Debug, Clone)]
@@ -23,8 +24,11 @@ pub struct ScoreOptions {
 
 /// Labels and scores the tasks of `session`, and writes the report and the predictions into the folder of `run`.
 ///
+/// The report is the result. If the folder cannot be written to, a warning says so.
+///
 /// # Errors
-/// [`Error::Config`] with the known names if a task is unknown; if a task has no such split; if labelling or writing fails.
+/// [`Error::Config`] with the known names if a task is unknown; if a task has no such split; if labelling fails. Nothing is written
+/// then.
 pub fn score_run(run: &RunDir, session: &Session, options: &ScoreOptions) -> Result<EvalReport> {
     let &ScoreOptions { split, ref tasks, step } = options;
     let config = &session.config;
@@ -32,38 +36,46 @@ pub fn score_run(run: &RunDir, session: &Session, options: &ScoreOptions) -> Res
         true => config.tasks.iter().collect(),
         false => tasks.iter().map(|name| config.task(name)).collect::<Result<Vec<_>>>()?,
     };
-    let mut reports = BTreeMap::new();
+    let (mut reports, mut predictions) = (BTreeMap::new(), BTreeMap::new());
     for task in tasks {
         let (examples, _) = config.corpus(task)?.read(split)?;
         let labeller = session.labeller(&task.name)?;
-        let (report, predictions) = evaluate(&labeller, &examples, config.eval.mode)?;
-        write_predictions(run, &task.name, split, &predictions)?;
+        let (report, predicted) = evaluate(&labeller, &examples, config.eval.mode)?;
         reports.insert(task.name.clone(), report);
+        predictions.insert(task.name.clone(), predicted);
     }
     let report = EvalReport::new(step, split.to_string(), reports);
-    let path = run.eval(&split.to_string());
-    create_parent(&path)?;
-    let text = serde_json::to_string_pretty(&report).map_err(|e| Error::malformed(&path, e.to_string()))?;
-    write_atomic(&path, |file| writeln!(file, "{text}"))?;
+    if let Err(error) = keep(run, split, &report, &predictions) {
+        warn!("scores and predictions are not kept in eval/ and predictions/ of the run: {error}");
+    }
     Ok(report)
 }
 
-fn write_predictions(run: &RunDir, task: &str, split: SplitName, predictions: &[Prediction]) -> Result<()> {
-    let path = run.predictions(task, &split.to_string());
-    create_parent(&path)?;
-    Ok(write_atomic(&path, |file| {
-        let mut file = std::io::BufWriter::new(file);
-        for prediction in predictions {
-            serde_json::to_writer(&mut file, prediction)?;
-            writeln!(file)?;
-        }
-        file.flush()
-    })?)
+/// Writes the predictions and the report. All files are written before the first of them gets its name.
+fn keep(
+    run: &RunDir,
+    split: SplitName,
+    report: &EvalReport,
+    predictions: &BTreeMap<String, Vec<Prediction>>,
+) -> Result<()> {
+    let path = run.eval(&split.to_string());
+    let text = serde_json::to_string_pretty(report).map_err(|e| Error::malformed(&path, e.to_string()))?;
+    let mut folders = vec![create_folders(parent(&path))?];
+    let mut files = vec![stage(&path, |file| writeln!(file, "{text}"))?.0];
+    for (task, predictions) in predictions {
+        let path = run.predictions(task, &split.to_string());
+        folders.push(create_folders(parent(&path))?);
+        files.push(stage(&path, |file| lines(predictions, file))?.0);
+    }
+    files.into_iter().try_for_each(Staged::commit)?;
+    folders.into_iter().for_each(NewFolders::keep);
+    Ok(())
 }
 
-fn create_parent(path: &std::path::Path) -> Result<()> {
-    match path.parent() {
-        Some(folder) => std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e)),
-        None => Ok(()),
+fn lines(predictions: &[Prediction], file: &mut impl Write) -> std::io::Result<()> {
+    for prediction in predictions {
+        serde_json::to_writer(&mut *file, prediction)?;
+        writeln!(file)?;
     }
+    Ok(())
 }

@@ -11,13 +11,17 @@ use peft_kernels::Reduction;
 use tracing::{info, warn};
 
 use super::Session;
+use super::inputs::of_training;
+use super::resume::{Verb, require_same};
+use crate::Result;
 use crate::config::{Config, TaskConfig};
-use crate::run::{RunDir, TagSets};
+use crate::label::{Decoding, tag_decoder};
+use crate::model::ModelName;
+use crate::run::{RunDir, TagSets, Workplace};
 use crate::tasks::{Cache, Encoded, Notices, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
 use crate::train::{Interrupt, Labelling, LabellingOptions, TaskData, TrainOptions, TrainOutput, Trainer};
-use crate::{Error, Result};
-use peft_files::write_atomic;
+use peft_files::write_listed;
 
 /// The least time between two lines of progress where stderr is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -35,67 +39,68 @@ pub struct RunOptions {
 
 /// Trains the model of `config` in the run folder `out`.
 ///
+/// Everything is checked before the first file is written. If training fails before its first checkpoint, the folder is left as
+/// it was.
+///
 /// # Errors
-/// If the folder already holds a run and `resume` is off, or a step on the way fails; [`Error::Interrupted`] once the
-/// interrupt is requested.
+/// If the folder already holds a run and `resume` is off, if `resume` is on and the run began with another configuration or on other
+/// data, or if a step on the way fails; [`Error::Interrupted`](crate::Error::Interrupted) once the interrupt is requested.
 pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) -> Result<TrainOutput> {
     config.model.check_trains()?;
-    let run = RunDir::new(out);
-    let resuming = prepare(&run, options.resume)?;
+    config.require_tasks()?;
+    ModelName::parse(&config.model.name)?.check_place()?;
+    let place = Workplace::open(RunDir::new(out), options.resume)?;
+    let output = train_in(&place, config, device, options);
+    place.close(output)
+}
+
+fn train_in(place: &Workplace, config: Config, device: &Device, options: &RunOptions) -> Result<TrainOutput> {
+    let run = place.run();
+    if let Some(step) = place.checkpoint() {
+        require_same(run, step, &config, Verb::Train)?;
+    }
     let session = Session::new(config, device)?;
     let config = &session.config;
-    write_config(&run, config)?;
     let cache = open_cache(&session)?;
-    let tasks = config
-        .require_tasks()?
-        .iter()
-        .map(|task| load_task(&session, task, cache.as_ref()))
-        .collect::<Result<Vec<_>>>()?;
-    run.save_tags(&tag_sets(&tasks))?;
+    let load = |task| load_task(&session, task, cache.as_ref());
+    let tasks = config.require_tasks()?.iter().map(load).collect::<Result<Vec<_>>>()?;
+    tasks.iter().try_for_each(|task| require_distinct_tags(&session, task))?;
     let labelling_options = labelling_options(config, device);
     let labelling = Labelling::new(&session.model, &session.tokenizer, &tasks, labelling_options)?;
-    let trainer = Trainer::new(session.model.store(), labelling, train_options(config, &tasks), run.clone())?;
+    let train_options = TrainOptions { inputs: of_training(&session, &tasks)?, ..train_options(config, &tasks) };
+    let trainer = Trainer::new(session.model.store(), labelling, train_options, run.clone())?;
     let mut trainer = trainer.with_interrupt(options.interrupt.clone());
-    match resuming {
-        true => _ = trainer.resume()?,
-        false => trainer.check_gradients(&frozen(&session)?)?,
+    match place.checkpoint() {
+        Some(_) => _ = trainer.resume()?,
+        None => trainer.check_gradients(&frozen(&session)?)?,
     }
-    let mut telemetry = open_telemetry(&run, config.train.max_steps.get(), options, resuming)?;
+    // Everything is checked: from here on files are written.
+    place.begin()?;
+    write_config(run, config)?;
+    run.save_tags(&tag_sets(&tasks))?;
+    let mut telemetry = open_telemetry(place, config.train.max_steps.get(), options)?;
     let output = trainer.run(&mut telemetry);
     telemetry.finish()?;
     output
 }
 
-/// Refuses to overwrite a run; returns whether there is a checkpoint to continue from.
-pub(super) fn prepare(run: &RunDir, resume: bool) -> Result<bool> {
-    let started = run.config().exists() || !run.steps()?.is_empty();
-    if started && !resume {
-        return Err(Error::Config(format!(
-            "{} already holds a run; give another --out, or --resume to continue it",
-            run.root().display()
-        )));
+/// Fails now where the first validation would fail, after hours of training.
+fn require_distinct_tags(session: &Session, task: &TaskData) -> Result<()> {
+    if task.validation.is_none() || session.config.eval.decoding == Decoding::Free {
+        return Ok(());
     }
-    std::fs::create_dir_all(run.root()).map_err(|e| Error::io(run.root(), e))?;
-    if run.checkpoints().exists() {
-        crate::files::remove_leftovers(run.checkpoints())?;
-    }
-    Ok(run.last()?.is_some())
+    let labels = task.corpus.label_task(task.tags.clone());
+    tag_decoder(session.model.backbone(), &session.tokenizer, &labels).map(|_| ())
 }
 
 pub(super) fn write_config(run: &RunDir, config: &Config) -> Result<()> {
-    let text = config.to_toml()?;
-    Ok(write_atomic(run.config(), |file| std::io::Write::write_all(file, text.as_bytes()))?)
+    Ok(write_listed(run.config(), config.to_toml()?.as_bytes())?)
 }
 
-pub(super) fn open_telemetry(
-    run: &RunDir,
-    total_steps: usize,
-    options: &RunOptions,
-    resuming: bool,
-) -> Result<Telemetry> {
+pub(super) fn open_telemetry(place: &Workplace, total_steps: usize, options: &RunOptions) -> Result<Telemetry> {
     Telemetry::open(&TelemetryOptions {
-        folder: run.root().to_path_buf(),
-        resume_step: if resuming { run.last()? } else { None },
+        folder: place.run().root().to_path_buf(),
+        resume_step: place.checkpoint(),
         total_steps,
         quiet: options.quiet,
         line_every: LINE_EVERY,

@@ -19,6 +19,8 @@ use crate::{Error, Result};
 /// [`Config::corpus`](crate::config::Config::corpus) makes one of a `[[tasks]]` table.
 #[derive(Debug, Clone)]
 pub struct Corpus {
+    /// The key of the configuration's table that it comes from, for messages: `tasks.0`.
+    pub key: String,
     /// The task's name.
     pub name: String,
     /// The training data: a file, or a folder with `seq.in` and `seq.out`.
@@ -75,7 +77,8 @@ impl Corpus {
     /// # Errors
     /// [`Error::Config`] if the task has no such split; otherwise the reader's, with file, line and reason.
     pub fn dataset(&self, split: SplitName) -> Result<Dataset> {
-        Ok(read(self.path_of(split)?, &self.reading)?)
+        let asked = |error: datasets::Error| Error::from(error).asked_by(format!("{}.{split}", self.key));
+        read(self.path_of(split)?, &self.reading).map_err(asked)
     }
 
     /// Reads `split` without encoding it, and counts the bad lines that were skipped. Only the [fraction](Self::fraction) of
@@ -155,7 +158,8 @@ impl Corpus {
         });
         let mut key = key.with(options.to_string().as_bytes());
         for file in files_of(path, &self.reading) {
-            key = key.with(&std::fs::read(&file).map_err(|e| Error::io(&file, e))?);
+            let bytes = std::fs::read(&file);
+            key = key.with(&bytes.map_err(|e| Error::io(&file, e).asked_by(format!("{}.{split}", self.key)))?);
         }
         Ok(key)
     }

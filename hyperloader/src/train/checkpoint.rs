@@ -6,6 +6,7 @@ use std::path::Path;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::Inputs;
 use crate::files::{verify_manifest, write_dir_atomic};
 use crate::{Error, Result};
 use peft_files::{PYTORCH, load_tensors, save_tensors};
@@ -50,6 +51,25 @@ pub struct State {
     pub best: Option<Best>,
     /// The state of the objective's samplers.
     pub objective: serde_json::Value,
+    /// Hashes of what the run learns from. Checkpoints of older versions have none.
+    #[serde(default, skip_serializing_if = "Inputs::is_empty")]
+    pub inputs: Inputs,
+}
+
+impl State {
+    fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(STATE_FILE);
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        serde_json::from_str(&text).map_err(|e| Error::malformed(&path, e.to_string()))
+    }
+}
+
+/// The hashes that the checkpoint in `folder` keeps of what its run learns from.
+///
+/// # Errors
+/// If its state cannot be read.
+pub(crate) fn inputs_of(folder: &Path) -> Result<Inputs> {
+    Ok(State::read(folder)?.inputs)
 }
 
 /// A checkpoint's content.
@@ -76,10 +96,8 @@ impl Checkpoint {
     /// Reads a folder after checking every file against its manifest.
     pub(super) fn load(folder: &Path, weights_file: &str) -> Result<Self> {
         verify_manifest(folder)?;
-        let path = folder.join(STATE_FILE);
-        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
         Ok(Self {
-            state: serde_json::from_str(&text).map_err(|e| Error::malformed(&path, e.to_string()))?,
+            state: State::read(folder)?,
             weights: load_tensors(folder.join(weights_file))?,
             optimizer: load_tensors(folder.join(OPTIMIZER_FILE))?,
         })

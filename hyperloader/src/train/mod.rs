@@ -6,6 +6,7 @@
 
 mod check;
 mod checkpoint;
+mod inputs;
 mod interrupt;
 mod labelling;
 mod objective;
@@ -14,7 +15,10 @@ mod prefetcher;
 mod trainer;
 
 pub use check::check_gradients;
+pub(crate) use checkpoint::inputs_of;
 pub use checkpoint::{Best, State};
+pub use inputs::Inputs;
+pub(crate) use inputs::require_same_inputs;
 pub use interrupt::Interrupt;
 pub use labelling::{Labelling, LabellingOptions, TaskBatch, TaskData};
 pub use objective::{Loss, Objective, Score, Step};

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use peft_core::nonzero;
 use peft_kernels::Kernels;
 
+use super::Inputs;
 use crate::optim::{AdamWConfig, Schedule};
 use crate::run::ADAPTER_FILE;
 
@@ -41,6 +42,8 @@ pub struct TrainOptions {
     pub weights_file: &'static str,
     /// Optimizer steps that draw as many sentences as the data holds, for the logged epoch. Default infinite: epoch 0.
     pub steps_per_epoch: f64,
+    /// Hashes of what the run learns from. Each checkpoint keeps them, and is not continued on something else. Default none.
+    pub inputs: Inputs,
 }
 
 impl Default for TrainOptions {
@@ -61,6 +64,7 @@ impl Default for TrainOptions {
             kernels: Kernels::default(),
             weights_file: ADAPTER_FILE,
             steps_per_epoch: f64::INFINITY,
+            inputs: Inputs::new(),
         }
     }
 }

@@ -103,7 +103,12 @@ impl Prefetcher {
     /// If it could not be drawn.
     pub(super) fn next(&mut self) -> Result<Prefetched> {
         let step = self.steps.as_ref().and_then(|steps| steps.recv().ok());
-        step.unwrap_or_else(|| Err(Error::Training("the thread that prepares batches ended early".to_owned())))
+        step.unwrap_or_else(|| {
+            if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+                std::panic::resume_unwind(panic);
+            }
+            Err(Error::Training("the thread that prepares batches ended early".to_owned()))
+        })
     }
 }
 
@@ -112,7 +117,7 @@ impl Drop for Prefetcher {
         // Without a receiver the thread's next send fails, and the thread ends.
         drop(self.steps.take());
         if let Some(thread) = self.thread.take() {
-            // An error means that the thread panicked; `next` has reported that.
+            // An error means that the thread panicked; `next` passes that on.
             let _ = thread.join();
         }
     }

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 use peft_core::{Ctx, ParamStore};
-use peft_files::write_atomic;
-use tracing::trace_span;
+use peft_files::write_listed;
+use tracing::{trace_span, warn};
 
 use super::checkpoint::{Best, Checkpoint, State};
-use super::{Interrupt, Objective, Step, TrainOptions, check_gradients};
+use super::{Interrupt, Objective, Step, TrainOptions, check_gradients, require_same_inputs};
 use crate::optim::{AdamW, Gradients};
 use crate::run::RunDir;
 use crate::telemetry::{StepRecord, Telemetry};
@@ -36,9 +36,13 @@ pub struct Trainer<'a, O> {
     run: RunDir,
     optimizer: AdamW,
     interrupt: Interrupt,
+    /// Whether the run folder was there: it must not go away.
+    has_folder: bool,
     step: usize,
     tokens: usize,
     best: Option<Best>,
+    /// The step of the newest checkpoint that this trainer wrote or read.
+    saved: Option<usize>,
 }
 
 impl<'a, O: Objective> Trainer<'a, O> {
@@ -54,9 +58,11 @@ impl<'a, O: Objective> Trainer<'a, O> {
             options,
             run,
             interrupt: Interrupt::default(),
+            has_folder: false,
             step: 0,
             tokens: 0,
             best: None,
+            saved: None,
         })
     }
 
@@ -70,18 +76,29 @@ impl<'a, O: Objective> Trainer<'a, O> {
     /// Continues from the newest checkpoint of the run, if there is one; returns its step.
     ///
     /// # Errors
-    /// If the checkpoint is damaged, or belongs to another model or to other data.
+    /// If the checkpoint is damaged, belongs to another model or to other data, or has more steps than the run shall have.
     pub fn resume(&mut self) -> Result<Option<usize>> {
-        let Some(step) = self.run.last()? else {
+        let Some(step) = self.run.steps()?.pop() else {
             return Ok(None);
         };
-        let checkpoint = Checkpoint::load(&self.run.checkpoint(step), self.options.weights_file)?;
+        let folder = self.run.checkpoint(step);
+        let checkpoint = Checkpoint::load(&folder, self.options.weights_file)?;
+        require_same_inputs(&folder, &checkpoint.state.inputs, &self.options.inputs)?;
+        if checkpoint.state.step > self.options.max_steps {
+            return Err(Error::Config(format!(
+                "{}: the run has done {} steps, and max_steps is {}; give at least as many",
+                folder.display(),
+                checkpoint.state.step,
+                self.options.max_steps
+            )));
+        }
         self.store.load(&checkpoint.weights)?;
         self.optimizer.load_state(&checkpoint.optimizer)?;
         self.objective.restore(checkpoint.state.objective)?;
         self.step = checkpoint.state.step;
         self.tokens = checkpoint.state.tokens;
         self.best = checkpoint.state.best;
+        self.saved = Some(step);
         Ok(Some(step))
     }
 
@@ -100,12 +117,15 @@ impl<'a, O: Objective> Trainer<'a, O> {
     /// [`Error::Interrupted`] once an interrupt is requested; [`Error::Training`] at a loss or gradient that is not
     /// finite, naming the step and the tensor; the error of a file or tensor operation that fails.
     pub fn run(&mut self, telemetry: &mut Telemetry) -> Result<TrainOutput> {
+        self.has_folder = self.run.root().exists();
         while self.step < self.options.max_steps {
             self.train_step(telemetry)?;
             let last = self.step == self.options.max_steps;
             self.validate_and_save(last, telemetry)?;
             if self.interrupt.is_requested() && !last {
-                self.save()?;
+                if self.saved != Some(self.step) {
+                    self.save()?;
+                }
                 return Err(Error::Interrupted { step: self.step, path: self.run.checkpoint(self.step) });
             }
         }
@@ -209,25 +229,46 @@ impl<'a, O: Objective> Trainer<'a, O> {
         best.map_or(self.step, |best| best.step)
     }
 
-    fn save(&self) -> Result<()> {
+    fn save(&mut self) -> Result<()> {
+        if self.has_folder && !self.run.root().is_dir() {
+            let reason = format!("step {}: the run folder was moved or removed while the run trained", self.step);
+            return Err(Error::io(self.run.root(), std::io::Error::new(std::io::ErrorKind::NotFound, reason)));
+        }
+        self.has_folder = true;
         let checkpoint = Checkpoint {
-            state: State { step: self.step, tokens: self.tokens, best: self.best, objective: self.objective.state()? },
+            state: State {
+                step: self.step,
+                tokens: self.tokens,
+                best: self.best,
+                objective: self.objective.state()?,
+                inputs: self.options.inputs.clone(),
+            },
             weights: self.store.tensors(),
             optimizer: self.optimizer.state()?,
         };
         checkpoint.save(&self.run.checkpoint(self.step), self.options.weights_file)?;
+        self.saved = Some(self.step);
+        self.select_and_prune()
+    }
+
+    fn select_and_prune(&self) -> Result<()> {
         self.run.select(self.selected())?;
-        self.run.prune(self.options.save_total_limit, Some(self.selected()))
+        if let Err(error) = self.run.prune(self.options.save_total_limit, Some(self.selected())) {
+            warn!("an old checkpoint could not be removed: {error}");
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<TrainOutput> {
+        // A process may have been killed right after it saved the last checkpoint.
+        self.select_and_prune()?;
         let selected = self.selected();
         let folder = self.run.checkpoint(selected);
         let checkpoint = Checkpoint::load(&folder, self.options.weights_file)?;
         self.store.load(&checkpoint.weights)?;
         let source = folder.join(self.options.weights_file);
         let bytes = std::fs::read(&source).map_err(|e| Error::io(&source, e))?;
-        write_atomic(self.run.root().join(self.options.weights_file), |file| std::io::Write::write_all(file, &bytes))?;
+        write_listed(self.run.root().join(self.options.weights_file), &bytes)?;
         Ok(TrainOutput { selected, best: self.best, tokens: self.tokens })
     }
 }

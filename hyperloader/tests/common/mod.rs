@@ -1,5 +1,9 @@
 //! A tiny run to test the command with: sentences of the quickstart, a tokenizer trained on them, a random T5.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses its part")]
+
+mod trained;
+
+pub(crate) mod tree;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -9,6 +13,8 @@ use datasets::tokenizer::{TrainOptions, train_unigram};
 use hyperloader::quickstart::templates::Templates;
 use hyperloader::tasks::SplitName;
 
+pub(crate) use trained::trained;
+
 /// A folder that holds everything a run needs.
 pub(crate) struct Bench {
     folder: tempfile::TempDir,
@@ -17,7 +23,10 @@ pub(crate) struct Bench {
 impl Bench {
     /// Two tasks of 60 sentences each and a random T5 of 16 features.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap())
+    }
+
+    fn in_folder(folder: tempfile::TempDir) -> Self {
         let root = folder.path();
         let mut lines = Vec::new();
         let mut words = vec!["O".to_owned(), "I".to_owned()];

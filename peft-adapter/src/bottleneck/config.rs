@@ -2,15 +2,13 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, SiteRole};
+use peft_core::{Error, Result, Site, SiteRole};
 use serde::{Deserialize, Serialize};
 
-use super::module::Bottleneck;
-use crate::frame::Frame;
 use crate::{LeaveOut, NonLinearity};
 
 /// The name in configuration files.
-const PEFT_TYPE: &str = "BOTTLENECK";
+pub(super) const PEFT_TYPE: &str = "BOTTLENECK";
 
 /// Bottleneck adapters parallel to sub-layers or after them (Houlsby et al. 2019, arXiv 1902.00751, section 2; Pfeiffer et al. 2021,
 /// arXiv 2005.00247; He et al. 2022, arXiv 2110.04366), with the layer norm that HyperFormer and HyperLoader generate
@@ -122,42 +120,11 @@ impl BottleneckConfig {
         wanted && !self.leave_out.contains(site)
     }
 
-    fn width(&self, dim: usize) -> Result<usize> {
+    pub(super) fn width(&self, dim: usize) -> Result<usize> {
         match self.bottleneck_size {
             Some(width) => Ok(width.get()),
             None => narrowed(PEFT_TYPE, dim, self.reduction_factor),
         }
-    }
-
-    pub(crate) fn frame(&self) -> Frame {
-        Frame {
-            is_parallel: self.is_parallel,
-            original_ln_before: self.original_ln_before,
-            original_ln_after: self.original_ln_after,
-            residual_before_ln: self.residual_before_ln,
-            adapter_residual_before_ln: self.adapter_residual_before_ln,
-            ln_before: self.ln_before,
-            ln_after: self.ln_after,
-            layer_norm_eps: self.layer_norm_eps,
-            scaling: self.scaling,
-            use_gating: self.use_gating,
-            dropout: self.dropout,
-        }
-    }
-}
-
-#[typetag::serde(name = "BOTTLENECK")]
-impl PeftConfig for BottleneckConfig {
-    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
-        let SiteKind::SubLayer { dim } = site.kind else {
-            return Ok(None);
-        };
-        if !self.wants(site) {
-            return Ok(None);
-        }
-        check_dropout(PEFT_TYPE, self.dropout)?;
-        let (width, non_linearity) = (self.width(dim)?, self.non_linearity);
-        Ok(Some(Box::new(Bottleneck { dim, width, non_linearity, frame: self.frame() })))
     }
 }
 
@@ -167,21 +134,6 @@ pub(crate) fn narrowed(kind: &str, dim: usize, factor: f64) -> Result<usize> {
     if width >= 1. && width.is_finite() {
         return Ok(width as usize);
     }
-    Err(Error::InvalidConfig {
-        kind: kind.to_owned(),
-        field: "reduction_factor",
-        reason: format!("is {factor}, expected above 0 and at most the hidden size {dim}"),
-    })
-}
-
-/// Refuses a dropout that is not a probability below 1. `kind` is the name of the method.
-pub(crate) fn check_dropout(kind: &str, dropout: f64) -> Result<()> {
-    match (0. ..1.).contains(&dropout) {
-        true => Ok(()),
-        false => Err(Error::InvalidConfig {
-            kind: kind.to_owned(),
-            field: "dropout",
-            reason: format!("is {dropout}, expected 0 or more and below 1"),
-        }),
-    }
+    let reason = format!("is {factor}, expected above 0 and at most the hidden size {dim}");
+    Err(Error::invalid(kind, "reduction_factor", reason))
 }

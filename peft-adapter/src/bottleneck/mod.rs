@@ -9,4 +9,4 @@ mod setters;
 mod tests;
 
 pub use config::BottleneckConfig;
-pub(crate) use config::{check_dropout, narrowed};
+pub(crate) use config::narrowed;

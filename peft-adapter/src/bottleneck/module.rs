@@ -2,19 +2,34 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
-use peft_core::{Ctx, Fused, ParamSpec, PeftModule, Result, SiteCall, normal, rows};
+use peft_core::{
+    Ctx, Fused, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, check_dropout, normal, rows,
+};
 use peft_kernels as ops;
 
-use crate::NonLinearity;
+use super::config::{BottleneckConfig, PEFT_TYPE};
 use crate::frame::{Frame, INIT_STD, spec};
+
+#[typetag::serde(name = "BOTTLENECK")]
+impl PeftConfig for BottleneckConfig {
+    fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        let SiteKind::SubLayer { dim } = site.kind else {
+            return Ok(None);
+        };
+        if !self.wants(site) {
+            return Ok(None);
+        }
+        check_dropout(PEFT_TYPE, "dropout", self.dropout)?;
+        Ok(Some(Box::new(Bottleneck { dim, width: self.width(dim)?, frame: Frame(self.clone()) })))
+    }
+}
 
 /// Two dense projections in their frame.
 #[derive(Debug)]
-pub(super) struct Bottleneck {
-    pub(super) dim: usize,
-    pub(super) width: usize,
-    pub(super) non_linearity: NonLinearity,
-    pub(super) frame: Frame,
+struct Bottleneck {
+    dim: usize,
+    width: usize,
+    frame: Frame,
 }
 
 impl PeftModule for Bottleneck {
@@ -36,7 +51,7 @@ impl PeftModule for Bottleneck {
         self.frame.apply(call, frame, ctx, |x, ctx| {
             let kernels = ctx.kernels();
             let z = ops::linear(x, down, kernels)?.broadcast_add(&rows::vector(down_bias)?)?;
-            let z = self.non_linearity.forward(&z, kernels)?;
+            let z = self.frame.0.non_linearity.forward(&z, kernels)?;
             Ok(ops::linear(&z, up, kernels)?.broadcast_add(&rows::vector(up_bias)?)?)
         })
     }
@@ -46,7 +61,7 @@ impl PeftModule for Bottleneck {
         let [down, down_bias, up, up_bias] = peft_core::take(projections)?;
         let vectors = [down_bias, up_bias].into_iter().chain(frame).all(|weight| weight.rank() == 1);
         let shared = vectors && down.rank() == 2 && up.rank() == 2;
-        let Some(activation) = self.non_linearity.fused().filter(|_| shared && self.frame.is_simple()) else {
+        let Some(activation) = self.frame.0.non_linearity.fused().filter(|_| shared && self.frame.is_simple()) else {
             return Ok(None);
         };
         let norm = self.frame.norm_after(frame)?;

@@ -1,6 +1,6 @@
 //! How a bottleneck adapter is configured in code.
 
-use peft_core::{nonzero, setters};
+use peft_core::setters;
 
 use super::BottleneckConfig;
 use crate::{LeaveOut, NonLinearity};
@@ -8,6 +8,7 @@ use crate::{LeaveOut, NonLinearity};
 setters! {
     BottleneckConfig {
         reduction_factor => reduction_factor: f64,
+        bottleneck_size => bottleneck_size: nonzero,
         non_linearity => non_linearity: NonLinearity,
         mh_adapter => mh_adapter: bool,
         output_adapter => output_adapter: bool,
@@ -31,11 +32,5 @@ impl BottleneckConfig {
     /// Adapters whose bottleneck is `reduction_factor` times narrower than the hidden state, otherwise the default.
     pub fn new(reduction_factor: f64) -> Self {
         Self { reduction_factor, ..Self::default() }
-    }
-
-    /// Sets the field `bottleneck_size`. A size of 0 counts as 1.
-    #[must_use]
-    pub fn bottleneck_size(self, size: usize) -> Self {
-        Self { bottleneck_size: Some(nonzero(size)), ..self }
     }
 }

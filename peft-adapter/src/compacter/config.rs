@@ -2,12 +2,13 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, nonzero};
+use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, check_dropout, nonzero};
 use serde::{Deserialize, Serialize};
 
 use super::module::Compacter;
 use super::phm::Phm;
-use crate::bottleneck::{check_dropout, narrowed};
+use crate::bottleneck::narrowed;
+use crate::frame::Frame;
 use crate::{BottleneckConfig, LeaveOut, NonLinearity};
 
 /// The name in configuration files.
@@ -121,11 +122,8 @@ impl CompacterConfig {
     fn phm(&self, d_in: usize, d_out: usize) -> Result<Phm> {
         let n = self.phm_dim.get();
         if !d_in.is_multiple_of(n) || !d_out.is_multiple_of(n) {
-            return Err(Error::InvalidConfig {
-                kind: PEFT_TYPE.to_owned(),
-                field: "phm_dim",
-                reason: format!("is {n}, expected a divisor of {d_in} and {d_out}, the widths of a projection"),
-            });
+            let reason = format!("is {n}, expected a divisor of {d_in} and {d_out}, the widths of a projection");
+            return Err(Error::invalid(PEFT_TYPE, "phm_dim", reason));
         }
         let rank = self.factorized_phm_w.then_some(self.phm_rank.get());
         Ok(Phm { n, d_in, d_out, rank })
@@ -142,7 +140,7 @@ impl PeftConfig for CompacterConfig {
         if !plain.wants(site) {
             return Ok(None);
         }
-        check_dropout(PEFT_TYPE, self.dropout)?;
+        check_dropout(PEFT_TYPE, "dropout", self.dropout)?;
         let width = narrowed(PEFT_TYPE, dim, self.reduction_factor)?;
         let (down, up) = (self.phm(dim, width)?, self.phm(width, dim)?);
         Ok(Some(Box::new(Compacter {
@@ -151,8 +149,7 @@ impl PeftConfig for CompacterConfig {
             up,
             shared_rule: self.shared_phm_rule,
             rule_stdev: self.phm_init_range,
-            non_linearity: self.non_linearity,
-            frame: plain.frame(),
+            frame: Frame(plain),
         })))
     }
 }

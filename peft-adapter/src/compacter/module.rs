@@ -4,7 +4,6 @@ use candle_core::Tensor;
 use peft_core::{Ctx, Error, ParamSpec, PeftModule, Result, SiteCall, normal};
 
 use super::phm::{Names, Phm};
-use crate::NonLinearity;
 use crate::frame::Frame;
 
 /// The name of the rules that all projections share.
@@ -28,7 +27,6 @@ pub(super) struct Compacter {
     pub(super) up: Phm,
     pub(super) shared_rule: bool,
     pub(super) rule_stdev: f64,
-    pub(super) non_linearity: NonLinearity,
     pub(super) frame: Frame,
 }
 
@@ -53,7 +51,7 @@ impl PeftModule for Compacter {
         };
         self.frame.apply(call, frame, ctx, |x, ctx| {
             let z = self.down.forward(x, down_rule, down, ctx)?;
-            let z = self.non_linearity.forward(&z, ctx.kernels())?;
+            let z = self.frame.0.non_linearity.forward(&z, ctx.kernels())?;
             self.up.forward(&z, up_rule, up, ctx)
         })
     }

@@ -1,6 +1,6 @@
 //! How Compacter is configured in code.
 
-use peft_core::{nonzero, setters};
+use peft_core::setters;
 
 use super::CompacterConfig;
 use crate::{LeaveOut, NonLinearity};
@@ -8,6 +8,8 @@ use crate::{LeaveOut, NonLinearity};
 setters! {
     CompacterConfig {
         reduction_factor => reduction_factor: f64,
+        phm_dim => phm_dim: nonzero,
+        phm_rank => phm_rank: nonzero,
         factorized_phm_w => factorized_phm_w: bool,
         shared_phm_rule => shared_phm_rule: bool,
         phm_init_range => phm_init_range: f64,
@@ -34,17 +36,5 @@ impl CompacterConfig {
     /// AdapterHub's `Compacter++`: only after feed-forward blocks, reading the sum with the residual stream.
     pub fn plus_plus() -> Self {
         Self { mh_adapter: false, original_ln_before: true, ..Self::default() }
-    }
-
-    /// Sets the field `phm_dim`. 0 counts as 1.
-    #[must_use]
-    pub fn phm_dim(self, n: usize) -> Self {
-        Self { phm_dim: nonzero(n), ..self }
-    }
-
-    /// Sets the field `phm_rank`. 0 counts as 1.
-    #[must_use]
-    pub fn phm_rank(self, rank: usize) -> Self {
-        Self { phm_rank: nonzero(rank), ..self }
     }
 }

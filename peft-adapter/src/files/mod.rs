@@ -39,7 +39,7 @@ mod json;
 mod peft;
 
 pub use adapterhub::{
-    AdapterHubFolder, AdapterHubOptions, CONFIG_FILE, WEIGHTS_FILE, read_adapterhub, write_adapterhub,
+    AdapterHubFolder, AdapterHubLayout, AdapterHubOptions, WEIGHTS_FILE, read_adapterhub, write_adapterhub,
 };
 pub use peft::{read_peft, write_peft};
-pub use peft_lora::files::BaseModel;
+pub use peft_lora::files::{BaseModel, CONFIG_FILE};

@@ -3,15 +3,12 @@
 use std::num::NonZeroUsize;
 
 use peft_core::{
-    Error, PeftConfig, PeftModule, PrefixPlacement, Result, Site, SiteKind, SiteRole, Stack, nonzero, setters,
+    PeftConfig, PeftModule, PrefixPlacement, Result, Site, SiteKind, SiteRole, Stack, check_dropout, nonzero, setters,
 };
 use serde::{Deserialize, Serialize};
 
 use super::module::{Prefix, Projection, Source};
 use crate::NonLinearity;
-
-/// The name in configuration files.
-const PEFT_TYPE: &str = "PREFIX";
 
 pub(super) const SELF: SiteRole = SiteRole::SELF_KEY_VALUES;
 const CROSS: SiteRole = SiteRole::CROSS_KEY_VALUES;
@@ -73,6 +70,7 @@ impl Default for PrefixConfig {
 
 setters! {
     PrefixConfig {
+        bottleneck_size => bottleneck_size: nonzero,
         flat => flat: bool,
         non_linearity => non_linearity: NonLinearity,
         encoder_prefix => encoder_prefix: bool,
@@ -87,12 +85,6 @@ impl PrefixConfig {
     /// Prefixes of this many positions, otherwise the default. 0 counts as 1.
     pub fn new(prefix_length: usize) -> Self {
         Self { prefix_length: nonzero(prefix_length), ..Self::default() }
-    }
-
-    /// Sets the field `bottleneck_size`. 0 counts as 1.
-    #[must_use]
-    pub fn bottleneck_size(self, size: usize) -> Self {
-        Self { bottleneck_size: nonzero(size), ..self }
     }
 }
 
@@ -156,13 +148,7 @@ impl PeftConfig for PrefixConfig {
         let Some(location) = Location::of(site).filter(|location| self.wants(*location)) else {
             return Ok(None);
         };
-        if !(0. ..1.).contains(&self.dropout) {
-            return Err(Error::InvalidConfig {
-                kind: PEFT_TYPE.to_owned(),
-                field: "dropout",
-                reason: format!("is {}, expected 0 or more and below 1", self.dropout),
-            });
-        }
+        check_dropout("PREFIX", "dropout", self.dropout)?;
         Ok(Some(Box::new(Prefix {
             length: self.prefix_length.get(),
             placement: PrefixPlacement::Shifting,

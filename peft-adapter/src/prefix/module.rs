@@ -2,7 +2,6 @@
 
 use candle_core::{D, Tensor};
 use candle_nn::Init;
-use candle_nn::ops::sigmoid;
 use peft_core::{
     Ctx, KAIMING_UNIFORM, KeyValuePrefix, ParamSpec, PeftModule, PrefixPlacement, Result, SiteCall, normal, rows,
 };
@@ -10,6 +9,7 @@ use peft_kernels as ops;
 
 use super::front::{each_row, in_front};
 use crate::NonLinearity;
+use crate::gate::gate;
 
 /// The standard deviation of a gate's weight at the start.
 const GATE_STD: f64 = 0.02;
@@ -99,8 +99,7 @@ impl Prefix {
     /// The factor of each row's prefix, `[batch, 1, 2 · dim]` or `[batch, 1, 1]`: the mean over the queries of
     /// `sigmoid(x Gᵀ + g)`.
     fn gate(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, ctx: &Ctx) -> Result<Tensor> {
-        let scores = ops::linear(x, weight, ctx.kernels())?.broadcast_add(&rows::vector(bias)?)?;
-        let gate = sigmoid(&scores)?.mean_keepdim(1)?;
+        let gate = gate(x, weight, bias, ctx)?;
         if self.gates == 1 {
             return Ok(gate);
         }

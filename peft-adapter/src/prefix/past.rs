@@ -55,6 +55,7 @@ impl Default for PrefixTuningConfig {
 setters! {
     PrefixTuningConfig {
         prefix_projection => prefix_projection: bool,
+        encoder_hidden_size => encoder_hidden_size: nonzero,
     }
 }
 
@@ -62,12 +63,6 @@ impl PrefixTuningConfig {
     /// A prefix of this many positions, otherwise the default. 0 counts as 1.
     pub fn new(num_virtual_tokens: usize) -> Self {
         Self { num_virtual_tokens: nonzero(num_virtual_tokens), ..Self::default() }
-    }
-
-    /// Sets the field `encoder_hidden_size`. 0 counts as 1.
-    #[must_use]
-    pub fn encoder_hidden_size(self, size: usize) -> Self {
-        Self { encoder_hidden_size: Some(nonzero(size)), ..self }
     }
 
     fn prefix(&self, site: &Site) -> Option<Prefix> {

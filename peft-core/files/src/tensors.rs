@@ -1,7 +1,6 @@
 //! Tensors of candle in safetensors files.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -9,7 +8,8 @@ use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
-use crate::{Error, write_file_atomic};
+use crate::atomic::{Staged, stage_file};
+use crate::{Error, check_contents};
 
 /// The metadata without which `transformers` and `peft` refuse a file: whose memory layout the tensors have.
 pub const PYTORCH: Option<[&str; 2]> = Some(["format", "pt"]);
@@ -29,12 +29,24 @@ pub fn save_tensors(
     tensors: &BTreeMap<String, Tensor>,
     metadata: Option<[&str; 2]>,
 ) -> Result<(), Error> {
+    stage_tensors(path, tensors, metadata)?.commit()
+}
+
+/// The first half of [`save_tensors`], for files that belong together: see [`stage`](crate::stage).
+///
+/// # Errors
+/// As [`save_tensors`].
+pub fn stage_tensors(
+    path: impl AsRef<Path>,
+    tensors: &BTreeMap<String, Tensor>,
+    metadata: Option<[&str; 2]>,
+) -> Result<Staged, Error> {
     let path = path.as_ref();
     if let Some((name, reason)) = tensors.iter().find_map(|(name, tensor)| Some((name, refusal(name, tensor)?))) {
         return Err(Error::malformed(path, format!("tensor {name:?}: {reason}")));
     }
     let metadata = metadata.map(|[key, text]| HashMap::from([(key.to_owned(), text.to_owned())]));
-    write_file_atomic(path, |temporary| {
+    stage_file(path, |temporary| {
         let host = |tensor: &Tensor| tensor.to_device(&Device::Cpu)?.contiguous();
         let tensors = tensors.iter().map(|(name, tensor)| Ok((name, host(tensor)?)));
         let tensors = tensors.collect::<candle_core::Result<Vec<_>>>().map_err(io::Error::other)?;
@@ -59,13 +71,17 @@ fn refusal(name: &str, tensor: &Tensor) -> Option<String> {
 /// not for backbones of gigabytes.
 ///
 /// # Errors
-/// [`Error`] naming `path` if it cannot be read, is no safetensors file, is cut short, or holds a type that candle lacks.
+/// [`Error`] naming `path` if it cannot be read, differs from what a manifest says ([`check_listed`](crate::check_listed)), is no
+/// safetensors file, is cut short, or holds a type that candle lacks.
 pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, Error> {
     let path = path.as_ref();
-    let bytes = fs::read(path).map_err(|source| Error::new(path, source))?;
-    let views = SafeTensors::deserialize(&bytes)
-        .map_err(|error| Error::malformed(path, format!("not a whole safetensors file: {error}")))?;
+    let bytes = crate::read_listed(path)?;
+    check_contents(path, &bytes)?;
+    let views = SafeTensors::deserialize(&bytes).map_err(|error| Error::malformed(path, not_safetensors(&error)))?;
     let load = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
+        if !is_possible(view.shape()) {
+            return Err(Error::malformed(path, format!("tensor {name:?}: impossible shape {:?}", view.shape())));
+        }
         let tensor = view.load(&Device::Cpu);
         let tensor = tensor.map_err(|error| Error::malformed(path, format!("tensor {name:?}: {error}")))?;
         Ok((name.to_owned(), tensor))
@@ -73,9 +89,22 @@ pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, 
     views.iter().map(load).collect()
 }
 
+/// What to say of a file that cannot be read as safetensors because of `error`.
+pub fn not_safetensors(error: &dyn std::fmt::Display) -> String {
+    format!("not a whole safetensors file: {error}; fetch or copy it again")
+}
+
+/// Whether candle can have a tensor of this shape. The sizes of an empty tensor may be any numbers in a file, but candle
+/// multiplies those after the zero without a check.
+pub fn is_possible(shape: &[usize]) -> bool {
+    shape.iter().try_fold(1usize, |product, size| product.checked_mul((*size).max(1))).is_some()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -130,6 +159,20 @@ mod tests {
         let read = load_tensors(&path).unwrap();
         assert_eq!(read["column"].to_vec2::<f32>().unwrap(), [[1.0], [4.0]]);
         assert_eq!(read["turned"].to_vec2::<f32>().unwrap(), [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]);
+    }
+
+    #[test]
+    fn an_empty_tensor_of_impossible_sizes_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.safetensors");
+        for (shape, possible) in [("[0,4294967296,4294967296]", false), ("[0,4294967296,1]", true)] {
+            let header = format!(r#"{{"t":{{"dtype":"F32","shape":{shape},"data_offsets":[0,0]}}}}"#);
+            let length = u64::try_from(header.len()).unwrap().to_le_bytes();
+            fs::write(&path, [&length, header.as_bytes()].concat()).unwrap();
+            let read = load_tensors(&path).map_err(|error| error.to_string());
+            assert_eq!(read.is_ok(), possible);
+            assert!(read.is_ok() || read.is_err_and(|error| error.contains("\"t\": impossible shape [0, ")));
+        }
     }
 
     #[test]

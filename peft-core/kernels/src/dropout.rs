@@ -1,10 +1,11 @@
 //! Inverted dropout with a counter-based random generator, which needs no state and no mask tensor.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Tensor, bail};
 
 use crate::kernels::Kernels;
+use crate::operation::{Fused, Operation, gradient};
 use crate::parallel;
-use crate::values::{argument, output, tensor, values};
+use crate::values::values;
 use crate::vectors::vectorized;
 
 /// The random numbers of one dropout: whether element `i` is kept depends on `(seed, stream, i)` only.
@@ -107,11 +108,6 @@ impl Dropper {
         self.scale
     }
 
-    /// A copy of `x` with every element dropped or scaled.
-    pub(crate) fn dropped(&self, x: &[f32]) -> Vec<f32> {
-        dropped(self, x)
-    }
-
     /// The factors of elements `0..n`, each 0 or `1 / (1 - p)`.
     pub(crate) fn factors(&self, n: usize) -> Vec<f32> {
         let mut factors = vec![1.0; n];
@@ -121,7 +117,8 @@ impl Dropper {
 }
 
 vectorized! {
-    fn dropped(dropper: &Dropper, x: &[f32]) -> Vec<f32> {
+    /// A copy of `x` with every element dropped or scaled.
+    pub(crate) fn dropped(dropper: &Dropper, x: &[f32]) -> Vec<f32> {
         parallel::build(x.len(), parallel::TASK, |start, y| {
             for (y, x) in y.iter_mut().zip(parallel::tail(x, start)) {
                 *y = *x;
@@ -146,7 +143,7 @@ pub fn dropout(x: &Tensor, key: DropoutKey, kernels: Kernels) -> Result<Tensor> 
     if key.p == 0.0 || !kernels.fused_for(&[x]) {
         return dropout_plain(x, key);
     }
-    x.contiguous()?.apply_op1(Dropout(Dropper::new(key)?))
+    x.contiguous()?.apply_op1(Fused(Dropper::new(key)?))
 }
 
 /// [`dropout`], composed of candle's own operations, with a mask tensor.
@@ -168,20 +165,15 @@ pub(crate) fn dropout_if_any(x: &Tensor, key: Option<DropoutKey>, kernels: Kerne
     key.map_or_else(|| Ok(x.clone()), |key| dropout(x, key, kernels))
 }
 
-struct Dropout(Dropper);
+impl Operation<1> for Dropper {
+    const NAME: &'static str = "dropout";
 
-impl CustomOp1 for Dropout {
-    fn name(&self) -> &'static str {
-        "dropout"
+    fn forward(&self, [x]: [&[f32]; 1], _first: &Layout) -> Result<Vec<f32>> {
+        Ok(dropped(self, x))
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok(output(self.0.dropped(argument(storage, layout)?), layout.shape()))
-    }
-
-    fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        let g = g.contiguous()?;
-        tensor(self.0.dropped(&values(&g)?), x.shape()).map(Some)
+    fn backward(&self, [x]: [&Tensor; 1], _y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 1]> {
+        Ok([gradient(x, || Ok(dropped(self, &values(g)?)))?])
     }
 }
 

@@ -1,11 +1,12 @@
 //! Layer norm with a scale and a shift, which the examples of a batch share or which each of them has for itself.
 
-use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{D, Layout, Result, Tensor, bail};
 
 use crate::kernels::Kernels;
 use crate::math::{add_to, dot, sum};
+use crate::operation::{Fused, Operation, gradient};
 use crate::precise::precisely;
-use crate::values::{argument, output, tensor, values};
+use crate::values::values;
 use crate::vectors::vectorized;
 use crate::{parallel, row_blocks};
 
@@ -36,7 +37,7 @@ pub fn layer_norm(x: &Tensor, norm: &LayerNorm<'_>, kernels: Kernels) -> Result<
     if !kernels.fused_for(&[x, gamma, beta]) {
         return layer_norm_plain(x, norm);
     }
-    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, RowNorm { eps })
+    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, Fused(RowNorm { eps }))
 }
 
 /// [`layer_norm`], composed of candle's own operations.
@@ -150,45 +151,21 @@ vectorized! {
     }
 }
 
-impl CustomOp3 for RowNorm {
-    fn name(&self) -> &'static str {
-        "layer_norm"
+impl Operation<3> for RowNorm {
+    const NAME: &'static str = "layer_norm";
+
+    fn forward(&self, [x, gamma, beta]: [&[f32]; 3], first: &Layout) -> Result<Vec<f32>> {
+        Ok(forward(self, x, gamma, beta, first.dim(D::Minus1)?.max(1)))
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, gamma, beta) = (argument(s1, l1)?, argument(s2, l2)?, argument(s3, l3)?);
-        let y = forward(self, x, gamma, beta, l1.dim(D::Minus1)?.max(1));
-        Ok(output(y, l1.shape()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        gamma: &Tensor,
-        beta: &Tensor,
-        _y: &Tensor,
-        g: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let g = g.contiguous()?;
-        let (xs, gammas, gs) = (values(x)?, values(gamma)?, values(&g)?);
+    fn backward(&self, [x, gamma, beta]: [&Tensor; 3], _y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 3]> {
         let width = x.dim(D::Minus1)?;
-        let (dx, shares) = backward(self, &xs, &gammas, &gs, width);
-        let half = |first: usize| -> Vec<f32> {
+        let (dx, shares) = backward(self, &values(x)?, &values(gamma)?, &values(g)?, width);
+        let half = |first: usize| -> Result<Vec<f32>> {
             let halves = shares.chunks_exact(width.max(1)).skip(first).step_by(2);
-            halves.flatten().copied().collect()
+            Ok(halves.flatten().copied().collect())
         };
-        let dx = x.track_op().then(|| tensor(dx, x.shape()));
-        let d_gamma = gamma.track_op().then(|| tensor(half(0), gamma.shape()));
-        let d_beta = beta.track_op().then(|| tensor(half(1), beta.shape()));
-        Ok((dx.transpose()?, d_gamma.transpose()?, d_beta.transpose()?))
+        Ok([gradient(x, || Ok(dx))?, gradient(gamma, || half(0))?, gradient(beta, || half(1))?])
     }
 }
 

@@ -2,7 +2,8 @@
 //! runs slowly, or runs without a backward pass.
 //!
 //! The crate is made for parameter-efficient fine-tuning, where most weights are frozen: it computes no gradient for a tensor
-//! that does not train. It knows nothing of models or training loops.
+//! that does not train. It knows nothing of models or training loops. Module [`nn`] has the operations as layers under candle-nn's
+//! names, for models that are written for candle-nn.
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor, Var};
@@ -24,12 +25,15 @@
 //! | [`linear`](fn@linear) | `x W^T`; the weight may be frozen, trained, one per example, `bf16`, or eight bits |
 //! | [`linear_low_rank`] | `x W^T + s · Dropout(x) A^T B^T`: a linear map with LoRA |
 //! | [`feed_forward`](fn@feed_forward) | `Dropout(max(x W_in^T, 0)) W_out^T` |
-//! | [`attention`](fn@attention) | multi-head attention with an additive bias, a mask and dropout |
+//! | [`add_bias`] | `x + b` for every row |
+//! | [`gated`](fn@gated) | `f(gate) ⊙ up`, as in SwiGLU and GeGLU |
+//! | [`attention`](fn@attention) | multi-head attention with grouped heads, a scale, an additive bias, a mask and dropout |
+//! | [`rotary`](fn@rotary) | rotary position embeddings |
 //! | [`packed_attention`](fn@packed_attention) | attention over sequences without padding, for decoding; no backward pass |
 //! | [`bottleneck`](fn@bottleneck) | a residual connection with a bottleneck adapter |
 //! | [`residual`](fn@residual) | `h + Dropout(y)` |
 //! | [`layer_norm`](fn@layer_norm), [`rms_norm`](fn@rms_norm) | normalization over the last dimension |
-//! | [`softmax`](fn@softmax), [`relu`], [`gelu_tanh`] | softmax over the last dimension; activations |
+//! | [`softmax`](fn@softmax), [`relu`], [`silu`], [`gelu`], [`gelu_tanh`] | softmax over the last dimension; activations |
 //! | [`dropout`](fn@dropout) | dropout whose result depends on a key only |
 //! | [`embedding`](fn@embedding) | row lookup |
 //! | [`smoothed_cross_entropy`] | output projection and label-smoothed cross-entropy, without storing all logits |
@@ -61,21 +65,26 @@ struct Readme;
 
 mod activation;
 mod attention;
+mod bias;
 mod bottleneck;
 mod cross_entropy;
 mod dropout;
 mod embedding;
+mod gated;
 mod gemm;
 mod kernels;
 mod layer_norm;
 mod linear;
 mod math;
+pub mod nn;
+mod operation;
 mod packed_attention;
 mod parallel;
 mod precise;
 mod quantize;
 mod residual;
 mod rms_norm;
+mod rotary;
 mod row_blocks;
 mod softmax;
 mod values;
@@ -84,12 +93,14 @@ mod vectors;
 #[cfg(test)]
 mod testing;
 
-pub use activation::{Activation, gelu_tanh, gelu_tanh_plain, relu, relu_plain};
+pub use activation::{Activation, gelu, gelu_plain, gelu_tanh, gelu_tanh_plain, relu, relu_plain, silu, silu_plain};
 pub use attention::{Attention, attention, attention_plain};
+pub use bias::{add_bias, add_bias_plain};
 pub use bottleneck::{Bottleneck, bottleneck, bottleneck_plain};
 pub use cross_entropy::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy, smoothed_cross_entropy_plain};
 pub use dropout::{DropoutKey, dropout, dropout_plain};
 pub use embedding::embedding;
+pub use gated::{gated, gated_plain};
 pub use kernels::Kernels;
 pub use layer_norm::{LayerNorm, layer_norm, layer_norm_plain};
 pub use linear::{
@@ -104,4 +115,5 @@ pub use packed_attention::{
 pub use quantize::{INT8_TRAILER, dequantize, quantize, quantize_row, quantized_dims};
 pub use residual::{residual, residual_plain};
 pub use rms_norm::{rms_norm, rms_norm_plain};
+pub use rotary::{Rotary, RotaryLayout, RotaryPairs, rotary, rotary_plain};
 pub use softmax::{softmax, softmax_plain};

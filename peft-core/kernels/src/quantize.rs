@@ -1,11 +1,11 @@
 //! Weights of eight bits: how a matrix becomes one, and how it comes back.
 
-use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, bail};
+use candle_core::{DType, Device, Result, Storage, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::gemm::Int8;
 pub use crate::gemm::{INT8_TRAILER, quantize_row};
-use crate::values::values;
+use crate::values::{argument, values};
 
 /// A frozen weight `w [d_out, d_in]` in eight bits, which [`linear`](fn@crate::linear) takes instead of `w`.
 ///
@@ -85,10 +85,8 @@ pub(crate) fn with_int8<T>(w: &Tensor, f: impl FnOnce(Int8<'_>) -> Result<T>) ->
     let (rows, depth) = quantized_dims(w)?;
     let w = w.contiguous()?;
     let (storage, layout) = w.storage_and_layout();
-    match (&*storage, layout.contiguous_offsets()) {
-        (Storage::Cpu(CpuStorage::U8(data)), Some((start, end))) => {
-            f(Int8 { data: data.get(start..end).unwrap_or_default(), rows, depth })
-        }
+    match &*storage {
+        Storage::Cpu(storage) => f(Int8 { data: argument(storage, layout)?, rows, depth }),
         _ => bail!("a weight of eight bits must be on the CPU, not on {:?}", w.device()),
     }
 }

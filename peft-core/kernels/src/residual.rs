@@ -1,12 +1,13 @@
 //! The residual connection around a sub-layer, with dropout on the sub-layer's output.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Tensor, bail};
 
-use crate::dropout::{DropoutKey, Dropper, dropout_plain};
+use crate::dropout::{DropoutKey, Dropper, dropout_plain, dropped};
 use crate::kernels::Kernels;
 use crate::math::add_to;
+use crate::operation::{Fused, Operation, gradient};
 use crate::parallel;
-use crate::values::{argument, output, tensor, values};
+use crate::values::values;
 use crate::vectors::vectorized;
 
 /// `h + Dropout(y)`. Without a key nothing is dropped.
@@ -24,7 +25,7 @@ pub fn residual(h: &Tensor, y: &Tensor, key: Option<DropoutKey>, kernels: Kernel
     if !kernels.fused_for(&[h, y]) {
         return residual_plain(h, y, key);
     }
-    h.contiguous()?.apply_op2(&y.contiguous()?, Residual { dropper: Dropper::of(key)? })
+    h.contiguous()?.apply_op2(&y.contiguous()?, Fused(Residual { dropper: Dropper::of(key)? }))
 }
 
 /// [`residual`], composed of candle's own operations.
@@ -57,22 +58,19 @@ vectorized! {
     }
 }
 
-impl CustomOp2 for Residual {
-    fn name(&self) -> &'static str {
-        "residual"
+impl Operation<2> for Residual {
+    const NAME: &'static str = "residual";
+
+    fn forward(&self, [h, y]: [&[f32]; 2], _first: &Layout) -> Result<Vec<f32>> {
+        Ok(sum(h, y, self.dropper.as_ref()))
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (h, y) = (argument(s1, l1)?, argument(s2, l2)?);
-        Ok(output(sum(h, y, self.dropper.as_ref()), l1.shape()))
-    }
-
-    fn bwd(&self, h: &Tensor, y: &Tensor, _sum: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dy = || match &self.dropper {
-            Some(dropper) => tensor(dropper.dropped(&values(&g.contiguous()?)?), y.shape()),
-            None => Ok(g.clone()),
+    fn backward(&self, [h, y]: [&Tensor; 2], _sum: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 2]> {
+        let dy = match &self.dropper {
+            Some(dropper) => gradient(y, || Ok(dropped(dropper, &values(g)?)))?,
+            None => y.track_op().then(|| g.clone()),
         };
-        Ok((h.track_op().then(|| g.clone()), y.track_op().then(dy).transpose()?))
+        Ok([h.track_op().then(|| g.clone()), dy])
     }
 }
 

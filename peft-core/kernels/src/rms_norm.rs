@@ -1,11 +1,12 @@
 //! Division by the root mean square of a row, without subtraction of the mean and without bias.
 
-use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{D, Layout, Result, Tensor, bail};
 
 use crate::kernels::Kernels;
 use crate::math::{add_to, dot};
+use crate::operation::{Fused, Operation, gradient};
 use crate::precise::precisely;
-use crate::values::{argument, output, tensor, values};
+use crate::values::values;
 use crate::vectors::vectorized;
 use crate::{parallel, row_blocks};
 
@@ -25,7 +26,7 @@ pub fn rms_norm(x: &Tensor, w: &Tensor, eps: f64, kernels: Kernels) -> Result<Te
     if !kernels.fused_for(&[x, w]) {
         return rms_norm_plain(x, w, eps);
     }
-    x.contiguous()?.apply_op2(&w.contiguous()?, RmsNorm { eps })
+    x.contiguous()?.apply_op2(&w.contiguous()?, Fused(RmsNorm { eps }))
 }
 
 /// [`rms_norm`], composed of candle's own operations.
@@ -82,24 +83,17 @@ vectorized! {
     }
 }
 
-impl CustomOp2 for RmsNorm {
-    fn name(&self) -> &'static str {
-        "rms_norm"
+impl Operation<2> for RmsNorm {
+    const NAME: &'static str = "rms_norm";
+
+    fn forward(&self, [x, w]: [&[f32]; 2], _first: &Layout) -> Result<Vec<f32>> {
+        Ok(forward(self, x, w))
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (x, w) = (argument(s1, l1)?, argument(s2, l2)?);
-        Ok(output(forward(self, x, w), l1.shape()))
-    }
-
-    fn bwd(&self, x: &Tensor, w: &Tensor, _y: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let g = g.contiguous()?;
-        let (xs, ws, gs) = (values(x)?, values(w)?, values(&g)?);
-        let dw_len = if w.track_op() { ws.len() } else { 0 };
-        let (dx, dw) = backward(self, &xs, &ws, &gs, dw_len);
-        let dx = x.track_op().then(|| tensor(dx, x.shape()));
-        let dw = w.track_op().then(|| tensor(dw, w.shape()));
-        Ok((dx.transpose()?, dw.transpose()?))
+    fn backward(&self, [x, w]: [&Tensor; 2], _y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 2]> {
+        let dw_len = if w.track_op() { w.elem_count() } else { 0 };
+        let (dx, dw) = backward(self, &values(x)?, &values(w)?, &values(g)?, dw_len);
+        Ok([gradient(x, || Ok(dx))?, gradient(w, || Ok(dw))?])
     }
 }
 

@@ -1,12 +1,13 @@
 //! Softmax over the last dimension, with a backward pass.
 
-use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
+use candle_core::{D, Layout, Result, Tensor};
 
 use crate::kernels::Kernels;
 use crate::math::{softmax_row, softmax_row_backward};
+use crate::operation::{Fused, Operation, gradient};
 use crate::parallel;
 use crate::precise::precisely;
-use crate::values::{argument, output, tensor, values};
+use crate::values::values;
 use crate::vectors::vectorized;
 
 /// `y_i = exp(x_i) / sum_j exp(x_j)` over the last dimension.
@@ -21,7 +22,7 @@ pub fn softmax(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
     if !kernels.fused_for(&[x]) {
         return softmax_plain(x);
     }
-    x.contiguous()?.apply_op1(Softmax)
+    x.contiguous()?.apply_op1(Fused(Softmax))
 }
 
 /// [`softmax`], composed of candle's own operations.
@@ -58,20 +59,17 @@ vectorized! {
     }
 }
 
-impl CustomOp1 for Softmax {
-    fn name(&self) -> &'static str {
-        "softmax"
+impl Operation<1> for Softmax {
+    const NAME: &'static str = "softmax";
+
+    fn forward(&self, [x]: [&[f32]; 1], first: &Layout) -> Result<Vec<f32>> {
+        Ok(forward(x, first.dim(D::Minus1)?))
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok(output(forward(argument(storage, layout)?, layout.dim(D::Minus1)?), layout.shape()))
-    }
-
-    fn bwd(&self, x: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        let g = g.contiguous()?;
-        let mut dx = values(&g)?.to_vec();
+    fn backward(&self, [x]: [&Tensor; 1], y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 1]> {
+        let mut dx = values(g)?.to_vec();
         backward(&mut dx, &values(y)?, x.dim(D::Minus1)?.max(1));
-        tensor(dx, x.shape()).map(Some)
+        Ok([gradient(x, || Ok(dx))?])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 
 /// The values of a contiguous `f32` CPU tensor. The tensor's storage stays read-locked while this exists.
 pub(crate) struct Values<G> {
@@ -25,7 +25,7 @@ impl<G: Deref<Target = Storage>> Deref for Values<G> {
 pub(crate) fn values(tensor: &Tensor) -> Result<Values<impl Deref<Target = Storage> + '_>> {
     let (guard, layout) = tensor.storage_and_layout();
     let range = match (&*guard, layout.contiguous_offsets()) {
-        (Storage::Cpu(CpuStorage::F32(data)), Some(range)) if range.1 <= data.len() => range,
+        (Storage::Cpu(CpuStorage::F32(data)), Some(range)) if range.1 <= data.len() || range.0 == range.1 => range,
         _ => bail!(
             "expected a contiguous f32 CPU tensor, got {:?} {:?} on {:?}",
             tensor.dtype(),
@@ -36,19 +36,16 @@ pub(crate) fn values(tensor: &Tensor) -> Result<Values<impl Deref<Target = Stora
     Ok(Values { guard, range })
 }
 
-/// The values of an argument of a custom operation. Fails unless it is contiguous and `f32`.
-pub(crate) fn argument<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    let data = storage.as_slice::<f32>()?;
+/// The values of an argument of a custom operation. Fails unless it is contiguous and of type `T`.
+pub(crate) fn argument<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+    let data = storage.as_slice::<T>()?;
     let range = layout.contiguous_offsets();
-    match range.and_then(|(start, end)| data.get(start..end)) {
-        Some(values) => Ok(values),
-        None => bail!("expected a contiguous argument, got {layout:?}"),
+    match range.map(|(start, end)| (data.get(start..end), start == end)) {
+        Some((Some(values), _)) => Ok(values),
+        // A view of an empty tensor may begin after its end.
+        Some((None, true)) => Ok(&[]),
+        _ => bail!("expected a contiguous argument, got {layout:?}"),
     }
-}
-
-/// The result of a custom operation.
-pub(crate) fn output(values: Vec<f32>, shape: impl Into<Shape>) -> (CpuStorage, Shape) {
-    (CpuStorage::F32(values), shape.into())
 }
 
 /// A CPU tensor that has no gradient.

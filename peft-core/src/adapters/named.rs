@@ -149,11 +149,6 @@ impl Adapters {
         self.enabled = true;
     }
 
-    /// Whether adapters are switched on.
-    pub fn is_enabled(&self) -> bool {
-        self.enabled
-    }
-
     /// The active adapters for a forward pass; all rows use all of them. The bare backbone if adapters are disabled.
     pub fn active(&self) -> ActiveAdapters<'_> {
         if !self.enabled {

@@ -49,7 +49,7 @@ impl<'a> Subject<'a> {
         generator: &'a dyn GeneratorConfig,
         backbone: &'a dyn TestBackbone,
     ) -> Result<Self> {
-        let plan = Plan::resolve(backbone.sites(), &[dyn_clone::clone_box(method)])?;
+        let plan = Plan::resolve(backbone.sites(), &[method.boxed()])?;
         let subject = Self { method, generator, backbone, plan };
         subject.at_init()?;
         Ok(subject)

@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 
 use candle_nn::VarBuilder;
-use dyn_clone::DynClone;
 
 use crate::{AdapterWeights, AsAny, Error, Plan, Result};
 
@@ -64,7 +63,7 @@ impl Tasks {
 /// The configuration of a generator. Implement it with `#[typetag::serde(name = "my_generator")]`. The name is then the
 /// `generator` in configuration files.
 #[typetag::serde(tag = "generator")]
-pub trait GeneratorConfig: Debug + DynClone + AsAny + Send + Sync {
+pub trait GeneratorConfig: Debug + CloneGeneratorConfig + AsAny + Send + Sync {
     /// The generator for `plan` and `tasks`, with its weights taken from (or created in) `vb`.
     ///
     /// # Errors
@@ -72,7 +71,7 @@ pub trait GeneratorConfig: Debug + DynClone + AsAny + Send + Sync {
     fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>>;
 }
 
-dyn_clone::clone_trait_object!(GeneratorConfig);
+crate::config::clone_boxed!(GeneratorConfig, CloneGeneratorConfig);
 
 /// Generates weights for [`Condition::Rows`]: each distinct task once by `one`, then stacked row by row.
 ///

@@ -26,22 +26,17 @@ pub struct StaticConfig {
     pub shared: Vec<String>,
 }
 
+crate::setters! {
+    StaticConfig {
+        per_task => per_task: bool,
+        shared => shared: [String],
+    }
+}
+
 impl StaticConfig {
     /// One set of weights for all tasks.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Sets the field `per_task`.
-    #[must_use]
-    pub fn per_task(self, per_task: bool) -> Self {
-        Self { per_task, ..self }
-    }
-
-    /// Sets the field `shared`.
-    #[must_use]
-    pub fn shared<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
-        Self { shared: names.into_iter().map(Into::into).collect(), ..self }
     }
 
     fn is_shared(&self, param: &str) -> bool {

@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 
 use candle_core::Tensor;
-use dyn_clone::DynClone;
 
 use crate::{AsAny, Ctx, KeyValuePrefix, ParamSpec, Result, Site, TargetModules};
 use peft_kernels::{Bottleneck, LowRank};
@@ -102,7 +101,7 @@ pub trait PeftModule: Debug + Send + Sync {
 /// Implement it with `#[typetag::serde(name = "MY_METHOD")]`. The name is then the `peft_type` in configuration files. A
 /// program that links your crate can read it; there is no list to register it in.
 #[typetag::serde(tag = "peft_type")]
-pub trait PeftConfig: Debug + DynClone + AsAny + Send + Sync {
+pub trait PeftConfig: Debug + ClonePeftConfig + AsAny + Send + Sync {
     /// The module for `site`, or `None` if this site is not a target.
     ///
     /// # Errors
@@ -121,4 +120,4 @@ pub trait PeftConfig: Debug + DynClone + AsAny + Send + Sync {
     }
 }
 
-dyn_clone::clone_trait_object!(PeftConfig);
+crate::config::clone_boxed!(PeftConfig, ClonePeftConfig);

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use regex::Regex;
+use serde::de::value::SeqAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Error, Result, Site, SiteKind, SiteRole};
+use crate::{Error, PathPattern, Result, Site, SiteKind, SiteRole};
 
 /// The word for every linear map of the backbone.
 const ALL_LINEAR: &str = "all-linear";
@@ -28,7 +28,7 @@ pub enum TargetModules {
     /// A path matches if it is one of these or ends with `.` and one of these.
     Suffixes(Vec<String>),
     /// The whole path must match.
-    Pattern(Regex),
+    Pattern(PathPattern),
     /// Every linear map except the output projection.
     AllLinear,
 }
@@ -69,7 +69,7 @@ impl TargetModules {
     pub fn matches_path(&self, path: &str) -> bool {
         match self {
             Self::Suffixes(names) => names.iter().any(|name| is_suffix(path, name)),
-            Self::Pattern(regex) => regex.is_match(path),
+            Self::Pattern(pattern) => pattern.is_match(path),
             Self::AllLinear => true,
         }
     }
@@ -81,8 +81,8 @@ impl TargetModules {
     }
 }
 
-fn anchored(text: &str) -> Result<Regex, String> {
-    Regex::new(&format!("^(?:{text})$")).map_err(|e| format!("target_modules {text:?} is no regular expression: {e}"))
+fn anchored(text: &str) -> Result<PathPattern, String> {
+    PathPattern::whole(text).map_err(|reason| format!("target_modules {reason}"))
 }
 
 fn is_suffix(path: &str, name: &str) -> bool {
@@ -93,23 +93,17 @@ impl fmt::Display for TargetModules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Suffixes(names) => write!(f, "{names:?}"),
-            Self::Pattern(regex) => write!(f, "{:?}", pattern(regex)),
+            Self::Pattern(pattern) => write!(f, "{:?}", pattern.as_str()),
             Self::AllLinear => write!(f, "{ALL_LINEAR:?}"),
         }
     }
-}
-
-/// The expression as the user wrote it, without the anchors of [`anchored`].
-fn pattern(regex: &Regex) -> &str {
-    let text = regex.as_str();
-    text.strip_prefix("^(?:").and_then(|t| t.strip_suffix(")$")).unwrap_or(text)
 }
 
 impl Serialize for TargetModules {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Suffixes(names) => names.serialize(serializer),
-            Self::Pattern(regex) => pattern(regex).serialize(serializer),
+            Self::Pattern(pattern) => pattern.as_str().serialize(serializer),
             Self::AllLinear => ALL_LINEAR.serialize(serializer),
         }
     }
@@ -132,12 +126,8 @@ impl<'de> Deserialize<'de> for TargetModules {
                 anchored(text).map(TargetModules::Pattern).map_err(E::custom)
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = seq.next_element()? {
-                    names.push(name);
-                }
-                Ok(TargetModules::Suffixes(names))
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(TargetModules::Suffixes)
             }
         }
         deserializer.deserialize_any(Visitor)

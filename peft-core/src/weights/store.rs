@@ -1,6 +1,6 @@
 //! Trainable variables by name, with seeded initial values.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{DType, Device, Shape, Tensor, Var};
@@ -83,10 +83,8 @@ impl ParamStore {
     /// # Errors
     /// [`Error::UnknownKeys`] with those that were not.
     pub fn check_all_used(&self) -> Result<()> {
-        let vars = self.lock();
-        let unused = |name: &&String| !vars.contains_key(*name);
-        let keys: Vec<String> = self.inner.given.iter().flat_map(BTreeMap::keys).filter(unused).cloned().collect();
-        if keys.is_empty() { Ok(()) } else { Err(Error::UnknownKeys { keys }) }
+        let unused = self.inner.given.as_ref().map(|given| keys_not_in(given, &self.lock())).unwrap_or_default();
+        if unused.is_empty() { Ok(()) } else { Err(Error::UnknownKeys { keys: unused }) }
     }
 
     /// Overwrites the values of all variables.
@@ -95,14 +93,11 @@ impl ParamStore {
     /// [`Error::MissingKeys`], [`Error::UnknownKeys`] or [`Error::ShapeMismatch`]. In that case nothing is written.
     pub fn load(&self, values: &BTreeMap<String, Tensor>) -> Result<()> {
         let vars = self.lock();
-        let ours: BTreeSet<&String> = vars.keys().collect();
-        let theirs: BTreeSet<&String> = values.keys().collect();
-        let list = |d: Vec<&&String>| d.into_iter().map(|s| (*s).clone()).collect::<Vec<_>>();
-        let missing = list(ours.difference(&theirs).collect());
+        let missing = keys_not_in(&*vars, values);
         if !missing.is_empty() {
             return Err(Error::MissingKeys { keys: missing });
         }
-        let unknown = list(theirs.difference(&ours).collect());
+        let unknown = keys_not_in(values, &*vars);
         if !unknown.is_empty() {
             return Err(Error::UnknownKeys { keys: unknown });
         }
@@ -152,6 +147,11 @@ impl ParamStore {
         self.lock().insert(name.to_owned(), var.clone());
         Ok(var)
     }
+}
+
+/// The keys of `map` that `other` lacks.
+fn keys_not_in<A, B>(map: &BTreeMap<String, A>, other: &BTreeMap<String, B>) -> Vec<String> {
+    map.keys().filter(|name| !other.contains_key(*name)).cloned().collect()
 }
 
 fn check_shape(name: &str, expected: &[usize], value: &Tensor) -> Result<()> {

@@ -106,8 +106,7 @@ impl Combination {
     }
 
     fn checked_density(&self, least: f64) -> Result<f64> {
-        let invalid =
-            |reason: String| Error::InvalidConfig { kind: "add_weighted_adapter".to_owned(), field: "density", reason };
+        let invalid = |reason: String| Error::invalid("add_weighted_adapter", "density", reason);
         match self.density {
             Some(density) if (least..=1.).contains(&density) => Ok(density),
             Some(density) if least > 0. => Err(invalid(format!("is {density}, expected above 0 and at most 1"))),

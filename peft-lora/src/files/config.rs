@@ -15,7 +15,18 @@ pub(super) struct Kind {
     pub(super) peft_type: String,
 }
 
-/// The keys of LoRA that we read. Unknown keys are ignored unless they change what is computed.
+/// The keys of LoRA that we read.
+///
+/// Of the others, those in [`UNSUPPORTED`] are refused where they are set. The rest changes nothing that is computed here and is
+/// ignored:
+///
+/// - settings of an initialization, which the weights of the file replace: `eva_config`, `corda_config`, `loftq_config`,
+///   `lora_ga_config` (only `init_lora_weights` itself may change the backbone, see [`REBASING`]);
+/// - settings of training alone: `velora_config` compresses what the backward pass keeps;
+/// - settings for other kinds of modules: `fan_in_fan_out`, which `peft` turns off at linear maps, `megatron_config`,
+///   `megatron_core`, `qalora_group_size`, and `bias`, because T5 has none (a file with biases is refused as unknown weights);
+/// - `runtime_config`, `ensure_weight_tying`, and what describes the file: `peft_version`, `task_type`, `inference_mode`,
+///   `auto_mapping`, `revision`, `base_model_name_or_path`.
 #[derive(Deserialize)]
 struct Lora {
     #[serde(default = "eight")]
@@ -28,10 +39,8 @@ struct Lora {
     exclude_modules: Option<TargetModules>,
     layers_to_transform: Option<OneOrMany<usize>>,
     layers_pattern: Option<OneOrMany<String>>,
-    #[serde(default)]
-    rank_pattern: Patterns<NonZeroUsize>,
-    #[serde(default)]
-    alpha_pattern: Patterns<f64>,
+    rank_pattern: Option<Patterns<NonZeroUsize>>,
+    alpha_pattern: Option<Patterns<f64>>,
     #[serde(default)]
     use_rslora: bool,
     #[serde(default)]
@@ -43,7 +52,9 @@ struct Lora {
 }
 
 /// Initializations with which `peft` subtracts `s B A` from the backbone's weights when it creates an adapter.
-const REBASING: [&str; 6] = ["pissa", "olora", "corda", "loftq", "lora_ga", "mica"];
+///
+/// It does not with `lora_ga`, because it has no gradients then, nor with `eva`, `mica`, `orthogonal` and `gaussian`.
+const REBASING: [&str; 4] = ["pissa", "olora", "corda", "loftq"];
 
 /// The keys of IA3 that we read.
 #[derive(Deserialize)]
@@ -51,6 +62,7 @@ struct Ia3 {
     target_modules: Option<TargetModules>,
     feedforward_modules: Option<TargetModules>,
     exclude_modules: Option<TargetModules>,
+    modules_to_save: Option<Vec<String>>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -79,29 +91,23 @@ fn eight_f64() -> f64 {
     8.
 }
 
-/// Keys that change what is computed in an unsupported way, unless they are absent or empty.
-const UNSUPPORTED: [&str; 16] = [
-    "layer_replication",
-    "trainable_token_indices",
-    "target_parameters",
-    "alora_invocation_tokens",
-    "arrow_config",
-    "eva_config",
-    "corda_config",
-    "lora_ga_config",
-    "kasa_config",
-    "velora_config",
-    "monteclora_config",
-    "use_bdlora",
-    "loftq_config",
-    "use_qalora",
-    "fan_in_fan_out",
-    "lora_bias",
+/// Keys that change what is computed, unless they are absent or empty, with what they do.
+const UNSUPPORTED: [(&str, &str); 10] = [
+    ("layer_replication", "it repeats layers of the backbone"),
+    ("trainable_token_indices", "it trains rows of the embedding table"),
+    ("target_parameters", "it puts LoRA on parameters that are no linear map's weight"),
+    ("alora_invocation_tokens", "it turns LoRA on at certain tokens"),
+    ("arrow_config", "it chooses among several adapters for each token"),
+    ("kasa_config", "it removes singular values of the backbone's weights"),
+    ("monteclora_config", "it draws weights at random"),
+    ("use_bdlora", "it makes A or B block-diagonal"),
+    ("use_qalora", "it averages groups of features"),
+    ("lora_bias", "it adds a bias to B"),
 ];
 
 /// Refuses keys of `rest` that are not supported.
 fn check_rest(folder: &PeftFolder, rest: &Map<String, Value>) -> Result<()> {
-    for key in UNSUPPORTED {
+    for (key, effect) in UNSUPPORTED {
         let asked = match rest.get(key) {
             None | Some(Value::Null | Value::Bool(false)) => false,
             Some(Value::Object(map)) => !map.is_empty(),
@@ -109,23 +115,17 @@ fn check_rest(folder: &PeftFolder, rest: &Map<String, Value>) -> Result<()> {
             Some(_) => true,
         };
         if asked {
-            return Err(folder
-                .unsupported(format!("{key} is set, which is not supported: the weights would have another effect")));
+            return Err(folder.unsupported(format!("{key} is set, which is not supported: {effect}")));
         }
     }
-    match rest.get("bias").and_then(Value::as_str) {
-        None | Some("none") => Ok(()),
-        Some(bias) => {
-            Err(folder.unsupported(format!("bias is {bias:?}, expected \"none\": T5's linear maps have no bias")))
-        }
-    }
+    Ok(())
 }
 
 pub(super) fn read_lora(folder: &PeftFolder) -> Result<LoraConfig> {
     let file: Lora = folder.parse()?;
     check_rest(folder, &file.rest)?;
     if let Some(init) = file.init_lora_weights.as_ref().and_then(Value::as_str)
-        && REBASING.iter().any(|known| init.starts_with(known))
+        && REBASING.iter().any(|known| init.to_lowercase().starts_with(known))
     {
         return Err(folder.unsupported(format!(
             "init_lora_weights is {init:?}: peft changes the backbone's weights when it loads such an adapter; convert it to a \
@@ -140,8 +140,8 @@ pub(super) fn read_lora(folder: &PeftFolder) -> Result<LoraConfig> {
         exclude_modules: file.exclude_modules,
         layers_to_transform: file.layers_to_transform.map(OneOrMany::into_vec),
         layers_pattern: file.layers_pattern.map(OneOrMany::into_vec).unwrap_or_default(),
-        rank_pattern: file.rank_pattern,
-        alpha_pattern: file.alpha_pattern,
+        rank_pattern: file.rank_pattern.unwrap_or_default(),
+        alpha_pattern: file.alpha_pattern.unwrap_or_default(),
         // The weights come from the file, so their initial values do not matter.
         init_lora_weights: LoraInit::default(),
         use_rslora: file.use_rslora,
@@ -154,7 +154,7 @@ pub(super) fn read_lora(folder: &PeftFolder) -> Result<LoraConfig> {
 pub(super) fn read_ia3(folder: &PeftFolder) -> Result<Ia3Config> {
     let file: Ia3 = folder.parse()?;
     check_rest(folder, &file.rest)?;
-    if file.rest.get("modules_to_save").is_some_and(|modules| !modules.is_null()) {
+    if file.modules_to_save.is_some_and(|modules| !modules.is_empty()) {
         return Err(folder.unsupported("modules_to_save is set, which is supported for LORA only"));
     }
     let default = Ia3Config::default();

@@ -9,9 +9,6 @@ use super::base::BaseModel;
 use crate::dora::{MAGNITUDE_DELTA, row_norms};
 use crate::full::WEIGHT_DELTA;
 
-/// The adapter's name, which is part of the keys in old files.
-const ADAPTER_NAME: &str = ".default";
-
 /// One weight: our key and `peft`'s.
 struct Key {
     ours: String,
@@ -32,10 +29,13 @@ impl Keys {
         weights.collect::<Result<_>>().map(Self)
     }
 
+    /// Whether the file's tensor `name` is one of them.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|key| key.theirs == name)
+    }
+
     /// Their tensors as ours. Every key must be used, and none may be missing.
-    pub(super) fn read(self, theirs: BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
-        let mut theirs: BTreeMap<String, Tensor> =
-            theirs.into_iter().map(|(name, tensor)| (name.replace(ADAPTER_NAME, ""), tensor)).collect();
+    pub(super) fn read(self, mut theirs: BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
         let mut ours = BTreeMap::new();
         let mut missing = Vec::new();
         for key in self.0 {

@@ -16,6 +16,7 @@ mod base;
 mod config;
 mod folder;
 mod keys;
+mod leftovers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,8 +28,11 @@ use serde_json::json;
 use crate::{Ia3Config, LoraConfig};
 
 pub use base::BaseModel;
-pub use folder::{CONFIG_FILE, PeftFolder, WEIGHTS_FILE};
+pub use folder::{AdapterFolder, CONFIG_FILE, FolderLayout, PeftFolder, PeftLayout, WEIGHTS_FILE};
 use keys::Keys;
+
+/// The values of `peft_type` that [`read_peft`] knows.
+pub const TYPES: [&str; 2] = ["LORA", "IA3"];
 
 /// Reads the adapter in the folder at `path` for the backbone `base`.
 ///
@@ -42,11 +46,13 @@ pub fn read_peft(path: impl AsRef<Path>, base: &BaseModel<'_>) -> Result<Adapter
         "LORA" => Box::new(config::read_lora(&folder)?),
         "IA3" => Box::new(config::read_ia3(&folder)?),
         other => {
-            return Err(folder.unsupported(format!("peft_type is {other:?}; this reads LORA and IA3")));
+            return Err(folder.unknown_type(other, &TYPES));
         }
     };
     let adapter = AdapterCheckpoint { methods: vec![method], weights: BTreeMap::new() };
-    let weights = Keys::of(&adapter.plan(base.sites)?, base)?.read(folder.tensors)?;
+    let keys = Keys::of(&adapter.plan(base.sites)?, base)?;
+    let theirs = folder.wanted(|name| keys.contains(name), base)?;
+    let weights = keys.read(theirs)?;
     let adapter = AdapterCheckpoint { weights, ..adapter };
     adapter.build(base.sites, &Device::Cpu)?;
     Ok(adapter)
@@ -76,5 +82,5 @@ pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &Ba
     let mut config = config::text(method.as_ref(), base.name, more)?;
     config.push('\n');
     let tensors = Keys::of(&adapter.plan(base.sites)?, base)?.write(&adapter.weights)?;
-    PeftFolder { path: path.as_ref().to_path_buf(), config, tensors }.write()
+    PeftFolder::new(path, config, tensors).write()
 }

@@ -9,26 +9,28 @@ use peft_core::{PeftModel, PeftParts};
 use peft_t5::Weights;
 use peft_t5::{T5, T5Batch};
 
-use super::{Description, names};
+use super::{Description, committed, folders_with, names, require};
+
+/// How many golden folders are committed.
+pub const COMMITTED: usize = 18;
 
 /// The folders to test: those of `$PEFT_GOLDENS`; otherwise the committed ones, and those of `../shared/goldens` if that folder
 /// exists.
 ///
 /// # Panics
-/// If there is none: a parity test without goldens shows nothing.
+/// If there are none in `$PEFT_GOLDENS`, or fewer than are committed: a parity test without goldens shows nothing.
 pub fn folders() -> Vec<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let roots = match std::env::var_os("PEFT_GOLDENS") {
-        Some(root) => vec![PathBuf::from(root)],
-        None => vec![here.join("goldens"), here.join("../../shared/goldens")],
-    };
-    let mut found = Vec::new();
-    for root in roots.iter().filter(|root| root.is_dir()) {
-        let entries = std::fs::read_dir(root).expect("a readable folder of goldens");
-        found.extend(entries.flatten().map(|e| e.path()).filter(|path| path.join("golden.json").is_file()));
+    const FILE: &str = "golden.json";
+    if let Some(root) = std::env::var_os("PEFT_GOLDENS") {
+        let found = folders_with(Path::new(&root), FILE);
+        assert!(!found.is_empty(), "PEFT_GOLDENS is {}, which has no golden folders", root.display());
+        return found;
     }
-    found.sort();
-    assert!(!found.is_empty(), "no golden folders in {roots:?}; set PEFT_GOLDENS");
+    let mut found = folders_with(&committed(""), FILE);
+    assert!(found.len() >= COMMITTED, "{} golden folders, but {COMMITTED} are committed", found.len());
+    if let Some(shared) = require("goldens") {
+        found.extend(folders_with(&shared, FILE));
+    }
     found
 }
 

@@ -5,6 +5,11 @@
 mod describe;
 mod folder;
 mod names;
+mod places;
+mod trial;
 
 pub use describe::{Backbone, Description, Peft};
-pub use folder::{Golden, folders};
+pub use folder::{COMMITTED, Golden, folders};
+pub(crate) use places::folders_with;
+pub use places::{Lookup, REQUIRED, committed, lookup, require};
+pub use trial::trial;

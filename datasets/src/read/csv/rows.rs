@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use crate::read::check::Reason;
 
+/// The cells of a row.
+type Cells<'a> = Vec<Cow<'a, [u8]>>;
+
 /// A row with the number of its first line, or what is wrong with it.
 pub(super) type Row<'a> = (usize, Result<Vec<Cow<'a, str>>, Reason>);
-
-/// The content of a cell before it is known to be text.
-type Bytes<'a> = Cow<'a, [u8]>;
 
 /// The rows of a table. Lines without any character are no rows.
 pub(super) struct Rows<'a> {
@@ -40,7 +40,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The cells of the row at `start`, and the position after it.
-    fn row(&self, start: usize) -> Result<(Vec<Bytes<'a>>, usize), Reason> {
+    fn row(&self, start: usize) -> Result<(Cells<'a>, usize), Reason> {
         let mut cells = Vec::new();
         let mut at = start;
         loop {
@@ -58,7 +58,7 @@ impl<'a> Rows<'a> {
     }
 
     /// A cell without quotes, and the position of its end.
-    fn plain(&self, start: usize) -> (Bytes<'a>, usize) {
+    fn plain(&self, start: usize) -> (Cow<'a, [u8]>, usize) {
         let rest = self.bytes.get(start..).unwrap_or_default();
         let ends = |&byte: &u8| byte == self.separator || byte == b'\n';
         let mut length = rest.iter().position(ends).unwrap_or(rest.len());
@@ -70,8 +70,8 @@ impl<'a> Rows<'a> {
     }
 
     /// The cell after an opening quote, and the position after the closing quote. Two quotes in it mean one.
-    fn quoted(&self, start: usize) -> Result<(Bytes<'a>, usize), Reason> {
-        let mut cell: Bytes<'a> = Cow::Borrowed(&[]);
+    fn quoted(&self, start: usize) -> Result<(Cow<'a, [u8]>, usize), Reason> {
+        let mut cell: Cow<'a, [u8]> = Cow::Borrowed(&[]);
         let mut at = start;
         loop {
             let rest = self.bytes.get(at..).unwrap_or_default();

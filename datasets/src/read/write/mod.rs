@@ -5,10 +5,9 @@ mod scheme;
 mod table;
 mod text;
 
-use std::fs;
 use std::path::Path;
 
-use peft_files::write_atomic;
+use peft_files::{create_folders, is_stdout, stage, write_atomic};
 
 pub use scheme::changed_by;
 
@@ -17,9 +16,10 @@ use super::dataset::Dataset;
 use super::format::Format;
 use super::seq::{TAGS_FILE, TOKENS_FILE};
 use crate::error::{Error, Result};
+use crate::example::Example;
 use crate::labels::TagScheme;
 
-/// Writes a data set with the tags that it has, in [`TagScheme::Iob2`]. [`Format::Bio`] becomes `word⇥tag` lines (the order of CoNLL), [`Format::Seq`] a folder of
+/// Writes a data set with the tags that it has, in [`TagScheme::Iob2`], to the file `path`; `-` is stdout. [`Format::Bio`] becomes `word⇥tag` lines (the order of CoNLL), [`Format::Seq`] a folder of
 /// `seq.in` and `seq.out`. Tables get the columns `tokens` and `tags` (lists; JSON arrays in CSV).
 ///
 /// # Errors
@@ -79,11 +79,7 @@ fn write_checked(dataset: &Dataset, path: &Path, format: Format) -> Result<()> {
     }
     match format {
         Format::Bio => Ok(write_atomic(path, |file| text::bio(examples, file))?),
-        Format::Seq => {
-            fs::create_dir_all(path).map_err(Error::io(path))?;
-            write_atomic(path.join(TOKENS_FILE), |file| text::seq(examples, |e| &e.tokens, file))?;
-            Ok(write_atomic(path.join(TAGS_FILE), |file| text::seq(examples, |e| &e.tags, file))?)
-        }
+        Format::Seq => seq(examples, path),
         Format::Jsonl => Ok(write_atomic(path, |file| text::json_lines(examples, file))?),
         Format::Json => Ok(write_atomic(path, |file| text::json(examples, file))?),
         Format::Csv => Ok(write_atomic(path, |file| text::csv(examples, file))?),
@@ -96,4 +92,21 @@ fn write_checked(dataset: &Dataset, path: &Path, format: Format) -> Result<()> {
             format!("`{format}` needs utterances and intents, which are not kept; write another format"),
         )),
     }
+}
+
+/// Writes both files before either gets its name, so that a failure leaves an older pair whole.
+fn seq(examples: &[Example], folder: &Path) -> Result<()> {
+    if is_stdout(folder) {
+        return Err(Error::file(
+            folder,
+            "`seq` is a folder of two files, which stdout cannot hold; write another format",
+        ));
+    }
+    let made = create_folders(folder)?;
+    let (tokens, ()) = stage(folder.join(TOKENS_FILE), |file| text::seq(examples, |e| &e.tokens, file))?;
+    let (tags, ()) = stage(folder.join(TAGS_FILE), |file| text::seq(examples, |e| &e.tags, file))?;
+    tokens.commit()?;
+    tags.commit()?;
+    made.keep();
+    Ok(())
 }

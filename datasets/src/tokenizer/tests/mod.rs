@@ -2,6 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-mod goldens;
+mod json;
 mod spiece;
 mod training;

@@ -24,7 +24,7 @@ fn piece(text: &str, score: f32, kind: u8) -> Vec<u8> {
 
 /// A charsmap that maps `A` to `a`: a double array with the root at 0, `A` at 256 ^ 0x41 and its
 /// value at that place ^ 512.
-fn charsmap() -> Vec<u8> {
+pub(super) fn charsmap() -> Vec<u8> {
     let mut units = vec![0u32; 1024];
     units[0] = 256 << 10;
     units[256 ^ 0x41] = 512 << 10 | 1 << 8 | 0x41;
@@ -33,7 +33,7 @@ fn charsmap() -> Vec<u8> {
     [&4096u32.to_le_bytes()[..], &trie, b"a\0"].concat()
 }
 
-fn model(charsmap: &[u8]) -> Vec<u8> {
+pub(super) fn model(charsmap: &[u8]) -> Vec<u8> {
     let specials = [piece("<pad>", 0.0, 3), piece("</s>", 0.0, 3), piece("<unk>", 0.0, 2)].concat();
     let words = [piece("▁", -2.0, 1), piece("a", -3.0, 1), piece("b", -3.5, 1), piece("▁ab", -4.0, 1)].concat();
     [specials, words, bytes(2, &[3 << 3, 1]), bytes(3, &bytes(2, charsmap))].concat()

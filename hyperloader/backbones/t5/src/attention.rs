@@ -1,12 +1,12 @@
 //! Multi-head attention, T5's way: no scaling by `1/√d_kv`, biases on scores, no biases on projections.
 
 use candle_core::{DType, Tensor};
-use peft_core::{ActiveAdapters, Ctx, SiteId, SiteRole};
+use peft_core::{ActiveAdapters, SiteId, SiteRole};
 use peft_kernels::{self as ops, PackedKeys};
 
 use super::builder::{BlockPath, Builder, Features, inverse_sqrt};
 use super::key_values::KeyValues;
-use super::layers::{Linear, Weight};
+use super::layers::{Linear, Run, Weight};
 use super::packed::PackedTerms;
 use super::terms::ScoreTerms;
 use crate::error::{Error, Result};
@@ -54,6 +54,13 @@ impl Kind {
     }
 }
 
+/// The keys and values that queries attend to, and what is added to their scores.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory<'a, T> {
+    pub(super) key_values: &'a KeyValues,
+    pub(super) terms: &'a T,
+}
+
 /// `softmax(q kᵀ + bias + mask) v Woᵀ` per head, with dropout on the probabilities.
 #[derive(Debug, Clone)]
 pub(super) struct Attention {
@@ -72,61 +79,55 @@ impl Attention {
         let config = builder.config;
         let (d_model, inner, heads, dropout) =
             (config.d_model, config.inner_dim(), config.num_heads, config.dropout_rate);
-        let q_stdev = inverse_sqrt(d_model * config.d_kv);
-        let [into, out] = [Features { d_in: d_model, d_out: inner }, Features { d_in: inner, d_out: d_model }];
+        let [into, out] = [Features::new(d_model, inner), Features::new(inner, d_model)];
+        let queries = Features { stdev: inverse_sqrt(d_model * config.d_kv), ..into };
         let [q, k, v, o] = kind.roles();
         let path = format!("{}.{}", place.path(), kind.module());
         let module = |name: &str| format!("{}.{name}", kind.module());
         Ok(Self {
-            q: builder.linear(place, &module("q"), q, into, q_stdev)?,
-            k: builder.linear(place, &module("k"), k, into, inverse_sqrt(d_model))?,
-            v: builder.linear(place, &module("v"), v, into, inverse_sqrt(d_model))?,
+            q: builder.linear(place, &module("q"), q, queries)?,
+            k: builder.linear(place, &module("k"), k, into)?,
+            v: builder.linear(place, &module("v"), v, into)?,
             key_values: builder.key_values(place, path, kind.key_values()),
-            o: builder.linear(place, &module("o"), o, out, inverse_sqrt(inner))?,
+            o: builder.linear(place, &module("o"), o, out)?,
             heads,
             dropout,
         })
     }
 
     /// The keys and values of `x [batch, length, d_model]`.
-    pub(super) fn key_values(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<KeyValues> {
-        let keys = self.k.forward(x, active, ctx)?;
-        let values = self.v.forward(x, active, ctx)?;
+    pub(super) fn key_values(&self, x: &Tensor, run: &mut Run<'_>) -> Result<KeyValues> {
+        let keys = self.k.forward(x, run)?;
+        let values = self.v.forward(x, run)?;
         Ok(KeyValues { keys, values })
     }
 
     /// What the queries of `x [batch, queries, d_model]` find in `memory`, `[batch, queries, d_model]`.
-    pub(super) fn forward(
-        &self,
-        x: &Tensor,
-        memory: &KeyValues,
-        terms: &ScoreTerms,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
-    ) -> Result<Tensor> {
-        if !self.has_prefix(active) {
-            return self.attend(x, memory, terms, active, ctx);
+    pub(super) fn forward(&self, x: &Tensor, memory: Memory<'_, ScoreTerms>, run: &mut Run<'_>) -> Result<Tensor> {
+        if !self.has_prefix(run.active) {
+            return self.attend(x, memory, run);
         }
-        let longer = memory.at(self.key_values, x, active, ctx)?;
-        let lengths = (x.dim(1)?, memory.len()?);
-        let terms = terms.with_prefixes(active.prefixes(self.key_values), lengths, ctx)?;
-        self.attend(x, &longer, &terms, active, ctx)
+        let Memory { key_values, terms } = memory;
+        let longer = key_values.at(self.key_values, x, run)?;
+        let lengths = (x.dim(1)?, key_values.len()?);
+        let terms = terms.with_prefixes(run.active.prefixes(self.key_values), lengths, run.ctx)?;
+        self.attend(x, Memory { key_values: &longer, terms: &terms }, run)
     }
 
-    fn attend(
-        &self,
-        x: &Tensor,
-        memory: &KeyValues,
-        terms: &ScoreTerms,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
-    ) -> Result<Tensor> {
-        let q = self.q.forward(x, active, ctx)?;
-        let dropout = ctx.dropout_key(self.dropout);
-        let options =
-            ops::Attention { heads: self.heads, bias: terms.bias.as_ref(), mask: terms.mask.as_ref(), dropout };
-        let found = ops::attention([&q, &memory.keys, &memory.values], &options, ctx.kernels())?;
-        self.o.forward(&found, active, ctx)
+    fn attend(&self, x: &Tensor, memory: Memory<'_, ScoreTerms>, run: &mut Run<'_>) -> Result<Tensor> {
+        let Memory { key_values: KeyValues { keys, values }, terms } = memory;
+        let q = self.q.forward(x, run)?;
+        let dropout = run.ctx.dropout_key(self.dropout);
+        let options = ops::Attention {
+            heads: self.heads,
+            key_value_heads: self.heads,
+            scale: None,
+            bias: terms.bias.as_ref(),
+            mask: terms.mask.as_ref(),
+            dropout,
+        };
+        let found = ops::attention([&q, keys, values], &options, run.ctx.kernels())?;
+        self.o.forward(&found, run)
     }
 
     /// Whether methods act on keys and values, where they may put others in front.
@@ -139,17 +140,15 @@ impl Attention {
     pub(super) fn forward_packed(
         &self,
         x: &Tensor,
-        memory: &KeyValues,
-        terms: &PackedTerms<'_>,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
+        memory: Memory<'_, PackedTerms<'_>>,
+        run: &mut Run<'_>,
     ) -> Result<Tensor> {
-        let q = self.q.forward(x, active, ctx)?;
-        let found = match self.has_prefix(active) {
-            true => self.attend_with_prefix(x, &q, memory, terms, active, ctx)?,
-            false => terms.attend(&q, memory, self.heads, ctx.kernels())?,
+        let q = self.q.forward(x, run)?;
+        let found = match self.has_prefix(run.active) {
+            true => self.attend_with_prefix(x, &q, memory, run)?,
+            false => memory.terms.attend(&q, memory.key_values, self.heads, run.ctx.kernels())?,
         };
-        self.o.forward(&found, active, ctx)
+        self.o.forward(&found, run)
     }
 
     /// The same where methods put keys in front: `x` has one token of every row.
@@ -157,22 +156,21 @@ impl Attention {
         &self,
         x: &Tensor,
         q: &Tensor,
-        memory: &KeyValues,
-        terms: &PackedTerms<'_>,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
+        memory: Memory<'_, PackedTerms<'_>>,
+        run: &mut Run<'_>,
     ) -> Result<Tensor> {
-        let (repeated, mut terms, mut mask) = (memory_of_rows(memory, terms)?, *terms, Vec::new());
+        let Memory { key_values, terms } = memory;
+        let (repeated, mut terms, mut mask) = (memory_of_rows(key_values, terms)?, *terms, Vec::new());
         if let PackedKeys::Source { rows, prefix } = terms.keys {
-            for sentence in terms.mask.chunks_exact(memory.len()?.max(1)) {
+            for sentence in terms.mask.chunks_exact(key_values.len()?.max(1)) {
                 (0..rows).for_each(|_| mask.extend_from_slice(sentence));
             }
             terms = PackedTerms { keys: PackedKeys::Source { rows: 1, prefix }, mask: &mask, ..terms };
         }
-        let longer = repeated.as_ref().unwrap_or(memory).at(self.key_values, x, active, ctx)?;
-        let terms = active.prefixes(self.key_values).fold(terms, PackedTerms::with_prefix);
+        let longer = repeated.as_ref().unwrap_or(key_values).at(self.key_values, x, run)?;
+        let terms = run.active.prefixes(self.key_values).fold(terms, PackedTerms::with_prefix);
         let bias = terms.bias_with_prefix()?;
-        PackedTerms { bias: bias.as_ref().or(terms.bias), ..terms }.attend(q, &longer, self.heads, ctx.kernels())
+        PackedTerms { bias: bias.as_ref().or(terms.bias), ..terms }.attend(q, &longer, self.heads, run.ctx.kernels())
     }
 
     /// Whether keys and values come from maps of eight bits.

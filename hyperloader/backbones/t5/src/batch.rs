@@ -37,10 +37,8 @@ impl T5Batch {
             let (sources, targets) = (sources.len(), targets.len());
             return Err(Error::Mismatch(format!("a batch of {sources} sources and {targets} targets")));
         }
-        let mask: Vec<Vec<u32>> = sources.iter().map(|source| vec![1; source.len()]).collect();
-        let mask: Vec<&[u32]> = mask.iter().map(Vec::as_slice).collect();
-        let labels = padded(targets, pad, device)?;
-        Self::from_tensors(padded(sources, pad, device)?, padded(&mask, 0, device)?, labels, pad)
+        let (source, mask) = padded_with_mask(sources, pad, device)?;
+        Self::from_tensors(source, mask, padded(targets, pad, device)?, pad)
     }
 
     /// The batch of padded tensors; labels equal to `pad` do not count.
@@ -54,6 +52,13 @@ impl T5Batch {
         }
         Ok(Self { source, mask, labels, label_tokens })
     }
+}
+
+/// The rows with `pad` after each, and their mask: 1 for what is in a row, 0 for padding.
+pub(crate) fn padded_with_mask(rows: &[&[u32]], pad: u32, device: &Device) -> Result<(Tensor, Tensor)> {
+    let ones: Vec<Vec<u32>> = rows.iter().map(|row| vec![1; row.len()]).collect();
+    let ones: Vec<&[u32]> = ones.iter().map(Vec::as_slice).collect();
+    Ok((padded(rows, pad, device)?, padded(&ones, 0, device)?))
 }
 
 /// `[rows, longest]`

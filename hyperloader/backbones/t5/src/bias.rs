@@ -47,7 +47,7 @@ impl Buckets {
 #[derive(Debug, Clone)]
 pub(super) struct RelativeBias {
     pub(super) table: Weight,
-    buckets: Buckets,
+    pub(super) buckets: Buckets,
 }
 
 impl RelativeBias {

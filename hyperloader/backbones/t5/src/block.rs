@@ -1,13 +1,13 @@
 //! One block: self-attention, in a decoder cross-attention, and feed-forward, each after a norm and with a residual sum.
 
 use candle_core::Tensor;
-use peft_core::{ActiveAdapters, Ctx, Residual, SiteId, SiteRole, Stack};
+use peft_core::{ActiveAdapters, Residual, SiteId, SiteRole, Stack};
 
-use super::attention::{Attention, Kind};
+use super::attention::{Attention, Kind, Memory};
 use super::builder::{BlockPath, Builder};
 use super::feed_forward::FeedForward;
 use super::key_values::KeyValues;
-use super::layers::{Norm, Weight};
+use super::layers::{Norm, Run, Weight};
 use super::packed::{PackedPast, PackedTerms, Read};
 use super::terms::ScoreTerms;
 use crate::error::Result;
@@ -37,13 +37,12 @@ impl<F> SubLayer<F> {
     fn forward(
         &self,
         h: &Tensor,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
-        inner: impl FnOnce(&F, &Tensor, &mut Ctx) -> Result<Tensor>,
+        run: &mut Run<'_>,
+        inner: impl FnOnce(&F, &Tensor, &mut Run<'_>) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        let normed = self.norm.forward(h, active, ctx)?;
-        let y = inner(&self.inner, &normed, ctx)?;
-        Ok(active.residual(self.output, Residual { h, y, dropout: self.dropout }, ctx)?)
+        let normed = self.norm.forward(h, run)?;
+        let y = inner(&self.inner, &normed, run)?;
+        Ok(run.active.residual(self.output, Residual { h, y, dropout: self.dropout }, run.ctx)?)
     }
 }
 
@@ -54,13 +53,6 @@ fn norm_role(role: &SiteRole) -> SiteRole {
         role if *role == SiteRole::CROSS_ATTENTION => SiteRole::CROSS_NORM,
         _ => SiteRole::FEED_FORWARD_NORM,
     }
-}
-
-/// The encoder's output as one block's cross-attention sees it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Memory<'a> {
-    pub(super) key_values: &'a KeyValues,
-    pub(super) terms: &'a ScoreTerms,
 }
 
 /// What a decoder's block needs for the tokens of a step.
@@ -106,59 +98,46 @@ impl Block {
         &self,
         h: &Tensor,
         terms: &ScoreTerms,
-        memory: Option<Memory<'_>>,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
+        memory: Option<Memory<'_, ScoreTerms>>,
+        run: &mut Run<'_>,
     ) -> Result<Tensor> {
-        let mut h = self.self_attention.forward(h, active, ctx, |attention, x, ctx| {
-            let key_values = attention.key_values(x, active, ctx)?;
-            attention.forward(x, &key_values, terms, active, ctx)
+        let mut h = self.self_attention.forward(h, run, |attention, x, run| {
+            let key_values = attention.key_values(x, run)?;
+            attention.forward(x, Memory { key_values: &key_values, terms }, run)
         })?;
-        if let (Some(cross), Some(Memory { key_values, terms })) = (&self.cross_attention, memory) {
-            h = cross
-                .forward(&h, active, ctx, |attention, x, ctx| attention.forward(x, key_values, terms, active, ctx))?;
+        if let (Some(cross), Some(memory)) = (&self.cross_attention, memory) {
+            h = cross.forward(&h, run, |attention, x, run| attention.forward(x, memory, run))?;
         }
-        self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
+        self.feed_forward.forward(&h, run, FeedForward::forward)
     }
 
     /// The tokens `h [1, tokens, d_model]` of an encoder's sentences, to the same shape.
-    pub(super) fn encode_packed(
-        &self,
-        h: &Tensor,
-        terms: &PackedTerms<'_>,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
-    ) -> Result<Tensor> {
-        let h = self.self_attention.forward(h, active, ctx, |attention, x, ctx| {
-            let key_values = attention.key_values(x, active, ctx)?;
-            attention.forward_packed(x, &key_values, terms, active, ctx)
+    pub(super) fn encode_packed(&self, h: &Tensor, terms: &PackedTerms<'_>, run: &mut Run<'_>) -> Result<Tensor> {
+        let h = self.self_attention.forward(h, run, |attention, x, run| {
+            let key_values = attention.key_values(x, run)?;
+            attention.forward_packed(x, Memory { key_values: &key_values, terms }, run)
         })?;
-        self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
+        self.feed_forward.forward(&h, run, FeedForward::forward)
     }
 
     /// The tokens `h [batch, length, d_model]` of a step of a decoder, to the same shape, or to that of the tokens that are
     /// read.
-    pub(super) fn decode_packed(
-        &self,
-        h: &Tensor,
-        layer: PackedLayer<'_>,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
-    ) -> Result<Tensor> {
+    pub(super) fn decode_packed(&self, h: &Tensor, layer: PackedLayer<'_>, run: &mut Run<'_>) -> Result<Tensor> {
         let PackedLayer { past, own, memory, cross, read } = layer;
         let attention = &self.self_attention;
-        let normed = attention.norm.forward(h, active, ctx)?;
-        let new = attention.inner.key_values(&normed, active, ctx)?;
+        let normed = attention.norm.forward(h, run)?;
+        let new = attention.inner.key_values(&normed, run)?;
         let key_values = past.write(&new, own.tokens)?;
         let of = |x: &Tensor| read.map_or_else(|| Ok(x.clone()), |read| read.of(x));
-        let y = attention.inner.forward_packed(&of(&normed)?, key_values, &own.of(read), active, ctx)?;
-        let mut h = active.residual(attention.output, Residual { h: &of(h)?, y, dropout: attention.dropout }, ctx)?;
+        let y = attention.inner.forward_packed(&of(&normed)?, Memory { key_values, terms: &own.of(read) }, run)?;
+        let mut h =
+            run.active.residual(attention.output, Residual { h: &of(h)?, y, dropout: attention.dropout }, run.ctx)?;
         if let Some(attention) = &self.cross_attention {
-            h = attention.forward(&h, active, ctx, |attention, x, ctx| {
-                attention.forward_packed(x, memory, &cross.of(read), active, ctx)
+            h = attention.forward(&h, run, |attention, x, run| {
+                attention.forward_packed(x, Memory { key_values: memory, terms: &cross.of(read) }, run)
             })?;
         }
-        self.feed_forward.forward(&h, active, ctx, |ffn, x, ctx| ffn.forward(x, active, ctx))
+        self.feed_forward.forward(&h, run, FeedForward::forward)
     }
 
     /// Whether methods act on keys and values, where they may put others in front.
@@ -174,14 +153,9 @@ impl Block {
     }
 
     /// The keys and values of the encoder's output for cross-attention; `None` in an encoder.
-    pub(super) fn memory(
-        &self,
-        encoded: &Tensor,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
-    ) -> Result<Option<KeyValues>> {
+    pub(super) fn memory(&self, encoded: &Tensor, run: &mut Run<'_>) -> Result<Option<KeyValues>> {
         let cross = self.cross_attention.as_ref();
-        cross.map(|cross| cross.inner.key_values(encoded, active, ctx)).transpose()
+        cross.map(|cross| cross.inner.key_values(encoded, run)).transpose()
     }
 
     pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {

@@ -28,6 +28,14 @@ impl BlockPath {
 pub(super) struct Features {
     pub(super) d_in: usize,
     pub(super) d_out: usize,
+    /// The standard deviation of initial values.
+    pub(super) stdev: f64,
+}
+
+impl Features {
+    pub(super) fn new(d_in: usize, d_out: usize) -> Self {
+        Self { d_in, d_out, stdev: inverse_sqrt(d_in) }
+    }
 }
 
 /// How the name of a table of relative position biases ends.
@@ -66,15 +74,9 @@ impl<'a> Builder<'a> {
         Ok(Weight { name, value, site: None })
     }
 
-    /// The linear map `module` of the sub-layer at `place`; initial values have the standard deviation `stdev`.
-    pub(super) fn linear(
-        &mut self,
-        place: BlockPath,
-        module: &str,
-        role: SiteRole,
-        Features { d_in, d_out }: Features,
-        stdev: f64,
-    ) -> Result<Linear> {
+    /// The linear map `module` of the sub-layer at `place`.
+    pub(super) fn linear(&mut self, place: BlockPath, module: &str, role: SiteRole, of: Features) -> Result<Linear> {
+        let Features { d_in, d_out, stdev } = of;
         let path = format!("{}.{module}", place.path());
         let (name, shape, init) = (format!("{path}.weight"), [d_out, d_in], normal(stdev));
         let weight = match self.vb.dtype() {

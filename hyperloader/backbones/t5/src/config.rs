@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::hf_config::{self, GATED_GELU, HfConfig, MODEL_TYPES, RELU};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The feed-forward sub-layer: `feed_forward_proj` in `config.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -108,8 +108,7 @@ impl T5Config {
     /// [`Error::File`] with the path, and the offending key where there is one.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        serde_json::from_str(&text).map_err(|e| Error::malformed(path, e.to_string()))
+        Ok(peft_files::read_json(path)?)
     }
 
     /// The same shape with, or without, a relative position bias in cross-attention.

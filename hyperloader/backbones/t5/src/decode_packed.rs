@@ -6,6 +6,7 @@ use peft_kernels::{PackedKeys, TokenPosition, TokenPositions};
 
 use crate::block::{Block, PackedLayer};
 use crate::error::Result;
+use crate::layers::Run;
 use crate::model::T5;
 use crate::packed::{Encoded, PackedKvCache, PackedTerms, Read};
 
@@ -54,8 +55,9 @@ impl T5 {
     ) -> Result<PackedKvCache> {
         let (hidden, sentences) = (encoded.hidden(), encoded.terms()?);
         let narrow = self.decoder.takes_packed(active);
+        let run = &mut Run { active, ctx };
         let memory = |block: &Block| {
-            let memory = block.memory(hidden, active, ctx)?;
+            let memory = block.memory(hidden, run)?;
             memory
                 .map(|memory| if narrow && block.is_int8() { memory.to_dtype(DType::BF16) } else { Ok(memory) })
                 .transpose()
@@ -87,7 +89,7 @@ impl T5 {
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
         if !self.decoder.takes_packed(active) {
-            return self.decode_columns(step, cache, active, ctx);
+            return self.decode_columns(step, cache, &mut Run { active, ctx });
         }
         let tokens: Vec<u32> = step.rows.iter().flat_map(|row| row.tokens).copied().collect();
         let mut positions = Vec::with_capacity(tokens.len());
@@ -99,17 +101,11 @@ impl T5 {
         let positions = TokenPositions(positions);
         let read = if reads_all { None } else { Some(Read::new(step.read, &positions, self.device())?) };
         let pass = Pass { tokens: &tokens, positions: &positions, read: read.as_ref() };
-        Ok(self.pass(pass, cache, active, ctx)?.squeeze(0)?)
+        Ok(self.pass(pass, cache, &mut Run { active, ctx })?.squeeze(0)?)
     }
 
     /// The same, one token of each row at a time: every row of the cache has its row in each pass.
-    fn decode_columns(
-        &self,
-        step: &PackedStep<'_>,
-        cache: &mut PackedKvCache,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
-    ) -> Result<Tensor> {
+    fn decode_columns(&self, step: &PackedStep<'_>, cache: &mut PackedKvCache, run: &mut Run<'_>) -> Result<Tensor> {
         let rows = cache.lens().len();
         let columns = step.rows.iter().map(|row| row.tokens.len()).max().unwrap_or_default();
         let mut passes = Vec::with_capacity(columns);
@@ -126,7 +122,7 @@ impl T5 {
             }
             let tokens = Tensor::from_vec(tokens, (rows, 1), self.device())?;
             let pass = Pass { tokens: &tokens, positions: &TokenPositions(positions), read: None };
-            passes.push(self.pass(pass, cache, active, ctx)?.squeeze(1)?);
+            passes.push(self.pass(pass, cache, run)?.squeeze(1)?);
         }
         let at =
             |&PackedTokens { row, tokens }: &PackedTokens<'_>| (0..tokens.len()).map(move |column| column * rows + row);
@@ -136,13 +132,8 @@ impl T5 {
     }
 
     /// `tokens [b, l]` through all blocks, to `[b, l, d]`, or to what is read of it.
-    fn pass(
-        &self,
-        Pass { tokens, positions, read }: Pass<'_>,
-        cache: &mut PackedKvCache,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
-    ) -> Result<Tensor> {
+    fn pass(&self, pass: Pass<'_>, cache: &mut PackedKvCache, run: &mut Run<'_>) -> Result<Tensor> {
+        let Pass { tokens, positions, read } = pass;
         let end = positions.end();
         let PackedKvCache { layers, rows, sentences, biases: (bias, cross_bias), .. } = cache;
         if !bias.reaches(end) {
@@ -157,15 +148,15 @@ impl T5 {
         let own = PackedTerms { bias: Some(bias), relative: Some(&self.decoder.bias), ..own };
         let cross = PackedTerms::new(positions, sentences.keys(*rows));
         let cross = PackedTerms { bias: cross_bias.as_ref(), mask: sentences.mask(), ..cross };
-        let mut h = self.embed(tokens, ctx)?;
+        let mut h = self.embed(tokens, run.ctx)?;
         let last = layers.len().saturating_sub(1);
         for (i, (block, (past, memory))) in self.decoder.blocks.iter().zip(layers).enumerate() {
             // After the last block's keys and values nothing needs the tokens that are not read.
             let read = read.filter(|_| i == last);
             let layer = PackedLayer { past, own: &own, memory, cross: &cross, read };
-            h = block.decode_packed(&h, layer, active, ctx)?;
+            h = block.decode_packed(&h, layer, run)?;
         }
-        self.output(&h, active, ctx)
+        self.output(&h, run)
     }
 }
 

@@ -4,7 +4,9 @@ use candle_core::Tensor;
 use peft_core::{ActiveAdapters, Ctx};
 use peft_kernels::{PackedKeys, TokenPosition, TokenPositions};
 
+use crate::batch::padded_with_mask;
 use crate::error::Result;
+use crate::layers::Run;
 use crate::model::T5;
 use crate::packed::{Encoded, PackedTerms};
 
@@ -34,22 +36,15 @@ impl T5 {
         let terms = PackedTerms { bias: Some(&bias), ..PackedTerms::new(&tokens, keys) };
         let ids = Tensor::new(sentences.concat(), self.device())?.unsqueeze(0)?;
         let mut h = self.embed(&ids, ctx)?;
+        let run = &mut Run { active, ctx };
         for block in &self.encoder.blocks {
-            h = block.encode_packed(&h, &terms, active, ctx)?;
+            h = block.encode_packed(&h, &terms, run)?;
         }
-        Ok(Encoded::packed(self.encoder.finish(&h, active, ctx)?, packed))
+        Ok(Encoded::packed(self.encoder.finish(&h, run)?, packed))
     }
 
     fn encode_padded(&self, sentences: &[&[u32]], active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Encoded> {
-        let longest = sentences.iter().map(|ids| ids.len()).max().unwrap_or_default();
-        let pad = self.config().pad_token_id;
-        let padded =
-            |ids: &&[u32]| ids.iter().copied().chain(std::iter::repeat(pad)).take(longest).collect::<Vec<u32>>();
-        let ids: Vec<u32> = sentences.iter().flat_map(padded).collect();
-        let mask = |ids: &&[u32]| (0..longest).map(|at| u32::from(at < ids.len())).collect::<Vec<u32>>();
-        let mask: Vec<u32> = sentences.iter().flat_map(mask).collect();
-        let shape = (sentences.len(), longest);
-        let (ids, mask) = (Tensor::from_vec(ids, shape, self.device())?, Tensor::from_vec(mask, shape, self.device())?);
+        let (ids, mask) = padded_with_mask(sentences, self.config().pad_token_id, self.device())?;
         self.encode(&ids, &mask, active, ctx)
     }
 }

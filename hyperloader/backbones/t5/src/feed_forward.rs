@@ -1,12 +1,12 @@
 //! The position-wise feed-forward network, plain or gated.
 
 use candle_core::Tensor;
-use peft_core::{ActiveAdapters, Ctx, SiteRole};
+use peft_core::SiteRole;
 use peft_kernels as ops;
 
-use super::builder::{BlockPath, Builder, Features, inverse_sqrt};
+use super::builder::{BlockPath, Builder, Features};
 use super::config::FeedForwardProj;
-use super::layers::{Linear, Weight};
+use super::layers::{Linear, Run, Weight};
 use crate::error::Result;
 
 /// `wo Dropout(act(x))`.
@@ -29,9 +29,7 @@ impl FeedForward {
     pub(super) fn new(builder: &mut Builder<'_>, place: BlockPath) -> Result<Self> {
         let config = builder.config;
         let (d_model, d_ff) = (config.d_model, config.d_ff);
-        let mut into = |module: &str, role| {
-            builder.linear(place, module, role, Features { d_in: d_model, d_out: d_ff }, inverse_sqrt(d_model))
-        };
+        let mut into = |module: &str, role| builder.linear(place, module, role, Features::new(d_model, d_ff));
         let activation = match config.feed_forward_proj {
             FeedForwardProj::Relu => Activation::Relu { wi: into("DenseReluDense.wi", SiteRole::FEED_FORWARD_WI)? },
             FeedForwardProj::GatedGelu => Activation::GatedGelu {
@@ -39,30 +37,30 @@ impl FeedForward {
                 wi_1: into("DenseReluDense.wi_1", SiteRole::FEED_FORWARD_WI_1)?,
             },
         };
-        let out = Features { d_in: d_ff, d_out: d_model };
-        let wo = builder.linear(place, "DenseReluDense.wo", SiteRole::FEED_FORWARD_WO, out, inverse_sqrt(d_ff))?;
+        let out = Features::new(d_ff, d_model);
+        let wo = builder.linear(place, "DenseReluDense.wo", SiteRole::FEED_FORWARD_WO, out)?;
         Ok(Self { activation, wo, dropout: config.dropout_rate })
     }
 
     /// `x [batch, length, d_model]` to the same shape.
-    pub(super) fn forward(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, run: &mut Run<'_>) -> Result<Tensor> {
         let kept = match &self.activation {
-            Activation::Relu { wi } if !wi.0.is_target(active) && !self.wo.0.is_target(active) => {
-                let dropout = ctx.dropout_key(self.dropout);
+            Activation::Relu { wi } if !wi.0.is_target(run.active) && !self.wo.0.is_target(run.active) => {
+                let dropout = run.ctx.dropout_key(self.dropout);
                 let network = ops::FeedForward { w_in: &wi.0.value, w_out: &self.wo.0.value, dropout };
-                return Ok(ops::feed_forward(x, &network, ctx.kernels())?);
+                return Ok(ops::feed_forward(x, &network, run.ctx.kernels())?);
             }
             Activation::Relu { wi } => {
-                let activated = ops::relu(&wi.forward(x, active, ctx)?, ctx.kernels())?;
-                ctx.dropout(&activated, self.dropout)?
+                let activated = ops::relu(&wi.forward(x, run)?, run.ctx.kernels())?;
+                run.ctx.dropout(&activated, self.dropout)?
             }
             Activation::GatedGelu { wi_0, wi_1 } => {
-                let gate = ops::gelu_tanh(&wi_0.forward(x, active, ctx)?, ctx.kernels())?;
-                let gated = (gate * wi_1.forward(x, active, ctx)?)?;
-                ctx.dropout(&gated, self.dropout)?
+                let gate = ops::gelu_tanh(&wi_0.forward(x, run)?, run.ctx.kernels())?;
+                let gated = (gate * wi_1.forward(x, run)?)?;
+                run.ctx.dropout(&gated, self.dropout)?
             }
         };
-        self.wo.forward(&kept, active, ctx)
+        self.wo.forward(&kept, run)
     }
 
     pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {

@@ -1,9 +1,10 @@
 //! Keys and values of an attention.
 
 use candle_core::{D, DType, Tensor};
-use peft_core::{ActiveAdapters, Ctx, SiteId, SiteInput};
+use peft_core::{SiteId, SiteInput};
 
 use crate::error::{Error, Result};
+use crate::layers::Run;
 
 /// Keys and values, `[batch, length, heads · d_kv]` each.
 #[derive(Debug, Clone)]
@@ -17,13 +18,13 @@ impl KeyValues {
     ///
     /// # Errors
     /// As the methods' own; [`Error::Mismatch`] if they put more or less in front than they declare.
-    pub(crate) fn at(&self, site: SiteId, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Self> {
+    pub(crate) fn at(&self, site: SiteId, x: &Tensor, run: &mut Run<'_>) -> Result<Self> {
         let features = self.keys.dim(D::Minus1)?;
         let both = Tensor::cat(&[&self.keys, &self.values], D::Minus1)?;
-        let longer = active.apply(site, SiteInput::new(x, both), ctx)?;
+        let longer = run.active.apply(site, SiteInput::new(x, both), run.ctx)?;
         let half = |first| longer.narrow(D::Minus1, first, features)?.contiguous();
         let longer = Self { keys: half(0)?, values: half(features)? };
-        let declared: usize = active.prefixes(site).map(|prefix| prefix.length).sum();
+        let declared: usize = run.active.prefixes(site).map(|prefix| prefix.length).sum();
         if longer.len()? != self.len()? + declared {
             let (before, after) = (self.len()?, longer.len()?);
             return Err(Error::Mismatch(format!(

@@ -8,6 +8,12 @@ use peft_kernels as ops;
 
 use crate::error::Result;
 
+/// What every layer of a forward pass gets: the methods that act at its sites, and the context.
+pub(super) struct Run<'a> {
+    pub(super) active: &'a ActiveAdapters<'a>,
+    pub(super) ctx: &'a mut Ctx,
+}
+
 /// One parameter of the backbone.
 #[derive(Debug, Clone)]
 pub(super) struct Weight {
@@ -51,15 +57,9 @@ impl Weight {
     }
 
     /// What the methods at the site make of `output`.
-    pub(super) fn apply(
-        &self,
-        input: &Tensor,
-        output: Tensor,
-        active: &ActiveAdapters<'_>,
-        ctx: &mut Ctx,
-    ) -> Result<Tensor> {
+    pub(super) fn apply(&self, input: &Tensor, output: Tensor, run: &mut Run<'_>) -> Result<Tensor> {
         match self.site {
-            Some(site) => Ok(active.apply(site, SiteInput::new(input, output).base(&self.value), ctx)?),
+            Some(site) => Ok(run.active.apply(site, SiteInput::new(input, output).base(&self.value), run.ctx)?),
             None => Ok(output),
         }
     }
@@ -71,10 +71,10 @@ pub(super) struct Linear(pub(super) Weight);
 
 impl Linear {
     /// `x [batch, length, d_in]` to `[batch, length, d_out]`.
-    pub(super) fn forward(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, run: &mut Run<'_>) -> Result<Tensor> {
         match self.0.site {
-            Some(site) => Ok(active.linear(site, x, &*self.0.met(active)?, ctx)?),
-            None => Ok(ops::linear(x, &self.0.value, ctx.kernels())?),
+            Some(site) => Ok(run.active.linear(site, x, &*self.0.met(run.active)?, run.ctx)?),
+            None => Ok(ops::linear(x, &self.0.value, run.ctx.kernels())?),
         }
     }
 }
@@ -89,13 +89,13 @@ pub(super) struct Norm {
 
 impl Norm {
     /// `x [batch, length, d_model]` to the same shape.
-    pub(super) fn forward(&self, x: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, run: &mut Run<'_>) -> Result<Tensor> {
         let Weight { value, .. } = &self.weight;
-        if !self.weight.is_target(active) {
-            return Ok(ops::rms_norm(x, value, self.epsilon, ctx.kernels())?);
+        if !self.weight.is_target(run.active) {
+            return Ok(ops::rms_norm(x, value, self.epsilon, run.ctx.kernels())?);
         }
-        let normalized = ops::rms_norm(x, &value.ones_like()?, self.epsilon, ctx.kernels())?;
+        let normalized = ops::rms_norm(x, &value.ones_like()?, self.epsilon, run.ctx.kernels())?;
         let output = normalized.broadcast_mul(value)?;
-        self.weight.apply(&normalized, output, active, ctx)
+        self.weight.apply(&normalized, output, run)
     }
 }

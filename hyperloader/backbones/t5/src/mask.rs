@@ -1,6 +1,6 @@
 //! Masks as terms of attention scores: 0 where a key is seen, a large negative number where it is not.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
 use crate::error::Result;
 
@@ -25,26 +25,22 @@ pub(super) fn with_front(mask: &Tensor, length: usize) -> Result<Tensor> {
 }
 
 /// The causal mask of the queries `first..first + queries` on `keys` keys, `[1, 1, queries, keys]`; `None` where it would
-/// block nothing.
-pub(super) fn causal(
-    first: usize,
-    queries: usize,
-    keys: usize,
-    dtype: DType,
-    device: &Device,
-) -> Result<Option<Tensor>> {
+/// block nothing. It has the type and the device of `like`.
+pub(super) fn causal(first: usize, queries: usize, keys: usize, like: &Tensor) -> Result<Option<Tensor>> {
     if keys <= first + 1 {
         return Ok(None);
     }
     let term = |query: usize, key: usize| if key <= query { 0f32 } else { BLOCKED as f32 };
     let rows = first..first + queries;
     let terms: Vec<f32> = rows.flat_map(|query| (0..keys).map(move |key| term(query, key))).collect();
-    Ok(Some(Tensor::from_vec(terms, (1, 1, queries, keys), device)?.to_dtype(dtype)?))
+    Ok(Some(Tensor::from_vec(terms, (1, 1, queries, keys), like.device())?.to_dtype(like.dtype())?))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use candle_core::Device;
+
     use super::*;
 
     #[test]
@@ -56,7 +52,8 @@ mod tests {
 
     #[test]
     fn a_query_sees_itself_and_what_comes_before() {
-        let blocked = |first, queries, keys| causal(first, queries, keys, DType::F32, &Device::Cpu).unwrap();
+        let like = Tensor::zeros((), DType::F32, &Device::Cpu).unwrap();
+        let blocked = |first, queries, keys| causal(first, queries, keys, &like).unwrap();
         let term = blocked(1, 2, 4).unwrap();
         assert_eq!(term.dims(), [1, 1, 2, 4]);
         let b = -1e9;

@@ -140,17 +140,18 @@ impl Weight {
         if active.is_idle(site) {
             return Ok(None);
         }
-        match active.merge(site, &self.wide()?)? {
-            Merge::Weight(value) => (self.value, self.site) = (self.narrow(value)?, None),
-            Merge::Refused(reason) => return Ok(Some(reason)),
-        }
-        Ok(None)
+        self.replace(active.merge(site, &self.wide()?)?, None)
     }
 
     /// Replaces `W'` by `W' - ΔW`, or gives the reason why it cannot.
     fn unmerge(&mut self, site: SiteId, active: &ActiveAdapters<'_>) -> Result<Option<String>> {
-        match active.unmerge(site, &self.wide()?)? {
-            Merge::Weight(value) => (self.value, self.site) = (self.narrow(value)?, Some(site)),
+        self.replace(active.unmerge(site, &self.wide()?)?, Some(site))
+    }
+
+    /// Takes the new weight, at which methods act only if there is a `site`, or gives the reason why there is none.
+    fn replace(&mut self, outcome: Merge, site: Option<SiteId>) -> Result<Option<String>> {
+        match outcome {
+            Merge::Weight(value) => (self.value, self.site) = (self.narrow(value)?, site),
             Merge::Refused(reason) => return Ok(Some(reason)),
         }
         Ok(None)

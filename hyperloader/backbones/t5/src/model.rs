@@ -5,12 +5,11 @@ use candle_nn::VarBuilder;
 use peft_core::{ActiveAdapters, Ctx, Merge, SiteId, SiteInput, SiteKind, SiteRole, Sites, Stack as Side, normal};
 use peft_kernels as ops;
 
-use super::attention::Kind;
+use super::attention::{Kind, Memory};
 use super::bias::RelativeBias;
-use super::block::Memory;
 use super::builder::{BlockPath, Builder, inverse_sqrt};
 use super::config::T5Config;
-use super::layers::Weight;
+use super::layers::{Run, Weight};
 use super::mask;
 use super::packed::Encoded;
 use super::stack::Stack;
@@ -134,12 +133,14 @@ impl T5 {
     pub fn encode(&self, ids: &Tensor, mask: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Encoded> {
         let embedded = self.shared.rows(ids, ctx)?;
         let embedded = active.apply(self.input, SiteInput::new(&embedded, embedded.clone()), ctx)?;
-        let terms = self.encoder.padded_terms(&mask::with_front(mask, embedded.dim(1)?)?, ctx)?;
+        let source = embedded.dim(1)?;
+        let terms = self.encoder.terms(source, Some(&mask::with_front(mask, source)?), ctx)?;
         let mut h = ctx.dropout(&embedded, self.config.dropout_rate)?;
+        let run = &mut Run { active, ctx };
         for block in &self.encoder.blocks {
-            h = block.forward(&h, &terms, None, active, ctx)?;
+            h = block.forward(&h, &terms, None, run)?;
         }
-        Encoded::padded(self.encoder.finish(&h, active, ctx)?, mask.clone())
+        Encoded::padded(self.encoder.finish(&h, run)?, mask.clone())
     }
 
     /// The decoder's output for whole target sentences: `decoder_ids [b, t]` and the encoder's output for the same `b`
@@ -156,16 +157,17 @@ impl T5 {
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
         let targets = decoder_ids.dim(1)?;
-        let terms = self.decoder.causal_terms(targets, ctx)?;
+        let terms = self.decoder.terms(targets, None, ctx)?;
         let padding = mask::padding(&encoded.mask()?, encoded.hidden().dtype())?;
         let cross_terms = self.cross_terms(padding, targets, ctx)?;
         let mut h = self.embed(decoder_ids, ctx)?;
+        let run = &mut Run { active, ctx };
         for block in &self.decoder.blocks {
-            let key_values = block.memory(encoded.hidden(), active, ctx)?;
+            let key_values = block.memory(encoded.hidden(), run)?;
             let memory = key_values.as_ref().map(|key_values| Memory { key_values, terms: &cross_terms });
-            h = block.forward(&h, &terms, memory, active, ctx)?;
+            h = block.forward(&h, &terms, memory, run)?;
         }
-        self.output(&h, active, ctx)
+        self.output(&h, run)
     }
 
     /// The scores of all words, `hidden [.., d]` to `[.., V]`. Training computes the loss from `hidden` and
@@ -176,7 +178,7 @@ impl T5 {
     pub fn logits(&self, hidden: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let head = self.output_projection()?;
         let scores = ops::linear(hidden, &head.value, ctx.kernels())?;
-        head.apply(hidden, scores, active, ctx)
+        head.apply(hidden, scores, &mut Run { active, ctx })
     }
 
     /// The output projection `[V, d]`: the embedding table if it is tied, otherwise `lm_head` with the methods there merged into it.
@@ -210,8 +212,8 @@ impl T5 {
         Ok(ctx.dropout(&embedded, self.config.dropout_rate)?)
     }
 
-    pub(super) fn output(&self, h: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let hidden = self.decoder.finish(h, active, ctx)?;
+    pub(super) fn output(&self, h: &Tensor, run: &mut Run<'_>) -> Result<Tensor> {
+        let hidden = self.decoder.finish(h, run)?;
         match self.lm_head {
             Some(_) => Ok(hidden),
             None => Ok((hidden * inverse_sqrt(self.config.d_model))?),

@@ -2,41 +2,30 @@
 
 use super::config::{FeedForwardProj, T5Config};
 
-/// One published shape; whatever is not here is common to all.
-struct Shape {
-    name: &'static str,
-    d_model: usize,
-    d_kv: usize,
-    d_ff: usize,
-    layers: usize,
-    heads: usize,
-}
-
-const fn shape(name: &'static str, d_model: usize, d_kv: usize, d_ff: usize, layers: usize, heads: usize) -> Shape {
-    Shape { name, d_model, d_kv, d_ff, layers, heads }
-}
+/// A name with `d_model`, `d_kv`, `d_ff`, the blocks of each stack, and the heads; whatever is not here is common to all.
+type Shape = (&'static str, [usize; 5]);
 
 /// Version 1.0: ReLU, output tied to the embedding.
 const V1_0: [Shape; 5] = [
-    shape("t5-small", 512, 64, 2048, 6, 8),
-    shape("t5-base", 768, 64, 3072, 12, 12),
-    shape("t5-large", 1024, 64, 4096, 24, 16),
-    shape("t5-3b", 1024, 128, 16384, 24, 32),
-    shape("t5-11b", 1024, 128, 65536, 24, 128),
+    ("t5-small", [512, 64, 2048, 6, 8]),
+    ("t5-base", [768, 64, 3072, 12, 12]),
+    ("t5-large", [1024, 64, 4096, 24, 16]),
+    ("t5-3b", [1024, 128, 16384, 24, 32]),
+    ("t5-11b", [1024, 128, 65536, 24, 128]),
 ];
 
 /// Version 1.1 and Flan: gated GELU, an output projection of its own.
 const V1_1: [Shape; 10] = [
-    shape("google/t5-v1_1-small", 512, 64, 1024, 8, 6),
-    shape("google/t5-v1_1-base", 768, 64, 2048, 12, 12),
-    shape("google/t5-v1_1-large", 1024, 64, 2816, 24, 16),
-    shape("google/t5-v1_1-xl", 2048, 64, 5120, 24, 32),
-    shape("google/t5-v1_1-xxl", 4096, 64, 10240, 24, 64),
-    shape("google/flan-t5-small", 512, 64, 1024, 8, 6),
-    shape("google/flan-t5-base", 768, 64, 2048, 12, 12),
-    shape("google/flan-t5-large", 1024, 64, 2816, 24, 16),
-    shape("google/flan-t5-xl", 2048, 64, 5120, 24, 32),
-    shape("google/flan-t5-xxl", 4096, 64, 10240, 24, 64),
+    ("google/t5-v1_1-small", [512, 64, 1024, 8, 6]),
+    ("google/t5-v1_1-base", [768, 64, 2048, 12, 12]),
+    ("google/t5-v1_1-large", [1024, 64, 2816, 24, 16]),
+    ("google/t5-v1_1-xl", [2048, 64, 5120, 24, 32]),
+    ("google/t5-v1_1-xxl", [4096, 64, 10240, 24, 64]),
+    ("google/flan-t5-small", [512, 64, 1024, 8, 6]),
+    ("google/flan-t5-base", [768, 64, 2048, 12, 12]),
+    ("google/flan-t5-large", [1024, 64, 2816, 24, 16]),
+    ("google/flan-t5-xl", [2048, 64, 5120, 24, 32]),
+    ("google/flan-t5-xxl", [4096, 64, 10240, 24, 64]),
 ];
 
 /// The shape of the model called `name`, if it is one of [`preset_names`].
@@ -46,24 +35,26 @@ const V1_1: [Shape; 10] = [
 /// assert_eq!(base, Some((768, 12)));
 /// ```
 pub fn preset(name: &str) -> Option<T5Config> {
-    let find = |table: &'static [Shape]| table.iter().find(|shape| shape.name == name);
-    let tied = find(&V1_0).map(|shape| config(shape, FeedForwardProj::Relu, true));
-    tied.or_else(|| find(&V1_1).map(|shape| config(shape, FeedForwardProj::GatedGelu, false)))
+    let find = |table: &'static [Shape]| table.iter().find(|(known, _)| *known == name);
+    let tied = find(&V1_0).map(|(_, sizes)| config(*sizes, FeedForwardProj::Relu, true));
+    tied.or_else(|| find(&V1_1).map(|(_, sizes)| config(*sizes, FeedForwardProj::GatedGelu, false)))
 }
 
 /// The names that [`preset`] knows.
 pub fn preset_names() -> impl Iterator<Item = &'static str> {
-    V1_0.iter().chain(&V1_1).map(|shape| shape.name)
+    V1_0.iter().chain(&V1_1).map(|(name, _)| *name)
 }
 
-fn config(shape: &Shape, feed_forward_proj: FeedForwardProj, tie_word_embeddings: bool) -> T5Config {
+fn config(sizes: [usize; 5], feed_forward_proj: FeedForwardProj, tie_word_embeddings: bool) -> T5Config {
+    let [d_model, d_kv, d_ff, num_layers, num_heads] = sizes;
+    let num_decoder_layers = num_layers;
     T5Config {
-        d_model: shape.d_model,
-        d_kv: shape.d_kv,
-        d_ff: shape.d_ff,
-        num_layers: shape.layers,
-        num_decoder_layers: shape.layers,
-        num_heads: shape.heads,
+        d_model,
+        d_kv,
+        d_ff,
+        num_layers,
+        num_decoder_layers,
+        num_heads,
         feed_forward_proj,
         tie_word_embeddings,
         ..T5Config::default()

@@ -7,7 +7,7 @@ use super::attention::Kind;
 use super::bias::RelativeBias;
 use super::block::Block;
 use super::builder::{BlockPath, Builder};
-use super::layers::{Norm, Weight};
+use super::layers::{Norm, Run, Weight};
 use super::mask;
 use super::terms::{Relative, ScoreTerms};
 use crate::error::Result;
@@ -41,19 +41,13 @@ impl Stack {
         })
     }
 
-    /// What all blocks of the encoder add to their scores, from the padding mask `[batch, source]`.
-    pub(super) fn padded_terms(&self, padding: &Tensor, ctx: &Ctx) -> Result<ScoreTerms> {
-        let source = padding.dim(1)?;
-        let relative = Relative::bidirectional(self.bias.clone());
-        let bias = relative.bias(source, source, ctx)?;
-        let mask = mask::padding(padding, bias.dtype())?;
-        Ok(ScoreTerms { bias: Some(bias), mask: Some(mask), relative: Some(relative) })
-    }
-
-    /// What all blocks of the decoder add to the scores of `length` positions on each other.
-    pub(super) fn causal_terms(&self, length: usize, ctx: &Ctx) -> Result<ScoreTerms> {
-        let relative = Relative::causal(self.bias.clone());
-        Ok(ScoreTerms { bias: Some(relative.bias(length, length, ctx)?), mask: None, relative: Some(relative) })
+    /// What all blocks add to the scores of `length` positions on each other, with the padding mask `[batch, length]` if there
+    /// is padding.
+    pub(super) fn terms(&self, length: usize, padding: Option<&Tensor>, ctx: &Ctx) -> Result<ScoreTerms> {
+        let relative = Relative::new(self.bias.clone());
+        let bias = relative.bias(length, length, ctx)?;
+        let mask = padding.map(|padding| mask::padding(padding, bias.dtype())).transpose()?;
+        Ok(ScoreTerms { bias: Some(bias), mask, relative: Some(relative) })
     }
 
     /// Whether tokens of several rows can go through it one after the other: no method tells rows apart or acts on keys and
@@ -63,9 +57,9 @@ impl Stack {
     }
 
     /// The norm and the dropout after the last block.
-    pub(super) fn finish(&self, h: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let normed = self.final_norm.forward(h, active, ctx)?;
-        Ok(ctx.dropout(&normed, self.dropout)?)
+    pub(super) fn finish(&self, h: &Tensor, run: &mut Run<'_>) -> Result<Tensor> {
+        let normed = self.final_norm.forward(h, run)?;
+        Ok(run.ctx.dropout(&normed, self.dropout)?)
     }
 
     pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {

@@ -35,16 +35,6 @@ impl fmt::Debug for Left {
     }
 }
 
-impl Left {
-    fn whole(&self) -> Result<&Weight> {
-        if let Some(whole) = self.whole.get() {
-            return Ok(whole);
-        }
-        let value = self.file.all()?.to_dtype(self.dtype)?;
-        Ok(self.whole.get_or_init(|| Weight { name: self.name.clone(), value, site: None }))
-    }
-}
-
 impl Table {
     /// The table called `name` in `file`, as one that is held in `dtype`.
     pub(super) fn left(name: String, file: TableFile, dtype: DType) -> Self {
@@ -77,10 +67,15 @@ impl Table {
     /// # Errors
     /// If its file cannot be read.
     pub(super) fn whole(&self) -> Result<&Weight> {
-        match self {
-            Self::Held(weight) => Ok(weight),
-            Self::Left(left) => left.whole(),
+        let left = match self {
+            Self::Held(weight) => return Ok(weight),
+            Self::Left(left) => left,
+        };
+        if let Some(whole) = left.whole.get() {
+            return Ok(whole);
         }
+        let value = left.file.all()?.to_dtype(left.dtype)?;
+        Ok(left.whole.get_or_init(|| Weight { name: left.name.clone(), value, site: None }))
     }
 
     /// The name of the table.

@@ -29,14 +29,10 @@ pub(super) struct Relative {
 }
 
 impl Relative {
-    /// Queries that see every key.
-    pub(super) fn bidirectional(table: RelativeBias) -> Self {
-        Self { table, first: 0, last_seen: None }
-    }
-
-    /// Queries that see themselves and what comes before.
-    pub(super) fn causal(table: RelativeBias) -> Self {
-        Self { table, first: 0, last_seen: Some(0) }
+    /// The queries from position 0 on. With a bidirectional table they see every key, otherwise themselves and what comes before.
+    pub(super) fn new(table: RelativeBias) -> Self {
+        let last_seen = if table.buckets.bidirectional { None } else { Some(0) };
+        Self { table, first: 0, last_seen }
     }
 
     /// The bias of `queries` queries on `keys` keys.
@@ -45,7 +41,7 @@ impl Relative {
         let Some(last_seen) = self.last_seen else {
             return Ok(bias);
         };
-        match mask::causal(last_seen, queries, keys, bias.dtype(), bias.device())? {
+        match mask::causal(last_seen, queries, keys, &bias)? {
             Some(mask) => Ok(bias.broadcast_add(&mask)?),
             None => Ok(bias),
         }

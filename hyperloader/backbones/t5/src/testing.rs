@@ -22,14 +22,7 @@ pub(crate) fn tiny() -> T5Config {
         num_heads: 3,
         relative_attention_num_buckets: 8,
         relative_attention_max_distance: 16,
-        dropout_rate: 0.1,
-        layer_norm_epsilon: 1e-6,
-        feed_forward_proj: FeedForwardProj::Relu,
-        tie_word_embeddings: true,
-        pad_token_id: 0,
-        eos_token_id: 1,
-        decoder_start_token_id: 0,
-        cross_attention_bias: false,
+        ..T5Config::default()
     }
 }
 

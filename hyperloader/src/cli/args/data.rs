@@ -134,7 +134,7 @@ pub(in crate::cli) struct ConvertArgs {
     /// The corpus.
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
-    /// The file to write; for the format seq, a folder.
+    /// The file to write, or - for stdout; for the format seq, a folder.
     #[arg(value_name = "OUT")]
     pub(in crate::cli) out: PathBuf,
     /// The format to write.
@@ -173,7 +173,7 @@ pub(in crate::cli) struct SampleArgs {
     /// The seed of the random choice.
     #[arg(long, default_value_t = 42)]
     pub(in crate::cli) seed: u64,
-    /// The file to write; for the format seq, a folder [default: JSON Lines on stdout].
+    /// The file to write, or - for stdout; for the format seq, a folder [default: JSON Lines on stdout].
     #[arg(long, short, value_name = "OUT", requires = "to")]
     pub(in crate::cli) out: Option<PathBuf>,
     /// The format to write.

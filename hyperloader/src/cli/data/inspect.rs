@@ -2,11 +2,9 @@
 
 use std::io::Write;
 
-use datasets::tokenizer::T5Tokenizer;
-
 use super::inspection::Inspection;
 use super::lengths::Truncation;
-use super::source::quietly;
+use super::source::{self, quietly};
 use crate::Result;
 use crate::cli::args::InspectArgs;
 use crate::cli::output::{json, written};
@@ -26,7 +24,7 @@ pub(super) fn inspect(args: &InspectArgs, out: &mut dyn Write) -> Result<()> {
     let mut warnings = survey(&splits);
     let mut truncation = None;
     if let Some(path) = &args.tokenizer {
-        let tokenizer = T5Tokenizer::load(path)?;
+        let tokenizer = source::tokenizer(path)?;
         truncation = Some(Truncation::of(&dataset.examples, &tokenizer, args.lengths)?);
         warnings.extend(unknown_words(&splits, &tokenizer)?);
     }

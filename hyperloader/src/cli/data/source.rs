@@ -5,7 +5,8 @@ use std::path::Path;
 
 use datasets::Dataset;
 use datasets::labels::TagScheme;
-use datasets::read::{OnBadLine, Origin, changed_by, read};
+use datasets::read::{OnBadLine, Origin, changed_by, files_of, read};
+use datasets::tokenizer::T5Tokenizer;
 use tracing::{info, warn};
 
 use crate::cli::args::SourceArgs;
@@ -41,6 +42,22 @@ pub(super) fn warn_of_changes(dataset: &Dataset, path: &Path, scheme: TagScheme)
         warn!("{}: {changed} of {all} sentences get other tags when they are read: {why}", path.display());
     }
     Ok(())
+}
+
+/// Refuses to write over the corpus that is read: its comments, columns and bad sentences would be lost.
+pub(super) fn spare_the_source(args: &SourceArgs, out: &Path) -> Result<()> {
+    let sources = files_of(&args.path, &args.options(OnBadLine::Fail, None));
+    let same = |one: &Path| one.canonicalize().ok().zip(out.canonicalize().ok()).is_some_and(|(one, out)| one == out);
+    let folder = |file: &Path| file.parent().is_some_and(|folder| sources.len() > 1 && same(folder));
+    match sources.iter().any(|file| same(file) || folder(file)) {
+        true => Err(Error::Config(format!("{}: this is the corpus itself; name another file to write", out.display()))),
+        false => Ok(()),
+    }
+}
+
+/// The tokenizer that `--tokenizer` names.
+pub(super) fn tokenizer(path: &Path) -> Result<T5Tokenizer> {
+    T5Tokenizer::load(path).map_err(|error| Error::from(error).asked_by("--tokenizer"))
 }
 
 /// The number of skipped sentences as the end of a message: nothing, or `, 3 bad left out`.

@@ -1,7 +1,7 @@
-//! The data verbs on small files, and on the shared corpora if they are there.
+//! The data verbs on small files. `tests/tests/shared` runs them on the real corpora.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Parser;
 use datasets::read::{ReadOptions, read};
@@ -180,25 +180,4 @@ fn tokenize_shows_what_the_model_reads_and_writes() {
     let cut = run("tokenize {}/train.bio --tokenizer {} --max-target-length 5", dir.path()).unwrap();
     assert_eq!(cut.matches("5 ids, CUT").count(), 2, "{cut}");
     assert!(cut.starts_with("sentence 1 (line 1)\n  source  <extra_id_0> flights"), "{cut}");
-}
-
-#[test]
-fn the_shared_corpora_have_the_papers_sizes() {
-    let shared: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    if !shared.join("data").is_dir() {
-        eprintln!("skipped: no shared corpora");
-        return;
-    }
-    let sizes = [
-        ("atis/train", "seq", 4478),
-        ("snips/test", "seq", 700),
-        ("mit_movie/engtest.bio", "bio", 2443),
-        ("mtod/en/eval-en.tsv", "mtod", 4181),
-    ];
-    for (path, format, sentences) in sizes {
-        let line = format!("inspect {{}}/data/{path} --tokenizer {{}}/tokenizer/t5 --json");
-        let json: serde_json::Value = serde_json::from_str(&run(&line, &shared).unwrap()).unwrap();
-        assert_eq!((&json["format"], &json["sentences"]), (&format.into(), &sentences.into()), "{path}");
-        println!("{path}: {}", json["truncation"]);
-    }
 }

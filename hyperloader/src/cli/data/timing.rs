@@ -7,10 +7,10 @@ use std::time::Instant;
 use datasets::encode::{EncodeOptions, Pairs, collate, encode_all};
 use datasets::labels::simplify;
 use datasets::read::{OnBadLine, files_of, read};
-use datasets::tokenizer::T5Tokenizer;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::source;
 use crate::cli::args::TokenizeArgs;
 use crate::{Error, Result};
 
@@ -45,7 +45,7 @@ impl Timing {
     /// # Errors
     /// Those of reading and encoding.
     pub(super) fn of(args: &TokenizeArgs, encoding: &EncodeOptions) -> Result<Self> {
-        let (tokenizer_ms, tokenizer) = timed(|| Ok(T5Tokenizer::load(&args.tokenizer)?))?;
+        let (tokenizer_ms, tokenizer) = timed(|| source::tokenizer(&args.tokenizer))?;
         let reading = args.source.options(OnBadLine::Fail, args.tags.scheme);
         let (read_ms, dataset) = timed(|| Ok(read(&args.source.path, &reading)?))?;
         let (encode_ms, pairs) = timed(|| -> Result<Pairs> {

@@ -8,7 +8,7 @@ use datasets::labels::simplify;
 use datasets::tokenizer::{DecodeOptions, T5Tokenizer};
 use serde::Serialize;
 
-use super::source::{corpus, json_line};
+use super::source::{self, corpus, json_line};
 use super::timing::Timing;
 use crate::Result;
 use crate::cli::args::TokenizeArgs;
@@ -42,7 +42,7 @@ pub(super) fn tokenize(args: &TokenizeArgs, out: &mut dyn Write) -> Result<()> {
         return if args.json { json(out, &timing) } else { written(write!(out, "{timing}")) };
     }
     let dataset = corpus(&args.source, args.tags.scheme, false)?;
-    let tokenizer = T5Tokenizer::load(&args.tokenizer)?;
+    let tokenizer = source::tokenizer(&args.tokenizer)?;
     let mut encoder = Encoder::new(&tokenizer, &options)?;
     for (index, example) in dataset.examples.iter().take(args.number.get()).enumerate() {
         let tokenized = Tokenized::of(example, &mut encoder, &tokenizer)?;

@@ -3,20 +3,19 @@
 use serde_path_to_error::{Path, Segment};
 
 use super::nodes::{Node, Nodes};
-use super::source::Source;
+use super::source::Fault;
 use super::wrong::Wrong;
-use crate::Error;
 
 /// The error at its line or override.
 ///
 /// `serde_path_to_error` says in which table or value deserialization failed. For a table whose type depends on a tag (`[[peft]]`,
 /// `[generator]`) the path may end at the table, so the key or value that the message names is looked up inside it.
-pub(super) fn explain(error: &serde_path_to_error::Error<Wrong>, nodes: &Nodes, source: &Source<'_>) -> Error {
+pub(super) fn explain(error: &serde_path_to_error::Error<Wrong>, nodes: &Nodes) -> Fault {
     let at = nodes.at(&keys(error.path()));
     let message = error.inner().to_string();
     let mut inside = nodes.within(at).filter_map(|node| Some((node, say(node, &message)?)));
     let (node, message) = inside.next().unwrap_or_else(|| (at, format!("{}: {message}", at.key())));
-    source.error(node.offset(), &message)
+    Fault::new(node.offset(), message)
 }
 
 fn keys(path: &Path) -> Vec<String> {

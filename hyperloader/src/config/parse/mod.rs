@@ -13,12 +13,13 @@ mod wrong;
 
 use std::path::Path;
 
+use peft_files::text_of;
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use self::nodes::Nodes;
-use self::source::Source;
+use self::source::{Fault, Source};
 use super::check;
 use super::root::Config;
 use crate::{Error, Result};
@@ -30,10 +31,12 @@ impl Config {
     /// and a value in TOML's syntax. A value that is not valid TOML is taken as a string.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Config`] with the file, the line (or the override) and the key.
+    /// [`Error::Io`](crate::Error::Io) if the file cannot be read or was changed after its folder's manifest was written;
+    /// [`Error::Config`](crate::Error::Config) with the file, the line (or the override) and the key.
     pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let bytes = peft_files::read_listed(path)?;
+        let text = text_of(path, bytes).map_err(|error| Error::Config(error.to_string()))?;
         read(path, &text, overrides)
     }
 
@@ -48,27 +51,56 @@ impl Config {
 
 /// The configuration in `text`, the content of the file `name`, after `overrides`.
 pub(super) fn read(name: &Path, text: &str, overrides: &[String]) -> Result<Config> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = Source { name, text, overrides };
-    let mut root = if json::is_json(&source) { json::parse(&source)? } else { parse(&source)? };
-    for (index, text) in overrides.iter().enumerate() {
+    parsed(&source).map_err(|fault| source.error(blame(&source, fault)))
+}
+
+fn parsed(source: &Source<'_>) -> Result<Config, Fault> {
+    let mut root = if json::is_json(source) { json::parse(source.text)? } else { parse(source.text)? };
+    for (index, text) in source.overrides.iter().enumerate() {
         let start = source.start(index);
-        set::apply(&mut root, text, start).map_err(|reason| source.error(start, &reason))?;
+        set::apply(&mut root, text, start).map_err(|reason| Fault::new(start, reason))?;
     }
     let nodes = Nodes::of(&root);
+    if let Some(fault) = nodes.too_large() {
+        return Err(fault);
+    }
     let values = serde_value::Value::deserialize(ValueDeserializer::from(root))
-        .map_err(|e| source.error(e.span().map_or(0, |span| span.start), e.message()))?;
+        .map_err(|e| Fault::new(e.span().map_or(0, |span| span.start), e.message()))?;
     let config: Config = serde_path_to_error::deserialize(serde_value::ValueDeserializer::new(values))
-        .map_err(|error| explain::explain(&error, &nodes, &source))?;
+        .map_err(|error| explain::explain(&error, &nodes))?;
     match check::first_issue(&config) {
         None => Ok(config),
-        Some(issue) => Err(source.error(nodes.offset_of(&issue.key), &issue.to_string())),
+        Some(issue) => Err(Fault::new(nodes.offset_of(&issue.key), issue.to_string())),
     }
 }
 
-fn parse<'a>(source: &Source<'a>) -> Result<Spanned<DeValue<'a>>> {
-    let table = DeTable::parse(source.text).map_err(|e| {
+/// Moves a fault to the override without which the configuration is right, if there is one.
+///
+/// A value may be wrong only together with another one: an override of `train.max_steps` makes `train.warmup_steps` too large,
+/// which is in the file or not written at all.
+fn blame(source: &Source<'_>, fault: Fault) -> Fault {
+    if source.override_at(fault.offset).is_some() {
+        return fault;
+    }
+    let is_right_without = |index: &usize| {
+        let mut overrides = source.overrides.to_vec();
+        overrides.remove(*index);
+        parsed(&Source { overrides: &overrides, ..*source }).is_ok()
+    };
+    match (0..source.overrides.len()).rev().find(is_right_without) {
+        Some(index) => Fault { offset: source.start(index), ..fault },
+        None => fault,
+    }
+}
+
+fn parse(text: &str) -> Result<Spanned<DeValue<'_>>, Fault> {
+    let table = DeTable::parse(text).map_err(|e| {
         let offset = e.span().map_or(0, |span| span.start);
-        source.error(offset, &format!("not TOML: {}", e.message()))
+        let hint =
+            if text.trim_start().starts_with('{') { "; a file with JSON needs a name that ends in .json" } else { "" };
+        Fault::new(offset, format!("not TOML: {}{hint}", e.message()))
     })?;
     Ok(Spanned::new(table.span(), DeValue::Table(table.into_inner())))
 }

@@ -2,8 +2,9 @@
 
 use serde::de::Unexpected;
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeInteger, DeValue};
 
+use super::source::Fault;
 use super::wrong::Wrong;
 
 /// One value of the tree.
@@ -17,6 +18,8 @@ pub(super) struct Node {
     pub(super) found: String,
     /// A string's content.
     pub(super) text: Option<String>,
+    /// A number that does not fit into 64 bits.
+    too_large: Option<String>,
 }
 
 impl Node {
@@ -72,6 +75,16 @@ impl Nodes {
         self.add_children(&path, value);
     }
 
+    /// The first number that is too large.
+    pub(super) fn too_large(&self) -> Option<Fault> {
+        let fault = |node: &Node| {
+            let number = node.too_large.as_ref()?;
+            let reason = format!("{}: the number {number} is too large for any key", node.key());
+            Some(Fault::new(node.offset, reason))
+        };
+        self.all().find_map(fault)
+    }
+
     fn all(&self) -> impl Iterator<Item = &Node> {
         std::iter::once(&self.root).chain(&self.others)
     }
@@ -100,13 +113,31 @@ impl Nodes {
 
 fn node(path: Vec<String>, offset: usize, value: &Spanned<DeValue<'_>>) -> Node {
     let value = value.get_ref();
-    Node { path, offset, found: found(value), text: value.as_str().map(str::to_owned) }
+    let too_large = match value {
+        DeValue::Integer(number) if whole(number).is_none() => Some(number.to_string()),
+        DeValue::Float(number) if overflows(number.as_str()) => Some(number.as_str().to_owned()),
+        _ => None,
+    };
+    Node { path, offset, found: found(value), text: value.as_str().map(str::to_owned), too_large }
+}
+
+/// A number of at most 64 bits.
+fn whole(number: &DeInteger<'_>) -> Option<Unexpected<'static>> {
+    let (text, radix) = (number.as_str(), number.radix());
+    let signed = i64::from_str_radix(text, radix).map(Unexpected::Signed);
+    signed.or_else(|_| u64::from_str_radix(text, radix).map(Unexpected::Unsigned)).ok()
+}
+
+/// Whether a number in digits is infinite as a float.
+fn overflows(text: &str) -> bool {
+    let is_in_digits = text.bytes().any(|byte| byte.is_ascii_digit());
+    is_in_digits && text.parse::<f64>().is_ok_and(f64::is_infinite)
 }
 
 fn found(value: &DeValue<'_>) -> String {
     let value = match value {
         DeValue::String(text) => Unexpected::Str(text),
-        DeValue::Integer(number) => Unexpected::Signed(number.as_str().parse().unwrap_or_default()),
+        DeValue::Integer(number) => whole(number).unwrap_or(Unexpected::Other("a number that is too large")),
         DeValue::Float(number) => Unexpected::Float(number.as_str().parse().unwrap_or_default()),
         DeValue::Boolean(value) => Unexpected::Bool(*value),
         DeValue::Datetime(_) => Unexpected::Other("a date"),

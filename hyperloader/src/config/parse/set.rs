@@ -67,6 +67,10 @@ fn child<'t, 'a>(
     let name = step.name.as_str();
     let found = match node {
         DeValue::Table(table) => {
+            if rest.is_empty() {
+                // A key that is replaced has its place in the override, not in the file.
+                table.remove(name);
+            }
             if !table.contains_key(name) {
                 let key = Spanned::new(step.span.clone(), Cow::Owned(name.to_owned()));
                 table.insert(key, Spanned::new(step.span.clone(), empty(rest)));

@@ -4,6 +4,19 @@ use std::path::Path;
 
 use crate::Error;
 
+/// What is wrong, and the offset at which it is wrong.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) offset: usize,
+    pub(super) message: String,
+}
+
+impl Fault {
+    pub(super) fn new(offset: usize, message: impl Into<String>) -> Self {
+        Self { offset, message: message.into() }
+    }
+}
+
 /// A file and its overrides. Offsets count through the file and then through the overrides, with one offset between two texts.
 pub(super) struct Source<'a> {
     pub(super) name: &'a Path,
@@ -18,12 +31,16 @@ impl Source<'_> {
         self.text.len() + 1 + before.map(|text| text.len() + 1).sum::<usize>()
     }
 
-    /// An error at `offset`: `file:line: message`, or `--set key=value: message`.
-    pub(super) fn error(&self, offset: usize, message: &str) -> Error {
+    /// The override that holds `offset`; `None` if the file does.
+    pub(super) fn override_at(&self, offset: usize) -> Option<&str> {
+        let index = (0..self.overrides.len()).rev().find(|index| self.start(*index) <= offset)?;
+        self.overrides.get(index).map(String::as_str)
+    }
+
+    /// A fault with its place: `file:line: message`, or `--set key=value: message`.
+    pub(super) fn error(&self, Fault { offset, message }: Fault) -> Error {
         let message = message.trim();
-        let starts = (0..self.overrides.len()).rev();
-        let set = starts.map(|i| (i, self.start(i))).find(|&(_, start)| start <= offset);
-        if let Some(text) = set.and_then(|(i, _)| self.overrides.get(i)) {
+        if let Some(text) = self.override_at(offset) {
             return Error::Config(format!("--set {text}: {message}"));
         }
         let before = self.text.bytes().take(offset);

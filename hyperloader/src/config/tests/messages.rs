@@ -129,9 +129,9 @@ fn json_has_lines_too() {
         r#"c.json:4: unknown key "max_setps" in [train]; did you mean "max_steps"?"#
     );
     assert!(say("{\n\"seed\": ,}").starts_with("c.json:2: not JSON: "), "{}", say("{\n\"seed\": ,}"));
-    assert_eq!(say("{\n\"peft\": [\nnull]}"), "c.json:3: a list cannot contain null");
-    let twice = say("{\n\"train\": {\"max_steps\": 1, \"max_steps\": 2}}");
-    assert!(twice.starts_with("c.json:2: ") && twice.contains("the key \"max_steps\" is given twice"), "{twice}");
+    assert_eq!(say("{\n\"peft\": [\nnull]}"), "c.json:3: peft.0: a list cannot contain null");
+    let twice = say("{\n\"train\": {\"max_steps\": 1,\n\"max_steps\": 2}}");
+    assert_eq!(twice, "c.json:3: not JSON: train.max_steps: the key \"max_steps\" is given twice");
     let number = say("{\n\"train\": {\n\"max_steps\":\n0}}");
     assert_eq!(number, "c.json:4: train.max_steps: expected a whole number, 1 or more, found the number 0");
 }
@@ -141,6 +141,67 @@ fn valid_json_is_a_configuration() {
     let text = r#"{"seed": null, "model": {"name": "models\/caf\u00e9 \ud83d\ude00"}, "data": {"fraction": 5E-1}}"#;
     let config = super::parse::read(std::path::Path::new("c.json"), text, &["seed=3".to_owned()]).unwrap();
     assert_eq!((config.model.name.as_str(), config.data.fraction, config.seed), ("models/café 😀", 0.5, 3));
+}
+
+#[test]
+fn what_json_is_not_says_what_to_do() {
+    let say = |text| read("c.json", text, &[]).expect_err("this file is wrong");
+    assert!(
+        say("{\n// steps\n\"seed\": 1}").contains("c.json:2: not JSON: key must be a string (JSON has no comments")
+    );
+    assert_eq!(say("\u{feff}\n[1]"), "c.json:2: not a configuration: expected a JSON object, { .. }");
+    assert_eq!(say("null"), "c.json:1: not a configuration: expected a JSON object, { .. }");
+    assert!(say("{\"model\": {\n\"name\": \"\\ud83d\"}}").starts_with("c.json:2: not JSON: "), "half of a pair");
+    let large = say("{\"model\": {\n\"dropout_rate\": 0},\n\"seed\": 123456789012345678901234567890}");
+    assert_eq!(large, "c.json:3: seed: the number 123456789012345678901234567890 is too large for any key");
+    assert_eq!(say("{\"seed\":\n1e400}"), "c.json:2: seed: the number 1e400 is too large for any key");
+    assert!(say("{\"seed\": 1,}").contains("not JSON: key must be a string (remove the comma before it)"));
+    let toml = message("{\"seed\": 1}");
+    assert!(toml.contains("not TOML") && toml.ends_with("a file with JSON needs a name that ends in .json"), "{toml}");
+}
+
+#[test]
+fn a_byte_order_mark_and_text_in_another_encoding() {
+    for name in ["c.json", "c.toml"] {
+        let text = if name == "c.json" { "\u{feff}{\"seed\": 3}" } else { "\u{feff}seed = 3" };
+        assert_eq!(read(name, text, &[]).unwrap().seed, 3, "{name}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.toml");
+    std::fs::write(&path, b"seed = 1\n# caf\xe9\n").unwrap();
+    let error = super::Config::load(&path, &[]).unwrap_err();
+    assert!(matches!(error, crate::Error::Config(_)), "{error:?}");
+    assert!(error.to_string().ends_with("c.toml:2: invalid UTF-8 after byte 5 of the line"), "{error}");
+}
+
+#[test]
+fn an_override_of_a_key_of_the_file_is_to_blame() {
+    let file = "[train]\nmax_steps = 600\nwarmup_steps = 100\n[[tasks]]\nname = \"a\"\ntrain = \"a.bio\"";
+    let say = |overrides: &[&str]| with(file, overrides).expect_err("these overrides are wrong");
+    assert_eq!(
+        say(&["train.max_steps=0"]),
+        "--set train.max_steps=0: train.max_steps: expected a whole number, 1 or more, found the number 0"
+    );
+    assert_eq!(
+        say(&["train.learning_rate=-1"]),
+        "--set train.learning_rate=-1: train.learning_rate: -1 is out of range; expected a finite number above 0"
+    );
+    assert_eq!(say(&["tasks.0={name=\"a\"}"]), "--set tasks.0={name=\"a\"}: missing key \"train\" in [[tasks]]");
+}
+
+#[test]
+fn an_override_without_which_the_file_is_right_is_to_blame() {
+    let file = "[train]\nmax_steps = 600\nwarmup_steps = 100\n[train.optimizer]\neps = 1e-8";
+    let say = |overrides: &[&str]| with(file, overrides).expect_err("these overrides are wrong");
+    let warmup = "train.warmup_steps: 100 steps of warm-up are more than train.max_steps = 50";
+    assert_eq!(say(&["train.max_steps=50", "seed=1"]), format!("--set train.max_steps=50: {warmup}"));
+    let beta = say(&["train.optimizer.betas=[2, 0.9]"]);
+    assert!(beta.starts_with("--set train.optimizer.betas=[2, 0.9]: train.optimizer: "), "{beta}");
+    let default = set_message(&["train.max_steps=50"]);
+    assert!(default.starts_with("--set train.max_steps=50: train.warmup_steps: 500 steps"), "{default}");
+    // What is wrong in the file stays there, whatever the overrides say.
+    let file = with("[train]\nmax_steps = 50", &["seed=1"]).unwrap_err();
+    assert!(file.starts_with("config.toml:1: train.warmup_steps: 500 steps"), "{file}");
 }
 
 #[test]

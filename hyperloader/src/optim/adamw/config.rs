@@ -1,5 +1,6 @@
 //! The hyperparameters of AdamW.
 
+use peft_core::setters;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -77,6 +78,17 @@ impl Default for AdamWConfig {
     }
 }
 
+setters! {
+    AdamWConfig {
+        eps => eps: f64,
+        weight_decay => weight_decay: f64,
+        flavor => flavor: AdamWFlavor,
+        unreached => unreached: Unreached,
+        loraplus_lr_ratio => loraplus_lr_ratio: f64,
+        learning_rate => learning_rate: f64,
+    }
+}
+
 impl AdamWConfig {
     /// The defaults.
     #[must_use]
@@ -88,42 +100,6 @@ impl AdamWConfig {
     #[must_use]
     pub fn betas(self, first: f64, second: f64) -> Self {
         Self { betas: (first, second), ..self }
-    }
-
-    /// Sets [`ε`](Self#structfield.eps).
-    #[must_use]
-    pub fn eps(self, eps: f64) -> Self {
-        Self { eps, ..self }
-    }
-
-    /// Sets the [weight decay](Self#structfield.weight_decay) `λ`.
-    #[must_use]
-    pub fn weight_decay(self, weight_decay: f64) -> Self {
-        Self { weight_decay, ..self }
-    }
-
-    /// Sets the [flavor](AdamWFlavor).
-    #[must_use]
-    pub fn flavor(self, flavor: AdamWFlavor) -> Self {
-        Self { flavor, ..self }
-    }
-
-    /// Sets what happens to [unreached](Unreached) parameters.
-    #[must_use]
-    pub fn unreached(self, unreached: Unreached) -> Self {
-        Self { unreached, ..self }
-    }
-
-    /// Sets the [ratio of LoRA+](Self#structfield.loraplus_lr_ratio).
-    #[must_use]
-    pub fn loraplus_lr_ratio(self, ratio: f64) -> Self {
-        Self { loraplus_lr_ratio: Some(ratio), ..self }
-    }
-
-    /// Sets the [learning rate](Self#structfield.learning_rate) of [`candle_nn::Optimizer`].
-    #[must_use]
-    pub fn learning_rate(self, learning_rate: f64) -> Self {
-        Self { learning_rate, ..self }
     }
 
     /// Checks that the numbers are in range.

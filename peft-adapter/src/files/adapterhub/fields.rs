@@ -1,11 +1,11 @@
 //! The fields of `adapter_config.json`: how they are read, and the errors that name one.
 
 use peft_core::{Error, Result};
+use peft_lora::files::CONFIG_FILE;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::folder::CONFIG_FILE;
 use crate::NonLinearity;
 
 /// The fields of one method.

@@ -29,7 +29,7 @@ use peft_lora::files::BaseModel;
 
 use crate::union::members;
 use description::Description;
-pub use folder::{AdapterHubFolder, CONFIG_FILE, WEIGHTS_FILE};
+pub use folder::{AdapterHubFolder, AdapterHubLayout, WEIGHTS_FILE};
 use names::Keys;
 pub use options::AdapterHubOptions;
 use tensors::Tensors;
@@ -75,5 +75,5 @@ pub fn write_adapterhub(
     let config = description::text(&adapter, base, options)?;
     let keys = Keys { adapter: &options.name, base };
     let tensors = architecture::write(&adapter.plan(base.sites)?, &adapter.weights, keys)?;
-    AdapterHubFolder { path: path.as_ref().to_path_buf(), config, tensors }.write()
+    AdapterHubFolder::new(path, config, tensors).write()
 }

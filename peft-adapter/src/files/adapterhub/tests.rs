@@ -60,7 +60,7 @@ fn read(config: Value) -> Result<AdapterCheckpoint> {
 fn read_with(config: Value, tensors: BTreeMap<String, Tensor>) -> Result<AdapterCheckpoint> {
     let folder = tempfile::tempdir().unwrap();
     let config = json!({"config": config, "name": "task", "version": "adapters.1.3.0"}).to_string();
-    AdapterHubFolder { path: folder.path().to_path_buf(), config, tensors }.write()?;
+    AdapterHubFolder::new(folder.path(), config, tensors).write()?;
     read_folder(folder.path())
 }
 

@@ -16,6 +16,9 @@ use crate::prompt::PROMPT_EMBEDDINGS;
 use crate::{PrefixTuningConfig, PromptTuningConfig};
 use table::Fields;
 
+const PROMPT_TUNING: &str = "PROMPT_TUNING";
+const PREFIX_TUNING: &str = "PREFIX_TUNING";
+
 /// Reads the adapter in the `peft` folder at `path` for the backbone `base`: prompt tuning, prefix tuning, and what
 /// [`peft_lora::files::read_peft`] reads. Only DoRA and `modules_to_save` need the backbone's tensors.
 ///
@@ -27,12 +30,16 @@ pub fn read_peft(path: impl AsRef<Path>, base: &BaseModel<'_>) -> Result<Adapter
     let folder = PeftFolder::read(path)?;
     let fields: Fields = folder.parse()?;
     let read = match fields.peft_type.as_str() {
-        "PROMPT_TUNING" => prompt::read,
-        "PREFIX_TUNING" => prefix::read,
-        _ => return peft_lora::files::read_peft(path, base),
+        PROMPT_TUNING => prompt::read,
+        PREFIX_TUNING => prefix::read,
+        known if peft_lora::files::TYPES.contains(&known) => return peft_lora::files::read_peft(path, base),
+        other => {
+            let known = [&peft_lora::files::TYPES[..], &[PROMPT_TUNING, PREFIX_TUNING]].concat();
+            return Err(folder.unknown_type(other, &known));
+        }
     };
     fields.check(&folder)?;
-    let adapter = read(&folder, &fields, sites)?;
+    let adapter = read(&folder, &fields, base)?;
     adapter.build(sites, &Device::Cpu)?;
     Ok(adapter)
 }
@@ -48,9 +55,9 @@ pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &Ba
         _ => None,
     };
     let (kind, written) = if method.is_some_and(|config| config.is::<PromptTuningConfig>()) {
-        ("PROMPT_TUNING", prompt::write(adapter, base.sites)?)
+        (PROMPT_TUNING, prompt::write(adapter, base.sites)?)
     } else if let Some(config) = method.and_then(|config| config.downcast_ref::<PrefixTuningConfig>()) {
-        ("PREFIX_TUNING", prefix::write(config, adapter, base.sites)?)
+        (PREFIX_TUNING, prefix::write(config, adapter, base.sites)?)
     } else {
         return peft_lora::files::write_peft(path, adapter, base);
     };
@@ -67,5 +74,5 @@ pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &Ba
     let config = serde_json::to_string_pretty(&with(common, written.fields));
     let config = config.map_err(|e| Error::Mismatch(e.to_string()))? + "\n";
     let tensors = [(PROMPT_EMBEDDINGS.to_owned(), written.table)].into();
-    PeftFolder { path: path.as_ref().to_path_buf(), config, tensors }.write()
+    PeftFolder::new(path, config, tensors).write()
 }

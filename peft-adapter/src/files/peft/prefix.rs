@@ -10,7 +10,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use peft_core::{AdapterCheckpoint, PEFT_PREFIX, PeftConfig, Plan, Result, SiteKind, Sites, TargetedModule};
-use peft_lora::files::PeftFolder;
+use peft_lora::files::{BaseModel, PeftFolder};
 use serde_json::json;
 
 use super::table::{self, Fields, SUBMODULES, Written, heads};
@@ -21,7 +21,8 @@ fn part_of(layer: usize, submodules: usize, layers: usize) -> usize {
     (submodules * layer) % layers.max(1)
 }
 
-pub(super) fn read(folder: &PeftFolder, fields: &Fields, sites: &Sites) -> Result<AdapterCheckpoint> {
+pub(super) fn read(folder: &PeftFolder, fields: &Fields, base: &BaseModel<'_>) -> Result<AdapterCheckpoint> {
+    let sites = base.sites;
     let num_virtual_tokens = fields.tokens(folder)?;
     // If there was a projection, the folder holds its output.
     let config =
@@ -36,7 +37,7 @@ pub(super) fn read(folder: &PeftFolder, fields: &Fields, sites: &Sites) -> Resul
         )));
     }
     let both = features(plan.targets());
-    let table = table::read(folder, [num_virtual_tokens.get(), layers * both])?;
+    let table = table::read(folder, base, [num_virtual_tokens.get(), layers * both])?;
     let submodules = fields.submodules(folder)?;
     let one = |(layer, target): (usize, &TargetedModule)| {
         let part = part_of(layer, submodules, layers);

@@ -5,14 +5,15 @@
 
 use candle_core::Device;
 use peft_core::{AdapterCheckpoint, PEFT_PREFIX, PeftConfig, Plan, Result, SiteKind, Sites, Stack};
-use peft_lora::files::PeftFolder;
+use peft_lora::files::{BaseModel, PeftFolder};
 use serde_json::json;
 
 use super::table::{self, Fields, Written, heads};
 use crate::PromptTuningConfig;
 use crate::prompt::PROMPT_EMBEDDINGS;
 
-pub(super) fn read(folder: &PeftFolder, fields: &Fields, sites: &Sites) -> Result<AdapterCheckpoint> {
+pub(super) fn read(folder: &PeftFolder, fields: &Fields, base: &BaseModel<'_>) -> Result<AdapterCheckpoint> {
+    let sites = base.sites;
     let num_virtual_tokens = fields.tokens(folder)?;
     let methods: Vec<Box<dyn PeftConfig>> = vec![Box::new(PromptTuningConfig { num_virtual_tokens })];
     let plan = Plan::resolve(sites, &methods)?;
@@ -21,7 +22,7 @@ pub(super) fn read(folder: &PeftFolder, fields: &Fields, sites: &Sites) -> Resul
         _ => None,
     });
     let tokens = num_virtual_tokens.get();
-    let table = table::read(folder, [tokens * fields.submodules(folder)?, width.unwrap_or_default()])?;
+    let table = table::read(folder, base, [tokens * fields.submodules(folder)?, width.unwrap_or_default()])?;
     let ours = table.narrow(0, 0, tokens)?.contiguous()?;
     Ok(AdapterCheckpoint { methods, weights: [(format!("{PEFT_PREFIX}.{PROMPT_EMBEDDINGS}"), ours)].into() })
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use candle_core::{DType, Tensor};
 use peft_core::{Error, Result, SiteKind, Sites};
-use peft_lora::files::PeftFolder;
+use peft_lora::files::{BaseModel, PeftFolder};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -55,13 +55,10 @@ pub(super) struct Written {
 }
 
 /// The only weight of the folder, of shape `dims`.
-pub(super) fn read(folder: &PeftFolder, dims: [usize; 2]) -> Result<Tensor> {
-    let others: Vec<String> = folder.tensors.keys().filter(|key| *key != PROMPT_EMBEDDINGS).cloned().collect();
-    if !others.is_empty() {
-        return Err(Error::UnknownKeys { keys: others });
-    }
+pub(super) fn read(folder: &PeftFolder, base: &BaseModel<'_>, dims: [usize; 2]) -> Result<Tensor> {
+    let tensors = folder.wanted(|name| name == PROMPT_EMBEDDINGS, base)?;
     let key = || PROMPT_EMBEDDINGS.to_owned();
-    let table = folder.tensors.get(PROMPT_EMBEDDINGS).ok_or_else(|| Error::MissingKeys { keys: vec![key()] })?;
+    let table = tensors.get(PROMPT_EMBEDDINGS).ok_or_else(|| Error::MissingKeys { keys: vec![key()] })?;
     if table.dims() != dims {
         return Err(Error::ShapeMismatch { key: key(), expected: dims.to_vec(), found: table.dims().to_vec() });
     }

@@ -1,15 +1,16 @@
 //! Attention as one operation, in parallel over the examples of a batch.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::options::Attention;
 use super::shape::Shapes;
 use crate::dropout::Dropper;
-use crate::gemm::{Matrix, MatrixMut, Threads, multiply};
+use crate::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add};
 use crate::math::{add_to, softmax_row, softmax_row_backward};
+use crate::operation::{Fused, Operation, gradient};
 use crate::parallel::{TASK, for_each_chunk, tail, zeros};
-use crate::values::{argument, output, tensor, values};
+use crate::values::values;
 use crate::vectors::vectorized;
 
 /// Attention as an operation on `(q, k, v)`, or on `(q and bias, k, v)` if the bias trains.
@@ -18,6 +19,7 @@ use crate::vectors::vectorized;
 /// their gradient.
 pub(super) struct FusedAttention {
     shapes: Shapes,
+    scale: f32,
     bias: Bias,
     mask: Option<Tensor>,
     dropout: Option<Dropper>,
@@ -62,6 +64,7 @@ impl FusedAttention {
     pub(super) fn new(shapes: Shapes, options: &Attention<'_>) -> Result<Self> {
         Ok(Self {
             shapes,
+            scale: options.scale.unwrap_or(1.0),
             bias: match options.bias {
                 Some(bias) if bias.track_op() => Bias::AppendedToQ,
                 Some(bias) => Bias::Frozen(bias.contiguous()?),
@@ -77,7 +80,7 @@ impl FusedAttention {
             (Bias::AppendedToQ, Some(bias)) => Tensor::cat(&[q.flatten_all()?, bias.flatten_all()?], 0)?,
             _ => q.contiguous()?,
         };
-        q.apply_op3(&k.contiguous()?, &v.contiguous()?, self)
+        q.apply_op3(&k.contiguous()?, &v.contiguous()?, Fused(self))
     }
 
     /// Calls `f(q, terms)` with the queries and the terms of the scores.
@@ -106,19 +109,27 @@ impl FusedAttention {
 
     fn example<'a>(&self, q: &'a [f32], k: &'a [f32], v: &'a [f32], index: usize) -> Example<'a> {
         let Shapes { t, s, .. } = self.shapes;
-        let width = self.shapes.width();
+        let (queries, keys) = (t * self.shapes.width(), s * self.shapes.key_width());
         let part = |x: &'a [f32], len: usize| x.get(index * len..(index + 1) * len).unwrap_or_default();
-        Example { index, q: part(q, t * width), k: part(k, s * width), v: part(v, s * width) }
+        Example { index, q: part(q, queries), k: part(k, keys), v: part(v, keys) }
     }
 
-    /// Writes one head's `softmax(q k^T + bias + mask)` to `p [t, s]`.
+    /// Writes one head's `softmax(scale q k^T + bias + mask)` to `p [t, s]`.
     fn probabilities(&self, p: &mut [f32], x: Example<'_>, head: usize, terms: Terms<'_>) -> Result<()> {
         let Shapes { t, s, .. } = self.shapes;
         let (q, k) = (self.shapes.query(x.q, head), self.shapes.key(x.k, head));
         multiply(MatrixMut::new(p, t, s), q, k.t(), Threads::One)?;
+        self.scale(p);
         let (per_example, per_row) = terms.mask_strides;
         softmax_of_sum(p, s, tail(terms.bias, head * t * s), tail(terms.mask, x.index * per_example), per_row);
         Ok(())
+    }
+
+    /// Multiplies one head's scores, or their gradient, by the scale.
+    fn scale(&self, scores: &mut [f32]) {
+        if self.scale != 1.0 {
+            multiply_by(self.scale, scores);
+        }
     }
 
     /// Drops or scales one head's probabilities, or their gradient.
@@ -143,7 +154,8 @@ impl FusedAttention {
     }
 
     /// With `p` the probabilities, `d` those after dropout and `g` the result's gradient, for each head:
-    /// `dv = d^T g`; `dp = drop(g v^T)`; `ds = p (dp - sum(p dp))`; `dq = ds k`; `dk = ds^T q`.
+    /// `dv = d^T g`; `dp = drop(g v^T)`; `ds = p (dp - sum(p dp))`; `dq = scale ds k`; `dk = scale ds^T q`. Heads that share keys and
+    /// values add to one `dk` and `dv`, in the order of the heads.
     fn backward_example(&self, out: Gradients<'_>, x: Example<'_>, g: &[f32], terms: Terms<'_>) -> Result<()> {
         let shapes = self.shapes;
         let Shapes { t, s, heads, .. } = shapes;
@@ -151,12 +163,14 @@ impl FusedAttention {
         for head in 0..heads {
             let [q, g] = [x.q, g].map(|x| shapes.query(x, head));
             let [k, v] = [x.k, x.v].map(|x| shapes.key(x, head));
+            // The first head of a group overwrites, so that attention without groups reads no gradient before it is written.
+            let add = if head.is_multiple_of(shapes.group()) { multiply } else { multiply_add };
             self.probabilities(&mut p, x, head, terms)?;
 
             ds.copy_from_slice(&p);
             self.drop(&mut ds, x, head);
             let dropped = Matrix::new(&ds, t, s);
-            multiply(shapes.key_mut(out.v, head), dropped.t(), g, Threads::One)?;
+            add(shapes.key_mut(out.v, head), dropped.t(), g, Threads::One)?;
 
             multiply(MatrixMut::new(&mut ds, t, s), g, v.t(), Threads::One)?;
             self.drop(&mut ds, x, head);
@@ -164,17 +178,18 @@ impl FusedAttention {
             if let Some(scores) = out.scores.get_mut(head * t * s..(head + 1) * t * s) {
                 scores.copy_from_slice(&ds);
             }
+            self.scale(&mut ds);
             let ds = Matrix::new(&ds, t, s);
             multiply(shapes.query_mut(out.q, head), ds, k, Threads::One)?;
-            multiply(shapes.key_mut(out.k, head), ds.t(), q, Threads::One)?;
+            add(shapes.key_mut(out.k, head), ds.t(), q, Threads::One)?;
         }
         Ok(())
     }
 
     /// `[dq, dk, dv]`. If the bias trains, its gradient follows `dq`.
-    fn backward(&self, q: &[f32], k: &[f32], v: &[f32], g: &[f32], terms: Terms<'_>) -> Result<[Vec<f32>; 3]> {
+    fn gradients(&self, q: &[f32], k: &[f32], v: &[f32], g: &[f32], terms: Terms<'_>) -> Result<[Vec<f32>; 3]> {
         let Shapes { batch, t, s, heads, .. } = self.shapes;
-        let (queries, keys) = (t * self.shapes.width(), s * self.shapes.width());
+        let (queries, keys) = (t * self.shapes.width(), s * self.shapes.key_width());
         let per_example = match self.bias {
             Bias::AppendedToQ => heads * t * s,
             Bias::None | Bias::Frozen(_) => 0,
@@ -216,6 +231,12 @@ vectorized! {
         }
     }
 
+    fn multiply_by(factor: f32, x: &mut [f32]) {
+        for x in x {
+            *x *= factor;
+        }
+    }
+
     fn apply(dropper: &Dropper, start: usize, p: &mut [f32]) {
         dropper.apply(start, p);
     }
@@ -232,21 +253,10 @@ vectorized! {
     }
 }
 
-impl CustomOp3 for FusedAttention {
-    fn name(&self) -> &'static str {
-        "attention"
-    }
+impl Operation<3> for FusedAttention {
+    const NAME: &'static str = "attention";
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (q, k, v) = (argument(s1, l1)?, argument(s2, l2)?, argument(s3, l3)?);
+    fn forward(&self, [q, k, v]: [&[f32]; 3], _first: &Layout) -> Result<Vec<f32>> {
         let Shapes { batch, t, .. } = self.shapes;
         let width = self.shapes.width();
         let mut y = zeros(batch * t * width);
@@ -254,24 +264,16 @@ impl CustomOp3 for FusedAttention {
             let examples = y.par_chunks_mut((t * width).max(1)).enumerate();
             examples.try_for_each(|(i, y)| self.forward_example(y, self.example(q, k, v, i), terms))
         })??;
-        Ok(output(y, (batch, t, width)))
+        Ok(y)
     }
 
-    fn bwd(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        _y: &Tensor,
-        g: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let g = g.contiguous()?;
-        let (qs, ks, vs, gs) = (values(q)?, values(k)?, values(v)?, values(&g)?);
-        let [dq, dk, dv] = self.with_terms(&qs, |q, terms| self.backward(q, &ks, &vs, &gs, terms))??;
-        let wrap = |argument: &Tensor, gradient| {
-            let gradient = argument.track_op().then(|| tensor(gradient, argument.shape()));
-            gradient.transpose()
-        };
-        Ok((wrap(q, dq)?, wrap(k, dk)?, wrap(v, dv)?))
+    fn backward(&self, [q, k, v]: [&Tensor; 3], _y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 3]> {
+        let (qs, ks, vs, gs) = (values(q)?, values(k)?, values(v)?, values(g)?);
+        let [dq, dk, dv] = self.with_terms(&qs, |q, terms| self.gradients(q, &ks, &vs, &gs, terms))??;
+        Ok([gradient(q, || Ok(dq))?, gradient(k, || Ok(dk))?, gradient(v, || Ok(dv))?])
+    }
+
+    fn shape(&self, _first: &Shape) -> Shape {
+        (self.shapes.batch, self.shapes.t, self.shapes.width()).into()
     }
 }

@@ -18,18 +18,17 @@ use crate::dropout::dropout_if_any;
 use crate::kernels::Kernels;
 use crate::softmax::softmax_plain;
 
-/// `Dropout(softmax(q k^T + bias + mask)) v` for each head (Vaswani et al. 2017, arXiv 1706.03762).
-///
-/// The scores are not scaled, as in T5. For scaled attention, pass `q / sqrt(d_head)`.
+/// `Dropout(softmax(scale q k^T + bias + mask)) v` for each head (Vaswani et al. 2017, arXiv 1706.03762).
 ///
 /// | argument | shape | gradient |
 /// |---|---|---|
 /// | `q` | `[b, t, heads * d_head]` | if tracked |
-/// | `k`, `v` | `[b, s, heads * d_head]` | if tracked |
+/// | `k`, `v` | `[b, s, key_value_heads * d_head]` | if tracked, summed over the heads that share them |
 /// | `bias` | `[1, heads, t, s]` | if tracked, summed over the batch |
 /// | `mask` | `[b or 1, 1, t or 1, s]` | never |
 ///
-/// The result is `[b, t, heads * d_head]`. Probability `[b_i, h_i, t_i, s_i]` is element
+/// The result is `[b, t, heads * d_head]`. With `g = heads / key_value_heads`, heads `i g` to `i g + g - 1` see the keys and values of
+/// head `i` (Ainslie et al. 2023, arXiv 2305.13245). Probability `[b_i, h_i, t_i, s_i]` is element
 /// `((b_i * heads + h_i) * t + t_i) * s + s_i` of the dropout. The fused version saves its arguments only: its backward pass
 /// computes the probabilities again, one head at a time, and draws the dropout again.
 ///
@@ -38,7 +37,8 @@ use crate::softmax::softmax_plain;
 /// use peft_kernels::{Attention, Kernels, attention};
 ///
 /// let (q, k) = (Tensor::randn(0f32, 1., (2, 5, 64), &Device::Cpu)?, Tensor::randn(0f32, 1., (2, 7, 64), &Device::Cpu)?);
-/// let options = Attention { heads: 8, bias: None, mask: None, dropout: None };
+/// let scale = Some(1. / 8f32.sqrt());
+/// let options = Attention { heads: 8, key_value_heads: 8, scale, bias: None, mask: None, dropout: None };
 /// assert_eq!(attention([&q, &k, &k], &options, Kernels::Fused)?.dims(), [2, 5, 64]);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
@@ -62,17 +62,26 @@ pub fn attention([q, k, v]: [&Tensor; 3], options: &Attention<'_>, kernels: Kern
 /// As [`attention`](fn@attention).
 pub fn attention_plain([q, k, v]: [&Tensor; 3], options: &Attention<'_>) -> Result<Tensor> {
     options.shapes(q, k, v)?;
-    let Attention { heads, bias, mask, dropout } = *options;
-    let split = |x: &Tensor| {
+    let Attention { heads, key_value_heads, scale, bias, mask, dropout } = *options;
+    let split = |x: &Tensor, heads: usize| {
         let (batch, len, width) = x.dims3()?;
         x.reshape((batch, len, heads, width / heads))?.transpose(1, 2)?.contiguous()
     };
-    let mut scores = split(q)?.matmul(&split(k)?.t()?)?;
+    let keys = |x: &Tensor| {
+        let x = split(x, key_value_heads)?;
+        let (batch, _, len, d_head) = x.dims4()?;
+        let repeated = x.unsqueeze(2)?.broadcast_as((batch, key_value_heads, heads / key_value_heads, len, d_head))?;
+        repeated.reshape((batch, heads, len, d_head))
+    };
+    let mut scores = split(q, heads)?.matmul(&keys(k)?.t()?)?;
+    if let Some(scale) = scale {
+        scores = (scores * f64::from(scale))?;
+    }
     for term in [bias, mask].into_iter().flatten() {
         scores = scores.broadcast_add(term)?;
     }
     let probabilities = dropout_if_any(&softmax_plain(&scores)?, dropout, Kernels::Plain)?;
-    probabilities.matmul(&split(v)?)?.transpose(1, 2)?.reshape(q.dims())
+    probabilities.matmul(&keys(v)?)?.transpose(1, 2)?.reshape(q.dims())
 }
 
 #[cfg(test)]

@@ -8,8 +8,13 @@ use crate::dropout::DropoutKey;
 /// The options of [`attention`](fn@crate::attention), where the shapes are listed.
 #[derive(Debug, Clone, Copy)]
 pub struct Attention<'a> {
-    /// The number of heads.
+    /// The number of heads of the queries.
     pub heads: usize,
+    /// The number of heads of the keys and values, which divides `heads` into groups that share a key head. It is `heads` without
+    /// grouping.
+    pub key_value_heads: usize,
+    /// The factor of `q k^T`, before bias and mask: `1 / sqrt(d_head)` in most models. `None` is 1, as in T5.
+    pub scale: Option<f32>,
     /// Added to the scores; it may train. In T5 it is the relative position bias.
     pub bias: Option<&'a Tensor>,
     /// Added to the scores: 0 where a query may see a key, and a large negative number where it may not.
@@ -24,7 +29,7 @@ impl Attention<'_> {
         if self.mask.is_some_and(Tensor::track_op) {
             bail!("attention: the mask is tracked, but attention has no gradient for it; detach it");
         }
-        let shapes = Shapes::new(q.dims(), k.dims(), v.dims(), self.heads)?;
+        let shapes = Shapes::new([q, k, v].map(Tensor::dims), (self.heads, self.key_value_heads))?;
         shapes.check_terms(self.bias.map(Tensor::dims), self.mask.map(Tensor::dims))?;
         Ok(shapes)
     }

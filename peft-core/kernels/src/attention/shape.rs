@@ -5,28 +5,37 @@ use candle_core::{Result, bail};
 use crate::gemm::{Matrix, MatrixMut};
 use crate::parallel::tail;
 
-/// `q [batch, t, heads * d_head]`, `k` and `v` `[batch, s, heads * d_head]`.
+/// `q [batch, t, heads * d_head]`, `k` and `v` `[batch, s, key_value_heads * d_head]`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shapes {
     pub(super) batch: usize,
     pub(super) t: usize,
     pub(super) s: usize,
     pub(super) heads: usize,
+    pub(super) key_value_heads: usize,
     pub(super) d_head: usize,
 }
 
 impl Shapes {
-    pub(super) fn new(q: &[usize], k: &[usize], v: &[usize], heads: usize) -> Result<Self> {
+    pub(super) fn new([q, k, v]: [&[usize]; 3], (heads, key_value_heads): (usize, usize)) -> Result<Self> {
         let ([batch, t, width], [k_batch, s, k_width]) = (q, k) else {
             bail!("attention: q {q:?} and k {k:?} must be [batch, length, heads * d_head]");
         };
-        if k != v || (batch, width) != (k_batch, k_width) {
-            bail!("attention: q {q:?}, k {k:?} and v {v:?} do not fit");
-        }
         if heads == 0 || !width.is_multiple_of(heads) {
             bail!("attention: the width of q {q:?} is not a multiple of {heads} heads");
         }
-        Ok(Self { batch: *batch, t: *t, s: *s, heads, d_head: width / heads })
+        if key_value_heads == 0 || !heads.is_multiple_of(key_value_heads) {
+            bail!("attention: {heads} heads are not a multiple of {key_value_heads} heads of keys and values");
+        }
+        let d_head = width / heads;
+        if k != v || batch != k_batch || *k_width != key_value_heads * d_head {
+            bail!(
+                "attention: q {q:?} with {heads} heads needs k and v [{batch}, length, {}], of {key_value_heads} heads; k is {k:?} \
+                 and v is {v:?}",
+                key_value_heads * d_head
+            );
+        }
+        Ok(Self { batch: *batch, t: *t, s: *s, heads, key_value_heads, d_head })
     }
 
     pub(super) fn check_terms(&self, bias: Option<&[usize]>, mask: Option<&[usize]>) -> Result<()> {
@@ -52,6 +61,16 @@ impl Shapes {
         self.heads * self.d_head
     }
 
+    /// `key_value_heads * d_head`.
+    pub(super) fn key_width(&self) -> usize {
+        self.key_value_heads * self.d_head
+    }
+
+    /// The number of query heads that share a key head.
+    pub(super) fn group(&self) -> usize {
+        self.heads / self.key_value_heads.max(1)
+    }
+
     /// The number of scores of one head.
     pub(super) fn scores(&self) -> usize {
         self.t * self.s
@@ -63,10 +82,10 @@ impl Shapes {
         Matrix::strided(data, self.t, self.d_head, self.width())
     }
 
-    /// One head of an example's keys or values, `[s, d_head]`.
+    /// The keys or values that a query head of an example sees, `[s, d_head]`.
     pub(super) fn key<'a>(&self, example: &'a [f32], head: usize) -> Matrix<'a> {
-        let data = tail(example, head * self.d_head);
-        Matrix::strided(data, self.s, self.d_head, self.width())
+        let data = tail(example, head / self.group() * self.d_head);
+        Matrix::strided(data, self.s, self.d_head, self.key_width())
     }
 
     /// As [`Self::query`], for writing.
@@ -77,7 +96,7 @@ impl Shapes {
 
     /// As [`Self::key`], for writing.
     pub(super) fn key_mut<'a>(&self, example: &'a mut [f32], head: usize) -> MatrixMut<'a> {
-        let data = example.get_mut(head * self.d_head..).unwrap_or_default();
-        MatrixMut::strided(data, self.s, self.d_head, self.width())
+        let data = example.get_mut(head / self.group() * self.d_head..).unwrap_or_default();
+        MatrixMut::strided(data, self.s, self.d_head, self.key_width())
     }
 }

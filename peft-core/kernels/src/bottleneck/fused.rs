@@ -1,6 +1,6 @@
 //! The adapter as one operation that works on a few rows at a time, so that its intermediate results stay in the cache.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{Layout, Result, Tensor};
 use rayon::prelude::*;
 
 use crate::activation::Activation;
@@ -8,8 +8,9 @@ use crate::dropout::Dropper;
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add};
 use crate::layer_norm::RowNorm;
 use crate::math::add_to;
+use crate::operation::{Operation, gradient};
 use crate::parallel::zeros;
-use crate::values::{argument, output, tensor, values};
+use crate::values::values;
 use crate::vectors::vectorized;
 
 /// Rows per task.
@@ -34,31 +35,24 @@ struct Weights<T> {
 }
 
 impl Sizes {
-    fn weights<'a>(&self, all: &'a [f32]) -> Weights<&'a [f32]> {
-        let mut rest = all;
-        let mut next = |len: usize| {
-            let (part, tail) = rest.split_at_checked(len).unwrap_or((rest, &[]));
-            rest = tail;
+    fn weights<'a>(&self, mut all: &'a [f32]) -> Weights<&'a [f32]> {
+        self.split(|len| {
+            let (part, rest) = all.split_at_checked(len).unwrap_or((all, &[]));
+            all = rest;
             part
-        };
-        let Self { d, m } = *self;
-        Weights {
-            down: next(m * d),
-            down_bias: next(m),
-            up: next(d * m),
-            up_bias: next(d),
-            gamma: next(d),
-            beta: next(d),
-        }
+        })
     }
 
-    fn gradients<'a>(&self, all: &'a mut [f32]) -> Weights<&'a mut [f32]> {
-        let mut rest = all;
-        let mut next = |len: usize| {
-            let (part, tail) = std::mem::take(&mut rest).split_at_mut_checked(len).unwrap_or_default();
-            rest = tail;
+    fn gradients<'a>(&self, mut all: &'a mut [f32]) -> Weights<&'a mut [f32]> {
+        self.split(|len| {
+            let (part, rest) = std::mem::take(&mut all).split_at_mut_checked(len).unwrap_or_default();
+            all = rest;
             part
-        };
+        })
+    }
+
+    /// The weights, where `next(len)` gives the next `len` numbers.
+    fn split<T>(&self, mut next: impl FnMut(usize) -> T) -> Weights<T> {
         let Self { d, m } = *self;
         Weights {
             down: next(m * d),
@@ -106,9 +100,7 @@ impl FusedBottleneck {
         repeat(&mut scratch.low, w.down_bias);
         let down = Matrix::new(w.down, m, d);
         multiply_add(MatrixMut::new(&mut scratch.low, rows, m), Matrix::new(y, rows, d), down.t(), Threads::One)?;
-        for (z, low) in scratch.active.iter_mut().zip(&scratch.low) {
-            *z = self.activation.value(*low);
-        }
+        self.activation.apply(&mut scratch.active, &scratch.low);
         repeat(&mut scratch.high, w.up_bias);
         let up = Matrix::new(w.up, d, m);
         multiply_add(
@@ -186,9 +178,7 @@ impl FusedBottleneck {
         multiply(MatrixMut::new(into.up, d, m), d_high.t(), Matrix::new(&scratch.active, rows, m), Threads::One)?;
         let mut d_low = scratch.active;
         multiply(MatrixMut::new(&mut d_low, rows, m), d_high, Matrix::new(w.up, d, m), Threads::One)?;
-        for (d_low, low) in d_low.iter_mut().zip(&scratch.low) {
-            *d_low *= self.activation.derivative(*low);
-        }
+        self.activation.multiply_by_slope(&mut d_low, &scratch.low);
         for d_low in d_low.chunks_exact(m.max(1)) {
             add_to(into.down_bias, d_low);
         }
@@ -237,39 +227,17 @@ vectorized! {
     }
 }
 
-impl CustomOp3 for FusedBottleneck {
-    fn name(&self) -> &'static str {
-        "bottleneck"
+impl Operation<3> for FusedBottleneck {
+    const NAME: &'static str = "bottleneck";
+
+    fn forward(&self, [h, y, weights]: [&[f32]; 3], _first: &Layout) -> Result<Vec<f32>> {
+        forward(self, h, y, &self.sizes.weights(weights))
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (h, y, weights) = (argument(s1, l1)?, argument(s2, l2)?, self.sizes.weights(argument(s3, l3)?));
-        Ok(output(forward(self, h, y, &weights)?, l1.shape()))
-    }
-
-    fn bwd(
-        &self,
-        h: &Tensor,
-        y: &Tensor,
-        weights: &Tensor,
-        _out: &Tensor,
-        g: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    fn backward(&self, [h, y, weights]: [&Tensor; 3], _out: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 3]> {
+        let all = values(weights)?;
+        let (dy, sum) = backward(self, &values(y)?, &values(g)?, &self.sizes.weights(&all), all.len())?;
         let dh = h.track_op().then(|| g.clone());
-        let g = g.contiguous()?;
-        let (ys, all, gs) = (values(y)?, values(weights)?, values(&g)?);
-        let w = self.sizes.weights(&all);
-        let (dy, sum) = backward(self, &ys, &gs, &w, all.len())?;
-        let dy = y.track_op().then(|| tensor(dy, y.shape()));
-        let d_weights = weights.track_op().then(|| tensor(sum, weights.shape()));
-        Ok((dh, dy.transpose()?, d_weights.transpose()?))
+        Ok([dh, gradient(y, || Ok(dy))?, gradient(weights, || Ok(sum))?])
     }
 }

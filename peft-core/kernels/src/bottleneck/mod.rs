@@ -13,6 +13,7 @@ use crate::dropout::{DropoutKey, Dropper};
 use crate::kernels::Kernels;
 use crate::layer_norm::{LayerNorm, RowNorm, layer_norm_plain};
 use crate::linear::linear_plain;
+use crate::operation::Fused;
 use crate::residual::residual_plain;
 
 /// A bottleneck adapter, and the dropout of the residual connection that it is part of.
@@ -55,7 +56,7 @@ pub fn bottleneck(h: &Tensor, y: &Tensor, adapter: &Bottleneck<'_>, kernels: Ker
     let norm = adapter.norm.map(|norm| RowNorm { eps: norm.eps });
     let dropper = Dropper::of(adapter.dropout)?;
     let op = FusedBottleneck { sizes, activation: adapter.activation, norm, dropper };
-    h.contiguous()?.apply_op3(&y.contiguous()?, &Tensor::cat(&flat, 0)?, op)
+    h.contiguous()?.apply_op3(&y.contiguous()?, &Tensor::cat(&flat, 0)?, Fused(op))
 }
 
 /// [`bottleneck`](fn@bottleneck), composed of candle's own operations.

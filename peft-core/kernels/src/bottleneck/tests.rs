@@ -37,7 +37,7 @@ fn case(shape: &[usize], m: usize, activation: Activation, norm: bool, p: f64) -
 
 #[test]
 fn values_and_gradients_agree_with_plain_f64() {
-    for activation in [Activation::Relu, Activation::GeluTanh] {
+    for activation in [Activation::Relu, Activation::GeluTanh, Activation::Gelu, Activation::Silu] {
         for (norm, p) in [(false, 0.0), (true, 0.0), (true, 0.3)] {
             case(&[3, 5], 2, activation, norm, p).agrees(5e-6);
             case(&[2, 65, 96], 3, activation, norm, p).agrees(5e-6);
@@ -50,6 +50,8 @@ fn values_and_gradients_agree_with_plain_f64() {
 fn plain_gradients_are_the_finite_differences() {
     case(&[2, 2, 4], 2, Activation::GeluTanh, true, 0.3).matches_finite_differences();
     case(&[2, 2, 4], 2, Activation::Relu, false, 0.0).matches_finite_differences();
+    case(&[2, 2, 4], 2, Activation::Gelu, true, 0.0).matches_finite_differences();
+    case(&[2, 2, 4], 2, Activation::Silu, true, 0.0).matches_finite_differences();
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! The loss and its gradients, computed for a few rows of logits at a time.
 
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, bail};
 use half::bf16;
 use rayon::prelude::*;
 
 use super::options::{Reduction, SmoothedCrossEntropy, Token};
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add, multiply_bf16};
 use crate::math::{exp, max, sum};
-use crate::values::{output, tensor, values};
+use crate::operation::gradient;
+use crate::values::{argument, values};
 use crate::vectors::vectorized;
 
 /// The most rows of logits that exist at once.
@@ -108,10 +109,10 @@ impl Loss {
         let (storage, layout) = weight.storage_and_layout();
         let Storage::Cpu(storage) = &*storage else { bail!("smoothed_cross_entropy: the weight is not on the CPU") };
         let table = match weight.dtype() {
-            DType::BF16 => Table::Bf16(Matrix::new(part(storage, layout)?, vocab, width)),
-            _ => Table::F32(Matrix::new(part(storage, layout)?, vocab, width)),
+            DType::BF16 => Table::Bf16(Matrix::new(argument(storage, layout)?, vocab, width)),
+            _ => Table::F32(Matrix::new(argument(storage, layout)?, vocab, width)),
         };
-        let gradient = hidden.track_op() || weight.track_op();
+        let tracked = hidden.track_op() || weight.track_op();
         let mut d_hidden = vec![0.0; if hidden.track_op() { h.len() } else { 0 }];
         let mut d_weight = vec![0.0; if weight.track_op() { vocab * width } else { 0 }];
         let mut value = 0.0;
@@ -127,7 +128,7 @@ impl Loss {
             let losses: Vec<f64> = logits
                 .par_chunks_mut(vocab)
                 .zip(tokens)
-                .map(|(z, token)| loss(target, z, token.label, gradient))
+                .map(|(z, token)| loss(target, z, token.label, tracked))
                 .collect();
             value += losses.iter().sum::<f64>();
             let logits = Matrix::new(logits, n, vocab);
@@ -141,17 +142,8 @@ impl Loss {
                 multiply_add(sum, logits.t(), rows, Threads::All)?;
             }
         }
-        let wrap = |t: &Tensor, d| t.track_op().then(|| tensor(d, t.shape())).transpose();
-        Ok(Self { value, d_hidden: wrap(hidden, d_hidden)?, d_weight: wrap(weight, d_weight)? })
-    }
-}
-
-/// The contiguous values of a weight.
-fn part<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
-    let range = layout.contiguous_offsets();
-    match range.and_then(|(start, end)| storage.as_slice::<T>().ok()?.get(start..end)) {
-        Some(values) => Ok(values),
-        None => bail!("smoothed_cross_entropy: expected a contiguous weight of f32 or bf16, got {layout:?}"),
+        let (d_hidden, d_weight) = (gradient(hidden, || Ok(d_hidden))?, gradient(weight, || Ok(d_weight))?);
+        Ok(Self { value, d_hidden, d_weight })
     }
 }
 
@@ -178,7 +170,7 @@ impl CustomOp2 for Loss {
     }
 
     fn cpu_fwd(&self, _s1: &CpuStorage, _l1: &Layout, _s2: &CpuStorage, _l2: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok(output(vec![self.value as f32], ()))
+        Ok((CpuStorage::F32(vec![self.value as f32]), ().into()))
     }
 
     fn bwd(

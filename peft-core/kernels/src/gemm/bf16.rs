@@ -33,7 +33,7 @@ pub(crate) fn multiply_bf16(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_, bf1
         }
         if fma::applies(isa, &a, &b, false) {
             // SAFETY: as above.
-            unsafe { fma::product(to, a, b, false, threads) };
+            unsafe { fma::product(to, a, b, threads) };
             return Ok(());
         }
     }

@@ -82,3 +82,8 @@ pub(super) fn transpose(rows: &mut Vectors) {
         rows[i + 8] = _mm512_shuffle_i32x4::<0xdd>(t[i], t[i + 8]);
     }
 }
+
+/// The first `count` of 16 lanes.
+pub(super) fn lanes(count: usize) -> u16 {
+    ((1u32 << count.min(TILE)) - 1) as u16
+}

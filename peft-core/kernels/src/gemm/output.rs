@@ -1,10 +1,11 @@
 //! The memory that several threads write a product to.
 
-/// The memory of a product: rows that begin `stride` numbers apart.
+/// The memory of a product: rows that begin `stride` numbers apart. The product is added to what they hold, or replaces it.
 #[derive(Clone, Copy)]
 pub(super) struct Output {
     data: *mut f32,
     stride: usize,
+    pub(super) accumulate: bool,
 }
 
 // SAFETY: tasks write disjoint blocks of it.
@@ -14,7 +15,12 @@ unsafe impl Sync for Output {}
 
 impl Output {
     pub(super) fn new(data: *mut f32, stride: usize) -> Self {
-        Self { data, stride }
+        Self { data, stride, accumulate: false }
+    }
+
+    /// The same memory, to which a product is added if `accumulate`.
+    pub(super) fn accumulate(self, accumulate: bool) -> Self {
+        Self { accumulate, ..self }
     }
 
     /// The address of an element.

@@ -82,15 +82,15 @@ fn run(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, threa
 unsafe fn call(out: *mut f32, row_stride: usize, a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, threads: Threads) {
     #[cfg(target_arch = "x86_64")]
     {
-        let (isa, out) = (Isa::detect(), Output::new(out, row_stride));
+        let (isa, out) = (Isa::detect(), Output::new(out, row_stride).accumulate(accumulate));
         if let Some(isa) = isa.for_f32(&a, &b) {
             // SAFETY: by this function's contract; `isa` was found on this processor.
-            unsafe { tiles::product_f32(isa, out, a, b, accumulate, threads) };
+            unsafe { tiles::product_f32(isa, out, a, b, threads) };
             return;
         }
         if fma::applies(isa, &a, &b, accumulate) {
             // SAFETY: as above.
-            unsafe { fma::product(out, a, b, accumulate, threads) };
+            unsafe { fma::product(out, a, b, threads) };
             return;
         }
     }

@@ -155,7 +155,7 @@ fn bf16_products(a: Matrix<'_>, b: Matrix<'_, bf16>) -> Vec<(&'static str, Vec<f
         if fma::applies(Isa::detect(), &a, &b, false) {
             let mut y = empty();
             // SAFETY: as above.
-            unsafe { fma::product(Output::new(y.as_mut_ptr(), b.cols), a, b, false, Threads::One) };
+            unsafe { fma::product(Output::new(y.as_mut_ptr(), b.cols), a, b, Threads::One) };
             all.push(("vectors", y));
         }
     }

@@ -1,15 +1,16 @@
 //! Two linear maps with ReLU and dropout between them, as one operation.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
 
 use super::dims::{Dims, weight_dims};
 use super::frozen::Frozen;
 use super::map::{linear, linear_plain};
-use crate::activation::{Activation, relu, relu_plain};
+use crate::activation::{Curve, Relu, relu, relu_plain};
 use crate::dropout::{DropoutKey, Dropper, dropout_if_any};
 use crate::kernels::Kernels;
+use crate::operation::{Fused, Operation, gradient};
 use crate::parallel::{TASK, for_each_chunk, tail};
-use crate::values::{argument, output, tensor, values};
+use crate::values::values;
 use crate::vectors::vectorized;
 
 /// The weights and the dropout of a [`feed_forward`](fn@crate::feed_forward) network.
@@ -49,7 +50,8 @@ pub fn feed_forward(x: &Tensor, network: &FeedForward<'_>, kernels: Kernels) -> 
     let x = x.contiguous()?;
     let mut inner = into.forward(&values(&x)?)?;
     activate(&mut inner, dropper.as_ref());
-    x.apply_op1(FrozenFeedForward { into, out, inner, scale: dropper.as_ref().map_or(1.0, Dropper::scale) })
+    let scale = dropper.as_ref().map_or(1.0, Dropper::scale);
+    x.apply_op1(Fused(FrozenFeedForward { into, out, inner, scale }))
 }
 
 /// [`feed_forward`](fn@crate::feed_forward), composed of candle's own operations.
@@ -67,7 +69,7 @@ vectorized! {
     fn activate(z: &mut [f32], dropper: Option<&Dropper>) {
         for_each_chunk(z, TASK, |start, z| {
             for z in z.iter_mut() {
-                *z = Activation::Relu.value(*z);
+                *z = Relu::value(*z);
             }
             if let Some(dropper) = dropper {
                 dropper.apply(start, z);
@@ -95,20 +97,20 @@ struct FrozenFeedForward {
     scale: f32,
 }
 
-impl CustomOp1 for FrozenFeedForward {
-    fn name(&self) -> &'static str {
-        "feed_forward"
+impl Operation<1> for FrozenFeedForward {
+    const NAME: &'static str = "feed_forward";
+
+    fn forward(&self, _: [&[f32]; 1], _first: &Layout) -> Result<Vec<f32>> {
+        self.out.forward(&self.inner)
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        argument(storage, layout)?;
-        Ok(output(self.out.forward(&self.inner)?, self.out.output_dims(layout.dims())))
-    }
-
-    fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        let g = g.contiguous()?;
-        let mut d_inner = self.out.input_gradient(&values(&g)?)?;
+    fn backward(&self, [x]: [&Tensor; 1], _y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 1]> {
+        let mut d_inner = self.out.input_gradient(&values(g)?)?;
         activate_backward(&mut d_inner, &self.inner, self.scale);
-        tensor(self.into.input_gradient(&d_inner)?, x.shape()).map(Some)
+        Ok([gradient(x, || self.into.input_gradient(&d_inner))?])
+    }
+
+    fn shape(&self, first: &Shape) -> Shape {
+        self.out.output_shape(first)
     }
 }

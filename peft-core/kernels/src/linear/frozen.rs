@@ -1,13 +1,14 @@
 //! The linear map with a frozen weight, which is not part of candle's graph.
 
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{DType, Layout, Result, Shape, Storage, Tensor, bail};
 use half::bf16;
 
 use super::dims::{Dims, check_int8, is_int8, output_dims};
 use crate::gemm::{Matrix, Threads, product, product_bf16, product_int8};
 use crate::kernels::Kernels;
+use crate::operation::{Operation, gradient};
 use crate::quantize::with_int8;
-use crate::values::{argument, output, tensor, values};
+use crate::values::{argument, values};
 
 /// A weight `[d_out, d_in]` of `f32`, `bf16` or eight bits, with the sizes of its input.
 pub(super) struct Frozen {
@@ -41,46 +42,39 @@ impl Frozen {
         self.product(Matrix::new(g, self.dims.rows, self.dims.d_out), false)
     }
 
-    /// The shape of the result for an `x` of shape `dims`.
-    pub(super) fn output_dims(&self, dims: &[usize]) -> Vec<usize> {
-        output_dims(dims, self.w.dims())
+    /// The shape of the result for an `x` of shape `x`.
+    pub(super) fn output_shape(&self, x: &Shape) -> Shape {
+        output_dims(x.dims(), self.w.dims()).into()
     }
 
     fn product(&self, left: Matrix<'_>, transposed: bool) -> Result<Vec<f32>> {
         let Dims { d_out, d_in, .. } = self.dims;
         let (storage, layout) = self.w.storage_and_layout();
-        let range = layout.contiguous_offsets();
-        match (&*storage, range) {
-            (Storage::Cpu(CpuStorage::F32(data)), Some((start, end))) => {
-                let w = Matrix::new(data.get(start..end).unwrap_or_default(), d_out, d_in);
-                product(left, if transposed { w.t() } else { w }, Threads::All)
-            }
-            (Storage::Cpu(CpuStorage::BF16(data)), Some((start, end))) => {
-                let w = Matrix::<bf16>::new(data.get(start..end).unwrap_or_default(), d_out, d_in);
-                product_bf16(left, if transposed { w.t() } else { w }, Threads::All)
-            }
-            _ => bail!("linear: expected a contiguous weight of f32 or bf16 on the CPU, got {layout:?}"),
+        let Storage::Cpu(storage) = &*storage else {
+            bail!("linear: expected a weight on the CPU, got one on {:?}", self.w.device());
+        };
+        if self.w.dtype() == DType::BF16 {
+            let w = Matrix::<bf16>::new(argument(storage, layout)?, d_out, d_in);
+            return product_bf16(left, if transposed { w.t() } else { w }, Threads::All);
         }
+        let w = Matrix::<f32>::new(argument(storage, layout)?, d_out, d_in);
+        product(left, if transposed { w.t() } else { w }, Threads::All)
     }
 }
 
 /// `x W^T`.
-pub(super) struct FrozenLinear {
-    pub(super) weight: Frozen,
-}
+impl Operation<1> for Frozen {
+    const NAME: &'static str = "linear";
 
-impl CustomOp1 for FrozenLinear {
-    fn name(&self) -> &'static str {
-        "linear"
+    fn forward(&self, [x]: [&[f32]; 1], _first: &Layout) -> Result<Vec<f32>> {
+        self.forward(x)
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let y = self.weight.forward(argument(storage, layout)?)?;
-        Ok(output(y, self.weight.output_dims(layout.dims())))
+    fn backward(&self, [x]: [&Tensor; 1], _y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 1]> {
+        Ok([gradient(x, || self.input_gradient(&values(g)?))?])
     }
 
-    fn bwd(&self, x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        let g = g.contiguous()?;
-        tensor(self.weight.input_gradient(&values(&g)?)?, x.shape()).map(Some)
+    fn shape(&self, first: &Shape) -> Shape {
+        self.output_shape(first)
     }
 }

@@ -6,7 +6,8 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp2, DType, Layout, Result, Sha
 use super::dims::{Dims, output_dims};
 use crate::gemm::batched_product;
 use crate::kernels::Kernels;
-use crate::values::{argument, output, tensor, values};
+use crate::operation::gradient;
+use crate::values::{argument, values};
 
 /// `y = x W^T` with both `x` and `W` in the graph.
 pub(super) struct Linear;
@@ -24,55 +25,29 @@ impl CustomOp2 for Linear {
         let dims = Dims::new(l1.dims(), l2.dims())?;
         let size = (dims.rows, dims.d_out);
         let y = batched_product(dims.batch, size, |i| dims.x(x, i), |i| dims.w(w, i).t())?;
-        Ok(output(y, output_dims(l1.dims(), l2.dims())))
+        Ok((CpuStorage::F32(y), output_dims(l1.dims(), l2.dims()).into()))
     }
 
     fn cuda_fwd(&self, s1: &CudaStorage, l1: &Layout, s2: &CudaStorage, l2: &Layout) -> Result<(CudaStorage, Shape)> {
         backend_product(s1, l1, s2, l2)
     }
 
+    /// `dX = dY W` and `dW = dY^T X`.
     fn bwd(&self, x: &Tensor, w: &Tensor, _y: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let g = g.contiguous()?;
-        let (dx, dw): (Gradient, Gradient) = if Kernels::Fused.fused_for(&[x, w, &g]) {
-            (input_gradient, weight_gradient)
-        } else {
-            (input_gradient_plain, weight_gradient_plain)
-        };
         let dims = Dims::new(x.dims(), w.dims())?;
-        let dx = x.track_op().then(|| dx(dims, w, &g)?.reshape(x.shape()));
-        let dw = w.track_op().then(|| dw(dims, x, &g)?.reshape(w.shape()));
-        Ok((dx.transpose()?, dw.transpose()?))
+        let Dims { batch, rows, d_in, d_out } = dims;
+        if Kernels::Fused.fused_for(&[x, w, &g]) {
+            let (xs, ws, g) = (values(x)?, values(w)?, values(&g)?);
+            let dx = || batched_product(batch, (rows, d_in), |i| dims.y(&g, i), |i| dims.w(&ws, i));
+            let dw = || batched_product(batch, (d_out, d_in), |i| dims.y(&g, i).t(), |i| dims.x(&xs, i));
+            return Ok((gradient(x, dx)?, gradient(w, dw)?));
+        }
+        let g = g.reshape((batch, rows, d_out))?;
+        let dx = || g.matmul(&w.detach().reshape((batch, d_out, d_in))?)?.reshape(x.shape());
+        let dw = || g.t()?.matmul(&x.detach().reshape((batch, rows, d_in))?)?.reshape(w.shape());
+        Ok((x.track_op().then(dx).transpose()?, w.track_op().then(dw).transpose()?))
     }
-}
-
-/// Computes the gradient of one argument from the other one and the gradient of the result.
-type Gradient = fn(Dims, &Tensor, &Tensor) -> Result<Tensor>;
-
-/// `dX = dY W`.
-fn input_gradient(dims: Dims, w: &Tensor, g: &Tensor) -> Result<Tensor> {
-    let (w, g) = (values(w)?, values(g)?);
-    let size = (dims.rows, dims.d_in);
-    let dx = batched_product(dims.batch, size, |i| dims.y(&g, i), |i| dims.w(&w, i))?;
-    tensor(dx, &(dims.batch, dims.rows, dims.d_in).into())
-}
-
-/// `dW = dY^T X`.
-fn weight_gradient(dims: Dims, x: &Tensor, g: &Tensor) -> Result<Tensor> {
-    let (x, g) = (values(x)?, values(g)?);
-    let size = (dims.d_out, dims.d_in);
-    let dw = batched_product(dims.batch, size, |i| dims.y(&g, i).t(), |i| dims.x(&x, i))?;
-    tensor(dw, &(dims.batch, dims.d_out, dims.d_in).into())
-}
-
-fn input_gradient_plain(dims: Dims, w: &Tensor, g: &Tensor) -> Result<Tensor> {
-    let g = g.reshape((dims.batch, dims.rows, dims.d_out))?;
-    g.matmul(&w.detach().reshape((dims.batch, dims.d_out, dims.d_in))?)
-}
-
-fn weight_gradient_plain(dims: Dims, x: &Tensor, g: &Tensor) -> Result<Tensor> {
-    let g = g.reshape((dims.batch, dims.rows, dims.d_out))?;
-    let x = x.detach().reshape((dims.batch, dims.rows, dims.d_in))?;
-    g.t()?.matmul(&x)
 }
 
 /// The product by the backend's own matmul, which supports more types and devices.

@@ -1,15 +1,16 @@
 //! A frozen linear map with a low-rank branch, as one operation.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
 
 use super::dims::Dims;
 use super::frozen::Frozen;
 use super::map::{linear, linear_plain};
-use crate::dropout::{DropoutKey, Dropper, dropout_if_any};
+use crate::dropout::{DropoutKey, Dropper, dropout_if_any, dropped};
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply_add, product};
 use crate::kernels::Kernels;
+use crate::operation::{Fused, Operation, gradient};
 use crate::parallel::add;
-use crate::values::{argument, output, tensor, values};
+use crate::values::values;
 
 /// The branch `s · Dropout(x) A^T B^T`, which is added to a linear map.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +55,9 @@ pub fn linear_low_rank(x: &Tensor, w: &Tensor, branch: &LowRank<'_>, kernels: Ke
     }
     let dropper = Dropper::of(dropout)?;
     let (x, a, b) = (x.contiguous()?, a.contiguous()?, b.contiguous()?);
-    let branch = Branch { rows: dims.rows, d_in: dims.d_in, d_out: dims.d_out, r, scaling: scaling as f32, dropper };
+    let branch = Branch { dims, r, scaling: scaling as f32, dropper };
     let low = branch.low(&values(&x)?, &values(&a)?)?;
-    x.apply_op3(&a, &b, LowRankLinear { weight, branch, low })
+    x.apply_op3(&a, &b, Fused(LowRankLinear { weight, branch, low }))
 }
 
 /// [`linear_low_rank`], composed of candle's own operations.
@@ -73,9 +74,7 @@ pub fn linear_low_rank_plain(x: &Tensor, w: &Tensor, branch: &LowRank<'_>) -> Re
 
 /// A branch without its tensors.
 struct Branch {
-    rows: usize,
-    d_in: usize,
-    d_out: usize,
+    dims: Dims,
     r: usize,
     scaling: f32,
     dropper: Option<Dropper>,
@@ -85,15 +84,15 @@ impl Branch {
     /// `s · Dropout(x) A^T`, `[rows, r]`.
     fn low(&self, x: &[f32], a: &[f32]) -> Result<Vec<f32>> {
         let dropped = self.dropped(x);
-        let x = Matrix::new(dropped.as_deref().unwrap_or(x), self.rows, self.d_in);
-        let mut low = product(x, Matrix::new(a, self.r, self.d_in).t(), Threads::All)?;
+        let x = Matrix::new(dropped.as_deref().unwrap_or(x), self.dims.rows, self.dims.d_in);
+        let mut low = product(x, Matrix::new(a, self.r, self.dims.d_in).t(), Threads::All)?;
         self.scale(&mut low);
         Ok(low)
     }
 
     /// `Dropout(x)`; `None` where that is `x`.
     fn dropped(&self, x: &[f32]) -> Option<Vec<f32>> {
-        self.dropper.as_ref().map(|dropper| dropper.dropped(x))
+        self.dropper.as_ref().map(|dropper| dropped(dropper, x))
     }
 
     fn scale(&self, low: &mut [f32]) {
@@ -111,70 +110,54 @@ struct LowRankLinear {
 
 impl LowRankLinear {
     fn low(&self) -> Matrix<'_> {
-        Matrix::new(&self.low, self.branch.rows, self.branch.r)
+        Matrix::new(&self.low, self.branch.dims.rows, self.branch.r)
     }
 
     /// `dY W`, plus `Dropout(d_low A)` from the branch.
     fn input_gradient(&self, g: &[f32], d_low: Matrix<'_>, a: Matrix<'_>) -> Result<Vec<f32>> {
-        let Branch { rows, d_in, dropper, .. } = &self.branch;
+        let Branch { dims: Dims { rows, d_in, .. }, dropper, .. } = &self.branch;
         let mut dx = self.weight.input_gradient(g)?;
         let Some(dropper) = dropper else {
             multiply_add(MatrixMut::new(&mut dx, *rows, *d_in), d_low, a, Threads::All)?;
             return Ok(dx);
         };
-        let share = dropper.dropped(&product(d_low, a, Threads::All)?);
+        let share = dropped(dropper, &product(d_low, a, Threads::All)?);
         add(&mut dx, &share);
         Ok(dx)
     }
 }
 
-impl CustomOp3 for LowRankLinear {
-    fn name(&self) -> &'static str {
-        "linear_low_rank"
-    }
+impl Operation<3> for LowRankLinear {
+    const NAME: &'static str = "linear_low_rank";
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        _s2: &CpuStorage,
-        _l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let Branch { rows, d_out, r, .. } = self.branch;
-        let mut y = self.weight.forward(argument(s1, l1)?)?;
-        let b = Matrix::new(argument(s3, l3)?, d_out, r);
+    fn forward(&self, [x, _, b]: [&[f32]; 3], _first: &Layout) -> Result<Vec<f32>> {
+        let Branch { dims: Dims { rows, d_out, .. }, r, .. } = self.branch;
+        let mut y = self.weight.forward(x)?;
+        let b = Matrix::new(b, d_out, r);
         multiply_add(MatrixMut::new(&mut y, rows, d_out), self.low(), b.t(), Threads::All)?;
-        Ok(output(y, self.weight.output_dims(l1.dims())))
+        Ok(y)
     }
 
     /// With `d_low = s · dY B`: `dA = d_low^T Dropout(x)` and `dB = dY^T low`.
-    fn bwd(
-        &self,
-        x: &Tensor,
-        a: &Tensor,
-        b: &Tensor,
-        _y: &Tensor,
-        g: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let Branch { rows, d_in, d_out, r, .. } = self.branch;
-        let g = g.contiguous()?;
-        let (xs, a_values, b_values, g) = (values(x)?, values(a)?, values(b)?, values(&g)?);
+    fn backward(&self, [x, a, b]: [&Tensor; 3], _y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 3]> {
+        let Branch { dims: Dims { rows, d_in, d_out, .. }, r, .. } = self.branch;
+        let g = values(g)?;
         let dy = Matrix::new(&g, rows, d_out);
-        let mut d_low = product(dy, Matrix::new(&b_values, d_out, r), Threads::All)?;
+        let mut d_low = product(dy, Matrix::new(&values(b)?, d_out, r), Threads::All)?;
         self.branch.scale(&mut d_low);
         let d_low = Matrix::new(&d_low, rows, r);
 
-        let dx = || self.input_gradient(&g, d_low, Matrix::new(&a_values, r, d_in));
+        let dx = || self.input_gradient(&g, d_low, Matrix::new(&values(a)?, r, d_in));
         let da = || {
-            let dropped = self.branch.dropped(&xs);
-            product(d_low.t(), Matrix::new(dropped.as_deref().unwrap_or(&xs), rows, d_in), Threads::All)
+            let x = values(x)?;
+            let dropped = self.branch.dropped(&x);
+            product(d_low.t(), Matrix::new(dropped.as_deref().unwrap_or(&x), rows, d_in), Threads::All)
         };
         let db = || product(dy.t(), self.low(), Threads::All);
-        let dx = x.track_op().then(|| tensor(dx()?, x.shape()));
-        let da = a.track_op().then(|| tensor(da()?, a.shape()));
-        let db = b.track_op().then(|| tensor(db()?, b.shape()));
-        Ok((dx.transpose()?, da.transpose()?, db.transpose()?))
+        Ok([gradient(x, dx)?, gradient(a, da)?, gradient(b, db)?])
+    }
+
+    fn shape(&self, first: &Shape) -> Shape {
+        self.weight.output_shape(first)
     }
 }

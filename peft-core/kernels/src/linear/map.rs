@@ -3,10 +3,11 @@
 use candle_core::{Device, Result, Tensor, bail};
 
 use super::dims::{Dims, check_int8, is_bf16_only, is_int8, output_dims};
-use super::frozen::{Frozen, FrozenLinear};
+use super::frozen::Frozen;
 use super::general::Linear;
 use crate::gemm::rounded;
 use crate::kernels::Kernels;
+use crate::operation::Fused;
 use crate::quantize::dequantize;
 use crate::values::values;
 
@@ -38,7 +39,7 @@ pub fn linear(x: &Tensor, w: &Tensor, kernels: Kernels) -> Result<Tensor> {
         bail!("linear: with an f32 input, a bf16 weight must be frozen and [d_out, d_in]; it is {:?}", w.dims());
     }
     if let Some(weight) = Frozen::new(x, w, dims, kernels)? {
-        return x.contiguous()?.apply_op1(FrozenLinear { weight });
+        return x.contiguous()?.apply_op1(Fused(weight));
     }
     let known_device = x.device().is_cpu() || x.device().is_cuda();
     if bf16 || is_int8(w) || kernels == Kernels::Plain || !known_device {

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
 use half::bf16;
 use rayon::prelude::*;
 
 use super::positions::TokenPosition;
 use super::scores::PackedAttention;
 use crate::math::softmax_row;
+use crate::values::{argument, tensor, values};
 use crate::vectors::vectorized;
 
 /// Successive tokens of one row that read its keys and values together, so that these are fetched once for all.
@@ -16,13 +17,27 @@ const TOGETHER: usize = 4;
 /// Values that are added up before their sum is written.
 const AT_ONCE: usize = 4;
 
+/// Over `q [b, l, width]`, and keys and values `[rows, all, width]`.
 pub(super) fn attention(q: &Tensor, (k, v): (&Tensor, &Tensor), options: &PackedAttention<'_>) -> Result<Tensor> {
-    q.contiguous()?.apply_op3_no_bwd(&k.contiguous()?, &v.contiguous()?, &Fused { options })
-}
-
-/// Over `(q [b, l, width], keys [rows, all, width], values)`.
-struct Fused<'a> {
-    options: &'a PackedAttention<'a>,
+    let (all, width) = options.key_dims(q, (k, v))?;
+    let tokens = options.tokens;
+    let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
+    let (q_values, (k, k_layout), (v, v_layout)) = (values(&q)?, k.storage_and_layout(), v.storage_and_layout());
+    let buffers = Buffers { keys: Numbers::of(&k, k_layout)?, values: Numbers::of(&v, v_layout)?, all, width };
+    let mut y = vec![0.; q_values.len()];
+    let (mut runs, mut rest_of_y, mut next) = (Vec::with_capacity(tokens.0.len()), y.as_mut_slice(), 0);
+    for (first, count, start) in tokens.runs() {
+        for token in (0..count).step_by(TOGETHER) {
+            let (from, to) = (first + token, first + count.min(token + TOGETHER));
+            let rest = rest_of_y.split_off_mut((from - next) * width..).unwrap_or_default();
+            let (own, rest) = rest.split_at_mut_checked((to - from) * width).unwrap_or_default();
+            let q = q_values.get(from * width..to * width).unwrap_or_default();
+            runs.push(Run { y: own, q, first: TokenPosition { position: start.position + token, ..start } });
+            (rest_of_y, next) = (rest, to);
+        }
+    }
+    runs.into_par_iter().for_each_init(Scratch::default, |scratch, run| find(options, run, buffers, scratch));
+    tensor(y, q.shape())
 }
 
 /// Keys and values `[rows, all, width]`.
@@ -42,10 +57,11 @@ enum Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    fn argument(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
+    fn of(storage: &'a Storage, layout: &Layout) -> Result<Self> {
         match storage {
-            CpuStorage::BF16(_) => Ok(Self::Bf16(argument(storage, layout)?)),
-            _ => Ok(Self::F32(argument(storage, layout)?)),
+            Storage::Cpu(storage @ CpuStorage::BF16(_)) => Ok(Self::Bf16(argument(storage, layout)?)),
+            Storage::Cpu(storage) => Ok(Self::F32(argument(storage, layout)?)),
+            _ => bail!("packed attention: q is on the CPU, keys and values are not"),
         }
     }
 
@@ -156,60 +172,6 @@ vectorized! {
                 }
             }
         }
-    }
-}
-
-impl CustomOp3 for Fused<'_> {
-    fn name(&self) -> &'static str {
-        "packed attention"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let q: &[f32] = argument(s1, l1)?;
-        let (keys, values) = (Numbers::argument(s2, l2)?, Numbers::argument(s3, l3)?);
-        let (_, _, width) = l1.shape().dims3()?;
-        let (_, all, key_width) = l2.shape().dims3()?;
-        let tokens = self.options.tokens;
-        if key_width != width || l2.dims() != l3.dims() || q.len() != tokens.0.len() * width {
-            bail!(
-                "packed attention: q {:?}, {} tokens, k {:?}, v {:?}",
-                l1.dims(),
-                tokens.0.len(),
-                l2.dims(),
-                l3.dims()
-            );
-        }
-        let mut y = vec![0.; q.len()];
-        let (mut runs, mut rest_of_y, mut next) = (Vec::with_capacity(tokens.0.len()), y.as_mut_slice(), 0);
-        for (first, count, start) in tokens.runs() {
-            for token in (0..count).step_by(TOGETHER) {
-                let (from, to) = (first + token, first + count.min(token + TOGETHER));
-                let rest = rest_of_y.split_off_mut((from - next) * width..).unwrap_or_default();
-                let (own, rest) = rest.split_at_mut_checked((to - from) * width).unwrap_or_default();
-                let q = q.get(from * width..to * width).unwrap_or_default();
-                runs.push(Run { y: own, q, first: TokenPosition { position: start.position + token, ..start } });
-                (rest_of_y, next) = (rest, to);
-            }
-        }
-        let buffers = Buffers { keys, values, all, width };
-        runs.into_par_iter().for_each_init(Scratch::default, |scratch, run| find(self.options, run, buffers, scratch));
-        Ok((CpuStorage::F32(y), l1.shape().clone()))
-    }
-}
-
-fn argument<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
-    let data = storage.as_slice::<T>()?;
-    match layout.contiguous_offsets().and_then(|(start, end)| data.get(start..end)) {
-        Some(values) => Ok(values),
-        None => bail!("packed attention: expected a contiguous argument, got {layout:?}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The same attention by candle's own operations: any device, any float type, and the specification of the fused one.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Result, Tensor};
 
 use super::positions::TokenPosition;
 use super::scores::PackedAttention;
@@ -15,11 +15,8 @@ const UNSEEN: f32 = -1e9;
 ///
 /// As [`packed_attention`](super::packed_attention).
 pub fn packed_attention_plain(q: &Tensor, (k, v): (&Tensor, &Tensor), options: &PackedAttention<'_>) -> Result<Tensor> {
+    let (all, width) = options.key_dims(q, (k, v))?;
     let tokens = options.tokens.0.len();
-    if q.dim(2)? != k.dim(2)? || k.dims() != v.dims() || q.elem_count() != tokens * k.dim(2)? {
-        bail!("packed attention: q {:?}, {tokens} tokens, k {:?}, v {:?}", q.dims(), k.dims(), v.dims());
-    }
-    let (_, all, width) = k.dims3()?;
     let (heads, device) = (options.heads, q.device());
     let d = width / heads.max(1);
     let seen = |token: &Option<TokenPosition>| token.map_or(0..0, |token| options.seen(token, all));

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use candle_core::{Result, Tensor, bail};
+
 use super::bias::OffsetBias;
 use super::positions::{TokenPosition, TokenPositions};
 
@@ -57,6 +59,15 @@ impl<'a> PackedAttention<'a> {
     /// Without bias and mask.
     pub fn new(heads: usize, tokens: &'a TokenPositions, keys: PackedKeys<'a>) -> Self {
         Self { heads, tokens, keys, bias: None, mask: &[] }
+    }
+
+    /// The keys of each row and their width. Fails unless the tensors fit each other and the tokens.
+    pub(super) fn key_dims(&self, q: &Tensor, (k, v): (&Tensor, &Tensor)) -> Result<(usize, usize)> {
+        let ((_, _, width), (_, all, key_width), tokens) = (q.dims3()?, k.dims3()?, self.tokens.0.len());
+        if key_width != width || k.dims() != v.dims() || q.elem_count() != tokens * width {
+            bail!("packed attention: q {:?}, {tokens} tokens, k {:?}, v {:?}", q.dims(), k.dims(), v.dims());
+        }
+        Ok((all, width))
     }
 
     /// Which keys the token at `token` sees, where each row, or each padded source, has `room` keys.

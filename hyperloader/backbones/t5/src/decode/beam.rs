@@ -43,8 +43,7 @@ pub fn beam(source: &Source<'_>, config: &GenerationConfig) -> Result<Vec<Vec<u3
         if search.sentences.is_empty() {
             break;
         }
-        let scores = search.scores()?;
-        search.advance(&scores, eos, config)?.into_iter().for_each(|finished| keep(finished, true));
+        search.advance(eos, config)?.into_iter().for_each(|finished| keep(finished, true));
     }
     search.sentences.into_iter().for_each(|unfinished| keep(unfinished, false));
     pad(&mut best, t5.pad_token_id);
@@ -78,19 +77,15 @@ impl<'a> Search<'a> {
     }
 
     /// One step of every search. Those that are done leave the batch and are returned.
-    fn advance(
-        &mut self,
-        scores: &[Vec<f32>],
-        eos: u32,
-        config: &GenerationConfig,
-    ) -> Result<Vec<(usize, Hypotheses)>> {
+    fn advance(&mut self, eos: u32, config: &GenerationConfig) -> Result<Vec<(usize, Hypotheses)>> {
+        let scores = self.scores()?;
         let (mut done, mut going) = (Vec::new(), Vec::new());
         let (mut kept, mut origins) = (Vec::new(), Vec::new());
         let mut first_row = 0;
         for (number, (search, scores)) in (0u32..).zip(self.sentences.drain(..).zip(scores)) {
             let (sentence, mut hypotheses) = search;
             let live = hypotheses.live.len();
-            let candidates = candidates(scores, live, config);
+            let candidates = candidates(&scores, live, config);
             match hypotheses.advance(&candidates, eos, config) {
                 Some(beams) => {
                     kept.push(number);

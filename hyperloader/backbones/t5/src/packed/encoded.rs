@@ -45,10 +45,8 @@ impl Encoded {
 
     /// How many sentences there are.
     pub fn sentences(&self) -> usize {
-        match &self.layout {
-            Layout::Packed(sentences) => sentences.len(),
-            Layout::Padded(_) => self.hidden.dims().first().copied().unwrap_or_default(),
-        }
+        let padded = || self.hidden.dims().first().copied().unwrap_or_default();
+        self.ranges().map_or_else(padded, <[_]>::len)
     }
 
     /// The hidden states: `[b, s, d]`, or `[1, tokens, d]` without padding.

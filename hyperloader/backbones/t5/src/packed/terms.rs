@@ -41,13 +41,10 @@ impl<'a> PackedTerms<'a> {
             (PackedKeys::Source { rows, prefix }, _) => {
                 Self { keys: PackedKeys::Source { rows, prefix: prefix + added.length }, ..self }
             }
-            (PackedKeys::Own { prefix }, PrefixPlacement::Past) => Self {
-                keys: PackedKeys::Own { prefix: prefix + added.length },
-                shift: self.shift + added.length,
-                ..self
-            },
-            (PackedKeys::Own { prefix }, PrefixPlacement::Shifting) => {
-                Self { keys: PackedKeys::Own { prefix: prefix + added.length }, ..self }
+            (PackedKeys::Own { prefix }, PrefixPlacement::Past | PrefixPlacement::Shifting) => {
+                let moved = if added.placement == PrefixPlacement::Past { added.length } else { 0 };
+                let keys = PackedKeys::Own { prefix: prefix + added.length };
+                Self { keys, shift: self.shift + moved, ..self }
             }
             (PackedKeys::Own { .. }, PrefixPlacement::UncountedPast) | (PackedKeys::Packed { .. }, _) => self,
         }

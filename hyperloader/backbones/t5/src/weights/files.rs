@@ -3,21 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use candle_core::safetensors::{Load, MmapedSafetensors};
+use candle_core::safetensors::Load;
 use candle_core::{Device, Tensor};
+use peft_files::is_possible;
 use peft_kernels as ops;
 use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
 
+use super::mapped::Mapped;
 use crate::error::{Error, Result};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
+/// What older versions of `transformers` wrote, which is not read.
+const PICKLE: &str = "pytorch_model.bin";
 
 /// Bytes that are copied out of a map before their pages are released; a multiple of a number's and of a page's size.
 const AT_ONCE: usize = 4 << 20;
+
+/// Bytes that are checked and then copied: they are still in the processor's cache when they are copied.
+const IN_CACHE: usize = 128 << 10;
 
 /// The part of `model.safetensors.index.json` that matters here.
 #[derive(Deserialize)]
@@ -30,37 +37,43 @@ struct Index {
 ///
 /// # Errors
 /// [`Error::Config`] if there is neither; [`Error::File`] if one of them does not hold what it should.
-pub(super) fn open(folder: &Path) -> Result<MmapedSafetensors> {
+pub(super) fn open(folder: &Path) -> Result<Mapped> {
     let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
     let paths = match (single.is_file(), index.is_file()) {
         (true, _) => vec![single],
         (false, true) => shards(folder, &index)?,
         (false, false) => {
+            let hint = match folder.join(PICKLE).is_file() {
+                true => format!(
+                    "; {PICKLE} must be converted first, in Python: model.save_pretrained(..) writes safetensors"
+                ),
+                false => String::new(),
+            };
             let folder = folder.display();
-            return Err(Error::Config(format!("{folder}: there is no {SINGLE} and no {INDEX} in this folder")));
+            return Err(Error::Config(format!("{folder}: there is no {SINGLE} and no {INDEX} in this folder{hint}")));
         }
     };
-    map(&paths).map_err(|e| Error::malformed(folder, e.to_string()))
+    for path in &paths {
+        peft_files::check_file(path)?;
+    }
+    let files = Mapped::open(&paths)?;
+    match files.tensors().iter().find(|(_, view)| !is_possible(view.shape())) {
+        Some((name, view)) => {
+            Err(Error::malformed(folder, format!("tensor {name:?}: impossible shape {:?}", view.shape())))
+        }
+        None => Ok(files),
+    }
 }
 
 /// The distinct files that an index names, each directly in `folder`.
 fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
-    let text = std::fs::read_to_string(index).map_err(|e| Error::io(index, e))?;
-    let parsed: Index = serde_json::from_str(&text).map_err(|e| Error::malformed(index, e.to_string()))?;
+    let parsed: Index = peft_files::read_json(index)?;
     let names: BTreeSet<PathBuf> = parsed.weight_map.into_values().collect();
     let is_plain = |name: &Path| matches!(name.components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
     match names.iter().find(|name| !is_plain(name)) {
         Some(name) => Err(Error::malformed(index, format!("{:?} is not the name of a file in this folder", name))),
         None => Ok(names.iter().map(|name| folder.join(name)).collect()),
     }
-}
-
-/// Maps files into memory: a checkpoint larger than the free memory loads, and the pages are shared between processes.
-#[allow(unsafe_code, reason = "a memory map cannot be made safely: another process could change the file")]
-fn map(paths: &[PathBuf]) -> candle_core::Result<MmapedSafetensors> {
-    // SAFETY: the map is read-only and private to this crate, and every tensor is copied out of it. Its bytes change only
-    // if someone truncates or rewrites the file in place meanwhile; checkpoints are written to a temporary file and renamed.
-    unsafe { MmapedSafetensors::multi(paths) }
 }
 
 /// What a tensor becomes, with allocated memory that nothing has touched yet.
@@ -94,11 +107,7 @@ impl Room {
 }
 
 /// Memory for the tensors that `wanted` names, the smallest first; matrices that `int8` names get eight bits.
-pub(super) fn rooms(
-    files: &MmapedSafetensors,
-    wanted: impl Fn(&str) -> bool,
-    int8: impl Fn(&str) -> bool,
-) -> Vec<(String, Room)> {
+pub(super) fn rooms(files: &Mapped, wanted: impl Fn(&str) -> bool, int8: impl Fn(&str) -> bool) -> Vec<(String, Room)> {
     let mut views: Vec<_> = files.tensors().into_iter().filter(|(name, _)| wanted(name)).collect();
     views.sort_by_key(|(_, view)| view.data().len());
     prefer_huge_pages(views.iter().map(|(name, view)| Room::bytes(view, int8(name))).sum());
@@ -110,23 +119,28 @@ pub(super) fn rooms(
 }
 
 /// The tensor called `name`, copied out of its file onto the CPU.
-pub(super) fn load(files: &MmapedSafetensors, name: &str, room: Room) -> candle_core::Result<Tensor> {
-    filled(&files.get(name)?, room)
+pub(super) fn load(files: &Mapped, name: &str, room: Room) -> Result<Tensor> {
+    filled(&files.get(name)?, room, |bytes| files.check(bytes))
 }
 
-fn filled(view: &TensorView<'_>, room: Room) -> candle_core::Result<Tensor> {
+/// Copies a tensor into its `room`, after `check` of each part.
+fn filled(view: &TensorView<'_>, room: Room, check: impl Fn(&[u8]) -> Result<()>) -> Result<Tensor> {
     match (room, view.shape()) {
         (Room::Whole(mut room), shape) => {
             for bytes in view.data().chunks(AT_ONCE) {
-                room.extend(numbers(bytes));
+                for bytes in bytes.chunks(IN_CACHE) {
+                    check(bytes)?;
+                    room.extend(numbers(bytes));
+                }
                 let_go(bytes);
             }
-            Tensor::from_vec(room, shape, &Device::Cpu)
+            Ok(Tensor::from_vec(room, shape, &Device::Cpu)?)
         }
         (Room::Int8(mut room), &[rows, depth]) => {
             let length = (depth * size_of::<f32>()).max(1);
             let mut row = Vec::with_capacity(depth);
             for bytes in view.data().chunks((AT_ONCE / length).max(1) * length) {
+                check(bytes)?;
                 for bytes in bytes.chunks_exact(length) {
                     row.clear();
                     row.extend(numbers(bytes));
@@ -134,9 +148,12 @@ fn filled(view: &TensorView<'_>, room: Room) -> candle_core::Result<Tensor> {
                 }
                 let_go(bytes);
             }
-            Tensor::from_vec(room, (rows, depth + ops::INT8_TRAILER), &Device::Cpu)
+            Ok(Tensor::from_vec(room, (rows, depth + ops::INT8_TRAILER), &Device::Cpu)?)
         }
-        (Room::Int8(_) | Room::None, _) => view.load(&Device::Cpu),
+        (Room::Int8(_) | Room::None, _) => {
+            check(view.data())?;
+            Ok(view.load(&Device::Cpu)?)
+        }
     }
 }
 

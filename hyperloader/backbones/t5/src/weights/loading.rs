@@ -2,20 +2,20 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Tensor};
 
 use super::files::{Room, load, rooms};
+use super::mapped::Mapped;
 use super::source::{Weights, is_linear_map};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What [`Weights::prefetch`] began.
 pub struct Loading {
     weights: Weights,
-    files: Option<Arc<MmapedSafetensors>>,
+    files: Option<Arc<Mapped>>,
     /// What no thread has taken yet; the last one is the next.
     waiting: Mutex<Vec<(String, Room)>>,
-    loaded: Mutex<Vec<candle_core::Result<(String, Tensor)>>>,
+    loaded: Mutex<Vec<Result<(String, Tensor)>>>,
 }
 
 impl Weights {
@@ -50,13 +50,13 @@ impl Loading {
     /// Loads what is left, and gives the weights.
     ///
     /// # Errors
-    /// [`Error::File`] if a file holds a tensor of a type that candle lacks.
+    /// [`Error::File`](crate::Error::File) if a file was changed after it was written; an error of candle if it holds a tensor of
+    /// a type that candle lacks.
     pub fn finish(self) -> Result<Weights> {
         self.work();
         let Self { mut weights, loaded, .. } = self;
         let loaded = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let loaded = loaded.into_iter().collect::<candle_core::Result<_>>();
-        weights.put(|folder| loaded.map_err(|e| Error::malformed(folder, e.to_string())))?;
+        weights.put(loaded.into_iter().collect::<Result<_>>()?);
         Ok(weights)
     }
 }

@@ -2,6 +2,7 @@
 
 mod files;
 mod loading;
+mod mapped;
 mod source;
 mod table;
 mod trainable;

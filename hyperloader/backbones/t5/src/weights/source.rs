@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
@@ -12,7 +11,8 @@ use peft_core::rng::{Stream, stream_of};
 use peft_core::{ParamStore, initial};
 use peft_kernels as ops;
 
-use super::files;
+use super::files::{self, Room};
+use super::mapped::Mapped;
 use super::table::TableFile;
 use super::trainable::Trainable;
 use crate::config::T5Config;
@@ -47,9 +47,15 @@ pub struct Weights {
     variables: Option<(Trainable, ParamStore)>,
 }
 
+/// A folder with its mapped files, and what was copied out of them beforehand.
+struct Folder {
+    path: PathBuf,
+    files: Arc<Mapped>,
+    ahead: BTreeMap<String, Tensor>,
+}
+
 enum Source {
-    /// Where it is, its mapped files, and what was copied out of them beforehand.
-    Folder(PathBuf, Arc<MmapedSafetensors>, BTreeMap<String, Tensor>),
+    Folder(Folder),
     Tensors(BTreeMap<String, Tensor>),
     Random(u64),
     ShapesOnly,
@@ -62,30 +68,34 @@ impl Weights {
     /// [`Error::Config`] if the folder has neither; [`Error::File`] if they cannot be read.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
-        Ok(Self::from(Source::Folder(folder.to_path_buf(), Arc::new(files::open(folder)?), BTreeMap::new())))
+        let (path, files) = (folder.to_path_buf(), Arc::new(files::open(folder)?));
+        Ok(Self::from(Source::Folder(Folder { path, files, ahead: BTreeMap::new() })))
     }
 
     /// The mapped files, where the parameters are in a folder.
-    pub(super) fn files(&self) -> Option<&Arc<MmapedSafetensors>> {
+    pub(super) fn files(&self) -> Option<&Arc<Mapped>> {
+        self.folder().map(|folder| &folder.files)
+    }
+
+    fn folder(&self) -> Option<&Folder> {
         match &self.source {
-            Source::Folder(_, files, _) => Some(files),
+            Source::Folder(folder) => Some(folder),
             Source::Tensors(_) | Source::Random(_) | Source::ShapesOnly => None,
         }
     }
 
     /// Whether the parameter called `name` is loaded from `files`: one of several copies of the embedding table is enough.
-    pub(super) fn loads(&self, files: &MmapedSafetensors, name: &str) -> bool {
+    pub(super) fn loads(&self, files: &Mapped, name: &str) -> bool {
         let is_alias = SHARED_ALIASES.contains(&name);
         let is_left = self.leaves_table && (is_alias || name == SHARED);
-        !(is_left || is_alias && files.get(SHARED).is_ok())
+        !(is_left || is_alias && files.has(SHARED))
     }
 
     /// Takes in what was loaded ahead from the folder.
-    pub(super) fn put(&mut self, loaded: impl FnOnce(&Path) -> Result<BTreeMap<String, Tensor>>) -> Result<()> {
-        if let Source::Folder(folder, _, ahead) = &mut self.source {
-            *ahead = loaded(folder)?;
+    pub(super) fn put(&mut self, loaded: BTreeMap<String, Tensor>) {
+        if let Source::Folder(folder) = &mut self.source {
+            folder.ahead = loaded;
         }
-        Ok(())
     }
 
     /// Leaves the embedding table of a model `config` in its file, for [`T5::with_table`](crate::T5::with_table). This needs
@@ -94,13 +104,13 @@ impl Weights {
     /// # Errors
     /// [`Error::File`] if the file does not hold it as it should.
     pub fn leave_table(mut self, config: &T5Config, device: &Device) -> Result<(Self, Option<TableFile>)> {
-        let (Source::Folder(folder, files, _), Device::Cpu) = (&self.source, device) else {
+        let (Some(Folder { path, files, .. }), Device::Cpu) = (self.folder(), device) else {
             return Ok((self, None));
         };
         let mut names = std::iter::once(SHARED).chain(SHARED_ALIASES);
-        let Some(name) = names.find(|name| files.get(name).is_ok()) else { return Ok((self, None)) };
+        let Some(name) = names.find(|name| files.has(name)) else { return Ok((self, None)) };
         let shape = [config.vocab_size, config.d_model];
-        let table = TableFile::new(folder.clone(), Arc::clone(files), name, shape)?;
+        let table = TableFile::new(path.clone(), Arc::clone(files), name, shape)?;
         self.leaves_table = true;
         Ok((self, Some(table)))
     }
@@ -140,11 +150,16 @@ impl Weights {
             Source::ShapesOnly => return Ok(Tensor::zeros((), DType::F32, device)?.broadcast_as(shape)?),
             Source::Folder(..) | Source::Tensors(_) => self.stored(name, device)?,
         };
-        if value.shape() != shape {
-            let (key, expected, found) = (name.to_owned(), shape.dims().to_vec(), value.dims().to_vec());
-            return Err(self.refuse(peft_core::Error::ShapeMismatch { key, expected, found }));
-        }
+        self.check_shape(name, shape, value.dims())?;
         Ok(value)
+    }
+
+    fn check_shape(&self, name: &str, expected: &Shape, found: &[usize]) -> Result<()> {
+        if expected.dims() == found {
+            return Ok(());
+        }
+        let (key, expected, found) = (name.to_owned(), expected.dims().to_vec(), found.to_vec());
+        Err(self.refuse(peft_core::Error::ShapeMismatch { key, expected, found }))
     }
 
     /// The tensor called `name`, or one that is the same by another name.
@@ -152,10 +167,13 @@ impl Weights {
         let aliases: &[&str] = if name == SHARED { &SHARED_ALIASES } else { &[] };
         let names = || std::iter::once(name).chain(aliases.iter().copied());
         let found = match &self.source {
-            Source::Folder(_, files, ahead) => {
+            Source::Folder(Folder { files, ahead, .. }) => {
                 match names().find_map(|n| ahead.get(n).filter(|t| t.dtype() != DType::U8)) {
                     Some(tensor) => Some(tensor.to_device(device)?),
-                    None => names().find(|n| files.get(n).is_ok()).map(|n| files.load(n, device)).transpose()?,
+                    None => names()
+                        .find(|n| files.has(n))
+                        .map(|n| Ok::<_, Error>(files::load(files, n, Room::None)?.to_device(device)?))
+                        .transpose()?,
                 }
             }
             Source::Tensors(tensors) => {
@@ -168,26 +186,19 @@ impl Weights {
 
     /// `error` with the folder that it is about.
     fn refuse(&self, error: peft_core::Error) -> Error {
-        match &self.source {
-            Source::Folder(folder, ..) => Error::malformed(folder, error.to_string()),
-            Source::Tensors(_) | Source::Random(_) | Source::ShapesOnly => error.into(),
+        match self.folder() {
+            Some(folder) => Error::malformed(&folder.path, error.to_string()),
+            None => error.into(),
         }
     }
 
     /// One linear map in eight bits.
     fn int8(&self, name: &str, shape: &Shape, init: Init, device: &Device) -> Result<Tensor> {
-        let ahead = match &self.source {
-            Source::Folder(_, _, ahead) => ahead.get(name).filter(|tensor| tensor.dtype() == DType::U8),
-            Source::Tensors(_) | Source::Random(_) | Source::ShapesOnly => None,
-        };
-        let Some(ahead) = ahead.filter(|_| !self.is_variable(name)) else {
+        let ahead = self.folder().and_then(|folder| folder.ahead.get(name));
+        let Some(ahead) = ahead.filter(|ahead| ahead.dtype() == DType::U8 && !self.is_variable(name)) else {
             return Ok(ops::quantize(&self.parameter(name, shape, init, device)?.detach())?);
         };
-        let found = <[usize; 2]>::from(ops::quantized_dims(ahead)?);
-        if shape.dims() != found {
-            let (key, expected, found) = (name.to_owned(), shape.dims().to_vec(), found.to_vec());
-            return Err(self.refuse(peft_core::Error::ShapeMismatch { key, expected, found }));
-        }
+        self.check_shape(name, shape, &<[usize; 2]>::from(ops::quantized_dims(ahead)?))?;
         Ok(ahead.clone())
     }
 
@@ -233,7 +244,7 @@ impl SimpleBackend for Weights {
 
     fn contains_tensor(&self, name: &str) -> bool {
         match &self.source {
-            Source::Folder(_, files, _) => files.get(name).is_ok(),
+            Source::Folder(folder) => folder.files.has(name),
             Source::Tensors(tensors) => tensors.contains_key(name),
             Source::Random(_) | Source::ShapesOnly => true,
         }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use candle_core::safetensors::{Load, MmapedSafetensors};
+use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 
 use super::files::let_go;
+use super::mapped::Mapped;
 use crate::error::{Error, Result};
 
 /// A matrix in a mapped file. Rows that are read do not stay in memory.
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub struct TableFile {
     folder: PathBuf,
-    files: Arc<MmapedSafetensors>,
+    files: Arc<Mapped>,
     name: String,
     dtype: DType,
     rows: usize,
@@ -25,7 +26,7 @@ pub struct TableFile {
 
 impl TableFile {
     /// The tensor `name` of `files`, which must be a matrix `shape` of floats.
-    pub(super) fn new(folder: PathBuf, files: Arc<MmapedSafetensors>, name: &str, shape: [usize; 2]) -> Result<Self> {
+    pub(super) fn new(folder: PathBuf, files: Arc<Mapped>, name: &str, shape: [usize; 2]) -> Result<Self> {
         let refuse = |why: String| Error::malformed(&folder, why);
         let view = files.get(name).map_err(|e| refuse(e.to_string()))?;
         let dtype = DType::try_from(view.dtype()).map_err(|e| refuse(e.to_string()))?;
@@ -50,6 +51,7 @@ impl TableFile {
             let row = view.data().get(first..first + length).ok_or_else(|| {
                 Error::malformed(&self.folder, format!("{}: there is no row {id} of {}", self.name, self.rows))
             })?;
+            self.files.check(row)?;
             bytes.extend_from_slice(row);
         }
         let_go(view.data());
@@ -59,6 +61,7 @@ impl TableFile {
     /// All of it, in its own type.
     pub(crate) fn all(&self) -> Result<Tensor> {
         let view = self.files.get(&self.name)?;
+        self.files.check(view.data())?;
         let all = view.load(&Device::Cpu)?;
         let_go(view.data());
         Ok(all)

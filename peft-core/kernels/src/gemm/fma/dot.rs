@@ -7,8 +7,8 @@ use std::arch::x86_64::{
 };
 
 use super::kernel::prefetch;
-use super::to_f32::{ToF32, lanes};
-use crate::gemm::block::{TILE, Vectors, transpose};
+use super::to_f32::ToF32;
+use crate::gemm::block::{TILE, Vectors, lanes, transpose};
 use crate::gemm::output::Output;
 use crate::gemm::threads::{Threads, for_each};
 use crate::gemm::view::Matrix;

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::kernel::{MOST_ROWS, rows_by_panel, with_sizes};
 use super::panel::{pack, vectors};
-use super::to_f32::{ToF32, lanes};
-use crate::gemm::block::{BLOCK, TILE};
+use super::to_f32::ToF32;
+use crate::gemm::block::{BLOCK, TILE, lanes};
 use crate::gemm::output::Output;
 use crate::gemm::threads::{Threads, for_each};
 use crate::gemm::view::Matrix;
@@ -24,20 +24,15 @@ const TASKS: usize = 4;
 ///
 /// # Safety
 /// As `product` in `mod.rs`.
-pub(super) unsafe fn product<T: ToF32>(
-    out: Output,
-    a: Matrix<'_>,
-    b: Matrix<'_, T>,
-    accumulate: bool,
-    threads: Threads,
-) {
+pub(super) unsafe fn product<T: ToF32>(out: Output, a: Matrix<'_>, b: Matrix<'_, T>, threads: Threads) {
     let panels = b.cols.div_ceil(BLOCK);
     let width = PANELS.min(panels.div_ceil(TASKS)).max(1) * BLOCK;
     let tasks: Vec<_> = (0..b.cols).step_by(width).map(|first| first..b.cols.min(first + width)).collect();
     for_each(tasks, threads, |columns| {
         let mut packed: Vec<f32> = Vec::with_capacity(columns.len().next_multiple_of(TILE) * DEPTH.min(a.cols));
         for first in (0..a.cols).step_by(DEPTH) {
-            let part = Part { a, k: first..a.cols.min(first + DEPTH), out, add: accumulate || first > 0 };
+            let part =
+                Part { a, k: first..a.cols.min(first + DEPTH), out: out.accumulate(out.accumulate || first > 0) };
             // SAFETY: by this function's contract; tasks write disjoint columns, and `packed` has room for all panels.
             unsafe { part.run(b, columns.clone(), packed.as_mut_ptr()) };
         }
@@ -49,7 +44,6 @@ struct Part<'a> {
     a: Matrix<'a>,
     k: Range<usize>,
     out: Output,
-    add: bool,
 }
 
 impl Part<'_> {
@@ -95,7 +89,8 @@ impl Part<'_> {
                 for (v, sum) in sums.into_iter().enumerate() {
                     let mask = lanes(count.saturating_sub(v * TILE));
                     let to = self.out.at(row + i, column).wrapping_add(v * TILE);
-                    let sum = if self.add { _mm512_add_ps(_mm512_maskz_loadu_ps(mask, to), sum) } else { sum };
+                    let sum =
+                        if self.out.accumulate { _mm512_add_ps(_mm512_maskz_loadu_ps(mask, to), sum) } else { sum };
                     _mm512_mask_storeu_ps(to, mask, sum);
                 }
             }

@@ -72,19 +72,13 @@ pub(super) fn applies<T: ToF32>(isa: Isa, a: &Matrix<'_>, b: &Matrix<'_, T>, acc
 ///
 /// # Safety
 /// As `call` in `product.rs`; [`applies`] must hold on this processor.
-pub(super) unsafe fn product<T: ToF32>(
-    out: Output,
-    a: Matrix<'_>,
-    b: Matrix<'_, T>,
-    accumulate: bool,
-    threads: Threads,
-) {
+pub(super) unsafe fn product<T: ToF32>(out: Output, a: Matrix<'_>, b: Matrix<'_, T>, threads: Threads) {
     // SAFETY: by this function's contract.
     unsafe {
-        match strategy(&a, &b, accumulate) {
+        match strategy(&a, &b, out.accumulate) {
             Some(Strategy::Dot) => dot::product(out, a, b, threads),
             Some(Strategy::SkinnyGemm) => skinny_gemm::product(out, a, b, threads),
-            Some(Strategy::Gemm) | None => self::gemm::product(out, a, b, accumulate, threads),
+            Some(Strategy::Gemm) | None => self::gemm::product(out, a, b, threads),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::arch::x86_64::{__m512, _mm512_mask_storeu_ps};
 
 use super::kernel::{prefetch, rows_by_panel};
 use super::panel::{pack, vectors};
-use super::to_f32::{ToF32, lanes};
-use crate::gemm::block::{BLOCK, Block, TILE};
+use super::to_f32::ToF32;
+use crate::gemm::block::{BLOCK, Block, TILE, lanes};
 use crate::gemm::output::Output;
 use crate::gemm::threads::{Threads, for_each};
 use crate::gemm::view::Matrix;

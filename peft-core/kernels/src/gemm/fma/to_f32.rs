@@ -43,8 +43,3 @@ impl ToF32 for bf16 {
         }
     }
 }
-
-/// The first `count` of 16 lanes.
-pub(super) fn lanes(count: usize) -> u16 {
-    ((1u32 << count.min(16)) - 1) as u16
-}

@@ -51,7 +51,6 @@ pub(super) unsafe fn blocked<T: Element<P>, const P: usize>(
     out: Output,
     a: Matrix<'_>,
     b: Matrix<'_, T>,
-    accumulate: bool,
     threads: Threads,
 ) where
     f32: Element<P>,
@@ -68,9 +67,9 @@ pub(super) unsafe fn blocked<T: Element<P>, const P: usize>(
             // SAFETY: the operand is inside its slice, and a panel of these steps has `height` tiles.
             unsafe { panel::<f32, P>(left, i * BLOCK, first * DEPTH, steps, tiles.as_mut_ptr().cast()) }
         });
-        let (packed, accumulate) = (&packed, accumulate || first > 0);
+        let (packed, out) = (&packed, out.accumulate(out.accumulate || first > 0));
         for_each(tasks(rows, columns), threads, |task| {
-            let part = Part { isa, left, right, packed, first, height, out, accumulate };
+            let part = Part { isa, left, right, packed, first, height, out };
             // SAFETY: by this function's contract; tasks are disjoint.
             unsafe { part.run::<P>(&task) };
         });
@@ -88,7 +87,6 @@ struct Part<'a, T> {
     /// Tiles of one packed panel of the left operand.
     height: usize,
     out: Output,
-    accumulate: bool,
 }
 
 impl<T> Part<'_, T> {
@@ -128,7 +126,7 @@ impl<T> Part<'_, T> {
                     // SAFETY: both panels hold `steps` steps from here; the block is inside `out`.
                     unsafe {
                         self.sum::<P>(a, b, steps, block.0.as_mut_ptr());
-                        self.store(&block, row, column, self.accumulate || first > 0);
+                        self.store(&block, row, column, self.out.accumulate || first > 0);
                     }
                 }
             }

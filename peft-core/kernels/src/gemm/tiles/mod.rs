@@ -24,24 +24,17 @@ use super::output::Output;
 use super::threads::Threads;
 use super::view::Matrix;
 
-/// `out = a b`, or `out += a b`, as exact as `f32` arithmetic.
+/// `out = a b`, or `out += a b` if `out` accumulates, as exact as `f32` arithmetic.
 ///
 /// # Safety
 /// As `call` in `product.rs`; the processor must have `isa`.
-pub(super) unsafe fn product_f32(
-    isa: Isa,
-    out: Output,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    accumulate: bool,
-    threads: Threads,
-) {
+pub(super) unsafe fn product_f32(isa: Isa, out: Output, a: Matrix<'_>, b: Matrix<'_>, threads: Threads) {
     // SAFETY: by this function's contract.
     unsafe {
-        if !accumulate && skinny_gemm::applies_to_f32(&a, &b) {
+        if !out.accumulate && skinny_gemm::applies_to_f32(&a, &b) {
             skinny_gemm::product_f32(out, a, b, threads);
         } else {
-            blocked::<f32, 3>(isa, out, a, b, accumulate, threads);
+            blocked::<f32, 3>(isa, out, a, b, threads);
         }
     }
 }
@@ -56,7 +49,7 @@ pub(super) unsafe fn product_bf16(isa: Isa, out: Output, a: Matrix<'_>, b: Matri
         if skinny_gemm::applies(isa, &a, &b) {
             skinny_gemm::product_bf16(out, a, b, threads);
         } else {
-            blocked::<bf16, 1>(isa, out, a, b, false, threads);
+            blocked::<bf16, 1>(isa, out, a, b, threads);
         }
     }
 }

@@ -14,7 +14,7 @@ use std::arch::x86_64::{
 
 use half::bf16;
 
-use crate::gemm::block::{TILE, transpose};
+use crate::gemm::block::{TILE, lanes, transpose};
 use crate::gemm::view::Matrix;
 
 /// Inner numbers of a tile.
@@ -71,11 +71,6 @@ pub(super) trait Element<const P: usize>: Copy + Sync {
     /// # Safety
     /// As [`line`](Self::line).
     unsafe fn pairs(at: *const Self, stride: usize, second: bool, count: usize) -> [__m512i; P];
-}
-
-/// The first `count` of 16 lanes.
-fn lanes(count: usize) -> u16 {
-    ((1u32 << count.min(16)) - 1) as u16
 }
 
 /// Two vectors as one of `bf16` pairs. Each plane rounds the difference to the sum of the planes before.

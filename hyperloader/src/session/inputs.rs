@@ -1,0 +1,107 @@
+//! Hashes of the data, the tokenizer and the backbone of a run.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use datasets::encode::Pairs;
+use datasets::tokenizer::T5Tokenizer;
+use peft_t5::T5Config;
+use sha2::{Digest, Sha256};
+
+use super::Session;
+use crate::files::hexadecimal;
+use crate::pretrain::PretrainText;
+use crate::train::{Inputs, TaskData};
+use crate::{Error, Result};
+
+/// The blocks of a weights file that count, besides its size: a backbone of gigabytes is not read twice.
+const BLOCKS: u64 = 64;
+/// The bytes of a block.
+const BLOCK: usize = 4096;
+
+/// The inputs of `train`. The data count as they are after encoding, so that a moved or converted file is the same.
+pub(super) fn of_training(session: &Session, tasks: &[TaskData]) -> Result<Inputs> {
+    let numbered = tasks.iter().enumerate();
+    let mut inputs: Inputs = numbered.map(|(n, task)| (format!("tasks.{n}.train"), of_pairs(&task.train))).collect();
+    inputs.insert("model.tokenizer".to_owned(), of_tokenizer(&session.tokenizer)?);
+    let shape = of_shape(session.model.backbone().config())?;
+    let weights = session.folder.as_deref().map(of_weights).transpose()?.unwrap_or_default();
+    inputs.insert("model.name".to_owned(), shape + &weights);
+    Ok(inputs)
+}
+
+/// The hash of the text of `pretrain`.
+pub(super) fn of_text(text: &PretrainText) -> String {
+    let mut hasher = Sha256::new();
+    for words in [&text.lines, &text.tag_words] {
+        hasher.update((words.len() as u64).to_le_bytes());
+        for word in words {
+            hasher.update((word.len() as u64).to_le_bytes());
+            hasher.update(word.as_bytes());
+        }
+    }
+    hexadecimal(&hasher.finalize())
+}
+
+/// The hash of a tokenizer.
+pub(super) fn of_tokenizer(tokenizer: &T5Tokenizer) -> Result<String> {
+    Ok(hexadecimal(&Sha256::digest(tokenizer.to_json()?.as_bytes())))
+}
+
+/// The hash of a shape.
+pub(super) fn of_shape(shape: &T5Config) -> Result<String> {
+    let text = serde_json::to_string(shape).map_err(|e| Error::Internal(format!("a shape is no JSON: {e}")))?;
+    Ok(hexadecimal(&Sha256::digest(text.as_bytes())))
+}
+
+fn of_pairs(pairs: &Pairs) -> String {
+    let mut hasher = Sha256::new();
+    let mut bytes = Vec::new();
+    for pair in pairs.iter() {
+        bytes.clear();
+        for ids in [pair.source, pair.target] {
+            bytes.extend((ids.len() as u64).to_le_bytes());
+            bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
+        }
+        hasher.update(&bytes);
+    }
+    hexadecimal(&hasher.finalize())
+}
+
+/// The hash of samples of the weights in a model folder.
+fn of_weights(folder: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for file in weight_files(folder)? {
+        sample(&file, &mut hasher).map_err(|source| Error::io(&file, source))?;
+    }
+    Ok(hexadecimal(&hasher.finalize()))
+}
+
+/// `model.safetensors` or, if there is none, all files of weights.
+fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let single = folder.join("model.safetensors");
+    if single.is_file() {
+        return Ok(vec![single]);
+    }
+    let items = std::fs::read_dir(folder).map_err(|source| Error::io(folder, source))?;
+    let is_weights = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "safetensors");
+    let mut files: Vec<PathBuf> = items.flatten().map(|item| item.path()).filter(is_weights).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn sample(path: &Path, hasher: &mut Sha256) -> std::io::Result<()> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    hasher.update(size.to_le_bytes());
+    let step = (size / BLOCKS).max(BLOCK as u64);
+    let mut block = Vec::with_capacity(BLOCK);
+    for start in (0..size).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
+        block.clear();
+        file.seek(SeekFrom::Start(start))?;
+        file.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
+        hasher.update(&block);
+    }
+    Ok(())
+}
