@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use smart_default::SmartDefault;
-
 use tokenizers::Tokenizer;
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
 use tokenizers::normalizers::{NFKC, Nmt};
