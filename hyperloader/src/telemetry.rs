@@ -137,11 +137,7 @@ impl Telemetry {
     /// # Errors
     /// None today: a file that cannot be written is left out with a warning.
     pub fn flush(&mut self) -> Result<()> {
-        let Some(events) = &mut self.events else { return Ok(()) };
-        if written(events.flush())?.is_none() {
-            self.events = None;
-        }
-        Ok(())
+        unless_closed(&mut self.events, EventWriter::flush)
     }
 
     /// Ends the display and flushes the files.
@@ -155,22 +151,26 @@ impl Telemetry {
 
     /// Adds a line to `metrics.jsonl`.
     fn append(&mut self, record: &impl Serialize) -> Result<()> {
-        let Some(metrics) = &mut self.metrics else { return Ok(()) };
-        if written(metrics.append(record))?.is_none() {
-            self.metrics = None;
-        }
-        Ok(())
+        unless_closed(&mut self.metrics, |metrics| metrics.append(record))
     }
 
     /// Adds points to the curves of TensorBoard.
     fn points<'a>(&mut self, step: usize, points: impl IntoIterator<Item = (&'a str, f64)>) -> Result<()> {
-        let Some(events) = &mut self.events else { return Ok(()) };
         let mut points = points.into_iter();
-        if written(points.try_for_each(|(name, value)| events.scalar(step, name, value as f32)))?.is_none() {
-            self.events = None;
-        }
-        Ok(())
+        unless_closed(&mut self.events, |events| {
+            points.try_for_each(|(name, value)| events.scalar(step, name, value as f32))
+        })
     }
+}
+
+/// Writes to a file that is still open, and closes it if it cannot be written.
+fn unless_closed<F>(file: &mut Option<F>, write: impl FnOnce(&mut F) -> Result<()>) -> Result<()> {
+    if let Some(open) = file
+        && written(write(open))?.is_none()
+    {
+        *file = None;
+    }
+    Ok(())
 }
 
 /// The value, or `None` and a warning if a file cannot be written.

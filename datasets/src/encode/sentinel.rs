@@ -1,24 +1,22 @@
 //! One sentence as source ids and target ids.
 
+use smart_default::SmartDefault;
+
 use crate::error::{Error, Result};
 use crate::tokenizer::{Encoded, SENTINELS, T5Tokenizer, WordEncoder};
 
 /// How sentences become ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, SmartDefault)]
 pub struct EncodeOptions {
     /// The maximal number of ids of a source, including `</s>`. Default 128, as in the paper.
+    #[default(128)]
     pub max_source_length: usize,
     /// The maximal number of ids of a target, including `</s>`. Default 128, as in the paper.
+    #[default(128)]
     pub max_target_length: usize,
     /// Text before the first sentinel of the source, such as the name of the task. Default empty; the paper uses a
     /// prefix only when it fine-tunes the whole model.
     pub prefix: String,
-}
-
-impl Default for EncodeOptions {
-    fn default() -> Self {
-        Self { max_source_length: 128, max_target_length: 128, prefix: String::new() }
-    }
 }
 
 /// A source and its target, each ending in `</s>`, without padding.

@@ -1,40 +1,34 @@
 //! The options of the noise in pretraining.
 
+use smart_default::SmartDefault;
+
 use crate::error::{Error, Result};
 
 /// How plain text becomes pairs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, SmartDefault)]
 pub struct NoiseOptions {
     /// The share of tokens that span corruption hides. Default 0.15, as in T5.
+    #[default(0.15)]
     pub noise_density: f64,
     /// The mean length of a hidden span, in tokens. Default 3, as in T5.
+    #[default(3.0)]
     pub mean_span_length: f64,
     /// The share of pairs that are sentinel copying. The others are span corruption. Default 0.5.
+    #[default(0.5)]
     pub copy_fraction: f64,
     /// The share of words that sentinel copying replaces by words of a given list. Default 0.3.
+    #[default(0.3)]
     pub word_noise: f64,
     /// The share of sentinel copyings that copy a random part of the sentence, one word or more. The words keep the
     /// sentinels that they have in the whole sentence. A small model learns the meaning of sentinels from short parts
     /// first. Default 0.
     pub copy_stretch: f64,
     /// The maximal number of ids of a source, including `</s>`. Default 128.
+    #[default(128)]
     pub max_source_length: usize,
     /// The maximal number of ids of a target, including `</s>`. Default 128.
+    #[default(128)]
     pub max_target_length: usize,
-}
-
-impl Default for NoiseOptions {
-    fn default() -> Self {
-        Self {
-            noise_density: 0.15,
-            mean_span_length: 3.0,
-            copy_fraction: 0.5,
-            word_noise: 0.3,
-            copy_stretch: 0.0,
-            max_source_length: 128,
-            max_target_length: 128,
-        }
-    }
 }
 
 impl NoiseOptions {

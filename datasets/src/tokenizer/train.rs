@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use smart_default::SmartDefault;
 use tokenizers::Tokenizer;
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
 use tokenizers::normalizers::{NFKC, Nmt};
@@ -21,19 +22,14 @@ const SPECIAL: [&str; 3] = [PAD, EOS, UNK];
 const MAX_WORD_CHARS: usize = 256;
 
 /// Options of the vocabulary.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, SmartDefault)]
 pub struct TrainOptions {
     /// The number of ids, including special tokens, sentinels and kept words. The vocabulary is smaller if the text has
     /// fewer pieces. Default 4096.
+    #[default(4096)]
     pub vocab_size: usize,
     /// Words that must be one token each, for example the tags of the tasks. Default none.
     pub keep_words: Vec<String>,
-}
-
-impl Default for TrainOptions {
-    fn default() -> Self {
-        Self { vocab_size: 4096, keep_words: Vec::new() }
-    }
 }
 
 /// Trains a Unigram vocabulary (Kudo 2018, <https://arxiv.org/abs/1804.10959>) on lines of text.

@@ -6,21 +6,26 @@ use std::path::PathBuf;
 use datasets::read::OnBadLine;
 use peft_core::nonzero;
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 
 use crate::tasks::cache_folder;
 
 /// How sentences become training examples, and how tasks are mixed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
     /// The most tokens of a source, `</s>` included. Longer sources are cut, and counted. Default 128.
+    #[default(nonzero(128))]
     pub max_source_length: NonZeroUsize,
     /// The most tokens of a target, `</s>` included. Default 128.
+    #[default(nonzero(128))]
     pub max_target_length: NonZeroUsize,
     /// The temperature `T` of the task mixing: a task of `n` sentences is drawn with probability `p ∝ n^(1/T)`. 1 is
     /// proportional to size, infinity (`inf`) is uniform. Default 10.
+    #[default(10.0)]
     pub temperature: f64,
     /// The share of the training and validation sentences that is used, in `(0, 1]`. All test sentences are used. Default 1.
+    #[default(1.0)]
     pub fraction: f64,
     /// What happens at a line that cannot be read: `"fail"` stops with an error, `"skip"` skips the sentence and counts it.
     /// Default `"fail"`.
@@ -31,6 +36,7 @@ pub struct DataConfig {
     /// `false` with `"mean"`.
     pub length_buckets: Option<bool>,
     /// Whether encoded training sentences are kept for the next run. Default `true`.
+    #[default(true)]
     pub cache: bool,
     /// The folder where they are kept. Default: `encoded` in `$HYPERLOADER_CACHE` if that is set, otherwise in `hyperloader` in
     /// the user's cache folder (on Linux `$XDG_CACHE_HOME` or `~/.cache`).
@@ -42,20 +48,5 @@ impl DataConfig {
     pub fn encoded_folder(&self) -> Option<PathBuf> {
         let folder = || self.cache_dir.clone().or_else(|| cache_folder("encoded"));
         self.cache.then(folder).flatten()
-    }
-}
-
-impl Default for DataConfig {
-    fn default() -> Self {
-        Self {
-            max_source_length: nonzero(128),
-            max_target_length: nonzero(128),
-            temperature: 10.0,
-            fraction: 1.0,
-            on_bad_line: OnBadLine::default(),
-            length_buckets: None,
-            cache: true,
-            cache_dir: None,
-        }
     }
 }

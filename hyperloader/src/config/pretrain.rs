@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use datasets::noise::NoiseOptions;
 use peft_core::nonzero;
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 
 use super::T5Shape;
 use crate::optim::{AdamWConfig, Schedule, ScheduleKind};
@@ -14,7 +15,7 @@ use crate::train::TrainOptions;
 /// T5 span corruption on plain text, mixed with sentinel copying on request.
 ///
 /// With `shape` or `config` a model begins from random weights; without either, the one that `[model]` names is continued.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
 pub struct PretrainConfig {
     /// The folder for the model and its tokenizer. Default: none; the command line's `--out` or this must name it.
@@ -26,40 +27,53 @@ pub struct PretrainConfig {
     /// The tokenizer's folder or file. Default: one is trained on the text; a continued model has its own.
     pub tokenizer: Option<PathBuf>,
     /// Tokens of the tokenizer that is trained, the special ones included. Default 4096.
+    #[default(nonzero(4096))]
     pub vocab_size: NonZeroUsize,
     /// Whether the tag words of the tasks become single tokens and are among the words that copying sees: a frozen backbone
     /// cannot learn a word that it never met. Default `true`.
+    #[default(true)]
     pub keep_tags: bool,
     /// The share of the tokens that span corruption masks, in `(0, 1)`. Default 0.15.
+    #[default(0.15)]
     pub noise_density: f64,
     /// The mean length of a masked span in tokens, at least 1. Default 3.
+    #[default(3.0)]
     pub mean_span_length: f64,
     /// The share of the examples that copy words by their sentinels, in `[0, 1]`. Default 0.
     pub copy_fraction: f64,
     /// In a copying example: the share of the words that is replaced by other words, in `[0, 1]`. Default 0.3.
+    #[default(0.3)]
     pub word_noise: f64,
     /// The share of the copying examples that take a stretch of the sentence, of a random length from one word on, in
     /// `[0, 1]`: small models learn to copy from short stretches first. Default 0.
     pub copy_stretch: f64,
     /// Most tokens of a source or target, `</s>` included. Default 128.
+    #[default(nonzero(128))]
     pub max_length: NonZeroUsize,
     /// Optimizer steps. Default 10000.
+    #[default(nonzero(10_000))]
     pub max_steps: NonZeroUsize,
     /// Sentences of one step. Default 64.
+    #[default(nonzero(64))]
     pub batch_size: NonZeroUsize,
     /// The highest learning rate. Default 1e-3.
+    #[default(1e-3)]
     pub learning_rate: f64,
     /// The shape of the learning rate after the warm-up. Default `"linear"`.
     pub schedule: ScheduleKind,
     /// Steps of linear warm-up. Default 500.
+    #[default(500)]
     pub warmup_steps: usize,
     /// `ε` in `[0, 1)` of the label smoothing; the loss is a mean over tokens. Default 0.
     pub label_smoothing: f64,
     /// The norm that the gradient is clipped to. Default 1.
+    #[default(1.0)]
     pub max_grad_norm: f64,
     /// Steps from one line of metrics to the next. Default 50.
+    #[default(nonzero(50))]
     pub logging_steps: NonZeroUsize,
     /// Steps from one checkpoint to the next; 0: only at the end. Default 1000.
+    #[default(1000)]
     pub save_steps: usize,
     /// AdamW, with its weight decay.
     pub optimizer: AdamWConfig,
@@ -111,37 +125,6 @@ impl From<&PretrainConfig> for NoiseOptions {
             copy_stretch: pretrain.copy_stretch,
             max_source_length: pretrain.max_length.get(),
             max_target_length: pretrain.max_length.get(),
-        }
-    }
-}
-
-impl Default for PretrainConfig {
-    fn default() -> Self {
-        Self {
-            output_dir: None,
-            config: None,
-            text: Vec::new(),
-            tokenizer: None,
-            vocab_size: nonzero(4096),
-            keep_tags: true,
-            noise_density: 0.15,
-            mean_span_length: 3.0,
-            copy_fraction: 0.0,
-            word_noise: 0.3,
-            copy_stretch: 0.0,
-            max_length: nonzero(128),
-            max_steps: nonzero(10_000),
-            batch_size: nonzero(64),
-            learning_rate: 1e-3,
-            schedule: ScheduleKind::default(),
-            warmup_steps: 500,
-            label_smoothing: 0.0,
-            max_grad_norm: 1.0,
-            logging_steps: nonzero(50),
-            save_steps: 1000,
-            optimizer: AdamWConfig::default(),
-            local_bias: 0.0,
-            shape: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use peft_core::{GeneratorConfig, PeftConfig, PeftParts, StaticConfig, Tasks};
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 
 use super::data::DataConfig;
 use super::eval::EvalConfig;
@@ -13,16 +14,18 @@ use crate::{Error, Result};
 use peft_core::near::nearest;
 
 /// A run's configuration. Every key has a default; [`Config::default`] is the configuration of an empty file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The seed of everything random. Default 42.
+    #[default(42)]
     pub seed: u64,
     /// The backbone.
     pub model: ModelConfig,
     /// Settings for the data of all tasks.
     pub data: DataConfig,
     /// Where the PEFT weights come from; its `generator` key names it. Default: `static`, plain trainable variables.
+    #[default(Box::new(StaticConfig::default()))]
     pub generator: Box<dyn GeneratorConfig>,
     /// The optimization.
     pub train: TrainConfig,
@@ -90,21 +93,5 @@ impl Config {
     pub fn require_pretrain(&self) -> Result<&PretrainConfig> {
         let missing = || Error::Config("no [pretrain] table: it says what to pretrain, and on what".to_owned());
         self.pretrain.as_ref().ok_or_else(missing)
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            seed: 42,
-            model: ModelConfig::default(),
-            data: DataConfig::default(),
-            generator: Box::new(StaticConfig::default()),
-            train: TrainConfig::default(),
-            eval: EvalConfig::default(),
-            pretrain: None,
-            peft: Vec::new(),
-            tasks: Vec::new(),
-        }
     }
 }

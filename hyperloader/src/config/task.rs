@@ -8,7 +8,7 @@ use datasets::read::{Format, TextEncoding, column_or_number};
 use serde::{Deserialize, Serialize};
 
 /// One sequence-labelling task: its name and its files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskConfig {
     /// The task's name: letters, digits, `_` and `-`, because it becomes part of file names and weight names.
@@ -47,19 +47,6 @@ pub struct TaskConfig {
 impl TaskConfig {
     /// A task with training data only.
     pub fn new(name: impl Into<String>, train: impl Into<PathBuf>) -> Self {
-        Self {
-            name: name.into(),
-            train: train.into(),
-            validation: None,
-            test: None,
-            format: None,
-            tokens_column: None,
-            tags_column: None,
-            scheme: None,
-            tag_names: None,
-            encoding: None,
-            prefix: None,
-            tag_words: BTreeMap::new(),
-        }
+        Self { name: name.into(), train: train.into(), ..Self::default() }
     }
 }

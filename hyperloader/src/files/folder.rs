@@ -7,6 +7,7 @@ use peft_files::{MANIFEST, Manifest, NewFolders, create_folders, parent, sync_fo
 
 use super::leftovers::{BUILDING, REPLACED, remove, remove_abandoned};
 use super::lock::FolderLock;
+use super::there::if_there;
 use crate::{Error, Result};
 
 /// Fills the folder `path` through `write`, so that it exists with all its files or not at all.
@@ -56,10 +57,9 @@ fn require_new(path: &Path) -> Result<()> {
     if path == Path::new("-") {
         return Err(Error::Config("-: the output is a folder, which stdout cannot hold; name a folder".to_owned()));
     }
-    match fs::symlink_metadata(path) {
-        Ok(_) => Err(Error::Config(format!("{} exists; name a folder that does not", path.display()))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(Error::io(path, source)),
+    match if_there(path, fs::symlink_metadata(path))? {
+        Some(_) => Err(Error::Config(format!("{} exists; name a folder that does not", path.display()))),
+        None => Ok(()),
     }
 }
 
@@ -99,15 +99,10 @@ impl Building {
 /// Renames `temporary` to `path`. An earlier folder at `path` is renamed first, and removed at the end.
 fn take_place(temporary: &Path, path: &Path) -> Result<()> {
     let rename = |from: &Path, to: &Path| fs::rename(from, to).map_err(|source| Error::io(to, source));
-    let old = match fs::symlink_metadata(path) {
-        Ok(_) => {
-            let old = replaced_name(path)?;
-            rename(path, &old)?;
-            Some(old)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(source) => return Err(Error::io(path, source)),
-    };
+    let old = if_there(path, fs::symlink_metadata(path))?.map(|_| replaced_name(path)).transpose()?;
+    if let Some(old) = &old {
+        rename(path, old)?;
+    }
     if let Err(error) = rename(temporary, path) {
         // The earlier folder is not lost: it gets its name back.
         if let Some(old) = old {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use peft_files::parent;
 
 use super::lock::{Attempt, attempt, taken};
+use super::there::if_there;
 use crate::{Error, Result};
 
 /// Marks a folder that is being built.
@@ -84,13 +85,8 @@ pub(super) fn remove_abandoned(path: &Path, ours: &Path) -> Result<()> {
 
 /// The leftovers in `folder`: each with its path, the path that it was for, and its kind.
 fn leftovers(folder: &Path) -> Result<Vec<(PathBuf, PathBuf, &'static str)>> {
-    let items = match fs::read_dir(folder) {
-        Ok(items) => items,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(Error::io(folder, source)),
-    };
     let mut found = Vec::new();
-    for item in items {
+    for item in if_there(folder, fs::read_dir(folder))?.into_iter().flatten() {
         let item = item.map_err(|source| Error::io(folder, source))?;
         if let Some((original, kind)) = item.file_name().to_str().and_then(leftover) {
             found.push((item.path(), folder.join(original), kind));

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use peft_files::parent;
 
+use super::there::if_there;
 use crate::{Error, Result};
 
 /// Makes `link` point at `target`, in one step: a reader sees the earlier target or the new one.
@@ -51,10 +52,8 @@ fn replace(link: &Path, target: &Path) -> Result<()> {
 /// target does not exist.
 pub fn resolve_link(link: impl AsRef<Path>) -> Result<Option<PathBuf>> {
     let link = link.as_ref();
-    let kind = match std::fs::symlink_metadata(link) {
-        Ok(metadata) => metadata.file_type(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::io(link, source)),
+    let Some(kind) = if_there(link, std::fs::symlink_metadata(link))?.map(|metadata| metadata.file_type()) else {
+        return Ok(None);
     };
     let target = if kind.is_symlink() {
         std::fs::read_link(link).map_err(|source| Error::io(link, source))?

@@ -10,6 +10,7 @@ mod folder;
 mod leftovers;
 mod link;
 mod lock;
+mod there;
 
 pub use folder::{write_dir_atomic, write_new_dir};
 pub use leftovers::remove_leftovers;
@@ -17,6 +18,7 @@ pub(crate) use leftovers::{remove_half_built, restore_replaced};
 pub use link::{resolve_link, update_link};
 pub use lock::FolderLock;
 pub use peft_files::{FileEntry, MANIFEST, Manifest, verify_manifest};
+pub(crate) use there::if_there;
 
 /// `bytes` as lower-case hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {

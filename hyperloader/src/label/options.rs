@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use peft_core::{nonzero, setters};
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 
 /// How tags are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,35 +29,26 @@ pub enum Decoding {
 /// let options = DecodeOptions::default().num_beams(4);
 /// assert_eq!((options.decoding, options.num_beams.get()), (Decoding::Structured, 4));
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, SmartDefault)]
 #[non_exhaustive]
 pub struct DecodeOptions {
     /// How tags are decoded. Default: structured.
     pub decoding: Decoding,
     /// The most sentences that are decoded together. Default 32.
+    #[default(nonzero(32))]
     pub batch_size: NonZeroUsize,
     /// The number of beams, and of sequences that are returned; 1 is greedy decoding. Default 1.
+    #[default(nonzero(1))]
     pub num_beams: NonZeroUsize,
     /// With free decoding: the most tokens that are generated, the start token included. Default 128.
+    #[default(nonzero(128))]
     pub max_length: NonZeroUsize,
     /// Whether linear maps have eight bits, on the CPU: twice as fast and a quarter of the memory; rounding may change a tag whose
     /// probability is close to another's. Default: no.
     pub int8: bool,
     /// With free decoding and beams: a hypothesis of `n` tokens scores `log p / n^length_penalty`. Default 1.
+    #[default(1.)]
     pub length_penalty: f64,
-}
-
-impl Default for DecodeOptions {
-    fn default() -> Self {
-        Self {
-            decoding: Decoding::default(),
-            batch_size: nonzero(32),
-            num_beams: nonzero(1),
-            max_length: nonzero(128),
-            int8: false,
-            length_penalty: 1.,
-        }
-    }
 }
 
 setters! {

@@ -3,6 +3,7 @@
 use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 
 use crate::{Error, Result};
 
@@ -22,15 +23,18 @@ use crate::{Error, Result};
 /// assert_eq!(schedule.lr(500), 3e-4);
 /// assert_eq!(schedule.lr(65536), 0.0);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, SmartDefault)]
 pub struct Schedule {
     /// The shape after the warm-up.
     pub kind: ScheduleKind,
     /// The highest rate, reached at step `warmup_steps`.
+    #[default(3e-4)]
     pub peak: f64,
     /// Steps of warm-up; 0 starts at `peak`.
+    #[default(500)]
     pub warmup_steps: usize,
     /// Steps of the whole run, warm-up included. A constant schedule ignores it.
+    #[default(65_536)]
     pub total_steps: usize,
 }
 
@@ -45,12 +49,6 @@ pub enum ScheduleKind {
     Constant,
     /// `peak · (1 + cos(π (t - w) / (n - w))) / 2`, and 0 from step `n` on.
     Cosine,
-}
-
-impl Default for Schedule {
-    fn default() -> Self {
-        Self { kind: ScheduleKind::Linear, peak: 3e-4, warmup_steps: 500, total_steps: 65_536 }
-    }
 }
 
 impl Schedule {

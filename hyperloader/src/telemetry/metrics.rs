@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::files::if_there;
 use crate::{Error, Result};
 use peft_files::write_atomic;
 
@@ -52,11 +53,7 @@ impl MetricsLog {
     /// [`Error::Io`]; [`Error::Malformed`] naming the line if one before the last is not an object with a `step`.
     pub fn open(path: impl AsRef<Path>, resume_step: Option<usize>) -> Result<Self> {
         let path = path.as_ref();
-        let old = match fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => return Err(Error::io(path, source)),
-        };
+        let old = if_there(path, fs::read(path))?.unwrap_or_default();
         let kept = match resume_step {
             Some(step) => lines_up_to(&old, step).map_err(|reason| Error::malformed(path, reason))?,
             None => Vec::new(),

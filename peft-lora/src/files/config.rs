@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use peft_core::{PeftConfig, Result, TargetModules, nonzero};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use smart_default::SmartDefault;
 
 use super::folder::PeftFolder;
 use crate::{Ia3Config, LoraConfig, LoraInit, Patterns};
@@ -27,13 +28,13 @@ pub(super) struct Kind {
 ///   `megatron_core`, `qalora_group_size`, and `bias`, because T5 has none (a file with biases is refused as unknown weights);
 /// - `runtime_config`, `ensure_weight_tying`, and what describes the file: `peft_version`, `task_type`, `inference_mode`,
 ///   `auto_mapping`, `revision`, `base_model_name_or_path`.
-#[derive(Deserialize)]
+#[derive(Deserialize, SmartDefault)]
+#[serde(default)]
 struct Lora {
-    #[serde(default = "eight")]
+    #[default(nonzero(8))]
     r: NonZeroUsize,
-    #[serde(default = "eight_f64")]
+    #[default(8.)]
     lora_alpha: f64,
-    #[serde(default)]
     lora_dropout: f64,
     target_modules: Option<TargetModules>,
     exclude_modules: Option<TargetModules>,
@@ -41,9 +42,7 @@ struct Lora {
     layers_pattern: Option<OneOrMany<String>>,
     rank_pattern: Option<Patterns<NonZeroUsize>>,
     alpha_pattern: Option<Patterns<f64>>,
-    #[serde(default)]
     use_rslora: bool,
-    #[serde(default)]
     use_dora: bool,
     modules_to_save: Option<Vec<String>>,
     init_lora_weights: Option<Value>,
@@ -81,14 +80,6 @@ impl<T> OneOrMany<T> {
             Self::Many(many) => many,
         }
     }
-}
-
-fn eight() -> NonZeroUsize {
-    nonzero(8)
-}
-
-fn eight_f64() -> f64 {
-    8.
 }
 
 /// Keys that change what is computed, unless they are absent or empty, with what they do.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{IntoDeserializer, value};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, nearest};
@@ -77,15 +78,9 @@ impl FromStr for TagScheme {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let wanted = match name.to_ascii_lowercase().as_str() {
-            "bio" => "iob2".to_owned(),
-            "iob" => "iob1".to_owned(),
-            "iobes" => "bioes".to_owned(),
-            "bioul" => "bilou".to_owned(),
-            "bmeso" => "bmes".to_owned(),
-            other => other.to_owned(),
-        };
-        Self::ALL.into_iter().find(|scheme| scheme.name() == wanted).ok_or_else(|| Error::UnknownName {
+        let lower_case = name.to_ascii_lowercase();
+        let known: Result<Self, value::Error> = Self::deserialize(lower_case.as_str().into_deserializer());
+        known.map_err(|_| Error::UnknownName {
             what: "tag scheme",
             name: name.to_owned(),
             known: Self::ALL.map(Self::name).join(", "),

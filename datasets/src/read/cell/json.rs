@@ -1,95 +1,52 @@
 //! A JSON value as a cell. What is not text is not rendered as text: `3.10` would become `3.1`.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::content::Cell;
 
+/// An item of a list. It is read to its end, but a list in it is not kept.
+type Item = Value<IgnoredAny>;
+
 impl<'de> Deserialize<'de> for Cell {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CellVisitor)
+        Ok(match Value::<Vec<Item>>::deserialize(deserializer)? {
+            Value::Text(text) => Self::Text(text),
+            Value::Null => Self::Empty,
+            Value::List(items) => List::of(items).cell(),
+            other => Self::Other(format!("not text but {}", other.name())),
+        })
     }
 }
 
-struct CellVisitor;
-
-fn no_text<E>(what: &str) -> Result<Cell, E> {
-    Ok(Cell::Other(format!("not text but {what}")))
-}
-
-impl<'de> Visitor<'de> for CellVisitor {
-    type Value = Cell;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Cell, E> {
-        Ok(Cell::Text(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Cell, E> {
-        Ok(Cell::Text(text))
-    }
-
-    fn visit_unit<E>(self) -> Result<Cell, E> {
-        Ok(Cell::Empty)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Cell, E> {
-        no_text("true or false")
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Cell, E> {
-        no_text("a number")
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Cell, E> {
-        no_text("a number")
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Cell, E> {
-        no_text("a number")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cell, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        no_text("an object")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Cell, A::Error> {
-        let mut list = List::default();
-        while let Some(item) = items.next_element::<Item>()? {
-            list.add(item);
-        }
-        Ok(list.cell())
-    }
-}
-
-/// The items of a list so far.
+/// The items of a list.
 #[derive(Default)]
 struct List {
     texts: Vec<String>,
     numbers: Vec<i64>,
-    length: usize,
     /// The first item that is neither text nor a whole number, and the first whole number.
     other: Option<(usize, &'static str)>,
     number: Option<usize>,
 }
 
 impl List {
-    fn add(&mut self, item: Item) {
-        self.length += 1;
-        match item {
-            Item::Text(text) => self.texts.push(text),
-            Item::Whole(number) => {
-                self.number.get_or_insert(self.length);
-                self.numbers.push(number);
+    fn of(items: Vec<Item>) -> Self {
+        let mut list = Self::default();
+        for (index, item) in items.into_iter().enumerate() {
+            match item {
+                Value::Text(text) => list.texts.push(text),
+                Value::Whole(number) => {
+                    list.number.get_or_insert(index + 1);
+                    list.numbers.push(number);
+                }
+                other => _ = list.other.get_or_insert((index + 1, other.name())),
             }
-            Item::Other(what) => _ = self.other.get_or_insert((self.length, what)),
         }
+        list
     }
 
     fn cell(self) -> Cell {
@@ -103,62 +60,80 @@ impl List {
     }
 }
 
-enum Item {
+/// Any value, with a list as `L`.
+enum Value<L> {
     Text(String),
     Whole(i64),
-    Other(&'static str),
+    /// A fraction, or a number that is too large.
+    Number,
+    Flag,
+    Null,
+    List(L),
+    Object,
 }
 
-impl<'de> Deserialize<'de> for Item {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ItemVisitor)
+impl<L> Value<L> {
+    /// What it is, for messages.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Whole(_) | Self::Number => "a number",
+            Self::Flag => "true or false",
+            Self::Null => "null",
+            Self::List(_) => "a list",
+            Self::Object => "an object",
+        }
     }
 }
 
-struct ItemVisitor;
+impl<'de, L: Deserialize<'de>> Deserialize<'de> for Value<L> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor(PhantomData))
+    }
+}
 
-impl<'de> Visitor<'de> for ItemVisitor {
-    type Value = Item;
+struct ValueVisitor<L>(PhantomData<L>);
+
+impl<'de, L: Deserialize<'de>> Visitor<'de> for ValueVisitor<L> {
+    type Value = Value<L>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Item, E> {
-        Ok(Item::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<Value<L>, E> {
+        Ok(Value::Text(text.to_owned()))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Item, E> {
-        Ok(Item::Text(text))
+    fn visit_string<E>(self, text: String) -> Result<Value<L>, E> {
+        Ok(Value::Text(text))
     }
 
-    fn visit_unit<E>(self) -> Result<Item, E> {
-        Ok(Item::Other("null"))
+    fn visit_unit<E>(self) -> Result<Value<L>, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Item, E> {
-        Ok(Item::Other("true or false"))
+    fn visit_bool<E>(self, _: bool) -> Result<Value<L>, E> {
+        Ok(Value::Flag)
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Item, E> {
-        Ok(Item::Whole(number))
+    fn visit_i64<E>(self, number: i64) -> Result<Value<L>, E> {
+        Ok(Value::Whole(number))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Item, E> {
-        Ok(i64::try_from(number).map_or(Item::Other("a number"), Item::Whole))
+    fn visit_u64<E>(self, number: u64) -> Result<Value<L>, E> {
+        Ok(i64::try_from(number).map_or(Value::Number, Value::Whole))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Item, E> {
-        Ok(Item::Other("a number"))
+    fn visit_f64<E>(self, _: f64) -> Result<Value<L>, E> {
+        Ok(Value::Number)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Item::Other("an object"))
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value<L>, A::Error> {
+        IgnoredAny::deserialize(MapAccessDeserializer::new(map)).map(|_| Value::Object)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Item, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Item::Other("a list"))
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Value<L>, A::Error> {
+        L::deserialize(SeqAccessDeserializer::new(items)).map(Value::List)
     }
 }

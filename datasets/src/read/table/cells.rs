@@ -79,20 +79,16 @@ fn items(array: &dyn Array) -> Result<Vec<Item>, Reason> {
 
 /// The numbers of an array of type `T`. A number above those of `i64` names no tag, so its largest stands for it.
 fn whole<T: NativeType + TryInto<i64>>(array: &dyn Array) -> Option<Vec<Item>> {
-    let is_number = matches!(
-        array.dtype(),
-        ArrowDataType::Int8
-            | ArrowDataType::Int16
-            | ArrowDataType::Int32
-            | ArrowDataType::Int64
-            | ArrowDataType::UInt8
-            | ArrowDataType::UInt16
-            | ArrowDataType::UInt32
-            | ArrowDataType::UInt64
-    );
-    let numbers = array.as_any().downcast_ref::<PrimitiveArray<T>>().filter(|_| is_number)?;
+    let numbers = array.as_any().downcast_ref::<PrimitiveArray<T>>().filter(|_| is_whole(array.dtype()))?;
     let number = |&number: &T| Item::Number(number.try_into().unwrap_or(i64::MAX));
     Some(numbers.iter().map(|found| found.map_or(Item::Null, number)).collect())
+}
+
+/// Whether a type holds whole numbers. Times are stored as such numbers too, but are none.
+pub(super) fn is_whole(dtype: &ArrowDataType) -> bool {
+    use ArrowDataType as D;
+    let signed = matches!(dtype, D::Int8 | D::Int16 | D::Int32 | D::Int64);
+    signed || matches!(dtype, D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64)
 }
 
 /// The name of a type as people know it.

@@ -87,20 +87,7 @@ fn is_read(dtype: &ArrowDataType) -> bool {
 }
 
 fn is_item(dtype: &ArrowDataType) -> bool {
-    matches!(
-        dtype,
-        ArrowDataType::Utf8View
-            | ArrowDataType::BinaryView
-            | ArrowDataType::Null
-            | ArrowDataType::Int8
-            | ArrowDataType::Int16
-            | ArrowDataType::Int32
-            | ArrowDataType::Int64
-            | ArrowDataType::UInt8
-            | ArrowDataType::UInt16
-            | ArrowDataType::UInt32
-            | ArrowDataType::UInt64
-    )
+    dtype.is_view() || *dtype == ArrowDataType::Null || cells::is_whole(dtype)
 }
 
 /// The cells of a column in a group of rows.

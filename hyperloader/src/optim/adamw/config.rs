@@ -2,6 +2,7 @@
 
 use peft_core::setters;
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 
 use crate::{Error, Result};
 
@@ -13,12 +14,14 @@ use crate::{Error, Result};
 /// assert_eq!((config.betas, config.eps, config.weight_decay), ((0.9, 0.999), 1e-8, 0.0));
 /// assert_eq!((config.flavor, config.unreached), (AdamWFlavor::Transformers35, Unreached::Dense));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamWConfig {
     /// Decay rates `β₁`, `β₂` of the first and second moment, each in `[0, 1)`. Default 0.9 and 0.999.
+    #[default((0.9, 0.999))]
     pub betas: (f64, f64),
     /// `ε`, added to the root of the second moment; above 0. Default 1e-8.
+    #[default(1e-8)]
     pub eps: f64,
     /// Decoupled weight decay `λ`: a step multiplies the parameter by `1 - lr·λ`. Default 0.
     pub weight_decay: f64,
@@ -32,6 +35,7 @@ pub struct AdamWConfig {
     pub loraplus_lr_ratio: Option<f64>,
     /// The learning rate of steps through [`candle_nn::Optimizer`]. Configuration files do not have this key, because this crate's
     /// own training takes the rate from a [`Schedule`](crate::optim::Schedule). Default 1e-3.
+    #[default(1e-3)]
     #[serde(skip)]
     pub learning_rate: f64,
 }
@@ -62,20 +66,6 @@ pub enum Unreached {
     Dense,
     /// It is skipped, as under today's torch (`set_to_none`).
     Lazy,
-}
-
-impl Default for AdamWConfig {
-    fn default() -> Self {
-        Self {
-            betas: (0.9, 0.999),
-            eps: 1e-8,
-            weight_decay: 0.0,
-            flavor: AdamWFlavor::default(),
-            unreached: Unreached::default(),
-            loraplus_lr_ratio: None,
-            learning_rate: 1e-3,
-        }
-    }
 }
 
 setters! {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use smart_default::SmartDefault;
+
 /// How the progress of a run is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SmartDefault)]
 pub struct ProgressOptions {
     /// Steps of the whole run.
     pub total_steps: usize,
@@ -12,11 +14,6 @@ pub struct ProgressOptions {
     /// Show nothing. Default false.
     pub quiet: bool,
     /// The least time between two lines if stderr is not a terminal. Default 30 seconds.
+    #[default(Duration::from_secs(30))]
     pub line_every: Duration,
-}
-
-impl Default for ProgressOptions {
-    fn default() -> Self {
-        Self { total_steps: 0, done_steps: 0, quiet: false, line_every: Duration::from_secs(30) }
-    }
 }

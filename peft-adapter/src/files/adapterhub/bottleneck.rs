@@ -20,37 +20,20 @@ pub(super) struct BnFields {
     reduction_factor: ReductionFactor,
     non_linearity: String,
     #[serde(default)]
-    original_ln_before: bool,
-    #[serde(default = "yes")]
-    original_ln_after: bool,
-    #[serde(default)]
-    ln_before: bool,
-    #[serde(default)]
     ln_after: bool,
-    #[serde(default)]
-    is_parallel: bool,
     #[serde(default = "one")]
     scaling: Value,
-    #[serde(default)]
-    use_gating: bool,
     #[serde(default = "truth")]
     residual_before_ln: Value,
     #[serde(default)]
-    adapter_residual_before_ln: bool,
-    #[serde(default)]
     inv_adapter: Option<Value>,
-    #[serde(default)]
-    cross_adapter: bool,
     #[serde(default)]
     leave_out: Vec<usize>,
     #[serde(default)]
-    dropout: f64,
-    #[serde(default)]
     stochastic_depth: Option<f64>,
-}
-
-fn yes() -> bool {
-    true
+    /// The fields that have the same names, values and defaults here.
+    #[serde(flatten)]
+    same: BottleneckConfig,
 }
 
 fn one() -> Value {
@@ -106,19 +89,12 @@ impl BnFields {
             non_linearity: non_linearity(&self.non_linearity)?,
             mh_adapter: self.mh_adapter,
             output_adapter: self.output_adapter,
-            cross_adapter: self.cross_adapter,
-            ln_before: self.ln_before,
             ln_after: self.ln_after,
             layer_norm_eps: LAYER_NORM_EPS,
-            is_parallel: self.is_parallel,
             scaling,
-            use_gating: self.use_gating,
-            original_ln_before: self.original_ln_before,
-            original_ln_after: self.original_ln_after,
             residual_before_ln,
-            adapter_residual_before_ln: self.adapter_residual_before_ln,
             leave_out,
-            dropout: self.dropout,
+            ..self.same.clone()
         })
     }
 }

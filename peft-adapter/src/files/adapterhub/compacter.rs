@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use peft_core::{PeftConfig, Result, Sites, nonzero};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use smart_default::SmartDefault;
 
 use super::bottleneck::{BnFields, check_epsilon, describe_with};
 use super::fields::unsupported;
@@ -13,35 +14,25 @@ use crate::files::json::with;
 use crate::{BottleneckConfig, CompacterConfig};
 
 /// The fields of AdapterHub's `BnConfig` that make it Compacter.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, SmartDefault)]
 #[serde(default)]
 pub(super) struct PhmFields {
     /// Whether it is Compacter.
     pub(super) phm_layer: bool,
+    #[default(nonzero(4))]
     phm_dim: NonZeroUsize,
+    #[default(nonzero(1))]
     phm_rank: NonZeroUsize,
+    #[default(true)]
     #[serde(rename = "factorized_phm_W")]
     factorized_phm_w: bool,
     #[serde(rename = "shared_W_phm")]
     shared_w_phm: bool,
+    #[default(true)]
     shared_phm_rule: bool,
     factorized_phm_rule: bool,
+    #[default(true)]
     phm_bias: bool,
-}
-
-impl Default for PhmFields {
-    fn default() -> Self {
-        Self {
-            phm_layer: false,
-            phm_dim: nonzero(4),
-            phm_rank: nonzero(1),
-            factorized_phm_w: true,
-            shared_w_phm: false,
-            shared_phm_rule: true,
-            factorized_phm_rule: false,
-            phm_bias: true,
-        }
-    }
 }
 
 /// The methods of these fields: one for each reduction factor.

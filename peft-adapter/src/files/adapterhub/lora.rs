@@ -6,43 +6,28 @@ use peft_core::{Result, Sites, TargetedModule, nonzero};
 use peft_lora::LoraConfig;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use smart_default::SmartDefault;
 
 use super::fields::{refused, unsupported};
 use super::placement::LoraPlacement;
 
 /// The fields of AdapterHub's `LoRAConfig` that say what is computed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, SmartDefault)]
+#[serde(default)]
 pub(super) struct LoraFields {
     #[serde(flatten)]
     pub(super) placement: LoraPlacement,
-    #[serde(default = "eight")]
+    #[default(nonzero(8))]
     pub(super) r: NonZeroUsize,
-    #[serde(default = "eight_f64")]
+    #[default(8.)]
     pub(super) alpha: f64,
-    #[serde(default)]
     dropout: f64,
-    #[serde(default = "add")]
+    #[default("add")]
     pub(super) composition_mode: String,
-    #[serde(default)]
     pub(super) use_gating: bool,
-    #[serde(default)]
     use_dora: bool,
-    #[serde(default)]
     vera_d: Option<Value>,
-    #[serde(default)]
     vera_b: Option<Value>,
-}
-
-fn eight() -> NonZeroUsize {
-    nonzero(8)
-}
-
-fn eight_f64() -> f64 {
-    8.
-}
-
-fn add() -> String {
-    "add".to_owned()
 }
 
 impl LoraFields {

@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 
 use peft_core::{Result, Site, SiteKind, Sites, TargetModules, TargetedModule};
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 
 use super::fields::refused;
 use crate::LeaveOut;
 use crate::leave_out::all_layers;
 
 /// AdapterHub's fields that say where LoRA acts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, SmartDefault)]
 #[serde(default)]
 pub(super) struct LoraPlacement {
     /// In attention, cross-attention too.
+    #[default(true)]
     pub(super) selfattn_lora: bool,
     /// At `wi`, of a gated network at `wi_1`.
     pub(super) intermediate_lora: bool,
@@ -22,19 +24,8 @@ pub(super) struct LoraPlacement {
     /// Layers without LoRA; the decoder's numbers continue the encoder's.
     pub(super) leave_out: Vec<usize>,
     /// Which of `q`, `k` and `v`.
+    #[default(vec!["q".to_owned(), "v".to_owned()])]
     pub(super) attn_matrices: Vec<String>,
-}
-
-impl Default for LoraPlacement {
-    fn default() -> Self {
-        Self {
-            selfattn_lora: true,
-            intermediate_lora: false,
-            output_lora: false,
-            leave_out: Vec::new(),
-            attn_matrices: vec!["q".to_owned(), "v".to_owned()],
-        }
-    }
 }
 
 /// The last component of a path.

@@ -1,12 +1,12 @@
 //! Prefix tuning in AdapterHub's files, where one weight holds the prefixes of all attentions of one kind.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
-use peft_core::{AdapterCheckpoint, Error, PeftConfig, Plan, Result, Sites, nonzero};
+use peft_core::{AdapterCheckpoint, Error, PeftConfig, Plan, Result, Sites};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use smart_default::SmartDefault;
 
 use super::fields::{non_linearity, unsupported};
 use super::prefix_parts::{Part, parts};
@@ -15,36 +15,15 @@ use crate::PrefixConfig;
 use crate::prefix::Location;
 
 /// The fields of AdapterHub's `PrefixTuningConfig` that say what is computed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, SmartDefault)]
 #[serde(default)]
 pub(super) struct PrefixFields {
-    encoder_prefix: bool,
-    cross_prefix: bool,
     leave_out: Vec<usize>,
-    flat: bool,
-    prefix_length: NonZeroUsize,
-    bottleneck_size: NonZeroUsize,
+    #[default("tanh")]
     non_linearity: String,
-    dropout: f64,
-    use_gating: bool,
-    shared_gating: bool,
-}
-
-impl Default for PrefixFields {
-    fn default() -> Self {
-        Self {
-            encoder_prefix: true,
-            cross_prefix: true,
-            leave_out: Vec::new(),
-            flat: false,
-            prefix_length: nonzero(30),
-            bottleneck_size: nonzero(512),
-            non_linearity: "tanh".to_owned(),
-            dropout: 0.,
-            use_gating: false,
-            shared_gating: true,
-        }
-    }
+    /// The fields that have the same names, values and defaults here.
+    #[serde(flatten)]
+    same: PrefixConfig,
 }
 
 impl PrefixFields {
@@ -56,17 +35,7 @@ impl PrefixFields {
                  not supported",
             ));
         }
-        Ok(PrefixConfig {
-            prefix_length: self.prefix_length,
-            bottleneck_size: self.bottleneck_size,
-            flat: self.flat,
-            non_linearity: non_linearity(&self.non_linearity)?,
-            encoder_prefix: self.encoder_prefix,
-            cross_prefix: self.cross_prefix,
-            use_gating: self.use_gating,
-            shared_gating: self.shared_gating,
-            dropout: self.dropout,
-        })
+        Ok(PrefixConfig { non_linearity: non_linearity(&self.non_linearity)?, ..self.same })
     }
 }
 

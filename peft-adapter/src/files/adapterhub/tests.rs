@@ -11,8 +11,10 @@ use peft_lora::files::BaseModel;
 use peft_lora::{Ia3Config, LoraConfig};
 use serde_json::{Value, json};
 
+use super::bottleneck::BnFields;
+use super::fields::fields;
 use super::{AdapterHubFolder, AdapterHubOptions, read_adapterhub, write_adapterhub};
-use crate::{BottleneckConfig, LeaveOut};
+use crate::{BottleneckConfig, LeaveOut, NonLinearity};
 
 /// Three decoder layers of width 8 with `q`, `v` and the output of feed-forward.
 fn sites() -> Sites {
@@ -75,6 +77,29 @@ fn seq_bn(more: Value) -> Value {
 fn zeros(dims: &[(&str, &[usize])]) -> BTreeMap<String, Tensor> {
     let zero = |dims: &[usize]| Tensor::zeros(dims, DType::F32, &Device::Cpu).unwrap();
     dims.iter().map(|(name, dims)| (format!("layers.{name}"), zero(dims))).collect()
+}
+
+#[test]
+fn fields_that_a_file_leaves_out_have_the_defaults_of_adapterhub() {
+    let fields: BnFields = fields(&seq_bn(json!({"original_ln_before": true, "phm_dim": 4}))).unwrap();
+    let expected = BottleneckConfig {
+        mh_adapter: false,
+        reduction_factor: 4.,
+        non_linearity: NonLinearity::Relu,
+        original_ln_before: true,
+        // HyperLoader's adapter has this layer norm.
+        ln_after: false,
+        ..BottleneckConfig::default()
+    };
+    assert_eq!(fields.configs(&sites()).unwrap(), [expected]);
+}
+
+#[test]
+fn a_field_of_another_type_is_refused() {
+    for (more, found) in [(json!({"ln_before": 3}), "integer `3`"), (json!({"dropout": null}), "null")] {
+        let error = read(seq_bn(more)).unwrap_err().to_string();
+        assert!(error.contains(&format!("invalid type: {found}, expected")), "{error}");
+    }
 }
 
 #[test]
