@@ -45,6 +45,18 @@ impl Columns {
         Ok(Self { tokens, tags, token_name: name(tokens), tag_name: name(tags) })
     }
 
+    /// Refuses a table in which the choice is not clear: two columns of one name, or one column for both.
+    pub(super) fn check<S: AsRef<str>>(&self, present: &[S]) -> Result<(), Reason> {
+        if self.tokens == self.tags {
+            return Err(format!("column `{}` cannot hold both tokens and tags", self.token_name));
+        }
+        let twice = |name: &&String| present.iter().filter(|other| other.as_ref() == **name).count() > 1;
+        match [&self.token_name, &self.tag_name].into_iter().find(twice) {
+            Some(name) => Err(format!("two columns are called `{name}`; rename one of them")),
+            None => Ok(()),
+        }
+    }
+
     /// The words in the two cells of a row. If `numbers` is set, tags may be numbers.
     pub(super) fn words(&self, tokens: Cell, tags: Cell, numbers: bool) -> Result<Found, Reason> {
         let named = |name: &str, reason: Reason| format!("column `{name}`: {reason}");

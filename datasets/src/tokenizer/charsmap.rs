@@ -23,22 +23,20 @@ fn is_sound(charsmap: &[u8]) -> Option<bool> {
 
 /// Visits every node that a text can reach. `None` or `false` if a node points outside.
 fn walk(units: &[u32], texts: &str) -> Option<bool> {
-    let at = |position: u32| units.get(usize::try_from(position).ok()?).copied();
+    let at = |position: usize| units.get(position).copied();
+    let children = Children::of(units);
     let mut seen = vec![false; units.len()];
     let mut open = vec![offset(at(0)?)];
     while let Some(base) = open.pop() {
-        let seen = seen.get_mut(usize::try_from(base).ok()?)?;
+        let seen = seen.get_mut(base)?;
         if std::mem::replace(seen, true) {
             continue;
         }
         // A lookup flips the low eight bits of the base by the next byte of the text.
         at(base | 0xff)?;
-        for byte in 1..=0xff {
-            let child = at(base ^ byte)?;
-            if label(child) != byte {
-                continue;
-            }
-            let next = base ^ byte ^ offset(child);
+        for position in children.at(base) {
+            let child = at(position)?;
+            let next = position ^ offset(child);
             if has_leaf(child) && !texts.is_char_boundary(value(at(next)?)?) {
                 return Some(false);
             }
@@ -46,6 +44,33 @@ fn walk(units: &[u32], texts: &str) -> Option<bool> {
         }
     }
     Some(true)
+}
+
+/// The units that a lookup accepts at each base: those whose label is the byte that leads to them. As lists, because most of
+/// the 255 bytes lead nowhere.
+struct Children {
+    first: Vec<Option<usize>>,
+    next: Vec<Option<usize>>,
+}
+
+impl Children {
+    fn of(units: &[u32]) -> Self {
+        let mut children = Self { first: vec![None; units.len()], next: vec![None; units.len()] };
+        for (position, next) in children.next.iter_mut().enumerate() {
+            let byte = units.get(position).copied().map_or(0, label);
+            if (1..=0xff).contains(&byte)
+                && let Some(first) = children.first.get_mut(position ^ byte as usize)
+            {
+                *next = first.replace(position);
+            }
+        }
+        children
+    }
+
+    fn at(&self, base: usize) -> impl Iterator<Item = usize> {
+        let next = |position: &usize| self.next.get(*position).copied().flatten();
+        std::iter::successors(self.first.get(base).copied().flatten(), next)
+    }
 }
 
 fn has_leaf(unit: u32) -> bool {
@@ -60,6 +85,6 @@ fn label(unit: u32) -> u32 {
     unit & 0x8000_00ff
 }
 
-fn offset(unit: u32) -> u32 {
-    unit >> 10 << ((unit & 1 << 9) >> 6)
+fn offset(unit: u32) -> usize {
+    (unit >> 10 << ((unit & 1 << 9) >> 6)) as usize
 }

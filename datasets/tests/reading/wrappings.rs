@@ -89,6 +89,40 @@ fn a_bad_item_of_a_json_array_is_one_bad_sentence() {
 }
 
 #[test]
+fn nothing_after_a_json_array_is_lost() {
+    let one = r#"{"tokens": ["a"], "tags": ["O"]}"#;
+    let read = |text: String| parsed(&text, Format::Json, &ReadOptions::default()).map_err(|error| error.to_string());
+    for good in [format!("[{one}]\n "), format!("{{\"data\": [{one}], \"version\": {{\"a\": [1]}}}}")] {
+        assert_eq!(pairs(&read(good).unwrap()), ["a/O"]);
+    }
+    let refused = [
+        (format!("[{one}][{one}]"), "there is more after the array"),
+        (format!("[{one}]\nmore"), "there is more after the array"),
+        (format!("[{one},]"), "not JSON"),
+        (format!("{{\"data\": [{one}]"), "not JSON"),
+        (format!("{{\"data\": [{one}], \"data\": []}}"), "`data` twice"),
+    ];
+    for (text, reason) in refused {
+        let error = read(text).unwrap_err();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_column_that_is_not_clear_is_refused() {
+    let named = |column: &str| ReadOptions {
+        tokens_column: Some(column.to_owned()),
+        tags_column: Some(column.to_owned()),
+        ..ReadOptions::default()
+    };
+    let error = |text, format, options: &ReadOptions| parsed(text, format, options).unwrap_err().to_string();
+    let plain = ReadOptions::default();
+    assert!(error("tokens,tags,tags\na,O,O\n", Format::Csv, &plain).contains("two columns are called `tags`"));
+    assert!(error("tokens,tags\na,O\n", Format::Csv, &named("tags")).contains("both tokens and tags"));
+    assert!(error("a O\nb O\n", Format::Bio, &named("2")).contains("the same column"));
+}
+
+#[test]
 fn files_may_be_compressed_and_encoded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("train.csv");

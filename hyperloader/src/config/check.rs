@@ -42,6 +42,11 @@ impl Config {
     }
 }
 
+/// The largest batch, width or length of a text in tokens.
+const MOST_ROWS: usize = 1_000_000;
+/// The largest number of layers.
+const MOST_LAYERS: usize = 10_000;
+
 type Check = std::result::Result<(), Issue>;
 
 /// The first wrong value of `config`, if any.
@@ -143,7 +148,14 @@ fn tag_words(i: usize, task: &TaskConfig) -> Check {
     checked.map(drop).map_err(|e| Issue { key: format!("tasks.{i}.tag_words"), reason: e.to_string() })
 }
 
+/// `value` is not so large that memory runs out before anything else can be checked.
+fn at_most(key: &str, value: usize, largest: usize) -> Check {
+    expect(value <= largest, key, || format!("{value} is out of range; expected {largest} at most"))
+}
+
 fn train(train: &TrainConfig) -> Check {
+    at_most("train.batch_size", train.batch_size.get(), MOST_ROWS)?;
+    at_most("train.gradient_accumulation_steps", train.gradient_accumulation_steps.get(), MOST_ROWS)?;
     warmup("train", train.warmup_steps, train.max_steps.get())?;
     positive("train.learning_rate", train.learning_rate)?;
     below_one("train.label_smoothing", train.label_smoothing)?;
@@ -160,7 +172,16 @@ fn pretrain(pretrain: &PretrainConfig) -> Check {
     expect(pretrain.shape.is_none() || pretrain.config.is_none(), "pretrain.config", || {
         "cannot be given together with [pretrain.shape]; give one of the two".to_owned()
     })?;
+    at_most("pretrain.batch_size", pretrain.batch_size.get(), MOST_ROWS)?;
+    at_most("pretrain.max_length", pretrain.max_length.get(), MOST_ROWS)?;
+    at_most("pretrain.vocab_size", pretrain.vocab_size.get(), MOST_ROWS * 10)?;
     if let Some(shape) = &pretrain.shape {
+        let sizes =
+            [("d_model", shape.d_model), ("d_kv", shape.d_kv), ("d_ff", shape.d_ff), ("num_heads", shape.num_heads)];
+        sizes.iter().try_for_each(|(key, size)| at_most(&format!("pretrain.shape.{key}"), size.get(), MOST_ROWS))?;
+        at_most("pretrain.shape.num_layers", shape.num_layers.get(), MOST_LAYERS)?;
+        let decoder = shape.num_decoder_layers.map_or(0, |layers| layers.get());
+        at_most("pretrain.shape.num_decoder_layers", decoder, MOST_LAYERS)?;
         below_one("pretrain.shape.dropout_rate", shape.dropout_rate)?;
     }
     let density = pretrain.noise_density;

@@ -42,6 +42,9 @@ impl Workplace {
     /// without a checkpoint, or files that the run would replace and that no run wrote. [`Error::Malformed`] if the newest
     /// checkpoint is damaged.
     pub(crate) fn open(run: RunDir, resume: bool) -> Result<Self> {
+        if run.root().canonicalize().is_ok_and(|root| root.parent().is_none()) {
+            return Err(Error::Config(format!("{}: not a folder for a run; give another --out", run.root().display())));
+        }
         let folders = create_folders(run.root())?;
         let lock = FolderLock::take(run.root())?;
         require_writable(run.root())?;
@@ -118,7 +121,7 @@ fn require_free(run: &RunDir) -> Result<()> {
             root.display()
         )));
     }
-    let foreign_link = run.best().symlink_metadata().is_ok_and(|found| !found.is_symlink() && found.is_dir());
+    let foreign_link = run.best().symlink_metadata().is_ok() && !points_at_checkpoint(&run.best());
     let foreign_file = run.checkpoints().is_file();
     let mut names = FILES.into_iter().filter(|name| root.join(name).symlink_metadata().is_ok());
     let mut found = names.next();
@@ -133,6 +136,12 @@ fn require_free(run: &RunDir) -> Result<()> {
             root.join(name).display()
         )))
     })
+}
+
+/// Whether the link `best` is a run's own, which points into the folder of checkpoints. Where there are no links it is a text.
+fn points_at_checkpoint(best: &Path) -> bool {
+    let target = fs::read_link(best).or_else(|_| fs::read_to_string(best).map(PathBuf::from));
+    target.is_ok_and(|target| target.starts_with("checkpoints"))
 }
 
 /// Whether the file is a resolved configuration, as a run writes it: reading and writing it changes no byte.

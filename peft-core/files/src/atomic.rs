@@ -178,7 +178,8 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     crate::abandoned::remove_abandoned(path);
-    let temporary = builder.tempfile_in(parent(path))?;
+    // The error of the library names the temporary file, which nobody asked for.
+    let temporary = builder.tempfile_in(parent(path)).map_err(|error| error.kind())?;
     crate::abandoned::mark_as_written(temporary.as_file());
     Ok(temporary)
 }

@@ -11,6 +11,9 @@ use candle_nn::{Init, VarBuilder};
 use crate::rng::{Stream, stream_of};
 use crate::{Error, Result};
 
+/// The largest number of elements of a variable: 16 GiB of `f32`.
+const MOST_ELEMENTS: usize = 1 << 32;
+
 /// A map of variables that hands out [`VarBuilder`]s.
 ///
 /// It differs from candle's `VarMap` in three ways:
@@ -134,6 +137,13 @@ impl ParamStore {
         if let Some(var) = self.lock().get(name) {
             check_shape(name, shape.dims(), var)?;
             return Ok(var.clone());
+        }
+        let elements = shape.dims().iter().try_fold(1usize, |product, size| product.checked_mul(*size));
+        if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
+            let shape = shape.dims();
+            return Err(Error::Mismatch(format!(
+                "{name}: a weight of shape {shape:?} is too large; give smaller sizes"
+            )));
         }
         let value = match &self.inner.given {
             None => value()?,

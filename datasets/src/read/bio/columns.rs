@@ -49,9 +49,13 @@ impl<'f, 'a> Table<'f, 'a> {
     pub(super) fn counts(self, index: usize) -> bool {
         let (mut right, mut all) = (0, 0);
         let mut before = None;
+        let mut started = false;
         for (starts, cells) in self.rows() {
             let cell = cells.get(index).copied().unwrap_or_default();
+            // A sentence may begin with a word of two tokens: `1-2`, then `1`.
+            let starts = std::mem::take(&mut started) || starts;
             if is_partial(cell) {
+                started = starts;
                 continue;
             }
             let number = cell.parse::<u64>().ok();

@@ -12,6 +12,10 @@ use crate::read::options::ReadOptions;
 /// The start of the comment in which CoNLL-U Plus names the columns.
 const NAMES: &str = "global.columns";
 
+/// The types of chunks in CoNLL-2000 and 2003.
+const CHUNKS: [&str; 14] =
+    ["NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"];
+
 /// The number of the columns of a file, and which of them are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Layout<'a> {
@@ -47,6 +51,9 @@ impl<'a> Layout<'a> {
         let table = Table { lines, width, hashes, skip: usize::from(names.in_first_row) };
         let given = |column: Option<&str>| column.map(|column| names.find(column, width)).transpose();
         let (token, tag) = (given(options.tokens_column.as_deref())?, given(options.tags_column.as_deref())?);
+        if token.is_some() && token == tag {
+            return Err("tokens_column and tags_column are the same column".to_owned());
+        }
         let rows: Vec<&Row<'_>> = lines.iter().filter_map(|line| token_row(line, hashes)).collect();
         let tabs = rows.iter().any(|row| row.tabs && row.cells.len() == width);
         let mut layout = Self {
@@ -96,6 +103,7 @@ impl<'a> Layout<'a> {
             let why = match () {
                 () if table.counts(token) => "counts the tokens",
                 () if table.names_sentences(token) => "names the sentence",
+                () if table.tags(token) == table.len() => "holds tags",
                 () => break,
             };
             token += 1;
@@ -104,15 +112,14 @@ impl<'a> Layout<'a> {
         token
     }
 
-    /// After a column that counts, two columns of the same types are outer and inner spans, as in GermEval.
+    /// After a column that counts, two columns of tags are outer and inner spans, as in GermEval, unless the first has chunks.
     fn prefer_outer_tags(&mut self, table: Table<'_, '_>) {
         let outer = self.width.saturating_sub(2);
         if self.token == 0 || self.token + 1 != outer || self.tag != outer + 1 || table.tags(outer) != table.len() {
             return;
         }
-        let kinds = |column| table.column(column).filter_map(|tag| tag.get(2..)).collect::<BTreeSet<_>>();
-        let inner = kinds(self.tag);
-        if inner.is_empty() || !inner.is_disjoint(&kinds(outer)) {
+        let mut kinds = table.column(outer).filter_map(|tag| tag.get(2..));
+        if !kinds.all(|kind| CHUNKS.contains(&kind)) {
             self.notes.push(format!("columns {} and {} hold tags, the outer ones are read", outer + 1, outer + 2));
             self.tag = outer;
         }

@@ -65,10 +65,17 @@ fn of_outer_and_inner_tags_the_outer_are_read() {
     let rows = "1\tBonn\tB-x\tB-y\n2\tund\tO\tO\n3\tOst\tB-y\tO";
     assert_eq!(layout(rows), Some([4, 2, 3]));
     assert_eq!(with(rows, &given(None, Some("4"))), Ok(Some([4, 2, 4])));
+    // Types inside may be others, and none may be shared.
+    assert_eq!(layout("1\tFC\tB-ORG\tO\n2\tX\tI-ORG\tB-LOC"), Some([4, 2, 3]));
     // Chunks and names have different types.
     assert_eq!(layout("1 EU B-NP B-x\n2 rejects B-VP O"), Some([4, 2, 4]));
     // Without numbers the last column is read: it may hold predictions.
     assert_eq!(layout("Bonn B-x B-x\nund O O"), Some([3, 1, 3]));
+}
+
+#[test]
+fn a_sentence_may_begin_with_a_word_of_two_tokens() {
+    assert_eq!(layout("1-2 del _ O\n1 de X B-x\n2 el X O\n\n1 a X O\n2 b X O"), Some([4, 2, 4]));
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(in crate::read) fn read(bytes: &[u8], collector: &mut Collector<'_>) -> Resu
         .ok_or_else(|| Error::file(path, "the first row, which names the columns, cannot be read"))?;
     let columns =
         Columns::find(&header.names, collector.options()).map_err(|missing| missing.into_error(path, &header.names))?;
+    columns.check(&header.names).map_err(|reason| Error::file(path, reason))?;
     collector.decided.columns = Some(match header.separator {
         b',' => columns.described(),
         _ => format!("{}, cells separated by {}", columns.described(), header.separator_name()),

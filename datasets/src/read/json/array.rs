@@ -1,6 +1,9 @@
 //! One array of objects, or an object whose key `data` holds the array.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use serde::de::IgnoredAny;
 
 use super::object::Object;
 use crate::error::{Error, Place, Result};
@@ -33,15 +36,16 @@ pub(super) fn objects(bytes: &[u8], path: &Path) -> Result<Vec<(Place, Result<Ob
     let expected = "expected an array of objects, or an object with one as `data`";
     let mut at = start(text).ok_or_else(|| Error::file(path, expected))?;
     // Lines are counted from one object to the next, so that long files are read once.
-    let (mut counted, mut line) = (0, 1);
+    let (mut counted, mut line, mut comma) = (0, 1, false);
     let mut objects = Vec::new();
     loop {
         at += blank(text, at);
         line += newlines(text, counted, at);
         counted = at;
         let rest = text.get(at..).unwrap_or_default();
-        if rest.starts_with(']') {
-            return Ok(objects);
+        if rest.starts_with(']') && !comma {
+            let after = |reason| bad(path, line, reason);
+            return end(text, at + 1).map(|()| objects).map_err(after);
         }
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
         let value = match values.next() {
@@ -55,13 +59,34 @@ pub(super) fn objects(bytes: &[u8], path: &Path) -> Result<Vec<(Place, Result<Ob
         at += values.byte_offset();
         at += blank(text, at);
         match text.as_bytes().get(at) {
-            Some(b',') => at += 1,
-            Some(b']') => {}
+            Some(b',') => (at, comma) = (at + 1, true),
+            Some(b']') => comma = false,
             _ => {
                 let line = line + newlines(text, counted, at);
                 return Err(bad(path, line, "expected `,` or `]` after an object of the array".to_owned()));
             }
         }
+    }
+}
+
+/// Checks that nothing is lost after the array, which ends at `at`: only blanks may follow or, in an object, its other keys.
+fn end(text: &str, at: usize) -> Result<(), Reason> {
+    let rest = text.get(at..).unwrap_or_default().trim();
+    if !text.strip_prefix(BOM).unwrap_or(text).trim_start().starts_with('{') {
+        return match rest.is_empty() {
+            true => Ok(()),
+            false => Err("there is more after the array of this line; expected one array".to_owned()),
+        };
+    }
+    let others = match rest.strip_prefix(',') {
+        Some(others) => format!("{{{others}"),
+        None => format!("{{{rest}"),
+    };
+    let others: BTreeMap<String, IgnoredAny> =
+        serde_json::from_str(&others).map_err(|error| format!("after the array of this line: not JSON: {error}"))?;
+    match others.contains_key("data") {
+        true => Err("the object has the key `data` twice".to_owned()),
+        false => Ok(()),
     }
 }
 

@@ -28,6 +28,7 @@ pub(in crate::read) fn read(bytes: &[u8], collector: &mut Collector<'_>) -> Resu
         .map_err(|error| damaged(error.to_string()))?;
     let names: Vec<&str> = metadata.schema().fields().iter().map(|field| field.name()).collect();
     let columns = Columns::find(&names, collector.options()).map_err(|missing| missing.into_error(path, &names))?;
+    columns.check(&names).map_err(|reason| Error::file(path, reason))?;
     collector.decided.columns = Some(columns.described());
     if let Some(names) = class_names_of(&metadata, &columns.tag_name) {
         collector.offer_names(names);

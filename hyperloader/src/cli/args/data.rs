@@ -224,6 +224,6 @@ fn format() -> impl TypedValueParser<Value = Format> {
 
 /// A tag scheme's name.
 fn tag_scheme() -> impl TypedValueParser<Value = TagScheme> {
-    let names = TagScheme::ALL.map(TagScheme::name).into_iter().chain(["bio"]);
+    let names = TagScheme::ALL.map(TagScheme::name).into_iter().chain(["bio", "iob", "iobes", "bioul", "bmeso"]);
     PossibleValuesParser::new(names).try_map(|name| name.parse::<TagScheme>())
 }

@@ -38,6 +38,7 @@ pub fn verify_manifest(folder: impl AsRef<Path>) -> Result<Manifest, Error> {
 pub fn check_listed(path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
     let Some(entry) = entry_of(path)? else { return Ok(()) };
+    crate::check_file(path)?;
     let mut crc = 0;
     let bytes = read_parts(path, |part| crc = crc32c::crc32c_append(crc, part))?;
     compare(path, &entry, bytes, crc)
@@ -51,6 +52,8 @@ pub fn read_listed(path: impl AsRef<Path>) -> Result<Vec<u8>, Error> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(|source| Error::new(path, source))?;
     if let Some(entry) = entry_of(path)? {
+        // A pointer of Git LFS is called that, not damaged.
+        crate::check_contents(path, &bytes)?;
         compare(path, &entry, bytes.len() as u64, crc32c::crc32c(&bytes))?;
     }
     Ok(bytes)
