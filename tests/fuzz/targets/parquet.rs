@@ -10,7 +10,7 @@ use hyperloader_fuzz::scratch;
 
 #[derive(Arbitrary, Debug)]
 struct Input {
-    selector: u8,
+    selector: [u8; 2],
     sentences: Vec<Vec<(u8, u8)>>,
     /// Counted from the end, where the footer is.
     changes: Vec<(u16, u8)>,

@@ -4,7 +4,7 @@
 use hyperloader_fuzz::reading::{check_path, options};
 use hyperloader_fuzz::scratch;
 
-libfuzzer_sys::fuzz_target!(|input: (u8, &[u8], &[u8])| {
+libfuzzer_sys::fuzz_target!(|input: ([u8; 2], &[u8], &[u8])| {
     let (selector, tokens, tags) = input;
     let folder = scratch::folder();
     scratch::put(&folder, "seq.in", tokens);

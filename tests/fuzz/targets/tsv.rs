@@ -7,8 +7,8 @@ use hyperloader_fuzz::reading::{check_bytes, options};
 
 #[derive(Arbitrary, Debug)]
 enum Input {
-    Any { mtop: bool, selector: u8, bytes: Vec<u8> },
-    Lines { mtop: bool, selector: u8, lines: Vec<Line>, changes: Vec<(u16, u8)> },
+    Any { mtop: bool, selector: [u8; 2], bytes: Vec<u8> },
+    Lines { mtop: bool, selector: [u8; 2], lines: Vec<Line>, changes: Vec<(u16, u8)> },
 }
 
 #[derive(Arbitrary, Debug)]
