@@ -9,6 +9,7 @@ mod blocks;
 mod check;
 mod entry;
 mod keep;
+mod mapped;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,10 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-pub use blocks::MappedChecks;
 pub use check::{check_listed, read_listed, verify_manifest};
 pub use entry::FileEntry;
 pub use keep::{commit_listed, list_files, write_listed};
+pub use mapped::MappedChecks;
 
 /// The name of the manifest in its folder.
 pub const MANIFEST: &str = "manifest.json";

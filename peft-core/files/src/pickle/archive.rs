@@ -7,7 +7,7 @@ use std::path::Path;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::Reason;
+use super::reason::Reason;
 use crate::Error;
 
 /// The entry that describes the tensors.

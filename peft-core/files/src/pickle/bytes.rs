@@ -1,6 +1,6 @@
 //! The bytes of a pickle, read from front to back.
 
-use super::Reason;
+use super::reason::Reason;
 
 /// A range of a pickle's bytes: a text in it, without a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::DType;
 
-use super::Reason;
+use super::reason::Reason;
 use super::value::{Id, Value, Values};
 use crate::is_possible;
 

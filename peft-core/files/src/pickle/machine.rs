@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Reason;
 use super::bytes::Bytes;
+use super::reason::Reason;
 use super::value::{Id, Value, Values};
 
 /// Runs a program, and returns all values and the one that it ends with.

@@ -16,6 +16,7 @@ mod archive;
 mod bytes;
 mod describe;
 mod machine;
+mod reason;
 mod value;
 
 use std::collections::BTreeMap;
@@ -26,9 +27,7 @@ use candle_core::{Device, Tensor};
 use crate::Error;
 use archive::Archive;
 use describe::Described;
-
-/// Why a file is refused.
-type Reason = String;
+use reason::Reason;
 
 /// Reads all tensors of a PyTorch checkpoint (`pytorch_model.bin`, `torch.save(model.state_dict(), path)`) onto the CPU. Entries
 /// of the state dict that are not tensors are left out.

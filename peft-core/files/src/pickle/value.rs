@@ -43,7 +43,7 @@ impl<'a> Values<'a> {
         Self { bytes, table: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, value: Value) -> Result<Id, super::Reason> {
+    pub(super) fn add(&mut self, value: Value) -> Result<Id, super::reason::Reason> {
         let id = u32::try_from(self.table.len()).ok().filter(|_| self.table.len() < MOST_VALUES);
         let id = id.ok_or_else(|| format!("it makes more than {MOST_VALUES} values: this is no state dict"))?;
         self.table.push(value);

@@ -3,9 +3,11 @@
 //! | file | is |
 //! |---|---|
 //! | `curve.rs` | what an activation is to the loops: a function of one number with a slope |
+//! | `choose.rs` | loops over the curve of an activation that is chosen at run time |
 //! | `relu.rs`, `silu.rs`, `gelu.rs`, `gelu_tanh.rs` | the activations |
 //! | `fused.rs` | the fused operation |
 
+mod choose;
 mod curve;
 mod fused;
 mod gelu;
@@ -18,7 +20,8 @@ mod tests;
 
 use candle_core::{Result, Tensor};
 
-pub(crate) use self::curve::{Curve, with_curve};
+pub(crate) use self::choose::with_curve;
+pub(crate) use self::curve::Curve;
 pub(crate) use self::gelu::Gelu;
 pub use self::gelu::{gelu, gelu_plain};
 pub(crate) use self::gelu_tanh::GeluTanh;
