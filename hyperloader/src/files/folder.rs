@@ -141,14 +141,8 @@ fn sync_tree(folder: &Path, manifest: &Manifest) -> Result<()> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::files::names;
     use peft_files::verify_manifest;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let items = fs::read_dir(folder).unwrap();
-        let mut names: Vec<_> = items.map(|item| item.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
 
     fn fill(folder: &Path, content: &str) -> Result<()> {
         fs::create_dir(folder.join("sub")).unwrap();

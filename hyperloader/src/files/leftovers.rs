@@ -127,13 +127,7 @@ pub(super) fn remove(path: &Path) -> Result<()> {
 mod tests {
     use super::super::{verify_manifest, write_dir_atomic};
     use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let items = fs::read_dir(folder).unwrap();
-        let mut names: Vec<_> = items.map(|item| item.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
+    use crate::files::names;
 
     #[test]
     fn leftovers_of_a_killed_process_go_and_everything_else_stays() {

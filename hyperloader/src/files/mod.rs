@@ -24,3 +24,13 @@ pub(crate) use there::if_there;
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// The sorted names of what is in a folder, for tests.
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let items = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = items.map(|item| item.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
