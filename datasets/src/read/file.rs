@@ -9,7 +9,7 @@ use super::format::Format;
 use super::options::ReadOptions;
 #[cfg(feature = "tables")]
 use super::table;
-use super::text::{decode, refuse_pointer, unpack};
+use super::text::{decode, unpack};
 use super::{bio, csv, detect, json, seq, tsv};
 use crate::error::{Error, Result};
 
@@ -70,7 +70,7 @@ pub fn parse(bytes: &[u8], path: &Path, format: Format, options: &ReadOptions) -
 
 /// Reads a corpus from memory in a format that is given or else found.
 fn parse_as(bytes: &[u8], path: &Path, format: Option<Format>, options: &ReadOptions) -> Result<Dataset> {
-    refuse_pointer(bytes, path)?;
+    peft_files::check_pointer(path, bytes)?;
     let (bytes, compression) = unpack(bytes, path)?;
     let mut collector = Collector::new(path, options);
     let is_text = match format {

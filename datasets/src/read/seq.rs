@@ -10,7 +10,7 @@ use super::dataset::Dataset;
 use super::format::Format;
 use super::lines::{Line, numbered};
 use super::options::ReadOptions;
-use super::text::{COMPRESSED, TextFound, decode, refuse_pointer, unpack};
+use super::text::{COMPRESSED, TextFound, decode, unpack};
 use crate::error::{Error, Result};
 
 pub(super) const TOKENS_FILE: &str = "seq.in";
@@ -71,7 +71,7 @@ pub(super) fn read(folder: &Path, options: &ReadOptions) -> Result<Dataset> {
 
 fn text(path: &Path, options: &ReadOptions) -> Result<(Vec<u8>, TextFound)> {
     let bytes = fs::read(path).map_err(Error::io(path))?;
-    refuse_pointer(&bytes, path)?;
+    peft_files::check_pointer(path, &bytes)?;
     let (unpacked, compression) = unpack(&bytes, path)?;
     let (text, found) = decode(unpacked, path, options.encoding, compression)?;
     match text {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use datasets::labels::TagScheme;
-use datasets::read::{Dataset, Format, OnBadLine, ReadOptions, parse, read};
+use datasets::read::{Dataset, Example, Format, OnBadLine, ReadOptions, parse, read, write, write_as};
 
 #[cfg(feature = "tables")]
 use crate::fixture;
@@ -106,6 +106,34 @@ fn nothing_after_a_json_array_is_lost() {
         let error = read(text).unwrap_err();
         assert!(error.contains(reason), "{error}");
     }
+}
+
+#[test]
+fn what_would_be_read_as_another_kind_of_file_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let lfs = "version https://git-lfs.github.com/spec/v1";
+    for (token, format, refused) in
+        [("a\0b\0", Format::Bio, false), ("\0a\0b\0", Format::Seq, true), (lfs, Format::Bio, true)]
+    {
+        let dataset = Dataset::from_examples(vec![Example::new([token], ["O"])]);
+        let path = folder.path().join(format!("{refused}.{format}"));
+        match write(&dataset, &path, format) {
+            Err(error) => assert!(refused && error.to_string().contains("write `jsonl`") && !path.exists(), "{error}"),
+            Ok(()) => assert!(!refused),
+        }
+        if !refused {
+            let again = read(&path, &ReadOptions { format: Some(format), ..ReadOptions::default() }).unwrap();
+            assert_eq!(again.examples[0].tokens, [token]);
+        }
+        let path = folder.path().join("a.jsonl");
+        write(&dataset, &path, Format::Jsonl).unwrap();
+        assert_eq!(read(&path, &ReadOptions::default()).unwrap().examples[0].tokens, [token]);
+    }
+    // Without `B-` the words that are tags would be taken for the tags.
+    let dataset = Dataset::from_examples(vec![Example::new(["O", "O"], ["B-x", "O"])]);
+    let error = write_as(&dataset, folder.path().join("b.bio"), Format::Bio, TagScheme::Bare).unwrap_err().to_string();
+    assert!(error.contains("cannot be told apart"), "{error}");
+    write(&dataset, folder.path().join("b.bio"), Format::Bio).unwrap();
 }
 
 #[test]

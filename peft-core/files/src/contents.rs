@@ -8,6 +8,8 @@ use crate::Error;
 
 /// As many bytes as are needed to recognize what a file is.
 const HEAD: u64 = 512;
+/// How a pointer of Git LFS begins.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// Checks that the file at `path`, which begins with `bytes`, is not something else under its name.
 ///
@@ -38,8 +40,19 @@ pub fn check_file(path: impl AsRef<Path>) -> Result<(), Error> {
     check_contents(path, &head)
 }
 
+/// The part of [`check_contents`] that fits any file, also text in UTF-16 and lists of words: it is no pointer of Git LFS.
+///
+/// # Errors
+/// [`Error`] naming `path` if the bytes are a pointer.
+pub fn check_pointer(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error> {
+    match bytes.starts_with(POINTER) {
+        true => Err(Error::malformed(path, pointer(bytes))),
+        false => Ok(()),
+    }
+}
+
 fn mistaken(bytes: &[u8]) -> Option<String> {
-    if bytes.starts_with(b"version https://git-lfs.github.com/spec/") {
+    if bytes.starts_with(POINTER) {
         return Some(pointer(bytes));
     }
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {

@@ -34,7 +34,7 @@ mod place;
 mod tensors;
 mod text;
 
-pub use contents::{check_contents, check_file};
+pub use contents::{check_contents, check_file, check_pointer};
 pub use text::{invalid_utf8, json_reason, parse_json, read_json, read_text, text_of};
 
 pub use abandoned::remove_abandoned;

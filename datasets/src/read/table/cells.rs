@@ -77,7 +77,8 @@ fn items(array: &dyn Array) -> Result<Vec<Item>, Reason> {
     numbers.ok_or_else(|| expected(array.dtype()))
 }
 
-/// The numbers of an array of type `T`. A number above those of `i64` names no tag, so its largest stands for it.
+/// The numbers of an array of type `T`. A number above those of `i64` names no tag, so it
+/// becomes the largest.
 fn whole<T: NativeType + TryInto<i64>>(array: &dyn Array) -> Option<Vec<Item>> {
     let numbers = array.as_any().downcast_ref::<PrimitiveArray<T>>().filter(|_| is_whole(array.dtype()))?;
     let number = |&number: &T| Item::Number(number.try_into().unwrap_or(i64::MAX));

@@ -39,13 +39,22 @@ pub(in crate::read) fn decode<'a>(
     Ok((Cow::Owned(lines), found))
 }
 
-/// UTF-16 without a mark is valid UTF-8 as long as it has only the letters of English, with a zero after each.
+/// UTF-16 without a mark is valid UTF-8 as long as it has only the letters of English, with a zero after each. Words may begin like
+/// that too, but line ends have no zeros in UTF-8.
 fn refuse_unmarked_utf16(bytes: &[u8], path: &Path) -> Result<()> {
     let name = match bytes {
         [first, 0, second, 0, ..] if *first != 0 && *second != 0 => "utf-16le",
         [0, first, 0, second, ..] if *first != 0 && *second != 0 => "utf-16be",
         _ => return Ok(()),
     };
+    let little = name == "utf-16le";
+    let is_wide = |(at, _): (usize, &u8)| {
+        let partner = if little { Some(at + 1) } else { at.checked_sub(1) };
+        at % 2 == usize::from(!little) && partner.and_then(|partner| bytes.get(partner)) == Some(&0)
+    };
+    if !bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').all(is_wide) {
+        return Ok(());
+    }
     let reason = format!("every second byte is zero; if the file is UTF-16, say so as encoding = \"{name}\"");
     Err(Error::file(path, reason))
 }

@@ -4,7 +4,6 @@ mod compression;
 mod decode;
 mod encoding;
 mod found;
-mod pointer;
 #[cfg(test)]
 mod tests;
 
@@ -12,4 +11,3 @@ pub(super) use compression::{COMPRESSED, unpack};
 pub(super) use decode::decode;
 pub use encoding::TextEncoding;
 pub use found::{LineEnds, TextFound};
-pub(super) use pointer::refuse_pointer;

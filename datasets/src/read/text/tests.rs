@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
 
-use super::{LineEnds, TextFound, decode, refuse_pointer, unpack};
+use super::{LineEnds, TextFound, decode, unpack};
 use crate::error::Result;
 
 const TEXT: &str = "O\tSão\nB-x\tПауло\n";
@@ -79,6 +79,6 @@ fn compressed_files_are_unpacked_whatever_their_name() {
 #[test]
 fn a_git_lfs_pointer_is_called_that() {
     let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";
-    let error = refuse_pointer(pointer, Path::new("train.parquet")).unwrap_err().to_string();
+    let error = peft_files::check_pointer("train.parquet", pointer).unwrap_err().to_string();
     assert!(error.contains("train.parquet") && error.contains("Git LFS pointer"), "{error}");
 }

@@ -19,8 +19,9 @@ use crate::error::{Error, Result};
 use crate::example::Example;
 use crate::labels::TagScheme;
 
-/// Writes a data set with the tags that it has, in [`TagScheme::Iob2`], to the file `path`; `-` is stdout. [`Format::Bio`] becomes `word⇥tag` lines (the order of CoNLL), [`Format::Seq`] a folder of
-/// `seq.in` and `seq.out`. Tables get the columns `tokens` and `tags` (lists; JSON arrays in CSV).
+/// Writes a data set with the tags that it has, in [`TagScheme::Iob2`], to the file `path`; `-` is stdout.
+///
+/// [`Format::Bio`] becomes `word⇥tag` lines (the order of CoNLL), [`Format::Seq`] a folder of `seq.in` and `seq.out`. Tables get the columns `tokens` and `tags` (lists; JSON arrays in CSV).
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::BadFile`] if a sentence breaks the rules (see [the module](super)), if a token cannot be
@@ -77,6 +78,8 @@ fn write_checked(dataset: &Dataset, path: &Path, format: Format) -> Result<()> {
     for (index, example) in examples.iter().enumerate() {
         text::fits(example, format).map_err(|reason| Error::file(path, format!("sentence {}: {reason}", index + 1)))?;
     }
+    let clear = if format == Format::Bio { text::columns(examples) } else { Ok(()) };
+    clear.and_then(|()| text::begins(examples, format, path)).map_err(|reason| Error::file(path, reason))?;
     match format {
         Format::Bio => Ok(write_atomic(path, |file| text::bio(examples, file))?),
         Format::Seq => seq(examples, path),

@@ -1,13 +1,18 @@
 //! BIO, `seq.in`/`seq.out`, CSV and JSON.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
+use std::path::Path;
+
+use peft_files::check_pointer;
 
 use crate::example::Example;
-use crate::labels::Tag;
+use crate::labels::{Tag, looks_like_tag};
 use crate::read::bio::DOCUMENT_START;
 use crate::read::check::Reason;
 use crate::read::format::Format;
 use crate::read::lines::BOM;
+use crate::read::text::decode;
 
 /// Checks that reading the format gives back the tokens of a sentence unchanged.
 pub(super) fn fits(example: &Example, format: Format) -> Result<(), Reason> {
@@ -27,6 +32,43 @@ pub(super) fn fits(example: &Example, format: Format) -> Result<(), Reason> {
     match pairs.find(|(token, tag)| lost(token) || comment(token, tag)).map(|(token, _)| token) {
         Some(token) => Err(format!("the token {token:?} cannot be written as `{format}`; write `jsonl`")),
         None => Ok(()),
+    }
+}
+
+/// Checks that the reader of BIO, which looks for the column with more tags, finds the tags of these sentences. Types alone are
+/// no tags to it, but a word such as `O` is one.
+pub(super) fn columns(examples: &[Example]) -> Result<(), Reason> {
+    let pairs = || examples.iter().flat_map(|example| example.tokens.iter().zip(&example.tags));
+    // Lines that begin with `#` may be comments, and do not count.
+    let counted = || pairs().filter(|(token, _)| !token.starts_with('#'));
+    let tokens = counted().filter(|(token, _)| looks_like_tag(token)).count();
+    match tokens > counted().filter(|(_, tag)| looks_like_tag(tag)).count() {
+        true => {
+            Err("more tokens than tags look like tags, so that the two cannot be told apart; write `jsonl`".to_owned())
+        }
+        false => Ok(()),
+    }
+}
+
+/// Checks that a file which begins with these sentences is not taken for another kind of file: text in UTF-16, or a pointer of
+/// Git LFS. `jsonl`, `json` and `csv` begin with characters of their own.
+pub(super) fn begins(examples: &[Example], format: Format, path: &Path) -> Result<(), Reason> {
+    // Every sentence has two bytes, and no more than the first eight count, besides the words of a pointer.
+    let examples = examples.get(..4).unwrap_or(examples);
+    let (mut one, mut other) = (Vec::new(), Vec::new());
+    let written = match format {
+        Format::Bio => bio(examples, &mut one),
+        Format::Seq => seq(examples, |e| &e.tokens, &mut one).and_then(|()| seq(examples, |e| &e.tags, &mut other)),
+        _ => Ok(()),
+    };
+    written.map_err(|error| error.to_string())?;
+    let same = |text: &Vec<u8>| {
+        let read = decode(Cow::Borrowed(text), path, None, None);
+        check_pointer(path, text).is_ok() && read.is_ok_and(|(read, _)| *read == *text)
+    };
+    match [one, other].iter().all(same) {
+        true => Ok(()),
+        false => Err(format!("a file that begins with these words is not read as `{format}`; write `jsonl`")),
     }
 }
 
