@@ -1,4 +1,4 @@
-//! mTOD and mTOP: any bytes, and lines whose columns are right but for some bytes.
+//! mTOD and mTOP: any bytes, and lines with some wrong bytes in the right columns.
 #![no_main]
 
 use arbitrary::Arbitrary;
