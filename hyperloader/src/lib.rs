@@ -96,4 +96,9 @@ struct Readme;
 #[doc = include_str!("../../README.md")]
 struct ProjectReadme;
 
+/// The program of this chapter of the book is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/candle-models.md")]
+struct CandleModels;
+
 pub use error::{Error, Result};

@@ -39,7 +39,8 @@
 //! ```
 //!
 //! [`PeftModel`] puts a backbone, methods and a generator together, so that training takes a few lines. A model that implements
-//! [`Backbone`] can be used with it.
+//! [`Backbone`] can be used with it. [`PeftModel::check_gradients`] shows that its gradients are right; [`gradients`] has the check
+//! for any other loss.
 //!
 //! To write a method, implement [`PeftConfig`] and [`PeftModule`]; to write a source of weights, [`GeneratorConfig`] and
 //! [`WeightGenerator`].
