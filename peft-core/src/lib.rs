@@ -39,7 +39,7 @@
 //! ```
 //!
 //! [`PeftModel`] puts a backbone, methods and a generator together, so that training takes a few lines. A model that implements
-//! [`Backbone`] can be used with it.
+//! [`Backbone`] can be used with it. [`PeftModel::wrap`] takes any model that loads from a candle `VarBuilder`, without a change to it.
 //!
 //! To write a method, implement [`PeftConfig`] and [`PeftModule`]; to write a source of weights, [`GeneratorConfig`] and
 //! [`WeightGenerator`].
@@ -67,6 +67,7 @@ pub mod sites;
 #[cfg(feature = "toy")]
 pub mod toy;
 pub mod weights;
+pub mod wrapped;
 
 mod config;
 mod ctx;
@@ -81,6 +82,7 @@ pub use model::{DEFAULT_ADAPTER, DEFAULT_TASK, IntoCondition, PeftModelBuilder, 
 pub use prelude::*;
 pub use sites::{KeyValuePrefix, PathPattern, PrefixPlacement};
 pub use weights::initial;
+pub use wrapped::{IntoVarBuilder, NoLoss};
 
 /// The programs of the README are compiled and run.
 #[cfg(doctest)]

@@ -26,6 +26,7 @@ pub fn toy_sites(layers: usize, dim: usize) -> Sites {
                 layer,
                 role: SiteRole::new(name),
                 kind,
+                bias: false,
             });
         }
     }
@@ -54,6 +55,8 @@ impl PeftConfig for Scale {
             SiteKind::Linear { d_out, .. } => d_out,
             SiteKind::SubLayer { dim } | SiteKind::Norm { dim } | SiteKind::Input { dim } => dim,
             SiteKind::KeyValue { dim, .. } => 2 * dim,
+            // Its row-by-row scale would not be the scale of the output.
+            SiteKind::Embedding { .. } => return Ok(None),
         };
         let module = || Box::new(ScaleModule { dim }) as Box<dyn PeftModule>;
         Ok(self.target_modules.matches(site).then(module))
@@ -89,5 +92,10 @@ impl PeftModule for ScaleModule {
         let scale = if base.rank() == 1 { scale.clone() } else { scale.unsqueeze(1)? };
         let scaled = base.broadcast_mul(&scale)?;
         Ok(Some((scaled - base)?))
+    }
+
+    fn delta_bias(&self, weights: &[Tensor], bias: &Tensor) -> Result<Option<Tensor>> {
+        let [scale] = crate::take(weights)?;
+        Ok(Some(((bias * scale)? - bias)?))
     }
 }

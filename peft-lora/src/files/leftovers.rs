@@ -12,6 +12,8 @@ use super::folder::PeftFolder;
 /// The names of T5's one embedding table. `peft` writes two of them with `save_embedding_layers`.
 const EMBEDDINGS: [&str; 4] =
     ["shared.weight", "lm_head.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
+/// What `peft` puts into the name of an embedding table that LoRA changes, of which it then writes a copy.
+const BASE_LAYER: &str = ".base_layer";
 /// The name under which the backbone holds it.
 const SHARED: &str = "shared.weight";
 
@@ -40,12 +42,13 @@ impl PeftFolder {
         for (name, tensor) in others {
             let path = name.strip_prefix(PEFT_PREFIX).map_or(name.as_str(), |path| path.trim_start_matches('.'));
             self.check_saved(path, &reasons)?;
-            if EMBEDDINGS.contains(&path) {
-                self.check_copy(path, &tensor, base)?;
+            let own = path.replace(BASE_LAYER, "");
+            if EMBEDDINGS.contains(&path) || path.ends_with(&format!("{BASE_LAYER}.weight")) {
+                self.check_copy(&own, &tensor, base)?;
             } else if path.ends_with(".bias") && reasons.bias.as_deref().is_some_and(|bias| bias != "none") {
                 let bias = reasons.bias.as_deref().unwrap_or_default();
                 let reason = format!("bias is {bias:?} and the weights hold {name}, which is not supported");
-                return Err(self.unsupported(reason + ": T5's linear maps have no biases"));
+                return Err(self.unsupported(reason + ": this backbone has no such bias at a site"));
             } else {
                 unknown.push(name);
             }
@@ -62,8 +65,8 @@ impl PeftFolder {
         match modules.find(|(module, name)| !name.is_empty() && module.ends_with(name.as_str())) {
             None => Ok(()),
             Some((_, name)) => Err(self.unsupported(format!(
-                "modules_to_save = [{name:?}] is not supported: it saves {path}; supported are layer norms, and linear maps \
-                 that are not the embedding table"
+                "modules_to_save = [{name:?}] is not supported: it saves {path}, which is no linear map, norm or embedding table among \
+                 the sites of this backbone"
             ))),
         }
     }

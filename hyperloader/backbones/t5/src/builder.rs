@@ -114,7 +114,7 @@ impl<'a> Builder<'a> {
 
     /// The site called `path`.
     pub(super) fn site(&mut self, path: String, place: BlockPath, role: SiteRole, kind: SiteKind) -> SiteId {
-        self.sites.add(Site { path, stack: place.side.stack(), layer: place.block, role, kind })
+        self.sites.add(Site { path, stack: place.side.stack(), layer: place.block, role, kind, bias: false })
     }
 }
 

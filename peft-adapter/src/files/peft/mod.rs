@@ -1,5 +1,6 @@
-//! Hugging Face `peft` folders: prompt and prefix tuning here, all other methods in [`peft_lora::files`].
+//! Hugging Face `peft` folders: prompt and prefix tuning and layer-norm tuning here, all other methods in [`peft_lora::files`].
 
+mod ln_tuning;
 mod prefix;
 mod prompt;
 mod table;
@@ -18,9 +19,10 @@ use table::Fields;
 
 const PROMPT_TUNING: &str = "PROMPT_TUNING";
 const PREFIX_TUNING: &str = "PREFIX_TUNING";
+const LN_TUNING: &str = "LN_TUNING";
 
-/// Reads the adapter in the `peft` folder at `path` for the backbone `base`: prompt tuning, prefix tuning, and what
-/// [`peft_lora::files::read_peft`] reads. Only DoRA and `modules_to_save` need the backbone's tensors.
+/// Reads the adapter in the `peft` folder at `path` for the backbone `base`: prompt tuning, prefix tuning, layer-norm tuning, and what
+/// [`peft_lora::files::read_peft`] reads. DoRA, layer-norm tuning, `modules_to_save` and biases need the backbone's tensors.
 ///
 /// # Errors
 /// [`Error::File`] if a file is missing, cannot be read or asks for what is not supported; [`Error::UnknownKeys`],
@@ -32,9 +34,10 @@ pub fn read_peft(path: impl AsRef<Path>, base: &BaseModel<'_>) -> Result<Adapter
     let read = match fields.peft_type.as_str() {
         PROMPT_TUNING => prompt::read,
         PREFIX_TUNING => prefix::read,
+        LN_TUNING => return ln_tuning::read(&folder, base),
         known if peft_lora::files::TYPES.contains(&known) => return peft_lora::files::read_peft(path, base),
         other => {
-            let known = [&peft_lora::files::TYPES[..], &[PROMPT_TUNING, PREFIX_TUNING]].concat();
+            let known = [&peft_lora::files::TYPES[..], &[PROMPT_TUNING, PREFIX_TUNING, LN_TUNING]].concat();
             return Err(folder.unknown_type(other, &known));
         }
     };
