@@ -57,6 +57,7 @@ impl Plan {
     /// weight, and the configurations' own errors.
     pub fn resolve(sites: &Sites, methods: &[Box<dyn PeftConfig>]) -> Result<Self> {
         let mut plan = Self { targets: Vec::new(), by_site: vec![Vec::new(); sites.len()], sites: sites.clone() };
+        methods.iter().try_for_each(|method| method.check_sites(sites))?;
         let mut matched = vec![false; methods.len()];
         for (site, here) in sites.iter().zip(&mut plan.by_site) {
             for (number, (method, matched)) in methods.iter().zip(&mut matched).enumerate() {

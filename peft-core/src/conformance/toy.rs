@@ -54,7 +54,7 @@ struct Maker {
 
 impl Maker {
     fn site(&mut self, path: String, role: SiteRole, kind: SiteKind) -> SiteId {
-        self.sites.add(Site { path, stack: self.stack, layer: 0, role, kind })
+        self.sites.add(Site { path, stack: self.stack.clone(), layer: 0, role, kind })
     }
 
     fn random(&self, name: &str, dims: &[usize], stdev: f64) -> Result<Tensor> {
@@ -99,10 +99,10 @@ impl Toy {
     /// # Errors
     /// If a tensor cannot be made.
     pub fn new(seed: u64) -> Result<Self> {
-        let mut maker = Maker { sites: Sites::default(), seed, stack: Stack::Encoder };
+        let mut maker = Maker { sites: Sites::default(), seed, stack: Stack::ENCODER };
         let input = maker.site("encoder.embed_tokens".into(), SiteRole::INPUT, SiteKind::Input { dim: D_MODEL });
         let encoder = maker.block()?;
-        maker.stack = Stack::Decoder;
+        maker.stack = Stack::DECODER;
         let decoder = maker.block()?;
         let tokens = maker.random("tokens", &[ROWS, LENGTH, D_MODEL], 1.)?;
         Ok(Self { sites: maker.sites, tokens, input, blocks: vec![encoder, decoder] })
