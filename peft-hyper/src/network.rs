@@ -141,7 +141,8 @@ mod tests {
         assert_eq!(network.generate(&Condition::Task(0)).unwrap().len(), stacks.len() * 4);
 
         // The heads of one stack move its weights alone.
-        let (_, head) = store.vars().into_iter().find(|(name, _)| name.starts_with("hyper.text.encoder.heads")).unwrap();
+        let (_, head) =
+            store.vars().into_iter().find(|(name, _)| name.starts_with("hyper.text.encoder.heads")).unwrap();
         head.set(&(head.as_tensor() + 1.).unwrap()).unwrap();
         let weights = network.generate(&Condition::Task(0)).unwrap();
         let moved = |target: &[Tensor]| target[0].to_vec1::<f32>().unwrap().iter().any(|value| *value != 1.);
@@ -150,7 +151,9 @@ mod tests {
 
     #[test]
     fn a_stack_whose_weights_would_have_the_names_of_others_is_refused() {
-        for (name, reason) in [("tasks", "the task embeddings are named \"tasks\""), ("a..b", "a part of the name is empty")] {
+        for (name, reason) in
+            [("tasks", "the task embeddings are named \"tasks\""), ("a..b", "a part of the name is empty")]
+        {
             let error = build(&[name]).unwrap_err().to_string();
             assert!(error.contains(&format!("{name:?}")) && error.contains(reason), "{error}");
         }
