@@ -84,6 +84,10 @@ pub enum Error {
     /// A plan, weights and a backbone that do not fit each other.
     #[error("{0}")]
     Mismatch(String),
+    /// Gradients are missing or wrong ([`GradientReport`](crate::gradients::GradientReport)). The message names variables and
+    /// operations.
+    #[error("{0}")]
+    Gradients(String),
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

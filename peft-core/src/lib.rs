@@ -56,6 +56,7 @@ pub mod adapters;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod generators;
+pub mod gradients;
 pub mod methods;
 pub mod model;
 pub mod near;

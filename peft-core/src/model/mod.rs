@@ -4,10 +4,12 @@
 //! - `peft_model`: [`PeftModel`], with the method names of Hugging Face `peft`.
 //! - `builder`: how a model is built.
 //! - `condition`: a task by name or by number.
+//! - `gradients`: the check of gradients before the first step.
 
 mod backbone;
 mod builder;
 mod condition;
+mod gradients;
 mod peft_model;
 #[cfg(test)]
 mod tests;
