@@ -3,7 +3,7 @@
 
 use peft_adapter::{BottleneckConfig, CompacterConfig, LnTuningConfig, NonLinearity};
 use peft_core::conformance::{Toy, check};
-use peft_core::{PeftConfig, StaticConfig, TargetModules, nonzero};
+use peft_core::{PeftConfig, StaticConfig, nonzero};
 
 #[test]
 fn every_method_passes_every_check() {
