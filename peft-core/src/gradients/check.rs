@@ -48,7 +48,7 @@ pub struct GradientCheck {
     /// `ε^(4/5)`; of their digits, half may be lost on the way through a model. (Candle's own gradient of GELU is exact to 10⁻⁶.)
     pub tolerance: Option<f64>,
     /// How many variables move together. They are compared one by one if 1. If more, a group of variables is compared at once, and
-    /// divided only if the comparison fails: a variable whose derivative is off by a tenth still shows.
+    /// divided if the comparison fails or is unclear: a variable whose derivative is off by a fifth still shows.
     pub together: usize,
 }
 

@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor, Var};
 
 use super::check::GradientCheck;
-use super::differences::{Slope, slope};
+use super::differences::{Slope, Values, slope};
 use super::point::{Point, dot, length};
 use super::report::{GradientReport, VariableReport, Verdict};
 use crate::{Error, Result};
@@ -11,8 +11,11 @@ use crate::{Error, Result};
 /// How sure a verdict must be, in uncertainties of the differences.
 const SURE: f64 = 3.;
 
-/// The relative error of one variable of a group that must show.
+/// The relative error of a usual variable of a group that must show.
 const OFF_BY: f64 = 0.1;
+
+/// The part of its own derivative that may be unclear of a variable that is judged with others.
+const UNCLEAR: f64 = 0.2;
 
 /// The part of a loss by which it should change at most.
 const CHANGE: f64 = 0.05;
@@ -219,7 +222,7 @@ impl<'a> Run<'a> {
         if self.check.together > 1 && self.found_enough() {
             return self.note(number, Verdict::Unchecked, None);
         }
-        let tolerance = self.check.tolerance.unwrap_or_else(|| self.epsilon.powf(0.4).max(SMALLEST_TOLERANCE));
+        let tolerance = self.tolerance();
         let has_gradient = self.gradient(number).is_some();
         let mut clearest: Option<(Shows, Comparison)> = None;
         for along in self.directions().filter(|along| has_gradient || matches!(along, Along::Random(_))) {
@@ -263,7 +266,7 @@ impl<'a> Run<'a> {
         let unclear = comparison.gap() + comparison.hidden();
         let mut small = Vec::new();
         for (&number, part) in group.iter().zip(&comparison.parts) {
-            match unclear <= part.abs() / 2. {
+            match unclear <= UNCLEAR * part.abs() {
                 true => self.note(number, Verdict::Right, Some(&comparison))?,
                 false => small.push(number),
             }
@@ -293,16 +296,16 @@ impl<'a> Run<'a> {
             parts.push(gradient.map_or(Ok(0.), |gradient| dot(gradient, &direction))?);
             directions.push(direction);
         }
-        let found: f64 = parts.iter().sum();
-        let step = self.step(parts.iter().map(|part| part.abs()).sum());
+        let (found, size) = (parts.iter().sum(), parts.iter().map(|part: &f64| part.abs()).sum::<f64>());
+        let relative = if group.len() == 1 { self.tolerance() } else { OFF_BY / group.len() as f64 };
+        let values = Values { step: self.step(size), noise: self.noise, wanted: relative * size / SURE };
         let differences = slope(
             |times| {
                 self.point.go(group, &directions, times)?;
                 self.passes += 1;
                 scalar(&(self.loss)()?)
             },
-            step,
-            self.noise,
+            values,
         )?;
         self.point.back()?;
         Ok(Comparison { differences, found, parts })
@@ -325,6 +328,10 @@ impl<'a> Run<'a> {
         let usual = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
         // Less than a hundredth of a step would be lost in the rounding of the variable.
         parts.iter().map(|part| if *part > usual { (usual / part).max(0.01) } else { 1. }).collect()
+    }
+
+    fn tolerance(&self) -> f64 {
+        self.check.tolerance.unwrap_or_else(|| self.epsilon.powf(0.4).max(SMALLEST_TOLERANCE))
     }
 
     fn gradient(&self, number: usize) -> Option<&Tensor> {
