@@ -84,14 +84,24 @@ mod tests {
             ("decoder.final_layer_norm", SiteKind::Norm { dim: 2 }),
         ] {
             let position = SiteRole::from(path.to_owned());
-            sites.add(Site { path: path.to_owned(), stack: Stack::DECODER, layer: 0, role: position, kind, bias: false });
+            sites.add(Site {
+                path: path.to_owned(),
+                stack: Stack::DECODER,
+                layer: 0,
+                role: position,
+                kind,
+                bias: false,
+            });
         }
         sites
     }
 
     fn plan(targets: Option<&str>) -> Result<Plan> {
         let target_modules = targets.map(|name| TargetModules::suffixes([name]));
-        Plan::resolve(&sites(), &[Box::new(LnTuningConfig { target_modules, ..LnTuningConfig::default() }) as Box<dyn PeftConfig>])
+        Plan::resolve(
+            &sites(),
+            &[Box::new(LnTuningConfig { target_modules, ..LnTuningConfig::default() }) as Box<dyn PeftConfig>],
+        )
     }
 
     fn paths(plan: &Plan) -> Vec<&str> {

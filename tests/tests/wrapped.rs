@@ -7,7 +7,8 @@ use candle_core::{Device, Tensor};
 use peft_adapter::{BottleneckConfig, LnTuningConfig, MamConfig, PrefixTuningConfig, PromptTuningConfig};
 use peft_core::gradients::GradientCheck;
 use peft_core::{
-    ActiveAdapters, Backbone, Ctx, Error, GeneratorConfig, PeftConfig, PeftModel, PeftParts, StaticConfig, Tasks, Wrapped,
+    ActiveAdapters, Backbone, Ctx, Error, GeneratorConfig, PeftConfig, PeftModel, PeftParts, StaticConfig, Tasks,
+    Wrapped,
 };
 use peft_hyper::HyperConfig;
 use peft_lora::files::{BaseModel, read_peft, write_peft};
@@ -174,7 +175,8 @@ fn a_hypernetwork_makes_two_tasks_of_one_model() {
 #[test]
 fn the_whole_model_trains_too() {
     let model = PeftModel::builder(wrapped().unwrap()).train_backbone(|_| true).build().unwrap();
-    let losses = train(&PeftModel::builder(wrapped().unwrap()).train_backbone(|_| true).tasks(TASKS).build().unwrap(), 5);
+    let losses =
+        train(&PeftModel::builder(wrapped().unwrap()).train_backbone(|_| true).tasks(TASKS).build().unwrap(), 5);
     assert!(losses[4] < losses[0], "{losses:?}");
     model.check_gradients(&batch().unwrap()).unwrap();
     let count = model.trainable_parameters().unwrap();

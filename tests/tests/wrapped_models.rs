@@ -248,7 +248,10 @@ fn where_the_sites_of_bert_are() {
     let wrapped = Wrapped::new(vb, build_bert(config)).unwrap();
     let sites = wrapped.sites();
     let query = sites.iter().find(|site| site.path == "bert.encoder.layer.1.attention.self.query").unwrap();
-    assert_eq!((query.stack.as_str(), query.layer, query.role.as_str()), ("bert.encoder.layer", 1, "attention.self.query"));
+    assert_eq!(
+        (query.stack.as_str(), query.layer, query.role.as_str()),
+        ("bert.encoder.layer", 1, "attention.self.query")
+    );
     assert!(query.bias);
     let stacks: Vec<&str> = sites.stacks().iter().map(|stack| stack.as_str()).collect();
     assert_eq!(stacks, ["outside", "bert.encoder.layer"]);

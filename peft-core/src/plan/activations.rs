@@ -34,7 +34,8 @@ fn probes() -> Vec<Site> {
         (SiteRole::CROSS_KEY_VALUES, key_value),
     ];
     let at = |stack: Stack| {
-        let site = move |(role, kind)| Site { path: String::new(), stack: stack.clone(), layer: 0, role, kind, bias: false };
+        let site =
+            move |(role, kind)| Site { path: String::new(), stack: stack.clone(), layer: 0, role, kind, bias: false };
         kinds.clone().map(site)
     };
     [Stack::ENCODER, Stack::DECODER].into_iter().flat_map(at).collect()

@@ -40,7 +40,9 @@ impl SimpleBackend for Served {
             return Ok(found);
         }
         let (expected, found) = (s.dims(), found.dims());
-        candle_core::bail!("{name}: expected shape {expected:?}, found {found:?}, which the model asked for when it was wrapped")
+        candle_core::bail!(
+            "{name}: expected shape {expected:?}, found {found:?}, which the model asked for when it was wrapped"
+        )
     }
 
     fn get_unchecked(&self, name: &str, dtype: DType, dev: &Device) -> candle_core::Result<Tensor> {

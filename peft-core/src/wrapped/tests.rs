@@ -54,7 +54,9 @@ fn weights(head: bool) -> BTreeMap<String, Tensor> {
 }
 
 fn wrapped() -> Wrapped<Model, Tensor> {
-    Wrapped::new(weights(true), Model::new).unwrap().loss(|model, ids: &Tensor, _| model.forward(ids)?.sqr()?.mean_all())
+    Wrapped::new(weights(true), Model::new)
+        .unwrap()
+        .loss(|model, ids: &Tensor, _| model.forward(ids)?.sqr()?.mean_all())
 }
 
 fn ids() -> Tensor {
@@ -163,7 +165,10 @@ fn merged_is_unmerged_and_nothing_is_merged_twice() {
     let bare = merged.model.build(&ActiveAdapters::none()).unwrap().forward(&ids()).unwrap();
     assert_eq!(values(&bare), expected);
     assert_eq!(values(&merged.model.build(&active).unwrap().forward(&ids()).unwrap()), expected);
-    assert!(bare.sum_all().unwrap().backward().unwrap().get(&model.vars()[0].1).is_none(), "it is cut off from the graph");
+    assert!(
+        bare.sum_all().unwrap().backward().unwrap().get(&model.vars()[0].1).is_none(),
+        "it is cut off from the graph"
+    );
 
     let again = merged.model.merge_and_unload(&active).unwrap();
     assert_eq!(again.refused.len(), 3);
