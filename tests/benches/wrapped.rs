@@ -108,7 +108,7 @@ impl Encoder {
                 let b = vb.get_with_hints((HIDDEN, RANK), "B", Init::Const(0.))?;
                 Ok([vb.get_with_hints((RANK, HIDDEN), "A", KAIMING_UNIFORM)?, b])
             };
-            let branches = store.map(|_| Ok([branch("query")?, branch("value")?])).transpose();
+            let both = || -> Result<_> { Ok([branch("query")?, branch("value")?]) };
             Ok(Layer {
                 query: map(vb.pp("attention.self.query"), HIDDEN, HIDDEN)?,
                 key: map(vb.pp("attention.self.key"), HIDDEN, HIDDEN)?,
@@ -118,7 +118,7 @@ impl Encoder {
                 up: map(vb.pp("intermediate.dense"), HIDDEN, INNER)?,
                 down: map(vb.pp("output.dense"), INNER, HIDDEN)?,
                 last: norm(vb.pp("output.LayerNorm"))?,
-                branches: branches?,
+                branches: store.map(|_| both()).transpose()?,
             })
         };
         let table = |name: &str, rows: usize| vb.get_with_hints((rows, HIDDEN), name, normal(0.02));
