@@ -39,7 +39,7 @@
 //! ```
 //!
 //! [`PeftModel`] puts a backbone, methods and a generator together, so that training takes a few lines. A model that implements
-//! [`Backbone`] can be used with it.
+//! [`Backbone`] can be used with it; [`layers`] has what most backbones are built from.
 //!
 //! To write a method, implement [`PeftConfig`] and [`PeftModule`]; to write a source of weights, [`GeneratorConfig`] and
 //! [`WeightGenerator`].
@@ -56,6 +56,7 @@ pub mod adapters;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod generators;
+pub mod layers;
 pub mod methods;
 pub mod model;
 pub mod near;
@@ -80,7 +81,7 @@ pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};
 pub use model::{DEFAULT_ADAPTER, DEFAULT_TASK, IntoCondition, PeftModelBuilder, PeftParts};
 pub use prelude::*;
 pub use sites::{KeyValuePrefix, PathPattern, PrefixPlacement};
-pub use weights::initial;
+pub use weights::{initial, random_weights};
 
 /// The programs of the README are compiled and run.
 #[cfg(doctest)]

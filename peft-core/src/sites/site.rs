@@ -25,6 +25,14 @@ pub enum SiteKind {
         /// Features.
         dim: usize,
     },
+    /// A table `E: [rows, dim]` whose rows are looked up. The call's input is the ids `[batch, length]` (u32), its output their rows
+    /// `[batch, length, dim]`, its base `E`.
+    Embedding {
+        /// Rows of the table.
+        rows: usize,
+        /// Features of a row.
+        dim: usize,
+    },
     /// The embedded tokens `[batch, length, dim]`, which are both input and output of the call. A method may put positions before
     /// them: then the output is longer, and every token sees the new positions.
     Input {
@@ -146,6 +154,11 @@ impl Sites {
     /// How many layers `stack` has: one more than the largest number of a layer with a site. 0 if there is no such stack.
     pub fn layers(&self, stack: &Stack) -> usize {
         self.iter().filter(|site| site.stack == *stack).map(|site| site.layer + 1).max().unwrap_or(0)
+    }
+
+    /// The sites with their numbers, in the order in which they were named.
+    pub fn ids(&self) -> impl Iterator<Item = (SiteId, &Site)> {
+        self.0.iter().enumerate().map(|(number, site)| (SiteId(number), site))
     }
 
     /// How many there are.
