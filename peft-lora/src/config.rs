@@ -8,6 +8,7 @@ use peft_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::dora::Dora;
+use crate::embedding::LoraEmbedding;
 use crate::full::{WEIGHT_DELTA, WeightDelta};
 use crate::lora::Lora;
 use crate::{LoraInit, Patterns};
@@ -21,6 +22,9 @@ const PEFT_TYPE: &str = "LORA";
 /// `A` starts Kaiming-uniform (±1/√d_in) and `B` at zero, so the model's output is unchanged before the first step. Generated
 /// weights come from heads without bias; the head of `B` starts at zero (arXiv 2407.01411, section 3; its code sets
 /// `r = lora_alpha = 8`).
+///
+/// At an embedding table, `y = E[ids] + s · (A[:, ids])ᵀ Bᵀ` with `A: [r, rows]`, `B: [dim, r]`; there `A` starts at zero and `B` normal,
+/// and nothing is dropped, as in `peft`.
 ///
 /// - **rsLoRA** (`use_rslora`; Kalajdzievski 2023, arXiv 2312.03732): `s = lora_alpha / √r`.
 /// - **DoRA** (`use_dora`; Liu et al. 2024, arXiv 2402.09353): `y = x (m ⊙ (W + s B A) / ‖W + s B A‖)ᵀ` row by row, with
@@ -50,7 +54,7 @@ pub struct LoraConfig {
     pub lora_alpha: f64,
     /// The probability with which an element of the low-rank branch's input is dropped in training. Default 0.
     pub lora_dropout: f64,
-    /// The linear maps to change. Default `["q", "v"]`, which is `peft`'s for T5.
+    /// The linear maps and embedding tables to change. Default `["q", "v"]`, which is `peft`'s for T5.
     pub target_modules: TargetModules,
     /// Linear maps to leave unchanged although `target_modules` names them. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +81,7 @@ pub struct LoraConfig {
     /// A learned gate on the low-rank branch: the mean over tokens of `sigmoid(x w_gᵀ + b_g)`, one number per sentence (UniPELT,
     /// Mao et al. 2022, arXiv 2110.07577; AdapterHub's field). A gated branch cannot be merged. Default: no.
     pub use_gating: bool,
-    /// Modules to train completely, by the end of their path (`lm_head`, `layer_norm`): `y = x (W + ΔW)ᵀ`, where `ΔW` starts at
+    /// Modules to train completely, by the end of their path (`lm_head`, `layer_norm`, `embed_tokens`): `y = x (W + ΔW)ᵀ`, where `ΔW` starts at
     /// zero. (`peft` files hold `W + ΔW`.) Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules_to_save: Vec<String>,
@@ -151,10 +155,28 @@ impl LoraConfig {
         self.modules_to_save.iter().any(named)
     }
 
-    fn lora(&self, site: &Site, d_in: usize, d_out: usize) -> Lora {
+    /// The rank at `site`, and the scale.
+    fn rank(&self, site: &Site) -> (usize, f64) {
         let r = self.rank_pattern.get(&site.path).unwrap_or(self.r).get();
         let alpha = self.alpha_pattern.get(&site.path).unwrap_or(self.lora_alpha);
-        let scaling = if self.use_rslora { alpha / (r as f64).sqrt() } else { alpha / r as f64 };
+        (r, if self.use_rslora { alpha / (r as f64).sqrt() } else { alpha / r as f64 })
+    }
+
+    fn embedding(&self, site: &Site, [rows, dim]: [usize; 2]) -> Result<Option<Box<dyn PeftModule>>> {
+        if self.use_dora || self.use_gating {
+            let field = if self.use_dora { "use_dora" } else { "use_gating" };
+            return Err(Error::invalid(
+                PEFT_TYPE,
+                field,
+                format!("is not supported at {}, an embedding table", site.path),
+            ));
+        }
+        let (r, scaling) = self.rank(site);
+        Ok(Some(Box::new(LoraEmbedding { r, rows, dim, scaling, init: self.init_lora_weights })))
+    }
+
+    fn lora(&self, site: &Site, d_in: usize, d_out: usize) -> Lora {
+        let (r, scaling) = self.rank(site);
         Lora {
             r,
             d_in,
@@ -192,12 +214,13 @@ impl PeftConfig for LoraConfig {
         if !self.wants(site)? {
             return Ok(None);
         }
-        let SiteKind::Linear { d_in, d_out } = site.kind else {
-            return Err(Error::invalid(
-                PEFT_TYPE,
-                "target_modules",
-                format!("names {}, which is no linear map", site.path),
-            ));
+        let (d_in, d_out) = match site.kind {
+            SiteKind::Linear { d_in, d_out } => (d_in, d_out),
+            SiteKind::Embedding { rows, dim } => return self.embedding(site, [rows, dim]),
+            _ => {
+                let reason = format!("names {}, which is neither a linear map nor an embedding table", site.path);
+                return Err(Error::invalid(PEFT_TYPE, "target_modules", reason));
+            }
         };
         check_dropout(PEFT_TYPE, "lora_dropout", self.lora_dropout)?;
         if self.use_dora && self.use_gating {

@@ -5,24 +5,30 @@ use candle_nn::init::ZERO;
 use peft_core::{Ctx, ParamSpec, PeftModule, Result, Site, SiteCall, SiteKind, rows};
 use peft_kernels as ops;
 
+use crate::embedding::lookup;
+
 /// The name of the increment of `modules_to_save`, relative to the site.
 pub(crate) const WEIGHT_DELTA: &str = "modules_to_save.weight_delta";
 
-/// `y = x (W + ΔW)ᵀ` at a linear map, `y = x̂ ⊙ (w + Δw)` at a norm. The increment starts at zero.
+/// `y = x (W + ΔW)ᵀ` at a linear map, `y = x̂ ⊙ (w + Δw)` at a norm, `y = (E + ΔE)[ids]` at an embedding table. The increment starts
+/// at zero.
 #[derive(Debug)]
 pub struct WeightDelta {
     name: &'static str,
+    kind: SiteKind,
     dims: Vec<usize>,
 }
 
 impl WeightDelta {
     /// The increment for the weight of `site`, if it has one. `name` is its name relative to the site.
     pub fn at(site: &Site, name: &'static str) -> Option<Self> {
-        match site.kind {
-            SiteKind::Linear { d_in, d_out } => Some(Self { name, dims: vec![d_out, d_in] }),
-            SiteKind::Norm { dim } => Some(Self { name, dims: vec![dim] }),
-            _ => None,
-        }
+        let dims = match site.kind {
+            SiteKind::Linear { d_in, d_out } => vec![d_out, d_in],
+            SiteKind::Norm { dim } => vec![dim],
+            SiteKind::Embedding { rows, dim } => vec![rows, dim],
+            _ => return None,
+        };
+        Some(Self { name, kind: site.kind, dims })
     }
 }
 
@@ -33,8 +39,9 @@ impl PeftModule for WeightDelta {
 
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let [delta] = call.take()?;
-        let change = match self.dims.len() {
-            1 => call.input.broadcast_mul(&rows::vector(delta)?)?,
+        let change = match self.kind {
+            SiteKind::Norm { .. } => call.input.broadcast_mul(&rows::vector(delta)?)?,
+            SiteKind::Embedding { .. } => lookup(delta, call.input, ctx)?,
             _ => ops::linear(call.input, delta, ctx.kernels())?,
         };
         Ok((call.output + change)?)

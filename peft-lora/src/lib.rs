@@ -38,6 +38,7 @@ pub mod files;
 mod combine;
 mod config;
 mod dora;
+mod embedding;
 mod full;
 mod gate;
 mod ia3;

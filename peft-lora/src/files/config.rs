@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use smart_default::SmartDefault;
 
+use super::base::BaseModel;
 use super::folder::PeftFolder;
 use crate::{Ia3Config, LoraConfig, LoraInit, Patterns};
 
@@ -25,7 +26,7 @@ pub(super) struct Kind {
 ///   `lora_ga_config` (only `init_lora_weights` itself may change the backbone, see [`REBASING`]);
 /// - settings of training alone: `velora_config` compresses what the backward pass keeps;
 /// - settings for other kinds of modules: `fan_in_fan_out`, which `peft` turns off at linear maps, `megatron_config`,
-///   `megatron_core`, `qalora_group_size`, and `bias`, because T5 has none (a file with biases is refused as unknown weights);
+///   `megatron_core`, `qalora_group_size`, and `bias`, because no method here trains biases (a file with biases is refused);
 /// - `runtime_config`, `ensure_weight_tying`, and what describes the file: `peft_version`, `task_type`, `inference_mode`,
 ///   `auto_mapping`, `revision`, `base_model_name_or_path`.
 #[derive(Deserialize, SmartDefault)]
@@ -156,21 +157,21 @@ pub(super) fn read_ia3(folder: &PeftFolder) -> Result<Ia3Config> {
     })
 }
 
-/// The keys of every adapter of a T5, in addition to its method's own.
+/// The keys of every adapter, in addition to its method's own.
 #[derive(Serialize)]
 struct Common<'a> {
     base_model_name_or_path: Option<&'a str>,
-    task_type: &'static str,
+    task_type: Option<&'static str>,
     inference_mode: bool,
     auto_mapping: Option<()>,
     revision: Option<()>,
 }
 
 /// The text of `adapter_config.json` for `config`: its own keys, which have `peft`'s names, and `more`.
-pub(super) fn text(config: &dyn PeftConfig, base_model: Option<&str>, more: Value) -> Result<String> {
+pub(super) fn text(config: &dyn PeftConfig, base: &BaseModel<'_>, more: Value) -> Result<String> {
     let common = Common {
-        base_model_name_or_path: base_model,
-        task_type: "SEQ_2_SEQ_LM",
+        base_model_name_or_path: base.name,
+        task_type: base.task_type(),
         inference_mode: true,
         auto_mapping: None,
         revision: None,

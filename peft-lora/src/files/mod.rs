@@ -27,7 +27,7 @@ use serde_json::json;
 
 use crate::{Ia3Config, LoraConfig};
 
-pub use base::BaseModel;
+pub use base::{BaseModel, SEQ_2_SEQ_LM};
 pub use folder::{AdapterFolder, CONFIG_FILE, FolderLayout, PeftFolder, PeftLayout, WEIGHTS_FILE};
 use keys::Keys;
 
@@ -79,7 +79,7 @@ pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &Ba
             return Err(Error::InvalidConfig { kind, field, reason: reason.to_owned() });
         }
     };
-    let mut config = config::text(method.as_ref(), base.name, more)?;
+    let mut config = config::text(method.as_ref(), base, more)?;
     config.push('\n');
     let tensors = Keys::of(&adapter.plan(base.sites)?, base)?.write(&adapter.weights)?;
     PeftFolder::new(path, config, tensors).write()
