@@ -39,7 +39,8 @@
 //! ```
 //!
 //! [`PeftModel`] puts a backbone, methods and a generator together, so that training takes a few lines. A model that implements
-//! [`Backbone`] can be used with it. [`PeftModel::wrap`] takes any model that loads from a candle `VarBuilder`, without a change to it.
+//! [`Backbone`] can be used with it; [`layers`] has what most backbones are built from. [`PeftModel::wrap`] takes any model that loads
+//! from a candle `VarBuilder`, without a change to it.
 //!
 //! To write a method, implement [`PeftConfig`] and [`PeftModule`]; to write a source of weights, [`GeneratorConfig`] and
 //! [`WeightGenerator`].
@@ -57,6 +58,7 @@ pub mod adapters;
 pub mod conformance;
 pub mod generators;
 pub mod gradients;
+pub mod layers;
 pub mod methods;
 pub mod model;
 pub mod near;
@@ -82,7 +84,7 @@ pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};
 pub use model::{DEFAULT_ADAPTER, DEFAULT_TASK, IntoCondition, PeftModelBuilder, PeftParts};
 pub use prelude::*;
 pub use sites::{KeyValuePrefix, PathPattern, PrefixPlacement};
-pub use weights::initial;
+pub use weights::{initial, random_weights};
 pub use wrapped::{IntoVarBuilder, NoLoss};
 
 /// The programs of the README are compiled and run.

@@ -53,12 +53,13 @@ impl PeftConfig for Scale {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
         let dim = match site.kind {
             SiteKind::Linear { d_out, .. } => d_out,
-            SiteKind::SubLayer { dim } | SiteKind::Norm { dim } | SiteKind::Input { dim } => dim,
+            SiteKind::SubLayer { dim }
+            | SiteKind::Norm { dim }
+            | SiteKind::Embedding { dim, .. }
+            | SiteKind::Input { dim } => dim,
             SiteKind::KeyValue { dim, .. } => 2 * dim,
-            // Its row-by-row scale would not be the scale of the output.
-            SiteKind::Embedding { .. } => return Ok(None),
         };
-        let module = || Box::new(ScaleModule { dim }) as Box<dyn PeftModule>;
+        let module = || Box::new(ScaleModule { dim, kind: site.kind }) as Box<dyn PeftModule>;
         Ok(self.target_modules.matches(site).then(module))
     }
 
@@ -74,6 +75,7 @@ impl PeftConfig for Scale {
 #[derive(Debug)]
 struct ScaleModule {
     dim: usize,
+    kind: SiteKind,
 }
 
 impl PeftModule for ScaleModule {
@@ -88,9 +90,11 @@ impl PeftModule for ScaleModule {
 
     fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
         let [scale] = crate::take(weights)?;
-        // Row by row of a linear map, element by element of a norm.
-        let scale = if base.rank() == 1 { scale.clone() } else { scale.unsqueeze(1)? };
-        let scaled = base.broadcast_mul(&scale)?;
+        let scaled = match self.kind {
+            // A row of a linear map's weight makes one feature of the output.
+            SiteKind::Linear { .. } => base.broadcast_mul(&scale.unsqueeze(1)?)?,
+            _ => base.broadcast_mul(scale)?,
+        };
         Ok(Some((scaled - base)?))
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bias::{BiasDelta, Biases};
 use crate::dora::Dora;
-use crate::embedding::EmbeddingLora;
+use crate::embedding::LoraEmbedding;
 use crate::full::WeightDelta;
 use crate::lora::Lora;
 use crate::{LoraBias, LoraInit, Patterns};
@@ -23,6 +23,9 @@ const PEFT_TYPE: &str = "LORA";
 /// `A` starts Kaiming-uniform (±1/√d_in) and `B` at zero, so the model's output is unchanged before the first step. Generated
 /// weights come from heads without bias; the head of `B` starts at zero (arXiv 2407.01411, section 3; its code sets
 /// `r = lora_alpha = 8`).
+///
+/// At an embedding table, `y = E[ids] + s · (A[:, ids])ᵀ Bᵀ` with `A: [r, rows]`, `B: [dim, r]`; there `A` starts at zero and `B` normal,
+/// and nothing is dropped, as in `peft`.
 ///
 /// - **rsLoRA** (`use_rslora`; Kalajdzievski 2023, arXiv 2312.03732): `s = lora_alpha / √r`.
 /// - **DoRA** (`use_dora`; Liu et al. 2024, arXiv 2402.09353): `y = x (m ⊙ (W + s B A) / ‖W + s B A‖)ᵀ` row by row, with
@@ -52,7 +55,7 @@ pub struct LoraConfig {
     pub lora_alpha: f64,
     /// The probability with which an element of the low-rank branch's input is dropped in training. Default 0.
     pub lora_dropout: f64,
-    /// The linear maps to change. Default `["q", "v"]`, which is `peft`'s for T5.
+    /// The linear maps and embedding tables to change. Default `["q", "v"]`, which is `peft`'s for T5.
     pub target_modules: TargetModules,
     /// Linear maps to leave unchanged although `target_modules` names them. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +89,7 @@ pub struct LoraConfig {
     /// linear map has a bias. Default: no.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub lora_bias: bool,
-    /// Modules to train completely, by the end of their path (`lm_head`, `layer_norm`): `y = x (W + ΔW)ᵀ + b + Δb`, where `ΔW` and
+    /// Modules to train completely, by the end of their path (`lm_head`, `layer_norm`, `embed_tokens`): `y = x (W + ΔW)ᵀ + b + Δb`, where `ΔW` and
     /// `Δb` start at zero. (`peft` files hold `W + ΔW` and `b + Δb`.) Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules_to_save: Vec<String>,
@@ -152,15 +155,25 @@ impl LoraConfig {
         Ok(false)
     }
 
-    /// Rank and scale at `site`.
-    fn strength(&self, site: &Site) -> (usize, f64) {
+    /// The rank at `site`, and the scale.
+    fn rank(&self, site: &Site) -> (usize, f64) {
         let r = self.rank_pattern.get(&site.path).unwrap_or(self.r).get();
         let alpha = self.alpha_pattern.get(&site.path).unwrap_or(self.lora_alpha);
         (r, if self.use_rslora { alpha / (r as f64).sqrt() } else { alpha / r as f64 })
     }
 
+    fn embedding(&self, site: &Site, [rows, dim]: [usize; 2]) -> Result<Option<Box<dyn PeftModule>>> {
+        let options = [("use_dora", self.use_dora), ("use_gating", self.use_gating), ("lora_bias", self.lora_bias)];
+        if let Some((field, _)) = options.into_iter().find(|(_, on)| *on) {
+            let reason = format!("is not supported at {}, an embedding table", site.path);
+            return Err(Error::invalid(PEFT_TYPE, field, reason));
+        }
+        let (r, scaling) = self.rank(site);
+        Ok(Some(Box::new(LoraEmbedding { r, rows, dim, scaling, init: self.init_lora_weights })))
+    }
+
     fn lora(&self, site: &Site, d_in: usize, d_out: usize) -> Lora {
-        let (r, scaling) = self.strength(site);
+        let (r, scaling) = self.rank(site);
         let biases = Biases { branch: self.lora_bias, base: site.bias && !self.bias.is_none(), has_base: site.bias };
         Lora {
             r,
@@ -172,16 +185,6 @@ impl LoraConfig {
             gated: self.use_gating,
             biases,
         }
-    }
-
-    fn embedding(&self, site: &Site, rows: usize, dim: usize) -> Result<EmbeddingLora> {
-        let options = [("use_dora", self.use_dora), ("use_gating", self.use_gating), ("lora_bias", self.lora_bias)];
-        if let Some((field, _)) = options.into_iter().find(|(_, on)| *on) {
-            let reason = format!("is set, which is not supported at {}, a table of embeddings", site.path);
-            return Err(Error::invalid(PEFT_TYPE, field, reason));
-        }
-        let (r, scaling) = self.strength(site);
-        Ok(EmbeddingLora { r, rows, dim, scaling })
     }
 }
 
@@ -215,9 +218,9 @@ impl PeftConfig for LoraConfig {
         }
         let (d_in, d_out) = match site.kind {
             SiteKind::Linear { d_in, d_out } => (d_in, d_out),
-            SiteKind::Embedding { rows, dim } => return Ok(Some(Box::new(self.embedding(site, rows, dim)?))),
+            SiteKind::Embedding { rows, dim } => return self.embedding(site, [rows, dim]),
             _ => {
-                let reason = format!("names {}, which is no linear map", site.path);
+                let reason = format!("names {}, which is neither a linear map nor an embedding table", site.path);
                 return Err(Error::invalid(PEFT_TYPE, "target_modules", reason));
             }
         };

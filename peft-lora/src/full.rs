@@ -5,6 +5,8 @@ use candle_nn::init::ZERO;
 use peft_core::{Ctx, Error, ParamSpec, PeftModule, Result, Site, SiteCall, SiteKind, rows};
 use peft_kernels as ops;
 
+use crate::embedding::lookup;
+
 /// The names of a module's increments, relative to the site, and what files of `peft` call the sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeltaNames {
@@ -40,8 +42,8 @@ impl DeltaNames {
 #[derive(Debug)]
 pub struct WeightDelta {
     names: DeltaNames,
+    kind: SiteKind,
     dims: Vec<usize>,
-    table: bool,
     /// The length of the bias, if there is one.
     bias: Option<usize>,
 }
@@ -55,8 +57,7 @@ impl WeightDelta {
             SiteKind::Embedding { rows, dim } => (vec![rows, dim], dim),
             _ => return None,
         };
-        let table = matches!(site.kind, SiteKind::Embedding { .. });
-        Some(Self { names, dims, table, bias: site.bias.then_some(outputs) })
+        Some(Self { names, kind: site.kind, dims, bias: site.bias.then_some(outputs) })
     }
 
     /// The module for `site` if one of the `modules` that a configuration saves names it.
@@ -80,9 +81,9 @@ impl PeftModule for WeightDelta {
 
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let delta = first(call.weights)?;
-        let change = match self.dims.len() {
-            _ if self.table => look_up(delta, call.input)?,
-            1 => call.input.broadcast_mul(&rows::vector(delta)?)?,
+        let change = match self.kind {
+            SiteKind::Norm { .. } => call.input.broadcast_mul(&rows::vector(delta)?)?,
+            SiteKind::Embedding { .. } => lookup(delta, call.input, ctx)?,
             _ => ops::linear(call.input, delta, ctx.kernels())?,
         };
         Ok((call.output + change)?)
@@ -99,15 +100,4 @@ impl PeftModule for WeightDelta {
 
 fn first(weights: &[Tensor]) -> Result<&Tensor> {
     weights.first().ok_or_else(|| Error::Mismatch("a module that is saved needs 1 weight or 2, found none".into()))
-}
-
-/// The rows `ids: [batch, length]` of a `table: [rows, d]`, `[batch, length, d]`.
-pub(crate) fn look_up(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
-    let (Ok((_, dim)), Ok((batch, length))) = (table.dims2(), ids.dims2()) else {
-        let (table, ids) = (table.dims(), ids.dims());
-        return Err(Error::Mismatch(format!(
-            "a table {table:?} for tokens {ids:?}: expected [rows, d] and [batch, length]; all rows of a batch must have one table"
-        )));
-    };
-    Ok(table.contiguous()?.index_select(&ids.flatten_all()?, 0)?.reshape((batch, length, dim))?)
 }

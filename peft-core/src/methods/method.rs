@@ -15,8 +15,8 @@ pub struct SiteCall<'a> {
     /// At a linear map: `x Wᵀ`, `[batch, length, d_out]`. At a sub-layer: its output `y`, `[batch, length, dim]`.
     /// If several methods act at one site, this is the output of the method before.
     pub output: &'a Tensor,
-    /// At a linear map: the backbone's weight `W`, `[d_out, d_in]`. At a norm: its weight. At a table of embeddings: the table.
-    /// Elsewhere: none.
+    /// At a linear map: the backbone's weight `W`, `[d_out, d_in]`. At a norm: its weight. At an embedding table: the table. Elsewhere:
+    /// none.
     pub base: Option<&'a Tensor>,
     /// The method's weights, in the order of [`PeftModule::params`]. Each has the shape of its spec. It has an additional
     /// leading batch axis if the rows of the batch use different weights.
@@ -87,7 +87,7 @@ pub trait PeftModule: Debug + Send + Sync {
 
     /// `ΔW` such that `x (W + ΔW)ᵀ` equals [`apply`](Self::apply) outside training. `None` if there is none: the method then
     /// cannot be merged.
-    /// `base` is `W: [d_out, d_in]`; `weights` have no batch axis.
+    /// `base` is the backbone's weight ([`SiteCall::base`]); `weights` have no batch axis.
     ///
     /// # Errors
     /// If tensors of these shapes cannot be combined.

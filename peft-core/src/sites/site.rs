@@ -25,12 +25,12 @@ pub enum SiteKind {
         /// Features.
         dim: usize,
     },
-    /// A table of embeddings `E: [rows, dim]`. The call's input is the numbers of the tokens, `[batch, length]` of type u32, its output
-    /// the embedded tokens `[batch, length, dim]`, its base `E`.
+    /// A table `E: [rows, dim]` whose rows are looked up. The call's input is the ids `[batch, length]` (u32), its output their rows
+    /// `[batch, length, dim]`, its base `E`.
     Embedding {
         /// Rows of the table.
         rows: usize,
-        /// Features.
+        /// Features of a row.
         dim: usize,
     },
     /// The embedded tokens `[batch, length, dim]`, which are both input and output of the call. A method may put positions before
@@ -152,11 +152,6 @@ impl Sites {
         self.0.iter()
     }
 
-    /// The sites with their numbers, in the order in which they were named.
-    pub fn with_ids(&self) -> impl Iterator<Item = (SiteId, &Site)> {
-        self.0.iter().enumerate().map(|(number, site)| (SiteId(number), site))
-    }
-
     /// The stacks that the sites belong to, in the order in which they were first named.
     pub fn stacks(&self) -> Vec<&Stack> {
         let mut stacks = Vec::new();
@@ -171,6 +166,11 @@ impl Sites {
     /// How many layers `stack` has: one more than the largest number of a layer with a site. 0 if there is no such stack.
     pub fn layers(&self, stack: &Stack) -> usize {
         self.iter().filter(|site| site.stack == *stack).map(|site| site.layer + 1).max().unwrap_or(0)
+    }
+
+    /// The sites with their numbers, in the order in which they were named.
+    pub fn ids(&self) -> impl Iterator<Item = (SiteId, &Site)> {
+        self.0.iter().enumerate().map(|(number, site)| (SiteId(number), site))
     }
 
     /// How many there are.

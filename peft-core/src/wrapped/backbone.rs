@@ -47,7 +47,7 @@ impl<M, B> Backbone for Wrapped<M, B> {
     fn merge_and_unload(&self, active: &ActiveAdapters<'_>) -> Result<Merged<Self>> {
         let mut base = Base::clone(&self.base);
         let (mut merged, mut refused) = (self.merged.clone(), Vec::new());
-        for (id, site) in self.sites.with_ids().filter(|(id, _)| !active.is_idle(*id)) {
+        for (id, site) in self.sites.ids().filter(|(id, _)| !active.is_idle(*id)) {
             let reason = match self.merged.contains(&id.index()) {
                 true => format!(
                     "the weight of {} holds what was merged before, so that methods no longer act there; merge into the \

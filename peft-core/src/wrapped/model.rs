@@ -168,7 +168,7 @@ impl<M, B> Wrapped<M, B> {
     /// The sites where methods act, without those whose methods were merged.
     pub(super) fn acting(&self, active: &ActiveAdapters<'_>) -> impl Iterator<Item = (SiteId, &Site)> {
         let acts = |id: SiteId| !active.is_idle(id) && !self.merged.contains(&id.index());
-        self.sites.with_ids().filter(move |(id, _)| acts(*id))
+        self.sites.ids().filter(move |(id, _)| acts(*id))
     }
 
     /// `W + ΔW` and `b + Δb` of one site.

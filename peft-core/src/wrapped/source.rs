@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use peft_files::MappedTensors;
 
 use crate::{Error, Result};
 
@@ -18,13 +19,13 @@ use crate::{Error, Result};
 /// | `VarBuilder` (mapped safetensors, a `VarMap`, PyTorch or GGUF files, …) | [`VarBuilder`] |
 /// | what `candle_core::safetensors::load` returns | `HashMap<String, Tensor>` |
 /// | [`Backbone::parameters`](crate::Backbone::parameters), [`ParamStore::tensors`](crate::ParamStore::tensors) | `BTreeMap<String, Tensor>` |
-/// | a folder with `model.safetensors` | `&str`, `&Path` |
+/// | a folder with `model.safetensors`, alone or in parts with an index | `&str`, `&Path` |
 /// | one safetensors file | `&str`, `&Path` |
 pub trait IntoVarBuilder<'a> {
     /// The weights as a builder.
     ///
     /// # Errors
-    /// [`Error::File`] if a file cannot be read.
+    /// [`Error::File`] if a file is missing or damaged.
     fn into_var_builder(self) -> Result<VarBuilder<'a>>;
 
     /// The name under which the weights can be opened again, if there is one.
@@ -54,7 +55,7 @@ impl<'a> IntoVarBuilder<'a> for BTreeMap<String, Tensor> {
 
 impl<'a> IntoVarBuilder<'a> for &Path {
     fn into_var_builder(self) -> Result<VarBuilder<'a>> {
-        read(self)?.into_var_builder()
+        open(self)
     }
 
     fn name(&self) -> Option<String> {
@@ -79,8 +80,11 @@ macro_rules! as_path {
 
 as_path!(&str, String, &PathBuf, PathBuf);
 
-/// The tensors of a file, or of the file of weights in a folder.
-fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    let file = if path.is_dir() { path.join("model.safetensors") } else { path.to_path_buf() };
-    peft_files::load_tensors(&file).map_err(|error| Error::file(&error.path, peft_files::plain(&error.source)))
+/// A folder is mapped into memory, because a backbone may have gigabytes.
+fn open<'a>(path: &Path) -> Result<VarBuilder<'a>> {
+    let unreadable = |error: peft_files::Error| Error::file(&error.path, peft_files::plain(&error.source));
+    match path.is_dir() {
+        true => Ok(MappedTensors::open_folder(path).map_err(unreadable)?.var_builder(DType::F32, &Device::Cpu)),
+        false => peft_files::load_tensors(path).map_err(unreadable)?.into_var_builder(),
+    }
 }

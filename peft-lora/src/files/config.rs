@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{PeftConfig, Result, Stack, TargetModules, nonzero};
+use peft_core::{PeftConfig, Result, TargetModules, nonzero};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use smart_default::SmartDefault;
@@ -171,10 +171,9 @@ struct Common<'a> {
 
 /// The text of `adapter_config.json` for `config`: its own keys, which have `peft`'s names, and `more`.
 pub(super) fn text(config: &dyn PeftConfig, base: &BaseModel<'_>, more: Value) -> Result<String> {
-    let has = |stack| base.sites.iter().any(|site| site.stack == stack);
     let common = Common {
         base_model_name_or_path: base.name,
-        task_type: (has(Stack::ENCODER) && has(Stack::DECODER)).then_some("SEQ_2_SEQ_LM"),
+        task_type: base.task_type(),
         inference_mode: true,
         auto_mapping: None,
         revision: None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
-use peft_core::{Error, PEFT_PREFIX, Result};
+use peft_core::{Error, PEFT_PREFIX, Result, SiteKind, SiteRole};
 use serde::Deserialize;
 
 use super::base::BaseModel;
@@ -12,8 +12,6 @@ use super::folder::PeftFolder;
 /// The names of T5's one embedding table. `peft` writes two of them with `save_embedding_layers`.
 const EMBEDDINGS: [&str; 4] =
     ["shared.weight", "lm_head.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
-/// What `peft` puts into the name of an embedding table that LoRA changes, of which it then writes a copy.
-const BASE_LAYER: &str = ".base_layer";
 /// The name under which the backbone holds it.
 const SHARED: &str = "shared.weight";
 
@@ -42,9 +40,11 @@ impl PeftFolder {
         for (name, tensor) in others {
             let path = name.strip_prefix(PEFT_PREFIX).map_or(name.as_str(), |path| path.trim_start_matches('.'));
             self.check_saved(path, &reasons)?;
-            let own = path.replace(BASE_LAYER, "");
-            if EMBEDDINGS.contains(&path) || path.ends_with(&format!("{BASE_LAYER}.weight")) {
-                self.check_copy(&own, &tensor, base)?;
+            // `peft` puts the table of a layer that it wraps under this name.
+            let module = path.strip_suffix(".base_layer.weight").map(|module| format!("{module}.weight"));
+            let path = module.as_deref().unwrap_or(path);
+            if is_table(path, base) {
+                self.check_copy(path, &tensor, base)?;
             } else if path.ends_with(".bias") && reasons.bias.as_deref().is_some_and(|bias| bias != "none") {
                 let bias = reasons.bias.as_deref().unwrap_or_default();
                 let reason = format!("bias is {bias:?} and the weights hold {name}, which is not supported");
@@ -81,6 +81,15 @@ impl PeftFolder {
         };
         Err(self.unsupported(format!("the weights hold an embedding table, {path}, that {reason}")))
     }
+}
+
+/// Whether `name` is that of the backbone's embedding table, or of its output projection.
+fn is_table(name: &str, base: &BaseModel<'_>) -> bool {
+    let is_table =
+        |kind: &SiteKind, role: &SiteRole| matches!(kind, SiteKind::Embedding { .. }) || *role == SiteRole::LM_HEAD;
+    let path = name.strip_suffix(".weight");
+    EMBEDDINGS.contains(&name)
+        || base.sites.iter().any(|site| is_table(&site.kind, &site.role) && path == Some(site.path.as_str()))
 }
 
 fn same(a: &Tensor, b: &Tensor) -> Result<bool> {

@@ -22,13 +22,13 @@ mod leftovers;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use peft_core::{AdapterCheckpoint, Error, PeftConfig, Result};
 use serde_json::json;
 
 use crate::{Ia3Config, LoraConfig};
 
-pub use base::BaseModel;
+pub use base::{BaseModel, SEQ_2_SEQ_LM};
 pub use folder::{AdapterFolder, CONFIG_FILE, FolderLayout, PeftFolder, PeftLayout, WEIGHTS_FILE};
 use keys::Keys;
 
@@ -73,6 +73,15 @@ pub fn read_weights(
     Ok(adapter)
 }
 
+/// The weights of `adapter` as [`read_weights`] reads them from a folder.
+///
+/// # Errors
+/// [`Error::MissingKeys`] if a weight of a method is missing; [`Error::Mismatch`] if a method needs the backbone's tensors and `base`
+/// has none.
+pub fn write_weights(adapter: &AdapterCheckpoint, base: &BaseModel<'_>) -> Result<BTreeMap<String, Tensor>> {
+    Keys::of(&adapter.plan(base.sites)?, base)?.write(&adapter.weights)
+}
+
 /// Writes `adapter`, which must have exactly one method, to the folder at `path`, as `peft` would for the backbone `base`.
 ///
 /// # Errors
@@ -96,6 +105,6 @@ pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &Ba
     };
     let mut config = config::text(method.as_ref(), base, more)?;
     config.push('\n');
-    let tensors = Keys::of(&adapter.plan(base.sites)?, base)?.write(&adapter.weights)?;
+    let tensors = write_weights(adapter, base)?;
     PeftFolder::new(path, config, tensors).write()
 }
