@@ -79,7 +79,7 @@ pub(super) fn follow_conventions(tokenizer: &mut Tokenizer) -> Result<()> {
 
 /// Adds the removal of trailing spaces, unless the normalizer has it. Leading spaces stay, because they become the mark
 /// of the first word.
-fn stripped(normalizer: Option<NormalizerWrapper>) -> NormalizerWrapper {
+pub(super) fn stripped(normalizer: Option<NormalizerWrapper>) -> NormalizerWrapper {
     let mut steps = match normalizer {
         None => Vec::new(),
         Some(NormalizerWrapper::Sequence(sequence)) => sequence.as_ref().to_vec(),
