@@ -1,7 +1,8 @@
 //! The parts of a `tokenizer.json` that T5 uses, checked before `tokenizers` sees them.
 //!
-//! `tokenizers` panics if a character map is malformed, and while it reads text if the normalizer leaves nothing of an added token. It
-//! believes every character map that has the right size, and only warns where the id of an added token is another than the file's.
+//! `tokenizers` panics if a character map is malformed; and while it reads text, if the normalizer leaves nothing of an added token or
+//! replaces matches of no length. It believes every character map that has the right size, and only warns where the id of an added token
+//! is another than the file's.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,6 +23,8 @@ const VERSION: &str = "1.0";
 const UNIGRAM: &str = "Unigram";
 /// The key of sentencepiece's character map, in base64.
 const CHARSMAP: &str = "precompiled_charsmap";
+/// The key of what a `Replace` looks for: an object with a `Regex` or a `String`.
+const PATTERN: &str = "pattern";
 
 /// The keys that are read. T5's conventions replace what the others hold.
 #[derive(Deserialize)]
@@ -124,7 +127,7 @@ fn reason(json: &[u8], error: &serde_json::Error) -> Error {
     }
 }
 
-/// Checks all character maps in `value`.
+/// Checks all character maps and patterns in `value`.
 fn check(value: &Value) -> Result<()> {
     match value {
         Value::Array(items) => items.iter().try_for_each(check),
@@ -135,8 +138,25 @@ fn check(value: &Value) -> Result<()> {
                 charsmap::check(&bytes)?;
                 Precompiled::from(&bytes).map_err(foreign)?;
             }
+            if let Some(Value::Object(pattern)) = fields.get(PATTERN) {
+                pattern.iter().filter_map(|(kind, text)| Some((kind, text.as_str()?))).try_for_each(check_pattern)?;
+            }
             fields.values().try_for_each(check)
         }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that every match of a pattern has a character.
+fn check_pattern((kind, text): (&String, &str)) -> Result<()> {
+    let shortest = match kind.as_str() {
+        "Regex" => regex_syntax::parse(text).map_err(foreign)?.properties().minimum_len(),
+        _ => Some(text.len()),
+    };
+    match shortest {
+        Some(0) => Err(Error::Tokenizer(format!(
+            "the normalizer replaces {text:?}, which also matches where no character is; use a pattern that matches one or more"
+        ))),
         _ => Ok(()),
     }
 }

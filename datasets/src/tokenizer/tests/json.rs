@@ -96,3 +96,13 @@ fn another_type_of_model_and_another_version_are_named() {
     file["version"] = json!("2.0");
     assert!(refusal(&file).contains("version \"2.0\" of the format is unknown"), "{}", refusal(&file));
 }
+
+#[test]
+fn a_pattern_that_matches_where_no_character_is_is_refused() {
+    for pattern in [json!({"Regex": " {0,}"}), json!({"Regex": r"\b"}), json!({"Regex": "a|"}), json!({"String": ""})] {
+        let mut file = written();
+        let replace = json!({"type": "Replace", "pattern": pattern, "content": " "});
+        file["normalizer"] = json!({"type": "Sequence", "normalizers": [replace, {"type": "NFKC"}]});
+        assert!(refusal(&file).contains("matches where no character is"), "{pattern}: {}", refusal(&file));
+    }
+}
