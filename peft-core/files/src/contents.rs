@@ -59,7 +59,7 @@ fn mistaken(bytes: &[u8]) -> Option<String> {
         let reason = "text in UTF-16; expected UTF-8 (iconv -f UTF-16 -t UTF-8 converts it)";
         return Some(reason.to_owned());
     }
-    let start = bytes.trim_ascii_start();
+    let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     let begins = |word: &str| start.get(..word.len()).is_some_and(|s| s.eq_ignore_ascii_case(word.as_bytes()));
     let page = ["<!doctype html", "<html"].into_iter().any(begins);
     page.then(|| {
@@ -89,6 +89,7 @@ mod tests {
     fn pages_and_pointers_are_called_that() {
         assert!(say(b"\n <!DOCTYPE HTML><html>").unwrap().starts_with("f: a web page, not the file itself"));
         assert!(say(b"<HTML lang=en>").unwrap().contains("web page"));
+        assert!(say("\u{feff}<!doctype html>".as_bytes()).unwrap().contains("web page"));
         let short = say(b"version https://git-lfs.github.com/spec/v1").unwrap();
         assert!(short.starts_with("f: a Git LFS pointer, not the file itself"), "{short}");
         assert_eq!([&b""[..], b"<", b"{\"a\": \"<html>\"}", b"version 1\n"].map(say), [None, None, None, None]);

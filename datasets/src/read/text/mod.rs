@@ -7,7 +7,7 @@ mod found;
 #[cfg(test)]
 mod tests;
 
-pub(super) use compression::{COMPRESSED, unpack};
+pub(super) use compression::{COMPRESSED, Compression, unpack};
 pub(super) use decode::decode;
 pub use encoding::TextEncoding;
 pub use found::{LineEnds, TextFound};
