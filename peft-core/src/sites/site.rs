@@ -148,6 +148,14 @@ impl Sites {
         self.iter().filter(|site| site.stack == *stack).map(|site| site.layer + 1).max().unwrap_or(0)
     }
 
+    /// The features of the stream through `stack`, which its sub-layers read and write; `None` if it has no sub-layers.
+    pub fn width(&self, stack: &Stack) -> Option<usize> {
+        self.iter().filter(|site| site.stack == *stack).find_map(|site| match site.kind {
+            SiteKind::SubLayer { dim } => Some(dim),
+            _ => None,
+        })
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
