@@ -3,9 +3,13 @@
 
 use candle_core::{D, DType, Device, Tensor};
 use datasets::tokenizer::{T5Tokenizer, TrainOptions, train_unigram};
+use hyperloader::compile::{CompileOptions, compile};
 use hyperloader::config::Config;
 use hyperloader::label::{DecodeOptions, Decoding, LabelTask, Labeller, TaggedSentence};
+use hyperloader::model::Precision;
 use hyperloader::optim::{AdamW, AdamWConfig, Gradients};
+use hyperloader::run::RunDir;
+use hyperloader::session::{RunOptions, Session, train};
 use hyperloader::train::check_gradients;
 use peft_core::{
     ActiveAdapters, BatchAdapters, Condition, Ctx, ParamStore, PeftModel, PeftParts, Stack, States, Tasks,
@@ -269,11 +273,49 @@ fn a_stack_that_the_backbone_does_not_give_is_refused_before_training() {
     );
 }
 
+fn tokenizer() -> T5Tokenizer {
+    let options = TrainOptions { vocab_size: 150, keep_words: ["O", "I", "city"].map(str::to_owned).to_vec() };
+    train_unigram(["flights to rome", "from oslo to rome today", "a city in the north"], &options).unwrap()
+}
+
+#[test]
+fn a_run_trains_validates_and_labels_but_is_not_compiled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let tokenizer = tokenizer();
+    tokenizer.save(path("tokenizer.json")).unwrap();
+    let shape = format!(
+        r#"{{"vocab_size": {}, "d_model": 16, "d_kv": 4, "d_ff": 24, "num_layers": 2, "num_heads": 4}}"#,
+        tokenizer.vocab_size()
+    );
+    std::fs::write(path("shape.json"), shape).unwrap();
+    std::fs::write(path("data.bio"), "flights O\nto O\nrome B-city\n\nfrom O\noslo B-city\ntoday O\n").unwrap();
+    let data = path("data.bio");
+    let config = format!(
+        "[model]\nname = \"config:{}\"\ntokenizer = {:?}\n[train]\nmax_steps = 3\nbatch_size = 2\nwarmup_steps = 1\n\
+         [[tasks]]\nname = \"ner\"\ntrain = {data:?}\nvalidation = {data:?}\n{DECODER}{GENERATOR}",
+        path("shape.json").display(),
+        path("tokenizer.json")
+    );
+    let config = Config::from_toml(&config).unwrap_or_else(|e| panic!("{config}{e}"));
+    let run = RunDir::new(path("run"));
+    let quiet = RunOptions { quiet: true, ..RunOptions::default() };
+    let output = train(config, run.root(), &Device::Cpu, &quiet).unwrap();
+    assert!(output.tokens > 0 && output.best.is_some());
+
+    let (session, _) = Session::load(&run, &Device::Cpu).unwrap();
+    let labelled = session.labeller("ner").unwrap().label(["flights to oslo", "rome"]).unwrap();
+    assert_eq!(labelled.iter().map(|sentence| sentence.tags.len()).collect::<Vec<_>>(), [3, 1]);
+
+    let options = CompileOptions { task: "ner".to_owned(), out: path("compiled"), dtype: Precision::F32 };
+    let error = compile(&run, &options, &Device::Cpu).unwrap_err();
+    assert!(matches!(&error, hyperloader::Error::Config(reason) if reason.contains("\"from_encoder\"")), "{error}");
+    assert!(!options.out.exists());
+}
+
 #[test]
 fn sentences_are_labelled_together_as_alone() {
-    let options = TrainOptions { vocab_size: 150, keep_words: ["O", "I", "city"].map(str::to_owned).to_vec() };
-    let corpus = ["flights to rome", "from oslo to rome today", "a city in the north"];
-    let tokenizer: T5Tokenizer = train_unigram(corpus, &options).unwrap();
+    let tokenizer = tokenizer();
     let sentences = ["flights from oslo", "rome", "a city in the north to rome", "today"];
     for methods in [DECODER, BOTH] {
         let mut model = model(methods, "none", tokenizer.vocab_size());
