@@ -77,7 +77,7 @@ mod tests {
             ("decoder.final_layer_norm", SiteKind::Norm { dim: 2 }),
         ] {
             let position = SiteRole::from(path.to_owned());
-            sites.add(Site { path: path.to_owned(), stack: Stack::Decoder, layer: 0, role: position, kind });
+            sites.add(Site { path: path.to_owned(), stack: Stack::DECODER, layer: 0, role: position, kind });
         }
         sites
     }

@@ -14,7 +14,7 @@
 //!
 //! Methods and generators share only [`ParamSpec`]s, the names and shapes of weights. Therefore every method works with every
 //! generator on every backbone. A [`Plan`] decides once which method acts at which site. A generator turns a [`Condition`]
-//! (a task) into [`AdapterWeights`] for the plan. Plan and weights together are [`ActiveAdapters`], which a forward pass takes:
+//! (a task, and what else it [needs](Needs) to see) into [`AdapterWeights`] for the plan. Plan and weights together are [`ActiveAdapters`], which a forward pass takes:
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};

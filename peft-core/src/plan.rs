@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::near::likeness;
-use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteId, Sites};
+use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteId, Sites, Stack};
 
 /// One method at one site.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ impl Plan {
     /// weight, and the configurations' own errors.
     pub fn resolve(sites: &Sites, methods: &[Box<dyn PeftConfig>]) -> Result<Self> {
         let mut plan = Self { targets: Vec::new(), by_site: vec![Vec::new(); sites.len()], sites: sites.clone() };
+        methods.iter().try_for_each(|method| method.check_sites(sites))?;
         let mut matched = vec![false; methods.len()];
         for (site, here) in sites.iter().zip(&mut plan.by_site) {
             for (number, (method, matched)) in methods.iter().zip(&mut matched).enumerate() {
@@ -94,6 +95,12 @@ impl Plan {
     /// The sites that the plan was resolved for.
     pub fn sites(&self) -> &Sites {
         &self.sites
+    }
+
+    /// Whether a method acts in `stack` or before it, in the order of the sites, and so may change the output of `stack`.
+    pub fn acts_before_end_of(&self, stack: &Stack) -> bool {
+        let end = self.sites.iter().rposition(|site| site.stack == *stack).map_or(0, |last| last + 1);
+        self.by_site.iter().take(end).any(|targets| !targets.is_empty())
     }
 
     /// The number of elements of all weights, each counted once.

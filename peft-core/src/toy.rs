@@ -22,7 +22,7 @@ pub fn toy_sites(layers: usize, dim: usize) -> Sites {
             };
             sites.add(Site {
                 path: format!("layers.{layer}.{name}"),
-                stack: Stack::Decoder,
+                stack: Stack::DECODER,
                 layer,
                 role: SiteRole::new(name),
                 kind,

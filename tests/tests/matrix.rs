@@ -13,6 +13,7 @@ use peft_tests::t5_backbone::T5Backbone;
 
 // Linking is all that it takes.
 use hyperloader as _;
+use peft_from_encoder as _;
 use peft_task_average as _;
 use peft_vera as _;
 

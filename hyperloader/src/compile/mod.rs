@@ -68,6 +68,7 @@ pub fn compile(run: &RunDir, options: &CompileOptions, device: &Device) -> Resul
 fn compile_into(folder: &Path, run: &RunDir, options: &CompileOptions, device: &Device) -> Result<CompileReport> {
     let CompileOptions { task, dtype, .. } = options;
     let (session, _) = Session::load_in(run, device, Some(Precision::F32))?;
+    task_model::require_weights_of_a_task(&session.model)?;
     let task = session.config.task(task)?.name.clone();
     let sentences = trial::sentences(&session, &task)?;
     let before = trial::measure(&session, &task, &sentences)?;

@@ -130,7 +130,8 @@ impl Objective for Denoising<'_> {
 
     fn loss(&self, pairs: Vec<Pair>, ctx: &mut Ctx) -> Result<Loss> {
         let batch = batch_of(collate(&pairs, PAD), PAD, &self.device)?;
-        let value = self.model.backbone().smoothed_loss(&batch, &self.loss, &self.model.active(0)?, ctx)?;
+        let adapters = self.model.prepare(&batch, 0, ctx)?;
+        let value = self.model.backbone().smoothed_loss_with(&batch, &self.loss, &adapters, ctx)?;
         Ok(Loss { value, tokens: batch.label_tokens })
     }
 

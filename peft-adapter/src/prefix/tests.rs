@@ -14,7 +14,7 @@ const D_MODEL: usize = 2;
 /// The attentions of one layer: an encoder's, and a decoder's two. Keys have three features, the model two.
 fn sites() -> Sites {
     let mut sites = Sites::default();
-    let attentions = [(Stack::Encoder, "self"), (Stack::Decoder, "self"), (Stack::Decoder, "cross")];
+    let attentions = [(Stack::ENCODER, "self"), (Stack::DECODER, "self"), (Stack::DECODER, "cross")];
     for (stack, name) in attentions {
         sites.add(Site {
             path: format!("{stack}.{name}.kv"),

@@ -1,6 +1,6 @@
 //! Mix-and-match adapters and UniPELT.
 
-use peft_core::{PeftConfig, PeftModule, Result, Site, nonzero, setters};
+use peft_core::{PeftConfig, PeftModule, Result, Site, Sites, nonzero, setters};
 use peft_lora::LoraConfig;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -64,6 +64,10 @@ impl MamConfig {
 impl PeftConfig for MamConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
         self.union().module(site)
+    }
+
+    fn check_sites(&self, sites: &Sites) -> Result<()> {
+        self.union().check_sites(sites)
     }
 }
 
@@ -131,6 +135,10 @@ impl UniPeltConfig {
 impl PeftConfig for UniPeltConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
         self.union().module(site)
+    }
+
+    fn check_sites(&self, sites: &Sites) -> Result<()> {
+        self.union().check_sites(sites)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use candle_core::Tensor;
 
-use crate::{AsAny, Ctx, KeyValuePrefix, ParamSpec, Result, Site, TargetModules};
+use crate::{AsAny, Ctx, KeyValuePrefix, ParamSpec, Result, Site, Sites, TargetModules};
 use peft_kernels::{Bottleneck, LowRank};
 
 /// What a method receives when the forward pass reaches one of its sites.
@@ -107,6 +107,16 @@ pub trait PeftConfig: Debug + ClonePeftConfig + AsAny + Send + Sync {
     /// # Errors
     /// [`crate::Error::InvalidConfig`] if a field's value cannot work at a site that is a target.
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>>;
+
+    /// Checks what only all sites of the backbone together can show, such as the names of stacks, before the first
+    /// [`module`](Self::module). Default: nothing.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidConfig`] if a field names something that the backbone does not have.
+    fn check_sites(&self, sites: &Sites) -> Result<()> {
+        let _ = sites;
+        Ok(())
+    }
 
     /// Whether a model with this method computes the same as the bare backbone before the first training step, for every
     /// generator. The conformance kit checks a method that returns `true`. Default: `false`.

@@ -1,29 +1,7 @@
 //! One site of a backbone, and all of them.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 use super::role::SiteRole;
-
-/// The stack of layers that a site belongs to. A hypernetwork keeps one network per stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stack {
-    /// The encoder.
-    Encoder,
-    /// The decoder (of an encoder-decoder or of a decoder-only model).
-    Decoder,
-}
-
-impl fmt::Display for Stack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Encoder => "encoder",
-            Self::Decoder => "decoder",
-        })
-    }
-}
+use super::stack::Stack;
 
 /// What flows through a site. It decides what a method can do there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +105,7 @@ impl SiteId {
 /// let mut sites = Sites::default();
 /// let q = sites.add(Site {
 ///     path: "decoder.block.0.layer.0.SelfAttention.q".into(),
-///     stack: Stack::Decoder,
+///     stack: Stack::DECODER,
 ///     layer: 0,
 ///     role: SiteRole::SELF_Q,
 ///     kind: SiteKind::Linear { d_in: 512, d_out: 512 },
@@ -152,6 +130,30 @@ impl Sites {
     /// The sites in the order in which they were named.
     pub fn iter(&self) -> std::slice::Iter<'_, Site> {
         self.0.iter()
+    }
+
+    /// The stacks that the sites belong to, in the order in which they were first named.
+    pub fn stacks(&self) -> Vec<&Stack> {
+        let mut stacks = Vec::new();
+        for site in self {
+            if !stacks.contains(&&site.stack) {
+                stacks.push(&site.stack);
+            }
+        }
+        stacks
+    }
+
+    /// How many layers `stack` has: one more than the largest number of a layer with a site. 0 if there is no such stack.
+    pub fn layers(&self, stack: &Stack) -> usize {
+        self.iter().filter(|site| site.stack == *stack).map(|site| site.layer + 1).max().unwrap_or(0)
+    }
+
+    /// The features of the stream through `stack`, which its sub-layers read and write; `None` if it has no sub-layers.
+    pub fn width(&self, stack: &Stack) -> Option<usize> {
+        self.iter().filter(|site| site.stack == *stack).find_map(|site| match site.kind {
+            SiteKind::SubLayer { dim } => Some(dim),
+            _ => None,
+        })
     }
 
     /// How many there are.

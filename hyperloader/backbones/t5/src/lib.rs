@@ -48,7 +48,7 @@
 //! | `weights`, `open`, `train`, `save` | loading parameters, making them trainable, saving them |
 //! | `builder`, `layers` | parameters that know their names; linear maps and norms |
 //! | `bias`, `mask`, `terms`, `locality` | position biases and masks of attention scores, and initial biases that prefer near words |
-//! | `key_values`, `attention`, `feed_forward`, `block`, `stack` | the network |
+//! | `key_values`, `attention`, `feed_forward`, `block`, `side`, `stack` | the network |
 //! | `model` | [`T5`]: encode, decode, logits |
 //! | `merge`, `int8` | methods merged into the weights; eight bits |
 //! | `packed`, `encode_packed`, `decode_packed` | sentences without padding; in decoding, each row advances by its own number of tokens |
@@ -81,6 +81,7 @@ mod open;
 mod packed;
 mod presets;
 mod save;
+mod side;
 mod stack;
 mod table;
 mod terms;

@@ -282,7 +282,7 @@ fn two_methods_of_a_family_must_keep_apart() {
     let message = refusal(vec![boxed(lora("q")), boxed(lora("v"))]);
     assert!(message.contains("configs has two methods with selfattn_lora in layer 0"), "{message}");
     let layers = |left: [usize; 2], reduction_factor| {
-        let leave_out = LeaveOut::new(left.map(|layer| (Stack::Decoder, layer)));
+        let leave_out = LeaveOut::new(left.map(|layer| (Stack::DECODER, layer)));
         boxed(BottleneckConfig { leave_out, reduction_factor, ..BottleneckConfig::default() })
     };
     written(vec![layers([0, 1], 2.), layers([2, 2], 4.)]).unwrap();
