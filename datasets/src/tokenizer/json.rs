@@ -17,7 +17,8 @@ use super::conventions::foreign;
 use crate::error::{Error, Result};
 
 /// The keys that are read. T5's conventions replace what the others hold.
-const KEYS: [&str; 4] = ["version", "added_tokens", "normalizer", "model"];
+const KEYS: [&str; 4] = ["version", "added_tokens", NORMALIZER, MODEL];
+const MODEL: &str = "model";
 const NORMALIZER: &str = "normalizer";
 /// The key of sentencepiece's character map, in base64.
 const CHARSMAP: &str = "precompiled_charsmap";
@@ -26,6 +27,11 @@ const CHARSMAP: &str = "precompiled_charsmap";
 pub(super) fn tokenizer(json: &[u8]) -> Result<Tokenizer> {
     let text = std::str::from_utf8(json).map_err(foreign)?;
     let mut parts: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(foreign)?;
+    if !parts.contains_key(MODEL) {
+        return Err(Error::Tokenizer(format!(
+            "no key `{MODEL}`; expected a tokenizer.json of Hugging Face tokenizers"
+        )));
+    }
     parts.retain(|key, _| KEYS.contains(&key.as_str()));
     let normalizer = match parts.get(NORMALIZER) {
         Some(normalizer) => serde_json::from_str(normalizer.get()).map_err(foreign)?,
