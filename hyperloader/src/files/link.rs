@@ -32,7 +32,8 @@ fn replace(link: &Path, target: &Path) -> Result<()> {
         let prefix = peft_files::temporary_prefix(link, "tmp")?;
         peft_files::remove_abandoned(link);
         let make = |path: &Path| std::os::unix::fs::symlink(target, path);
-        let temporary = tempfile::Builder::new().prefix(&prefix).make_in(parent(link), make).map_err(|error| error.kind())?;
+        let temporary =
+            tempfile::Builder::new().prefix(&prefix).make_in(parent(link), make).map_err(|error| error.kind())?;
         temporary.persist(link).map_err(|failed| failed.error)?;
         peft_files::sync_folder(parent(link))
     };

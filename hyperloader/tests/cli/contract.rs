@@ -86,6 +86,7 @@ fn a_wrong_call_or_configuration_exits_2_and_says_what_is_near() {
     assert!(near.contains("did you mean \"home\"?"), "{near}");
     assert!(bench.fails(2, &["eval", "run", "--split", "tset"]).contains("train, validation, test"));
     assert!(bench.fails(2, &["eval", "nowhere"]).contains("no run folder: there is no such folder"));
+    assert!(bench.fails(2, &["eval", "config.toml"]).contains("no run folder: it is a file"));
     assert!(bench.fails(2, &["train", "--config", "config.toml", "--out", "run"]).contains("--resume"));
     let key = bench.fails(2, &["train", "--config", "config.toml", "--out", "x", "--set", "train.max_stps=3"]);
     assert!(key.contains("max_steps"), "{key}");
@@ -169,13 +170,15 @@ fn sizes_that_are_a_slip_of_the_finger_are_refused_by_key() {
     )
     .unwrap();
     let message = bench.fails(1, &["params", "--config", "config.toml"]);
-    assert!(message.contains("shape.json:1: d_model: 99000000, expected 1000000 at most"), "{message}");
+    assert!(message.contains("shape.json: d_model: 99000000, expected 1000000 at most"), "{message}");
 }
 
 #[test]
 fn no_message_has_a_type_of_rust() {
     let bench = trained();
-    std::fs::remove_file(bench.path("run/manifest.json")).unwrap();
+    for manifest in ["manifest.json", "run/manifest.json"] {
+        std::fs::remove_file(bench.path(manifest)).unwrap();
+    }
     let say = |file: &str, text: &str, call: &[&str]| {
         let before = bytes(&bench.path(file));
         std::fs::write(bench.path(file), text).unwrap();
@@ -223,10 +226,29 @@ fn no_message_has_a_type_of_rust() {
         let message = say(file, text, call);
         assert!(message.contains(expected), "{message}");
     }
-    std::fs::write(bench.path("run/manifest.json"), "{\"version\": \"1\", \"files\": []}").unwrap();
     std::fs::write(bench.path("run/manifest.json"), "{\"version\": 1, \"files\": {\"config.toml\": 3}}").unwrap();
     let message = bench.fails(1, &eval);
-    assert!(message.contains("manifest.json: no manifest of this program, or a damaged one: files.config.toml: expected an object, found the number 3"), "{message}");
+    assert!(message.contains("manifest.json:1: no manifest of this program, or a damaged one: files.config.toml: expected an object, found the number 3"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn import_says_what_it_needs_and_a_name_that_no_configuration_can_hold_is_refused_early() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench = trained();
+    let import =
+        ["import", "none.bin", "--config", "config.toml", "--out", "imported", "--set", "model.tokenizer=none"];
+    let message = bench.fails(2, &import);
+    assert!(
+        message.starts_with("error: --set model.tokenizer=none: model.tokenizer: not given, and a shape has none"),
+        "{message}"
+    );
+    assert!(message.contains("--set model.tokenizer=PATH"), "{message}");
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    let output = bench.command(&["compile", "run", "--task", "home", "--out"]).arg(name).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && message.contains("this name is not Unicode"), "{message}");
+    assert!(!bench.path("imported").exists());
 }
 
 #[test]
@@ -321,6 +343,8 @@ fn pretrain_makes_a_backbone_that_train_accepts() {
         "--set",
         "train.max_steps=4",
     ]);
+    let message = bench.fails(2, &["eval", "backbone"]);
+    assert!(message.contains("backbone: this is a backbone of pretrain, which has no task yet"), "{message}");
     // How often checkpoints are saved changes nothing in the result.
     bench.ok(&["pretrain", "--config", "both.toml", "--quiet", "--out", "saved", "--set", "pretrain.save_steps=2"]);
     assert_eq!(bytes(&bench.path("saved/model.safetensors")), bytes(&bench.path("backbone/model.safetensors")));

@@ -104,6 +104,7 @@ fn each_line_is_answered_while_the_pipe_stays_open() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn compressed_text_and_utf_16_are_labelled_like_the_plain_text() {
     let bench = trained();
