@@ -80,7 +80,7 @@ pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};
 pub use model::{DEFAULT_ADAPTER, DEFAULT_TASK, IntoCondition, PeftModelBuilder, PeftParts};
 pub use prelude::*;
 pub use sites::{KeyValuePrefix, PathPattern, PrefixPlacement};
-pub use weights::initial;
+pub use weights::{check_elements, initial};
 
 /// The programs of the README are compiled and run.
 #[cfg(doctest)]

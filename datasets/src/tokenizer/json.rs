@@ -7,7 +7,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::Precompiled;
@@ -110,18 +109,19 @@ fn normal_form(text: &str, normalizer: &NormalizerWrapper) -> Result<String> {
 fn reason(json: &[u8], error: &serde_json::Error) -> Error {
     #[derive(Deserialize)]
     struct Typed {
-        model: Kind,
+        model: Option<Kind>,
     }
     #[derive(Deserialize)]
     struct Kind {
         #[serde(rename = "type")]
         kind: String,
-        #[serde(rename = "vocab")]
-        _vocab: Option<IgnoredAny>,
     }
     match serde_json::from_slice::<Typed>(json) {
-        Ok(typed) if typed.model.kind != UNIGRAM => {
-            Error::Tokenizer(format!("T5 needs a `{UNIGRAM}` model, the file has the type {:?}", typed.model.kind))
+        Ok(Typed { model: Some(model) }) if model.kind != UNIGRAM => {
+            Error::Tokenizer(format!("T5 needs a `{UNIGRAM}` model, the file has the type {:?}", model.kind))
+        }
+        Ok(Typed { model: None }) => {
+            Error::Tokenizer("no key `model`; expected a tokenizer.json of Hugging Face tokenizers".to_owned())
         }
         _ => foreign(error),
     }

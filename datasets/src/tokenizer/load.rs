@@ -1,6 +1,9 @@
 //! Loading a tokenizer from `tokenizer.json`, from `spiece.model`, or from a folder with one of them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use serde::de::IgnoredAny;
 
 use super::conventions::follow_conventions;
 use super::json;
@@ -56,7 +59,7 @@ impl T5Tokenizer {
                 let read = Self::from_json(text.as_bytes());
                 if read.is_err() {
                     // An error about the text itself has its line.
-                    peft_files::parse_json::<serde::de::IgnoredAny>(path, &text)?;
+                    peft_files::parse_json::<BTreeMap<String, IgnoredAny>>(path, &text)?;
                 }
                 read
             }

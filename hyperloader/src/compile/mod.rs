@@ -17,7 +17,7 @@ pub use task_model::{MergedTask, TaskModel};
 pub use trial::Trial;
 
 use crate::Result;
-use crate::files::write_new_dir;
+use crate::files::{unicode, write_new_dir};
 use crate::model::Precision;
 use crate::run::{ADAPTER_FILE, RunDir, TagSets};
 use crate::session::Session;
@@ -61,6 +61,7 @@ pub struct CompileReport {
 /// # Errors
 /// If the folder exists, the run or the task cannot be loaded, or the two models disagree.
 pub fn compile(run: &RunDir, options: &CompileOptions, device: &Device) -> Result<CompileReport> {
+    unicode(&options.out)?;
     write_new_dir(&options.out, |folder| compile_into(folder, run, options, device))
 }
 

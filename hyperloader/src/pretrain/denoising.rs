@@ -153,7 +153,7 @@ impl Objective for Denoising<'_> {
     }
 
     fn restore(&mut self, state: serde_json::Value) -> Result<()> {
-        let state: State = serde_json::from_value(state)
+        let state: State = peft_files::from_json_value(&state)
             .map_err(|e| Error::Training(format!("the checkpoint holds no sampler state: {e}")))?;
         self.rng = state.drawn_from;
         self.refill()?;

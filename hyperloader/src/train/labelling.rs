@@ -168,7 +168,7 @@ impl Objective for Labelling<'_> {
     }
 
     fn restore(&mut self, state: serde_json::Value) -> Result<()> {
-        let state = serde_json::from_value(state)
+        let state = peft_files::from_json_value(&state)
             .map_err(|e| Error::Training(format!("the checkpoint holds no sampler state: {e}")))?;
         // A running prefetcher draws from the old state.
         self.prefetcher = None;

@@ -7,4 +7,4 @@ mod adapter_weights;
 mod store;
 
 pub use adapter_weights::AdapterWeights;
-pub use store::{ParamStore, initial};
+pub use store::{ParamStore, check_elements, initial};

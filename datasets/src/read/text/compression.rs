@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 /// The endings that compressed files have.
 pub(in crate::read) const COMPRESSED: [&str; 2] = ["gz", "zst"];
 
-const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTANDARD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+pub(super) const GZIP: &[u8] = &[0x1f, 0x8b];
+pub(super) const ZSTANDARD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// Content of this size, in bytes, is unpacked from any file.
 const ALWAYS: usize = 256 << 20;

@@ -7,6 +7,9 @@ mod found;
 #[cfg(test)]
 mod tests;
 
+/// How a text begins that cannot be read line by line: gzip, Zstandard, UTF-16 in both orders.
+pub(super) const MAGIC: [&[u8]; 4] = [compression::GZIP, compression::ZSTANDARD, b"\xff\xfe", b"\xfe\xff"];
+
 pub(super) use compression::{COMPRESSED, Compression, unpack};
 pub(super) use decode::decode;
 pub use encoding::TextEncoding;
