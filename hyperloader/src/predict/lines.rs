@@ -28,12 +28,15 @@ pub struct Lines<R> {
     failed: Option<Error>,
 }
 
+/// What was read before the first line, and the rest.
+type Beginning<R> = Chain<Cursor<Vec<u8>>, R>;
+
 /// The text of [`Lines`].
 enum Text<R> {
     /// Nothing is read yet: whoever writes into a pipe may want an answer to another question first.
     Unread(R),
     /// What was read to recognize the text, or all of it, and the rest.
-    Open(BufReader<Chain<Cursor<Vec<u8>>, R>>),
+    Open(BufReader<Beginning<R>>),
     /// It could not be opened.
     Broken,
 }
@@ -92,7 +95,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// The reader, which is opened by the first call.
-    fn reader(&mut self) -> Result<&mut BufReader<Chain<Cursor<Vec<u8>>, R>>> {
+    fn reader(&mut self) -> Result<&mut BufReader<Beginning<R>>> {
         if let Text::Unread(_) = &self.text
             && let Text::Unread(reader) = std::mem::replace(&mut self.text, Text::Broken)
         {
@@ -137,7 +140,7 @@ impl<R: Read> Lines<R> {
 }
 
 /// The beginning of the text and the rest, or all of the text as UTF-8 and nothing.
-fn opened<R: Read>(mut reader: R, name: &Path) -> Result<Chain<Cursor<Vec<u8>>, R>> {
+fn opened<R: Read>(mut reader: R, name: &Path) -> Result<Beginning<R>> {
     let failed = |e| Error::io(name, e);
     let (mut head, mut part) = (Vec::new(), vec![0; BUFFER]);
     let whole = loop {
