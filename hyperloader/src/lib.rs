@@ -97,4 +97,9 @@ struct Readme;
 #[doc = include_str!("../../README.md")]
 struct ProjectReadme;
 
+/// The programs of the guide are compiled, and all except the last are run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/wrapping-a-model.md")]
+struct WrappingAModel;
+
 pub use error::{Error, Result};

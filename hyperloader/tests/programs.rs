@@ -54,6 +54,13 @@ fn a_method_of_ones_own_is_generated() {
     own_method::main().unwrap();
 }
 
+#[path = "../examples/wrapped_model.rs"]
+mod wrapped_model;
+#[test]
+fn an_encoder_of_ones_own_trains_without_a_change_to_it() {
+    wrapped_model::main().unwrap();
+}
+
 /// A small T5 with its tokenizer, and a LoRA as `peft` saves it.
 fn write_peft_folder(t5: &Path, adapter: &Path) {
     let options = datasets::tokenizer::TrainOptions { vocab_size: 150, keep_words: vec!["O".into(), "I".into()] };
@@ -86,6 +93,7 @@ fn each_program_has_at_most_twenty_lines() {
         include_str!("../examples/mixed_methods.rs"),
         include_str!("../examples/python_peft.rs"),
         include_str!("../examples/own_method.rs"),
+        include_str!("../examples/wrapped_model.rs"),
     ];
     let lines = programs.map(lines_of_code);
     assert!(lines.iter().all(|lines| (5..=20).contains(lines)), "{lines:?}");

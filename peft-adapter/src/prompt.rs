@@ -89,6 +89,7 @@ mod tests {
             layer: 0,
             role: SiteRole::INPUT,
             kind: SiteKind::Input { dim: 2 },
+            bias: false,
         });
         sites
     }

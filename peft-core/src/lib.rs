@@ -39,7 +39,8 @@
 //! ```
 //!
 //! [`PeftModel`] puts a backbone, methods and a generator together, so that training takes a few lines. A model that implements
-//! [`Backbone`] can be used with it.
+//! [`Backbone`] can be used with it; [`layers`] has what most backbones are built from. [`PeftModel::wrap`] takes any model that loads
+//! from a candle `VarBuilder`, without a change to it.
 //!
 //! To write a method, implement [`PeftConfig`] and [`PeftModule`]; to write a source of weights, [`GeneratorConfig`] and
 //! [`WeightGenerator`].
@@ -56,6 +57,8 @@ pub mod adapters;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod generators;
+pub mod gradients;
+pub mod layers;
 pub mod methods;
 pub mod model;
 pub mod near;
@@ -67,6 +70,7 @@ pub mod sites;
 #[cfg(feature = "toy")]
 pub mod toy;
 pub mod weights;
+pub mod wrapped;
 
 mod config;
 mod ctx;
@@ -80,7 +84,8 @@ pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};
 pub use model::{DEFAULT_ADAPTER, DEFAULT_TASK, IntoCondition, PeftModelBuilder, PeftParts};
 pub use prelude::*;
 pub use sites::{KeyValuePrefix, PathPattern, PrefixPlacement};
-pub use weights::{check_elements, initial};
+pub use weights::{check_elements, initial, random_weights};
+pub use wrapped::{IntoVarBuilder, NoLoss};
 
 /// The programs of the README are compiled and run.
 #[cfg(doctest)]

@@ -1,6 +1,10 @@
 //! Which method acts at which site.
 
+mod activations;
+
 use std::collections::HashMap;
+
+use activations::check_activations;
 
 use crate::near::likeness;
 use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteId, Sites, Stack};
@@ -54,7 +58,8 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::NoSiteMatched`] for a configuration that matches no site, [`Error::DuplicateKey`] if two methods claim one
-    /// weight, and the configurations' own errors.
+    /// weight, [`Error::ActsOnActivations`] for a method that needs other sites than weights on a backbone that has none, and the
+    /// configurations' own errors.
     pub fn resolve(sites: &Sites, methods: &[Box<dyn PeftConfig>]) -> Result<Self> {
         let mut plan = Self { targets: Vec::new(), by_site: vec![Vec::new(); sites.len()], sites: sites.clone() };
         methods.iter().try_for_each(|method| method.check_sites(sites))?;
@@ -73,6 +78,7 @@ impl Plan {
         for (method, matched) in methods.iter().zip(matched) {
             // A method may act at other sites too, such as modules to save. The modules that it names must still exist.
             let named = method.target_modules().is_none_or(|targets| sites.iter().any(|site| targets.matches(site)));
+            check_activations(method.as_ref(), sites)?;
             if matched && named {
                 continue;
             }

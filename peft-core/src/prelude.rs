@@ -11,3 +11,4 @@ pub use crate::model::{Backbone, BatchAdapters, Merged, PeftModel, Refusal};
 pub use crate::plan::{Plan, TargetedModule};
 pub use crate::sites::{Site, SiteId, SiteKind, SiteRole, Sites, Stack, TargetModules};
 pub use crate::weights::{AdapterWeights, ParamStore};
+pub use crate::wrapped::Wrapped;

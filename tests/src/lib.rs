@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 pub mod compat;
+pub mod encoder;
 pub mod golden;
 pub mod matrix;
 pub mod registry;

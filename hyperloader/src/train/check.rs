@@ -1,9 +1,10 @@
-//! The gradient check before the first step.
+//! The gradient checks before the first step: gradients exist where they should and nowhere else, and they are right.
 
 use std::collections::BTreeSet;
 
 use candle_core::Tensor;
 use peft_core::ParamStore;
+use peft_core::gradients::{GradientCheck, GradientReport};
 
 use crate::{Error, Result};
 
@@ -42,12 +43,52 @@ pub fn check_gradients(store: &ParamStore, losses: &[Tensor], frozen: &[(String,
     )))
 }
 
+/// Shows that the gradients of the variables of `store` are the derivatives of the sum of the losses that `losses` computes, by finite
+/// differences ([`GradientCheck::quick`]).
+///
+/// That gradients exist ([`check_gradients`]) does not show this: where a residual connection leads around an operation without a
+/// backward pass, they exist and are wrong.
+///
+/// # Errors
+/// [`peft_core::Error::Gradients`] naming variables and operations; as `losses`.
+pub fn compare_gradients(
+    store: &ParamStore,
+    mut losses: impl FnMut() -> Result<Vec<Tensor>>,
+) -> Result<GradientReport> {
+    let mut sum = || -> Result<Tensor, Wrapped> {
+        let sum = losses()?.into_iter().map(Ok).reduce(|sum, loss| sum? + loss?);
+        let none = || Error::Internal("the objective has no loss to check gradients with".into());
+        Ok(sum.transpose().map_err(Error::Candle)?.ok_or_else(none)?)
+    };
+    Ok(GradientCheck::quick().run(&store.vars(), &mut sum)?.into_result()?)
+}
+
+/// An error of a loss on its way through `peft-core`.
+struct Wrapped(Error);
+
+impl From<Error> for Wrapped {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Wrapped> for peft_core::Error {
+    fn from(Wrapped(error): Wrapped) -> Self {
+        match error {
+            Error::Peft(error) => error,
+            Error::Candle(error) => Self::Candle(error),
+            other => Self::Candle(candle_core::Error::wrap(other)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use candle_core::Device;
     use candle_nn::init::ONE;
+    use peft_core::gradients::Verdict;
 
     fn store() -> (ParamStore, Tensor, Tensor) {
         let store = ParamStore::new(0, &Device::Cpu);
@@ -69,6 +110,25 @@ mod tests {
         let loss = (a + b.detach()).unwrap().sum_all().unwrap();
         let message = check_gradients(&store, &[loss], &[]).unwrap_err().to_string();
         assert_eq!(message, "gradient check before step 1: 1 of 2 trainable variables receive no gradient: b");
+    }
+
+    #[test]
+    fn a_gradient_that_arrives_but_is_wrong_is_named() {
+        let (store, a, b) = store();
+        let right = compare_gradients(&store, || Ok(vec![a.sqr()?.sum_all()?, b.sqr()?.sum_all()?])).unwrap();
+        assert_eq!(right.count(Verdict::Right), 2);
+        let cut = || Ok(vec![a.sqr()?.sum_all()?, (&b * b.detach())?.sum_all()?]);
+        assert!(check_gradients(&store, &cut().unwrap(), &[]).is_ok(), "every variable has a gradient");
+        let message = compare_gradients(&store, cut).unwrap_err().to_string();
+        assert!(message.starts_with("gradient check: gradients of 2 variables: 1 right"), "{message}");
+        assert!(message.contains("\nwrong: b (expected"), "{message}");
+    }
+
+    #[test]
+    fn an_error_of_the_loss_keeps_its_message() {
+        let (store, ..) = store();
+        let error = compare_gradients(&store, || Err(Error::Training("no sentence".into()))).unwrap_err();
+        assert!(error.to_string().contains("no sentence"), "{error}");
     }
 
     #[test]

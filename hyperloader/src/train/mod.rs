@@ -14,7 +14,7 @@ mod options;
 mod prefetcher;
 mod trainer;
 
-pub use check::check_gradients;
+pub use check::{check_gradients, compare_gradients};
 pub(crate) use checkpoint::inputs_of;
 pub use checkpoint::{Best, State};
 pub use inputs::Inputs;

@@ -22,6 +22,7 @@ fn sites() -> Sites {
             layer: 0,
             role: SiteRole::from(format!("{name}.kv")),
             kind: SiteKind::KeyValue { dim: KEYS, queries: D_MODEL, heads: 1 },
+            bias: false,
         });
     }
     sites

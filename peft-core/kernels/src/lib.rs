@@ -54,6 +54,10 @@
 //! * Arguments may be strided; an operation copies them where it needs contiguous memory.
 //! * Shapes that do not fit are an error that names them. Nothing panics.
 //!
+//! # Features
+//!
+//! - `testing`: module `faults`, which breaks the gradient of one operation on purpose.
+//!
 //! # Unsafe code
 //!
 //! Unsafe code is denied, except in three places: matrix products (`gemm/`), buffers that are written before they are read
@@ -70,6 +74,8 @@ mod bottleneck;
 mod cross_entropy;
 mod dropout;
 mod embedding;
+#[cfg(feature = "testing")]
+pub mod faults;
 mod gated;
 mod gemm;
 mod kernels;

@@ -54,7 +54,7 @@ struct Maker {
 
 impl Maker {
     fn site(&mut self, path: String, role: SiteRole, kind: SiteKind) -> SiteId {
-        self.sites.add(Site { path, stack: self.stack.clone(), layer: 0, role, kind })
+        self.sites.add(Site { path, stack: self.stack.clone(), layer: 0, role, kind, bias: false })
     }
 
     fn random(&self, name: &str, dims: &[usize], stdev: f64) -> Result<Tensor> {

@@ -5,11 +5,13 @@
 //! - `prepare`, `batch_adapters`: one batch, from which weights may be generated, and [`BatchAdapters`], its adapters.
 //! - `builder`: how a model is built.
 //! - `condition`: a task by name or by number.
+//! - `gradients`: the check of gradients before the first step.
 
 mod backbone;
 mod batch_adapters;
 mod builder;
 mod condition;
+mod gradients;
 mod peft_model;
 mod prepare;
 #[cfg(test)]

@@ -25,6 +25,14 @@ pub enum SiteKind {
         /// Features.
         dim: usize,
     },
+    /// A table `E: [rows, dim]` whose rows are looked up. The call's input is the ids `[batch, length]` (u32), its output their rows
+    /// `[batch, length, dim]`, its base `E`.
+    Embedding {
+        /// Rows of the table.
+        rows: usize,
+        /// Features of a row.
+        dim: usize,
+    },
     /// The embedded tokens `[batch, length, dim]`, which are both input and output of the call. A method may put positions before
     /// them: then the output is longer, and every token sees the new positions.
     Input {
@@ -43,6 +51,13 @@ pub enum SiteKind {
         /// How many heads share them.
         heads: usize,
     },
+}
+
+impl SiteKind {
+    /// Whether there is a weight, so that a method may be a change of it.
+    pub fn has_weight(&self) -> bool {
+        matches!(self, Self::Linear { .. } | Self::Norm { .. } | Self::Embedding { .. })
+    }
 }
 
 /// Positions that a method puts before keys and values at a [`SiteKind::KeyValue`] site.
@@ -84,6 +99,10 @@ pub struct Site {
     pub role: SiteRole,
     /// What flows through it.
     pub kind: SiteKind,
+    /// Whether the module has a bias next to its weight: `b: [d_out]` at a linear map, `[dim]` at a norm. The call at the site does
+    /// not see it: the backbone adds the bias after the methods, as
+    /// [`ActiveAdapters::merge_bias`](crate::ActiveAdapters::merge_bias) changes it.
+    pub bias: bool,
 }
 
 /// The number of a site within its backbone's [`Sites`].
@@ -109,6 +128,7 @@ impl SiteId {
 ///     layer: 0,
 ///     role: SiteRole::SELF_Q,
 ///     kind: SiteKind::Linear { d_in: 512, d_out: 512 },
+///     bias: false,
 /// });
 /// assert_eq!(q.index(), 0);
 /// ```
@@ -154,6 +174,11 @@ impl Sites {
             SiteKind::SubLayer { dim } => Some(dim),
             _ => None,
         })
+    }
+
+    /// The sites with their numbers, in the order in which they were named.
+    pub fn ids(&self) -> impl Iterator<Item = (SiteId, &Site)> {
+        self.0.iter().enumerate().map(|(number, site)| (SiteId(number), site))
     }
 
     /// How many there are.

@@ -6,17 +6,17 @@ use peft_core::{ActiveAdapters, Residual, SiteId, SiteRole};
 use super::attention::{Attention, Kind, Memory};
 use super::builder::{BlockPath, Builder};
 use super::feed_forward::FeedForward;
-use super::key_values::KeyValues;
-use super::layers::{Norm, Run, Weight};
 use super::packed::{PackedPast, PackedTerms, Read};
 use super::side::Side;
 use super::terms::ScoreTerms;
 use crate::error::Result;
+use peft_core::layers::KeyValues;
+use peft_core::layers::{RmsNorm, Run, Weight};
 
 /// A function between norm and residual sum: `h + Dropout(site(f(norm(h))))`.
 #[derive(Debug, Clone)]
 struct SubLayer<F> {
-    norm: Norm,
+    norm: RmsNorm,
     inner: F,
     output: SiteId,
     dropout: f64,

@@ -6,9 +6,9 @@ use peft_kernels::{PackedKeys, TokenPosition, TokenPositions};
 
 use crate::batch::padded_with_mask;
 use crate::error::Result;
-use crate::layers::Run;
 use crate::model::T5;
 use crate::packed::{Encoded, PackedTerms};
+use peft_core::layers::Run;
 
 impl T5 {
     /// The encoder's output for sentences of any lengths, given as token ids; each sentence as [`encode`](Self::encode) would

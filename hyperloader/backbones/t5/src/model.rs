@@ -9,7 +9,6 @@ use super::attention::{Kind, Memory};
 use super::bias::RelativeBias;
 use super::builder::{BlockPath, Builder, inverse_sqrt};
 use super::config::T5Config;
-use super::layers::{Run, Weight};
 use super::mask;
 use super::packed::Encoded;
 use super::side::Side;
@@ -18,6 +17,7 @@ use super::table::Table;
 use super::terms::ScoreTerms;
 use super::weights::TableFile;
 use crate::error::{Error, Result};
+use peft_core::layers::{Run, Weight};
 
 /// T5 with its sites.
 ///
@@ -179,7 +179,7 @@ impl T5 {
     pub fn logits(&self, hidden: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let head = self.output_projection()?;
         let scores = ops::linear(hidden, &head.value, ctx.kernels())?;
-        head.apply(hidden, scores, &mut Run { active, ctx })
+        Ok(head.apply(hidden, scores, &mut Run { active, ctx })?)
     }
 
     /// The output projection `[V, d]`: the embedding table if it is tied, otherwise `lm_head` with the methods there merged into it.

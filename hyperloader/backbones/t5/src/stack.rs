@@ -7,11 +7,11 @@ use super::attention::Kind;
 use super::bias::RelativeBias;
 use super::block::Block;
 use super::builder::{BlockPath, Builder};
-use super::layers::{Norm, Run, Weight};
 use super::mask;
 use super::side::Side;
 use super::terms::{Relative, ScoreTerms};
 use crate::error::Result;
+use peft_core::layers::{RmsNorm, Run, Weight};
 
 /// The encoder or the decoder.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub(super) struct Stack {
     pub(super) blocks: Vec<Block>,
     /// The bias of self-attention: the first block owns the table, all blocks use it.
     pub(super) bias: RelativeBias,
-    final_norm: Norm,
+    final_norm: RmsNorm,
     pub(super) dropout: f64,
 }
 

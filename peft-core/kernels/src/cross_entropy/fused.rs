@@ -7,9 +7,12 @@ use rayon::prelude::*;
 use super::options::{Reduction, SmoothedCrossEntropy, Token};
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add, multiply_bf16};
 use crate::math::{exp, max, sum};
-use crate::operation::gradient;
+use crate::operation::{gradient, passed_on};
 use crate::values::{argument, values};
 use crate::vectors::vectorized;
+
+/// The name in candle's errors.
+const NAME: &str = "smoothed_cross_entropy";
 
 /// The most rows of logits that exist at once.
 const MOST_ROWS: usize = 1024;
@@ -166,7 +169,7 @@ fn scatter(hidden: &mut [f32], rows: &[f32], tokens: &[Token], width: usize) {
 
 impl CustomOp2 for Loss {
     fn name(&self) -> &'static str {
-        "smoothed_cross_entropy"
+        NAME
     }
 
     fn cpu_fwd(&self, _s1: &CpuStorage, _l1: &Layout, _s2: &CpuStorage, _l2: &Layout) -> Result<(CpuStorage, Shape)> {
@@ -186,6 +189,7 @@ impl CustomOp2 for Loss {
             Some(d) => d.affine(g, 0.0).map(Some),
             None => Ok(None),
         };
-        Ok((scaled(&self.d_hidden)?, scaled(&self.d_weight)?))
+        let [d_hidden, d_weight] = passed_on(NAME, [scaled(&self.d_hidden)?, scaled(&self.d_weight)?])?;
+        Ok((d_hidden, d_weight))
     }
 }

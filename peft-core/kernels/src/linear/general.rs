@@ -6,15 +6,18 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp2, DType, Layout, Result, Sha
 use super::dims::{Dims, output_dims};
 use crate::gemm::batched_product;
 use crate::kernels::Kernels;
-use crate::operation::gradient;
+use crate::operation::{gradient, passed_on};
 use crate::values::{argument, values};
+
+/// The name in candle's errors.
+const NAME: &str = "linear";
 
 /// `y = x W^T` with both `x` and `W` in the graph.
 pub(super) struct Linear;
 
 impl CustomOp2 for Linear {
     fn name(&self) -> &'static str {
-        "linear"
+        NAME
     }
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
@@ -41,12 +44,14 @@ impl CustomOp2 for Linear {
             let (xs, ws, g) = (values(x)?, values(w)?, values(&g)?);
             let dx = || batched_product(batch, (rows, d_in), |i| dims.y(&g, i), |i| dims.w(&ws, i));
             let dw = || batched_product(batch, (d_out, d_in), |i| dims.y(&g, i).t(), |i| dims.x(&xs, i));
-            return Ok((gradient(x, dx)?, gradient(w, dw)?));
+            let [dx, dw] = passed_on(NAME, [gradient(x, dx)?, gradient(w, dw)?])?;
+            return Ok((dx, dw));
         }
         let g = g.reshape((batch, rows, d_out))?;
         let dx = || g.matmul(&w.detach().reshape((batch, d_out, d_in))?)?.reshape(x.shape());
         let dw = || g.t()?.matmul(&x.detach().reshape((batch, rows, d_in))?)?.reshape(w.shape());
-        Ok((x.track_op().then(dx).transpose()?, w.track_op().then(dw).transpose()?))
+        let [dx, dw] = passed_on(NAME, [x.track_op().then(dx).transpose()?, w.track_op().then(dw).transpose()?])?;
+        Ok((dx, dw))
     }
 }
 

@@ -1,0 +1,377 @@
+//! Which variables move together, and what follows from it.
+
+use candle_core::{DType, Tensor, Var};
+
+use super::check::GradientCheck;
+use super::differences::{Slope, Values, slope};
+use super::point::{Point, dot, length};
+use super::report::{GradientReport, VariableReport, Verdict};
+use crate::{Error, Result};
+
+/// How sure a verdict must be, in uncertainties of the differences.
+const SURE: f64 = 3.;
+
+/// The relative error of a usual variable of a group that must show.
+const OFF_BY: f64 = 0.1;
+
+/// The part of its own derivative that may be unclear of a variable that is judged with others.
+const UNCLEAR: f64 = 0.2;
+
+/// The part of a loss by which it should change at most.
+const CHANGE: f64 = 0.05;
+
+/// The smallest tolerance, whatever the type.
+const SMALLEST_TOLERANCE: f64 = 1e-5;
+
+/// Variables with wrong gradients after which groups are no longer divided.
+const ENOUGH: usize = 8;
+
+/// The point is nearer to the current values if the loss is not finite there.
+const OFFSETS: [f64; 3] = [1., 0.1, 0.];
+
+/// How often the loss is computed to see how much rounding changes it.
+const SAMPLES: u64 = 3;
+
+/// Random directions of these numbers and above are for rounding.
+const FOR_ROUNDING: u64 = u64::MAX / 2;
+
+type Loss<'a> = dyn FnMut() -> Result<Tensor> + 'a;
+
+/// A check that runs.
+pub(super) struct Run<'a> {
+    check: &'a GradientCheck,
+    vars: &'a [(String, Var)],
+    loss: &'a mut Loss<'a>,
+    point: Point<'a>,
+    gradients: Vec<Gradient>,
+    /// The loss at the point, its error, and the epsilon of its type.
+    value: f64,
+    noise: f64,
+    epsilon: f64,
+    verdicts: Vec<Option<VariableReport>>,
+    passes: usize,
+}
+
+/// The gradient of one variable at the point.
+struct Gradient {
+    value: Option<Tensor>,
+    length: f64,
+}
+
+impl Gradient {
+    /// The gradient, if it is one.
+    fn nonzero(&self) -> Option<&Tensor> {
+        self.value.as_ref().filter(|_| self.length > 0.)
+    }
+}
+
+/// A direction of the check.
+#[derive(Clone, Copy)]
+enum Along {
+    Gradient,
+    Random(u64),
+}
+
+/// What one comparison shows of one variable, the most telling last.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Shows {
+    Nothing,
+    Right,
+    Wrong,
+}
+
+/// One comparison: the derivative of the loss along directions of several variables.
+struct Comparison {
+    differences: Slope,
+    /// The derivative by the backward pass, and the part of each variable.
+    found: f64,
+    parts: Vec<f64>,
+}
+
+impl Comparison {
+    /// The sum of the parts' absolute values.
+    fn size(&self) -> f64 {
+        self.parts.iter().map(|part| part.abs()).sum()
+    }
+
+    fn gap(&self) -> f64 {
+        (self.differences.value - self.found).abs()
+    }
+
+    /// The largest derivative that is known.
+    fn scale(&self) -> f64 {
+        self.differences.value.abs().max(self.size())
+    }
+
+    /// What uncertain differences may hide.
+    fn hidden(&self) -> f64 {
+        SURE * self.differences.uncertainty
+    }
+
+    fn error(&self) -> f64 {
+        if self.scale() > 0. { self.gap() / self.scale() } else { 0. }
+    }
+
+    /// What it shows of the gradient of one variable.
+    fn shows(&self, tolerance: f64) -> Shows {
+        if self.gap() > self.hidden() + tolerance * self.scale() {
+            Shows::Wrong
+        } else if self.scale() > 0. && self.hidden() <= OFF_BY * self.scale() {
+            Shows::Right
+        } else {
+            Shows::Nothing
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    /// Runs `check`.
+    pub(super) fn check(
+        check: &'a GradientCheck,
+        vars: &'a [(String, Var)],
+        loss: &'a mut Loss<'a>,
+    ) -> Result<GradientReport> {
+        if vars.is_empty() {
+            return Ok(GradientReport { variables: Vec::new(), frozen: Vec::new(), passes: 0 });
+        }
+        let mut run = Self::start(check, vars, loss)?;
+        run.measure_noise()?;
+        run.judge_all()?;
+        let Self { point, verdicts, passes, .. } = run;
+        point.leave()?;
+        Ok(GradientReport { variables: verdicts.into_iter().flatten().collect(), frozen: Vec::new(), passes })
+    }
+
+    /// Goes to the point, and computes the gradients there.
+    fn start(check: &'a GradientCheck, vars: &'a [(String, Var)], loss: &'a mut Loss<'a>) -> Result<Self> {
+        let mut epsilon = vars.iter().map(|(name, var)| epsilon(name, var)).try_fold(0., larger)?;
+        let mut passes = 0;
+        for offset in OFFSETS {
+            let point = Point::near(vars, check.seed, offset)?;
+            let loss_here = loss()?;
+            passes += 1;
+            let value = scalar(&loss_here)?;
+            if !value.is_finite() {
+                continue;
+            }
+            epsilon = larger(epsilon, self::epsilon("the loss", &loss_here))?;
+            let store = loss_here.backward()?;
+            let gradient = |(_, var): &(String, Var)| {
+                let value = store.get(var).map(Tensor::detach);
+                Ok(Gradient { length: value.as_ref().map_or(Ok(0.), length)?, value })
+            };
+            let gradients = vars.iter().map(gradient).collect::<Result<Vec<_>>>()?;
+            let verdicts = vec![None; vars.len()];
+            return Ok(Self { check, vars, loss, point, gradients, value, noise: 0., epsilon, verdicts, passes });
+        }
+        Err(Error::Mismatch("gradient check: the loss is not finite; expected a number".into()))
+    }
+
+    fn value(&mut self) -> Result<f64> {
+        self.passes += 1;
+        scalar(&(self.loss)()?)
+    }
+
+    /// How much the loss changes if the variables move by less than matters.
+    fn measure_noise(&mut self) -> Result<()> {
+        let again = self.value()?;
+        if again != self.value {
+            return Err(Error::Mismatch(format!(
+                "gradient check: two passes at the same values give the losses {} and {again}; expected a loss that is a function of \
+                 the variables: switch dropout off or seed it, and clear caches before each pass",
+                self.value
+            )));
+        }
+        let all: Vec<usize> = (0..self.vars.len()).collect();
+        self.noise = self.epsilon * self.value.abs();
+        for sample in 0..SAMPLES {
+            let direction =
+                |&number: &usize| Ok((self.point.random(number, FOR_ROUNDING + sample)? * self.point.length(number))?);
+            let directions = all.iter().map(direction).collect::<Result<Vec<_>>>()?;
+            self.point.go(&all, &directions, 2. * self.epsilon)?;
+            let moved = self.value()?;
+            self.noise = self.noise.max((moved - self.value).abs());
+        }
+        self.point.back()
+    }
+
+    fn judge_all(&mut self) -> Result<()> {
+        let (known, rest): (Vec<usize>, Vec<usize>) =
+            (0..self.vars.len()).partition(|number| self.gradient(*number).is_some());
+        let alone = rest.into_iter().map(|number| vec![number]);
+        // The last group is taken first: variables without a gradient are the ones to name.
+        let mut groups: Vec<Vec<usize>> =
+            known.chunks(self.check.together.max(1)).map(<[usize]>::to_vec).rev().collect();
+        groups.extend(alone.rev());
+        while let Some(group) = groups.pop() {
+            match group.as_slice() {
+                [number] => self.judge_one(*number)?,
+                [] => {}
+                _ => groups.extend(self.judge_group(&group)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn directions(&self) -> impl Iterator<Item = Along> + use<> {
+        std::iter::once(Along::Gradient).chain((0..self.check.directions).map(Along::Random))
+    }
+
+    /// The verdict on one variable.
+    fn judge_one(&mut self, number: usize) -> Result<()> {
+        if self.check.together > 1 && self.found_enough() {
+            return self.note(number, Verdict::Unchecked, None);
+        }
+        let tolerance = self.tolerance();
+        let has_gradient = self.gradient(number).is_some();
+        let mut clearest: Option<(Shows, Comparison)> = None;
+        for along in self.directions().filter(|along| has_gradient || matches!(along, Along::Random(_))) {
+            let comparison = self.compare(&[number], along)?;
+            let shows = comparison.shows(tolerance);
+            let clearer =
+                |(before, other): &(Shows, Comparison)| (*before, other.error()) < (shows, comparison.error());
+            if clearest.as_ref().is_none_or(clearer) {
+                clearest = Some((shows, comparison));
+            }
+        }
+        let is_in_graph = self.gradients.get(number).is_some_and(|gradient| gradient.value.is_some());
+        let (shows, comparison) = clearest.unzip();
+        let verdict = match shows.unwrap_or(Shows::Nothing) {
+            Shows::Wrong if has_gradient => Verdict::Wrong,
+            Shows::Wrong => Verdict::Missing,
+            Shows::Right => Verdict::Right,
+            Shows::Nothing if is_in_graph => Verdict::Flat,
+            Shows::Nothing => Verdict::Unused,
+        };
+        self.note(number, verdict, comparison.as_ref())
+    }
+
+    /// The verdicts on several variables at once. Returns the groups that must be looked at again, each smaller than this one.
+    fn judge_group(&mut self, group: &[usize]) -> Result<Vec<Vec<usize>>> {
+        if self.found_enough() {
+            group.iter().try_for_each(|number| self.note(*number, Verdict::Unchecked, None))?;
+            return Ok(Vec::new());
+        }
+        let mut along_gradient = None;
+        for along in self.directions() {
+            let comparison = self.compare(group, along)?;
+            let share = OFF_BY / group.len() as f64 * comparison.size();
+            if comparison.gap() > comparison.hidden() + share {
+                let (one, other) = group.split_at(group.len() / 2);
+                return Ok(vec![other.to_vec(), one.to_vec()]);
+            }
+            along_gradient = along_gradient.or(Some(comparison));
+        }
+        let Some(comparison) = along_gradient else { return Ok(Vec::new()) };
+        let unclear = comparison.gap() + comparison.hidden();
+        let mut small = Vec::new();
+        for (&number, part) in group.iter().zip(&comparison.parts) {
+            match unclear <= UNCLEAR * part.abs() {
+                true => self.note(number, Verdict::Right, Some(&comparison))?,
+                false => small.push(number),
+            }
+        }
+        if small.len() < group.len() {
+            return Ok(vec![small]);
+        }
+        small.iter().try_for_each(|number| self.note(*number, Verdict::Flat, Some(&comparison)))?;
+        Ok(Vec::new())
+    }
+
+    /// Compares the derivative along one direction for each variable of a group.
+    fn compare(&mut self, group: &[usize], along: Along) -> Result<Comparison> {
+        let factors = self.balance(group);
+        let (mut directions, mut parts) = (Vec::new(), Vec::new());
+        for (&number, factor) in group.iter().zip(factors) {
+            let length = factor * self.point.length(number);
+            let gradient = self.gradient(number);
+            let direction = match (along, gradient) {
+                (Along::Gradient, Some(gradient)) => {
+                    let slope = self.gradients.get(number).map_or(1., |gradient| gradient.length);
+                    (gradient * (length / slope))?
+                }
+                (Along::Gradient, None) => (self.point.random(number, 0)? * length)?,
+                (Along::Random(direction), _) => (self.point.random(number, direction)? * length)?,
+            };
+            parts.push(gradient.map_or(Ok(0.), |gradient| dot(gradient, &direction))?);
+            directions.push(direction);
+        }
+        let (found, size) = (parts.iter().sum(), parts.iter().map(|part: &f64| part.abs()).sum::<f64>());
+        let relative = if group.len() == 1 { self.tolerance() } else { OFF_BY / group.len() as f64 };
+        let values = Values { step: self.step(size), noise: self.noise, wanted: relative * size / SURE };
+        let differences = slope(
+            |times| {
+                self.point.go(group, &directions, times)?;
+                self.passes += 1;
+                scalar(&(self.loss)()?)
+            },
+            values,
+        )?;
+        self.point.back()?;
+        Ok(Comparison { differences, found, parts })
+    }
+
+    /// The step, relative to the lengths of the variables, for a derivative of `size`.
+    fn step(&self, size: f64) -> f64 {
+        let best = self.epsilon.powf(0.2);
+        // The loss should change by a small part of itself, but a loss near zero needs a step too.
+        if size > 0. { best.min(CHANGE * (self.value.abs() / size + best)) } else { best }
+    }
+
+    /// Factors that make the parts of the variables of a group more alike: where the derivative of one is far larger than usual, it
+    /// moves less, so that it does not drown the others.
+    fn balance(&self, group: &[usize]) -> Vec<f64> {
+        let part = |number: &usize| self.gradients.get(*number).map_or(0., |g| g.length * self.point.length(*number));
+        let parts: Vec<f64> = group.iter().map(part).collect();
+        let mut sorted = parts.clone();
+        sorted.sort_by(f64::total_cmp);
+        let usual = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
+        // Less than a hundredth of a step would be lost in the rounding of the variable.
+        parts.iter().map(|part| if *part > usual { (usual / part).max(0.01) } else { 1. }).collect()
+    }
+
+    fn tolerance(&self) -> f64 {
+        self.check.tolerance.unwrap_or_else(|| self.epsilon.powf(0.4).max(SMALLEST_TOLERANCE))
+    }
+
+    fn gradient(&self, number: usize) -> Option<&Tensor> {
+        self.gradients.get(number)?.nonzero()
+    }
+
+    fn found_enough(&self) -> bool {
+        self.verdicts.iter().flatten().filter(|variable| variable.verdict.is_bad()).count() >= ENOUGH
+    }
+
+    fn note(&mut self, number: usize, verdict: Verdict, comparison: Option<&Comparison>) -> Result<()> {
+        let name = self.vars.get(number).map(|(name, _)| name.clone()).unwrap_or_default();
+        let [expected, found, error] = comparison.map_or([0.; 3], |c| [c.differences.value, c.found, c.error()]);
+        if let Some(place) = self.verdicts.get_mut(number) {
+            *place = Some(VariableReport { name, verdict, expected, found, error });
+        }
+        Ok(())
+    }
+}
+
+/// The machine epsilon of a tensor's type.
+fn epsilon(name: &str, tensor: &Tensor) -> Result<f64> {
+    match tensor.dtype() {
+        DType::F64 => Ok(f64::EPSILON),
+        DType::F32 => Ok(f64::from(f32::EPSILON)),
+        DType::F16 => Ok(2f64.powi(-10)),
+        DType::BF16 => Ok(2f64.powi(-7)),
+        other => Err(Error::Mismatch(format!("gradient check: {name} is {other:?}; expected f64, f32, bf16 or f16"))),
+    }
+}
+
+fn larger(epsilon: f64, other: Result<f64>) -> Result<f64> {
+    Ok(epsilon.max(other?))
+}
+
+/// The value of a loss.
+fn scalar(loss: &Tensor) -> Result<f64> {
+    if loss.elem_count() != 1 {
+        let shape = loss.dims();
+        return Err(Error::Mismatch(format!("gradient check: the loss has the shape {shape:?}; expected a scalar")));
+    }
+    Ok(loss.detach().to_dtype(DType::F64)?.flatten_all()?.squeeze(0)?.to_scalar()?)
+}

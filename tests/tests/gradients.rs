@@ -1,0 +1,137 @@
+//! The gradient check on our backbones: right with every method, and any operation whose gradient is broken is found and named.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeSet;
+
+use candle_core::{DType, Device, Tensor};
+use peft_adapter::BottleneckConfig;
+use peft_core::gradients::{GradientCheck, GradientReport};
+use peft_core::{Backbone, Error, PeftModel, PeftParts, Tasks};
+use peft_kernels::faults::{Fault, operations_of, with_fault};
+use peft_lora::LoraConfig;
+use peft_t5::{T5, T5Batch, T5Config, Weights, preset};
+use peft_tests::matrix::Matrix;
+
+// Linking is all that it takes.
+use hyperloader as _;
+use peft_task_average as _;
+use peft_vera as _;
+
+/// A small T5 of version 1.1 that drops a tenth of its activations in training, and a batch for it.
+fn t5() -> (T5, T5Batch) {
+    let shape = T5Config {
+        vocab_size: 24,
+        d_model: 16,
+        d_kv: 6,
+        num_heads: 2,
+        d_ff: 20,
+        num_layers: 2,
+        num_decoder_layers: 2,
+        dropout_rate: 0.1,
+        ..preset("google/t5-v1_1-small").unwrap()
+    };
+    let ids = |rows: &[[u32; 5]; 2]| Tensor::new(rows, &Device::Cpu).unwrap();
+    let batch = T5Batch {
+        source: ids(&[[5, 9, 12, 7, 1], [8, 20, 1, 0, 0]]),
+        mask: ids(&[[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]),
+        labels: ids(&[[4, 17, 9, 2, 1], [6, 3, 1, 0, 0]]),
+        label_tokens: 8,
+    };
+    (T5::new(&shape, Weights::random(5).var_builder(DType::F32, &Device::Cpu)).unwrap(), batch)
+}
+
+/// A T5 of version 1.0, whose feed-forward network is one operation.
+fn t5_with_relu() -> (T5, T5Batch) {
+    let shape = T5Config {
+        vocab_size: 24,
+        d_model: 16,
+        d_kv: 6,
+        num_heads: 2,
+        d_ff: 20,
+        num_layers: 1,
+        ..preset("t5-small").unwrap()
+    };
+    let shape = T5Config { num_decoder_layers: 1, ..shape };
+    (T5::new(&shape, Weights::random(5).var_builder(DType::F32, &Device::Cpu)).unwrap(), t5().1)
+}
+
+/// Every method with every source of weights has right gradients on a backbone.
+fn every_method_is_right<B: Backbone>(open: impl Fn() -> (B, B::Batch)) {
+    let matrix = Matrix::read();
+    let mut wrong = Vec::new();
+    for generator in &matrix.generator {
+        for method in &matrix.method {
+            let (backbone, batch) = open();
+            let tasks = Tasks::new(["one", "two"]);
+            let parts = PeftParts { methods: vec![method.parse()], generator: generator.parse(), tasks };
+            let model = PeftModel::builder(backbone).parts(parts).seed(1).build().unwrap();
+            if let Err(error) = model.check_gradients(&batch) {
+                wrong.push(format!("{} × {}: {error}", generator.name, method.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Breaks each operation in turn whose backward pass takes part in the check of `model`. The check must find and name it. Returns the
+/// operations.
+fn every_broken_operation_is_found<B: Backbone>(model: &PeftModel<B>, batch: &B::Batch) -> BTreeSet<&'static str> {
+    let check = || model.gradient_report(&GradientCheck::quick(), batch);
+    let (right, operations) = operations_of(check);
+    let right = right.unwrap();
+    assert!(right.is_right(), "{right}");
+    for operation in &operations {
+        for fault in [Fault::Zero, Fault::Scale(1.5)] {
+            let broken = with_fault(operation, fault, || check().and_then(GradientReport::into_result));
+            let Err(Error::Gradients(message)) = broken else { panic!("{operation}, {fault:?}: found {broken:?}") };
+            let name = match *operation {
+                // One operation computes all activations.
+                "activation" => "peft_kernels::gelu_tanh",
+                _ => &format!("peft_kernels::{operation}"),
+            };
+            assert!(message.contains(name), "{operation}, {fault:?}: {name} is not in {message}");
+        }
+    }
+    operations
+}
+
+#[test]
+fn every_method_on_t5_has_right_gradients() {
+    every_method_is_right(t5);
+}
+
+#[test]
+fn a_broken_operation_of_t5_with_lora_and_adapters_is_found_and_named() {
+    let (t5, batch) = t5();
+    let builder = PeftModel::builder(t5).method(LoraConfig::new(2)).method(BottleneckConfig::par_bn());
+    let operations = every_broken_operation_is_found(&builder.build().unwrap(), &batch);
+    for operation in
+        ["attention", "bottleneck", "gated", "linear", "linear_low_rank", "rms_norm", "smoothed_cross_entropy"]
+    {
+        assert!(operations.contains(operation), "{operation} did not take part: {operations:?}");
+    }
+}
+
+#[test]
+fn a_broken_operation_of_t5_that_trains_as_a_whole_is_found_and_named() {
+    let (t5, batch) = t5();
+    let operations =
+        every_broken_operation_is_found(&PeftModel::builder(t5).train_backbone(|_| true).build().unwrap(), &batch);
+    assert!(operations.contains("dropout") && operations.contains("residual"), "{operations:?}");
+}
+
+#[test]
+fn a_broken_operation_below_a_frozen_network_is_found_and_named() {
+    let (t5, batch) = t5_with_relu();
+    let model = PeftModel::builder(t5).method(LoraConfig::new(2).target_modules(["q"])).build().unwrap();
+    let operations = every_broken_operation_is_found(&model, &batch);
+    assert!(operations.contains("feed_forward"), "{operations:?}");
+}
+
+#[test]
+fn each_variable_on_its_own_is_right_too() {
+    let (t5, batch) = t5();
+    let model = PeftModel::builder(t5).method(LoraConfig::new(2)).build().unwrap();
+    let report = model.gradient_report(&GradientCheck::default(), &batch).unwrap();
+    assert!(report.is_right() && report.largest_error() < 2e-3, "{report}");
+}
