@@ -85,6 +85,7 @@ pub mod telemetry;
 pub mod train;
 
 mod error;
+mod shell;
 
 /// The program of the crate's README is compiled and run.
 #[cfg(doctest)]

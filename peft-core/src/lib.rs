@@ -14,7 +14,7 @@
 //!
 //! Methods and generators share only [`ParamSpec`]s, the names and shapes of weights. Therefore every method works with every
 //! generator on every backbone. A [`Plan`] decides once which method acts at which site. A generator turns a [`Condition`]
-//! (a task) into [`AdapterWeights`] for the plan. Plan and weights together are [`ActiveAdapters`], which a forward pass takes:
+//! (a task, and what else it [needs](Needs) to see) into [`AdapterWeights`] for the plan. Plan and weights together are [`ActiveAdapters`], which a forward pass takes:
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
@@ -84,7 +84,7 @@ pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};
 pub use model::{DEFAULT_ADAPTER, DEFAULT_TASK, IntoCondition, PeftModelBuilder, PeftParts};
 pub use prelude::*;
 pub use sites::{KeyValuePrefix, PathPattern, PrefixPlacement};
-pub use weights::{initial, random_weights};
+pub use weights::{check_elements, initial, random_weights};
 pub use wrapped::{IntoVarBuilder, NoLoss};
 
 /// The programs of the README are compiled and run.

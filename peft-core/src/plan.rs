@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use activations::check_activations;
 
 use crate::near::likeness;
-use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteId, Sites};
+use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteId, Sites, Stack};
 
 /// One method at one site.
 #[derive(Debug)]
@@ -101,6 +101,12 @@ impl Plan {
     /// The sites that the plan was resolved for.
     pub fn sites(&self) -> &Sites {
         &self.sites
+    }
+
+    /// Whether a method acts in `stack` or before it, in the order of the sites, and so may change the output of `stack`.
+    pub fn acts_before_end_of(&self, stack: &Stack) -> bool {
+        let end = self.sites.iter().rposition(|site| site.stack == *stack).map_or(0, |last| last + 1);
+        self.by_site.iter().take(end).any(|targets| !targets.is_empty())
     }
 
     /// The number of elements of all weights, each counted once.

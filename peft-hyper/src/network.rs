@@ -3,8 +3,8 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use peft_core::{
-    AdapterWeights, Condition, Error, GeneratorConfig, Plan, Result, Stack, Tasks, WeightGenerator, generate_rows,
-    normal,
+    AdapterWeights, Condition, Error, GeneratorConfig, Plan, Result, RowTasks, Stack, Tasks, WeightGenerator,
+    generate_rows, normal,
 };
 
 use crate::HyperConfig;
@@ -92,9 +92,9 @@ fn sources(plan: &Plan, target: usize, params: usize) -> Vec<(usize, usize)> {
 
 impl WeightGenerator for HyperNetwork {
     fn generate(&self, condition: &Condition) -> Result<AdapterWeights> {
-        match condition {
-            Condition::Task(task) => self.generate_one(*task),
-            Condition::Rows(rows) => generate_rows(rows, |task| self.generate_one(task)),
+        match condition.tasks_only("hypernetwork")? {
+            RowTasks::All(task) => self.generate_one(task),
+            RowTasks::Each(rows) => generate_rows(rows, |task| self.generate_one(task)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every method × every source of weights × every check, on the kit's toy backbone and on a small T5. `tests/matrix.toml` holds what
+//! Every method × every source of weights × every check, on the kit's toy backbone, on a small T5 and on a small Llama. `tests/matrix.toml` holds what
 //! must come out. There is one test for each method with each generator on each backbone.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -7,19 +7,25 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use peft_core::conformance::{TestBackbone, Toy, check};
+use peft_tests::llama_backbone::LlamaBackbone;
 use peft_tests::matrix::{Generator, Matrix, Method};
 use peft_tests::registry;
 use peft_tests::t5_backbone::T5Backbone;
 
 // Linking is all that it takes.
 use hyperloader as _;
+use peft_from_encoder as _;
 use peft_task_average as _;
 use peft_vera as _;
 
 /// A name, and what makes the backbone: a test runs in a thread of its own.
 type Backbone = (&'static str, fn() -> Box<dyn TestBackbone>);
 
-const BACKBONES: [Backbone; 2] = [("toy", || Box::new(Toy::new(11).unwrap())), ("T5", || Box::new(T5Backbone::new()))];
+const BACKBONES: [Backbone; 3] = [
+    ("toy", || Box::new(Toy::new(11).unwrap())),
+    ("T5", || Box::new(T5Backbone::new())),
+    ("Llama", || Box::new(LlamaBackbone::new())),
+];
 
 fn main() -> ExitCode {
     let matrix = Matrix::read();

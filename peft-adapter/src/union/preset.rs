@@ -152,7 +152,7 @@ fn over<'de, D: Deserializer<'de>, T: Serialize + DeserializeOwned>(given: D, pr
         }
         (_, given) => given,
     };
-    serde_json::from_value(merged).map_err(D::Error::custom)
+    peft_files::from_json_value(&merged).map_err(D::Error::custom)
 }
 
 fn mam_prefix<'de, D: Deserializer<'de>>(given: D) -> Result<PrefixConfig, D::Error> {

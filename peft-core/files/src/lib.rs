@@ -28,6 +28,7 @@ mod backend;
 mod contents;
 mod error;
 mod folders;
+mod json;
 mod manifest;
 #[cfg(feature = "tensors")]
 mod mapped;
@@ -36,12 +37,17 @@ mod model_folder;
 #[cfg(feature = "tensors")]
 mod pickle;
 mod place;
+mod read;
 #[cfg(feature = "tensors")]
 mod tensors;
 mod text;
+mod words;
 
 pub use contents::{check_contents, check_file, check_pointer};
-pub use text::{invalid_utf8, json_reason, parse_json, read_json, read_text, text_of};
+pub use json::{from_json_value, json_reason, parse_json};
+pub use read::{read_json, read_text};
+pub use text::{invalid_utf8, text_of};
+pub use words::{expected_in_words, found_in_words};
 
 pub use abandoned::remove_abandoned;
 pub use atomic::{Staged, stage, temporary_prefix, write_atomic};

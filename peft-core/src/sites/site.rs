@@ -168,6 +168,14 @@ impl Sites {
         self.iter().filter(|site| site.stack == *stack).map(|site| site.layer + 1).max().unwrap_or(0)
     }
 
+    /// The features of the stream through `stack`, which its sub-layers read and write; `None` if it has no sub-layers.
+    pub fn width(&self, stack: &Stack) -> Option<usize> {
+        self.iter().filter(|site| site.stack == *stack).find_map(|site| match site.kind {
+            SiteKind::SubLayer { dim } => Some(dim),
+            _ => None,
+        })
+    }
+
     /// The sites with their numbers, in the order in which they were named.
     pub fn ids(&self) -> impl Iterator<Item = (SiteId, &Site)> {
         self.0.iter().enumerate().map(|(number, site)| (SiteId(number), site))

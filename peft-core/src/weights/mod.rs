@@ -9,4 +9,4 @@ mod store;
 
 pub use adapter_weights::AdapterWeights;
 pub use random::random_weights;
-pub use store::{ParamStore, initial};
+pub use store::{ParamStore, check_elements, initial};

@@ -70,7 +70,7 @@ struct Ia3 {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected one value or a list of such values")]
 enum OneOrMany<T> {
     One(T),
     Many(Vec<T>),

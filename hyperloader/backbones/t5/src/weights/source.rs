@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use peft_core::rng::{Stream, stream_of};
-use peft_core::{ParamStore, initial};
+use peft_core::{ParamStore, check_elements, initial};
 use peft_files::MappedTensors;
 use peft_kernels as ops;
 
@@ -146,7 +146,10 @@ impl Weights {
     /// The value of one parameter, in its own type.
     fn value(&self, name: &str, shape: &Shape, init: Init, device: &Device) -> Result<Tensor> {
         let value = match &self.source {
-            Source::Random(seed) => return Ok(initial(Stream::new(*seed, stream_of(name)), shape, init, device)?),
+            Source::Random(seed) => {
+                check_elements(name, shape.dims())?;
+                return Ok(initial(Stream::new(*seed, stream_of(name)), shape, init, device)?);
+            }
             Source::ShapesOnly => return Ok(Tensor::zeros((), DType::F32, device)?.broadcast_as(shape)?),
             Source::Folder(..) | Source::Tensors(_) => self.stored(name, device)?,
         };
