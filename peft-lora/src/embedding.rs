@@ -65,7 +65,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use candle_core::Device;
     use peft_core::{
-        ActiveAdapters, AdapterWeights, PeftConfig, Plan, Site, SiteInput, SiteKind, SiteRole, Sites, Stack,
+        ActiveAdapters, AdapterWeights, PeftConfig, Plan, Site, SiteKind, SiteRole, Sites, Stack,
     };
 
     use super::*;

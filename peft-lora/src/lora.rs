@@ -162,7 +162,10 @@ mod tests {
     fn a_hidden_site_is_no_target() {
         let config = LoraConfig::default().target_modules(["ffn"]);
         let error = Plan::resolve(&toy_sites(1, 3), &[Box::new(config) as Box<dyn PeftConfig>]).unwrap_err();
-        assert_eq!(error.to_string(), "LORA: target_modules names layers.0.ffn, which is no linear map");
+        assert_eq!(
+            error.to_string(),
+            "LORA: target_modules names layers.0.ffn, which is neither a linear map nor an embedding table"
+        );
     }
 
     #[test]
