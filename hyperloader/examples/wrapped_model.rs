@@ -17,7 +17,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
         .generator(HyperConfig::default())
         .build()?;
     let batch = (Tensor::new(&[17u32, 4, 1], &Device::Cpu)?, Tensor::new(&[0u32, 2, 1], &Device::Cpu)?);
-    model.check_gradients(&batch)?;
+    println!("{}", model.check_gradients(&batch)?);
     let mut optimizer = AdamW::new(model.vars(), AdamWConfig::default())?;
     for (step, task) in ["ner", "slots"].into_iter().cycle().take(20).enumerate() {
         optimizer.backward_step(&model.loss(&batch, task, &mut Ctx::train(42, step as u64))?, 1e-3)?;

@@ -45,12 +45,15 @@ fn methods() -> Vec<(&'static str, Box<dyn PeftConfig>)> {
     ]
 }
 
+fn hypernetwork() -> HyperConfig {
+    HyperConfig::new().embedding_dim(6).hidden_dim(8).conditioning_dim(6)
+}
+
 fn generators() -> [(&'static str, Box<dyn GeneratorConfig>); 3] {
-    let small = HyperConfig::new().embedding_dim(6).hidden_dim(8).conditioning_dim(6);
     [
         ("static", Box::new(StaticConfig::new())),
         ("static per task", Box::new(StaticConfig::new().per_task(true))),
-        ("hypernetwork", Box::new(small)),
+        ("hypernetwork", Box::new(hypernetwork())),
     ]
 }
 
@@ -78,23 +81,19 @@ fn bits(tensors: &BTreeMap<String, Tensor>) -> Vec<(String, Vec<u32>)> {
     tensors.iter().map(|(name, tensor)| (name.clone(), bits(tensor))).collect()
 }
 
-/// Some steps on both tasks. Returns the losses of the first task.
+/// Some steps on both tasks, which give the same words other tags. Returns the sum of their losses for each step.
 fn train(model: &PeftModel<Wrapped<Encoder, Batch>>, steps: u64) -> Vec<f32> {
-    let (batch, mut losses) = (batch().unwrap(), Vec::new());
-    // The second task has other tags for the same words.
-    let tags = Tensor::new(&[[1u32, 2, 0, 1, 1], [2, 0, 0, 2, 1]], &Device::Cpu).unwrap();
-    let other = (batch.0.clone(), tags);
+    let one = batch().unwrap();
+    let other = (one.0.clone(), Tensor::new(&[[1u32, 2, 0, 1, 1], [2, 0, 0, 2, 1]], &Device::Cpu).unwrap());
     let mut optimizer = AdamW::new(model.vars(), AdamWConfig::default()).unwrap();
-    for step in 0..steps {
-        for (task, batch) in [(0, &batch), (1, &other)] {
-            let loss = model.loss(batch, task, &mut Ctx::train(3, step)).unwrap();
-            optimizer.backward_step(&loss, 2e-2).unwrap();
-            if task == 0 {
-                losses.push(scalar(&loss));
-            }
-        }
-    }
-    losses
+    let mut step = |step| {
+        let tasks = [(0, &one), (1, &other)];
+        let losses = tasks.map(|(task, batch)| model.loss(batch, task, &mut Ctx::train(3, step)).unwrap());
+        let sum = (&losses[0] + &losses[1]).unwrap();
+        optimizer.backward_step(&sum, 5e-3).unwrap();
+        scalar(&sum)
+    };
+    (0..steps).map(&mut step).collect()
 }
 
 #[test]
@@ -102,11 +101,10 @@ fn every_method_trains_and_the_models_own_weights_stay() {
     for (name, model) in all() {
         let before = bits(&model.backbone().parameters().unwrap());
         let start = bits(&model.store().tensors());
-        let losses = train(&model, 15);
+        let losses = train(&model, 20);
         let (first, last) = (losses[0], losses[losses.len() - 1]);
-        // Static weights serve two tasks that contradict each other.
-        let least = if name.ends_with(", static") { 0. } else { 0.02 };
-        assert!(last < first - least, "{name}: {first} to {last}");
+        println!("{name}: {first} to {last}");
+        assert!(last < 0.999 * first, "{name}: {first} to {last}");
         assert_eq!(bits(&model.backbone().parameters().unwrap()), before, "{name}");
         let moved = bits(&model.store().tensors());
         for (before, after) in start.iter().zip(&moved) {
@@ -163,9 +161,9 @@ fn methods_begin_where_the_model_is() {
 
 #[test]
 fn a_hypernetwork_makes_two_tasks_of_one_model() {
-    let model = build(Box::new(lora()), Box::new(HyperConfig::new()));
-    let losses = train(&model, 25);
-    assert!(losses[24] < 0.7 * losses[0], "{losses:?}");
+    let model = build(Box::new(lora()), Box::new(hypernetwork()));
+    let losses = train(&model, 40);
+    assert!(losses[39] < 0.7 * losses[0], "{losses:?}");
     let (ids, _) = batch().unwrap();
     let [ner, slots] = TASKS.map(|task| model.adapted(task).unwrap().forward(&ids).unwrap());
     assert!(gap(&ner, &slots) > 0.1, "{}", gap(&ner, &slots));
@@ -178,7 +176,7 @@ fn the_whole_model_trains_too() {
     let losses =
         train(&PeftModel::builder(wrapped().unwrap()).train_backbone(|_| true).tasks(TASKS).build().unwrap(), 5);
     assert!(losses[4] < losses[0], "{losses:?}");
-    model.check_gradients(&batch().unwrap()).unwrap();
+    assert!(model.check_gradients(&batch().unwrap()).unwrap().is_right());
     let count = model.trainable_parameters().unwrap();
     assert_eq!(count.trainable, count.all);
 }
