@@ -64,9 +64,7 @@ pub(crate) fn lookup(table: &Tensor, ids: &Tensor, ctx: &Ctx) -> Result<Tensor> 
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use candle_core::Device;
-    use peft_core::{
-        ActiveAdapters, AdapterWeights, PeftConfig, Plan, Site, SiteKind, SiteRole, Sites, Stack,
-    };
+    use peft_core::{ActiveAdapters, AdapterWeights, PeftConfig, Plan, Site, SiteKind, SiteRole, Sites, Stack};
 
     use super::*;
     use crate::LoraConfig;
