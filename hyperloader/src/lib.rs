@@ -102,4 +102,9 @@ struct ProjectReadme;
 #[doc = include_str!("../../docs/wrapping-a-model.md")]
 struct WrappingAModel;
 
+/// The program of this chapter of the book is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/candle-models.md")]
+struct CandleModels;
+
 pub use error::{Error, Result};

@@ -41,6 +41,7 @@
 //! [`PeftModel`] puts a backbone, methods and a generator together, so that training takes a few lines. A model that implements
 //! [`Backbone`] can be used with it; [`layers`] has what most backbones are built from. [`PeftModel::wrap`] takes any model that loads
 //! from a candle `VarBuilder`, without a change to it.
+//! [`PeftModel::check_gradients`] shows that its gradients are right; [`gradients`] has the check for any other loss.
 //!
 //! To write a method, implement [`PeftConfig`] and [`PeftModule`]; to write a source of weights, [`GeneratorConfig`] and
 //! [`WeightGenerator`].

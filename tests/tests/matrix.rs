@@ -1,5 +1,5 @@
-//! Every method × every source of weights × every check, on the kit's toy backbone, on a small T5 and on a small Llama. `tests/matrix.toml` holds what
-//! must come out. There is one test for each method with each generator on each backbone.
+//! Every method × every source of weights × every check, on the kit's toy backbone, on a small T5 and on a small Llama.
+//! `tests/matrix.toml` holds what must come out. There is one test for each method with each generator on each backbone.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -40,10 +40,11 @@ fn main() -> ExitCode {
             is_complete(("generator", "generator"), registry::generators(), &rows)
         }),
         trial("every_name_is_there_once", every_name_is_there_once),
+        trial("every_generator_fits_a_backbone_that_exists", every_generator_fits_a_backbone_that_exists),
         trial("methods_and_generators_from_outside_work_in_configuration_files", outside_works_in_configuration_files),
     ];
     for backbone in BACKBONES {
-        for generator in &matrix.generator {
+        for generator in matrix.generator.iter().filter(|generator| generator.fits(backbone.0)) {
             trials.extend(matrix.method.iter().map(|method| cell(method, generator, backbone)));
         }
     }
@@ -101,6 +102,13 @@ fn every_name_is_there_once() -> Result<(), String> {
         Some(twice) => Err(format!("{twice:?} is twice in tests/matrix.toml")),
         None => Ok(()),
     }
+}
+
+fn every_generator_fits_a_backbone_that_exists() -> Result<(), String> {
+    let unknown = |name: &&String| !BACKBONES.iter().any(|(backbone, _)| backbone == name);
+    let matrix = Matrix::read();
+    let mut named = matrix.generator.iter().flat_map(|generator| generator.backbones.iter().flatten());
+    named.find(unknown).map_or(Ok(()), |name| Err(format!("tests/matrix.toml: there is no backbone {name:?}")))
 }
 
 fn outside_works_in_configuration_files() -> Result<(), String> {

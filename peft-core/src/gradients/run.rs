@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor, Var};
 
 use super::check::GradientCheck;
-use super::differences::{Slope, Values, slope};
+use super::differences::{Slope, Values};
 use super::point::{Point, dot, length};
 use super::report::{GradientReport, VariableReport, Verdict};
 use crate::{Error, Result};
@@ -28,6 +28,9 @@ const ENOUGH: usize = 8;
 
 /// The point is nearer to the current values if the loss is not finite there.
 const OFFSETS: [f64; 3] = [1., 0.1, 0.];
+
+/// How often a derivative that differs from the gradient is looked at again, each time with a smaller step.
+const LOOKS: usize = 2;
 
 /// How often the loss is computed to see how much rounding changes it.
 const SAMPLES: u64 = 3;
@@ -86,6 +89,8 @@ struct Comparison {
     /// The derivative by the backward pass, and the part of each variable.
     found: f64,
     parts: Vec<f64>,
+    /// The largest relative error that is accepted.
+    relative: f64,
 }
 
 impl Comparison {
@@ -112,9 +117,14 @@ impl Comparison {
         if self.scale() > 0. { self.gap() / self.scale() } else { 0. }
     }
 
+    /// Whether the two derivatives differ by more than can be put down to rounding.
+    fn differs(&self) -> bool {
+        self.gap() > self.hidden() + self.relative * self.scale()
+    }
+
     /// What it shows of the gradient of one variable.
-    fn shows(&self, tolerance: f64) -> Shows {
-        if self.gap() > self.hidden() + tolerance * self.scale() {
+    fn shows(&self) -> Shows {
+        if self.differs() {
             Shows::Wrong
         } else if self.scale() > 0. && self.hidden() <= OFF_BY * self.scale() {
             Shows::Right
@@ -222,12 +232,11 @@ impl<'a> Run<'a> {
         if self.check.together > 1 && self.found_enough() {
             return self.note(number, Verdict::Unchecked, None);
         }
-        let tolerance = self.tolerance();
         let has_gradient = self.gradient(number).is_some();
         let mut clearest: Option<(Shows, Comparison)> = None;
         for along in self.directions().filter(|along| has_gradient || matches!(along, Along::Random(_))) {
             let comparison = self.compare(&[number], along)?;
-            let shows = comparison.shows(tolerance);
+            let shows = comparison.shows();
             let clearer =
                 |(before, other): &(Shows, Comparison)| (*before, other.error()) < (shows, comparison.error());
             if clearest.as_ref().is_none_or(clearer) {
@@ -255,10 +264,8 @@ impl<'a> Run<'a> {
         let mut along_gradient = None;
         for along in self.directions() {
             let comparison = self.compare(group, along)?;
-            let share = OFF_BY / group.len() as f64 * comparison.size();
-            if comparison.gap() > comparison.hidden() + share {
-                let (one, other) = group.split_at(group.len() / 2);
-                return Ok(vec![other.to_vec(), one.to_vec()]);
+            if comparison.differs() {
+                return Ok(halves(group));
             }
             along_gradient = along_gradient.or(Some(comparison));
         }
@@ -274,6 +281,11 @@ impl<'a> Run<'a> {
         if small.len() < group.len() {
             return Ok(vec![small]);
         }
+        let largest = comparison.parts.iter().fold(0., |largest: f64, part| largest.max(part.abs()));
+        if comparison.hidden() < largest {
+            return Ok(halves(group));
+        }
+        // Rounding is larger than any of them: moving them one by one would not help.
         small.iter().try_for_each(|number| self.note(*number, Verdict::Flat, Some(&comparison)))?;
         Ok(Vec::new())
     }
@@ -298,17 +310,22 @@ impl<'a> Run<'a> {
         }
         let (found, size) = (parts.iter().sum(), parts.iter().map(|part: &f64| part.abs()).sum::<f64>());
         let relative = if group.len() == 1 { self.tolerance() } else { OFF_BY / group.len() as f64 };
-        let values = Values { step: self.step(size), noise: self.noise, wanted: relative * size / SURE };
-        let differences = slope(
-            |times| {
-                self.point.go(group, &directions, times)?;
-                self.passes += 1;
-                scalar(&(self.loss)()?)
-            },
-            values,
-        )?;
+        let (here, step, noise) = (self.value, self.step(size), self.noise);
+        let mut values = Values { here, step, noise, wanted: relative * size / SURE };
+        let mut loss_at = |times| {
+            self.point.go(group, &directions, times)?;
+            self.passes += 1;
+            scalar(&(self.loss)()?)
+        };
+        let differences = values.slope(&mut loss_at)?;
+        let mut comparison = Comparison { differences, found, parts, relative };
+        for _ in 0..LOOKS {
+            if comparison.differs() {
+                comparison.differences = values.look_again(comparison.differences, &mut loss_at)?;
+            }
+        }
         self.point.back()?;
-        Ok(Comparison { differences, found, parts })
+        Ok(comparison)
     }
 
     /// The step, relative to the lengths of the variables, for a derivative of `size`.
@@ -350,6 +367,12 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
+
+/// The last half comes first, because the last group is taken first.
+fn halves(group: &[usize]) -> Vec<Vec<usize>> {
+    let (one, other) = group.split_at(group.len() / 2);
+    vec![other.to_vec(), one.to_vec()]
 }
 
 /// The machine epsilon of a tensor's type.

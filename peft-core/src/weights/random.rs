@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Shape, Tensor, bail};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
-use super::store::initial;
+use super::store::{check_elements, initial};
 use crate::rng::{Stream, stream_of};
 
 /// A builder of frozen parameters with their own initial values. Each value depends on `seed` and on the parameter's name alone.
@@ -27,6 +27,7 @@ struct Random {
 
 impl SimpleBackend for Random {
     fn get(&self, shape: Shape, name: &str, init: Init, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+        check_elements(name, shape.dims()).map_err(candle_core::Error::wrap)?;
         let stream = Stream::new(self.seed, stream_of(name));
         initial(stream, &shape, init, device).map_err(candle_core::Error::wrap)?.to_dtype(dtype)
     }

@@ -9,6 +9,8 @@ use peft_core::gradients::{GradientCheck, GradientReport, Verdict};
 
 mod families;
 
+use families::Family;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let found = operations()?;
     for (what, finding) in [("No gradient passes", Finding::Missing), ("The gradient is wrong of", Finding::Wrong)] {
@@ -21,15 +23,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("| model | batch | variables | right | wrong | missing | without a derivative | largest error | trains |");
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---|");
     for family in families::families() {
-        let (variables, loss) = family.open()?;
-        let check = GradientCheck { directions: 1, ..GradientCheck::default() };
-        let report = check.run(&variables.vars(), loss)?;
-        println!("| {} | {} | {} |", family.name, family.batch, row(&report));
-        if std::env::args().any(|argument| argument == "--details") {
+        let report = check(&family);
+        let row = report.as_ref().map_or_else(|error| format!("stopped: {}", first_line(error)), row);
+        println!("| {} | {} | {row} |", family.name, family.batch);
+        if let Ok(report) = report
+            && std::env::args().any(|argument| argument == "--details")
+        {
             eprintln!("{}: {report}\n", family.name);
         }
     }
     Ok(())
+}
+
+fn check(family: &Family) -> peft_core::Result<GradientReport> {
+    let (variables, loss) = family.open()?;
+    GradientCheck { directions: 1, ..GradientCheck::default() }.run(&variables.vars(), loss)
+}
+
+fn first_line(error: &peft_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 fn row(report: &GradientReport) -> String {

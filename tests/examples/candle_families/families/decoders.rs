@@ -124,7 +124,8 @@ pub(super) fn families() -> Vec<Family> {
         },
         Family {
             name: "falcon",
-            batch: 2,
+            // Its code takes one sequence.
+            batch: 1,
             load: |vb, batch| {
                 let config: falcon::Config = config(
                     r#"{"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "layer_norm_epsilon": 1e-5,
@@ -141,7 +142,8 @@ pub(super) fn families() -> Vec<Family> {
         },
         Family {
             name: "mamba",
-            batch: 2,
+            // Its code takes one sequence.
+            batch: 1,
             load: |vb, batch| {
                 let config: mamba::Config =
                     config(r#"{"d_model": 16, "n_layer": 2, "vocab_size": 20, "pad_vocab_size_multiple": 4}"#)?;
@@ -197,7 +199,7 @@ const QWEN: &str = r#"{"vocab_size": 20, "hidden_size": 16, "intermediate_size":
     "max_window_layers": 0, "tie_word_embeddings": false, "rope_theta": 10000.0, "rms_norm_eps": 1e-5, "use_sliding_window": false,
     "hidden_act": "silu"}"#;
 
-const GEMMA: &str = r#"{"attention_bias": false, "head_dim": 8, "hidden_act": "gelu_pytorch_tanh",
+const GEMMA: &str = r#"{"attention_bias": false, "head_dim": 8,
     "hidden_activation": "gelu_pytorch_tanh", "hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2,
     "num_hidden_layers": 2, "num_key_value_heads": 1, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "rope_local_base_freq": 10000.0,
     "vocab_size": 20, "final_logit_softcapping": 30.0, "attn_logit_softcapping": 50.0, "query_pre_attn_scalar": 8,

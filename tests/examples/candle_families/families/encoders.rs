@@ -1,5 +1,6 @@
 //! Encoders of text, and encoder-decoders.
 
+use candle_core::{DType, Device, Tensor};
 use candle_transformers::models::{bert, debertav2, distilbert, modernbert, t5, xlm_roberta};
 
 use super::{Family, config, ones, tokens};
@@ -32,8 +33,9 @@ pub(super) fn families() -> Vec<Family> {
                     "max_position_embeddings": 8, "initializer_range": 0.02, "pad_token_id": 0, "model_type": "distilbert"}"#,
                 )?;
                 let (model, ids) = (distilbert::DistilBertModel::load(vb, &config)?, tokens(batch, LENGTH)?);
-                // This model's mask is 1 where a token is hidden.
-                Ok(Box::new(move || model.forward(&ids, &ids.zeros_like()?.to_dtype(candle_core::DType::U8)?)))
+                // This model's mask is 1 where a token is hidden, for each query.
+                let mask = Tensor::zeros((batch, 1, 1, LENGTH), DType::U8, &Device::Cpu)?;
+                Ok(Box::new(move || model.forward(&ids, &mask)))
             },
         },
         Family {

@@ -18,7 +18,8 @@ pub(super) fn families() -> Vec<Family> {
         Family { name: "vit", batch: 1, load: load_vit },
         Family {
             name: "dinov2",
-            batch: 2,
+            // Its code takes one image.
+            batch: 1,
             load: |vb, batch| {
                 let model = dinov2::DinoVisionTransformer::new(vb, 2, 16, 2)?;
                 let images = noise(&[batch, 3, 28, 28])?;
