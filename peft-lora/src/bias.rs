@@ -120,6 +120,8 @@ mod tests {
     use peft_core::toy::toy_sites;
     use peft_core::{ActiveAdapters, AdapterWeights, PeftConfig, Plan, SiteInput, Sites};
 
+    use std::slice::from_ref;
+
     use super::*;
     use crate::{DeltaNames, Ia3Config, LoraConfig, WeightDelta};
 
@@ -158,11 +160,11 @@ mod tests {
         let with = |more: &[Tensor]| [&[a.clone(), b.clone()], more].concat();
         assert_eq!(biased(lora(), &with(&[])), [10., 20.], "LoRA leaves it");
         assert_eq!(biased(lora().use_dora(true), &with(&[vector(&[1., 1.])])), [10., 20.], "DoRA does not rescale it");
-        assert_eq!(biased(lora().lora_bias(true), &with(&[own.clone()])), [13., 17.], "s b'");
-        assert_eq!(biased(lora().bias(LoraBias::LoraOnly), &with(&[base.clone()])), [15., 26.]);
+        assert_eq!(biased(lora().lora_bias(true), &with(from_ref(&own))), [13., 17.], "s b'");
+        assert_eq!(biased(lora().bias(LoraBias::LoraOnly), &with(from_ref(&base))), [15., 26.]);
         let all = lora().bias(LoraBias::All);
         assert_eq!(biased(all.clone().lora_bias(true), &with(&[own, base.clone()])), [18., 23.]);
-        assert_eq!(biased(all.target_modules(["v"]), &[base.clone()]), [15., 26.], "a module without LoRA");
+        assert_eq!(biased(all.target_modules(["v"]), from_ref(&base)), [15., 26.], "a module without LoRA");
 
         let l = vector(&[2., 0.5]);
         let outputs = Ia3Config::new().target_modules(["q"]).feedforward_modules(["v"]);
@@ -201,7 +203,7 @@ mod tests {
             saved.params().into_iter().map(|param| (param.name.to_string(), param.dims)).collect::<Vec<_>>()
         };
         let weight = ("modules_to_save.weight_delta".to_owned(), vec![2, 2]);
-        assert_eq!(params(false), [weight.clone()]);
+        assert_eq!(params(false), from_ref(&weight));
         assert_eq!(params(true), [weight, ("modules_to_save.bias_delta".to_owned(), vec![2])]);
     }
 }
