@@ -17,12 +17,12 @@ pub enum Error {
         /// The reason that the operating system gave.
         source: std::io::Error,
     },
-    /// The file that a setting names cannot be used.
+    /// The value of a setting, or the file that it names, cannot be used.
     #[error("{key}: {source}")]
     Setting {
         /// The key of the configuration, or the option of the command.
         key: String,
-        /// The file, and what is wrong with it.
+        /// What is wrong with it.
         source: Box<Error>,
     },
     /// The configuration or the call is wrong (exit code 2).
@@ -85,6 +85,11 @@ impl Error {
             true => Self::Setting { key: key.into(), source: Box::new(self) },
             false => self,
         }
+    }
+
+    /// The setting `key` has a value that cannot be used (exit code 2).
+    pub(crate) fn setting(key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Setting { key: key.into(), source: Box::new(Self::Config(reason.into())) }
     }
 
     /// An [`Error::Malformed`] at `path`.

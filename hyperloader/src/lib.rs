@@ -85,6 +85,7 @@ pub mod telemetry;
 pub mod train;
 
 mod error;
+mod shell;
 
 /// The program of the crate's README is compiled and run.
 #[cfg(doctest)]
@@ -95,6 +96,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct ProjectReadme;
+
+/// The programs of the guide are compiled, and all except the last are run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/wrapping-a-model.md")]
+struct WrappingAModel;
 
 /// The program of this chapter of the book is compiled and run.
 #[cfg(doctest)]

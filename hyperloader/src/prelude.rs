@@ -4,7 +4,7 @@ pub use candle_core::{DType, Device, Tensor};
 pub use datasets::Example;
 pub use datasets::tokenizer::T5Tokenizer;
 pub use peft_adapter::{BottleneckConfig, CompacterConfig, PrefixTuningConfig, PromptTuningConfig, UnionConfig};
-pub use peft_core::{Ctx, PeftModel, StaticConfig, TargetModules};
+pub use peft_core::{Ctx, ParamStore, PeftModel, StaticConfig, TargetModules, Wrapped};
 pub use peft_hyper::HyperConfig;
 pub use peft_lora::{Ia3Config, LoraConfig};
 pub use peft_t5::{T5, T5Batch, T5Config, Trainable, preset};

@@ -17,7 +17,6 @@ pub use progress::{Progress, ProgressOptions};
 pub use tensorboard::EventWriter;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -60,7 +59,7 @@ impl Telemetry {
     /// [`Error::Malformed`] if an earlier `metrics.jsonl` is damaged before its last line.
     pub fn open(options: &TelemetryOptions) -> Result<Self> {
         let folder = &options.folder;
-        let made = fs::create_dir_all(folder).map_err(|source| Error::io(folder, source));
+        let made = peft_files::create_folders(folder).map(peft_files::NewFolders::keep).map_err(Error::from);
         let open = || made.and_then(|()| MetricsLog::open(folder.join("metrics.jsonl"), options.resume_step));
         let metrics = written(open())?;
         let create = || EventWriter::create(folder, options.resume_step);
@@ -195,6 +194,8 @@ struct Scalars<'a> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn options(folder: &tempfile::TempDir, resume_step: Option<usize>) -> TelemetryOptions {

@@ -103,9 +103,15 @@ fn a_refused_or_failed_pretraining_changes_nothing() {
                 "pretrain --config both.toml --out work/new --set pretrain.shape.d_kv=5 --set pretrain.config=t5-small",
             ),
             (1, "pretrain --config both.toml --out work/file/new"),
-            (1, "train --config config.toml --out work/backbone --resume"),
+            (2, "train --config config.toml --out work/backbone --resume"),
         ],
     );
+    let message = bench.fails(2, &["train", "--config", "config.toml", "--out", "work/backbone", "--resume"]);
+    assert!(
+        message.starts_with("error: work/backbone: this is a folder of pretrain, and train cannot continue it"),
+        "{message}"
+    );
+    assert_eq!(message.lines().count(), 1);
     // The text changed in its place.
     let data = fs::read_to_string(bench.path("home.train.bio")).unwrap();
     fs::write(bench.path("home.train.bio"), data + "word\tO\n\n").unwrap();

@@ -54,6 +54,36 @@ fn a_method_of_ones_own_is_generated() {
     own_method::main().unwrap();
 }
 
+#[path = "../examples/wrapped_model.rs"]
+mod wrapped_model;
+#[test]
+fn an_encoder_of_ones_own_trains_without_a_change_to_it() {
+    wrapped_model::main().unwrap();
+}
+
+#[path = "../examples/llama.rs"]
+mod llama;
+#[test]
+fn a_llama_with_a_folder_of_peft_generates() {
+    let folder = tempfile::tempdir().unwrap();
+    let (base, adapter) = (folder.path().join("base"), folder.path().join("adapter"));
+    let backbone = peft_llama::Llama::random(&peft_llama::LlamaConfig::small(), 3).unwrap();
+    peft_llama::save_backbone(&backbone, &base).unwrap();
+    let lora = LoraConfig::new(2).target_modules(["q_proj"]);
+    let model = PeftModel::builder(backbone.clone()).method(lora).build().unwrap();
+    let base_model = peft_lora::files::BaseModel::new(backbone.sites());
+    peft_lora::files::write_peft(&adapter, &model.to_checkpoint("default").unwrap(), &base_model).unwrap();
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let arguments = [text(&base), text(&adapter), "5".into(), "9".into()];
+    let written = llama::write(&arguments).unwrap();
+    // LoRA changes nothing before it is trained.
+    let prompts = peft_llama::LlamaInput::new(&[&[5, 9]], &Device::Cpu).unwrap();
+    let options = peft_llama::GenerateOptions::new(20);
+    let expected = peft_llama::generate(&backbone, &prompts, &options, &peft_core::ActiveAdapters::none()).unwrap();
+    assert_eq!(written, expected);
+    assert!(llama::write(&[]).unwrap_err().to_string().starts_with("usage"));
+}
+
 /// A small T5 with its tokenizer, and a LoRA as `peft` saves it.
 fn write_peft_folder(t5: &Path, adapter: &Path) {
     let options = datasets::tokenizer::TrainOptions { vocab_size: 150, keep_words: vec!["O".into(), "I".into()] };
@@ -86,6 +116,8 @@ fn each_program_has_at_most_twenty_lines() {
         include_str!("../examples/mixed_methods.rs"),
         include_str!("../examples/python_peft.rs"),
         include_str!("../examples/own_method.rs"),
+        include_str!("../examples/wrapped_model.rs"),
+        include_str!("../examples/llama.rs"),
     ];
     let lines = programs.map(lines_of_code);
     assert!(lines.iter().all(|lines| (5..=20).contains(lines)), "{lines:?}");

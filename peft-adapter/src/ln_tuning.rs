@@ -1,13 +1,13 @@
 //! Layer-norm tuning: only the scales of the backbone's norms are trained.
 
 use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, TargetModules, setters};
-use peft_lora::WeightDelta;
+use peft_lora::{DeltaNames, WeightDelta};
 use serde::{Deserialize, Serialize};
 
 /// Layer-norm tuning (Zhao et al. 2024, *Tuning LayerNorm in Attention*, arXiv 2312.11420).
 ///
-/// `x̂ ⊙ (w + δ)` at a norm `x̂ ⊙ w`, with `w, δ: [d]`. `δ` is zero at the start, so the model computes what it did before. It can be merged into
-/// `w`. (The files of Hugging Face `peft` hold `w + δ`.)
+/// `x̂ ⊙ (w + δ)` at a norm `x̂ ⊙ w`, with `w, δ: [d]`, and `b + δ'` where the norm has a bias. The increments are zero at the start, so the
+/// model computes what it did before. They can be merged. (The files of Hugging Face `peft` hold the sums.)
 ///
 /// ```
 /// use peft_adapter::LnTuningConfig;
@@ -22,6 +22,9 @@ use serde::{Deserialize, Serialize};
 pub struct LnTuningConfig {
     /// The norms that are trained. Default: all.
     pub target_modules: Option<TargetModules>,
+    /// Modules to train completely, as [`LoraConfig::modules_to_save`](peft_lora::LoraConfig::modules_to_save). Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules_to_save: Vec<String>,
 }
 
 impl LnTuningConfig {
@@ -34,16 +37,20 @@ impl LnTuningConfig {
 setters! {
     LnTuningConfig {
         target_modules => target_modules: TargetModules,
+        modules_to_save => modules_to_save: [String],
     }
 }
 
 #[typetag::serde(name = "LN_TUNING")]
 impl PeftConfig for LnTuningConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        if let Some(saved) = WeightDelta::saved(&self.modules_to_save, site) {
+            return Ok(Some(Box::new(saved)));
+        }
         let wanted = self.target_modules.as_ref().map(|targets| targets.matches(site));
         match (site.kind, wanted) {
             (SiteKind::Norm { .. }, Some(true) | None) => {
-                Ok(WeightDelta::at(site, "ln_tuning.delta").map(|delta| Box::new(delta) as Box<dyn PeftModule>))
+                Ok(WeightDelta::at(site, DeltaNames::LN_TUNING).map(|delta| Box::new(delta) as Box<dyn PeftModule>))
             }
             (_, Some(true)) => {
                 let reason = format!("names {}, which is not a norm", site.path);
@@ -77,14 +84,24 @@ mod tests {
             ("decoder.final_layer_norm", SiteKind::Norm { dim: 2 }),
         ] {
             let position = SiteRole::from(path.to_owned());
-            sites.add(Site { path: path.to_owned(), stack: Stack::Decoder, layer: 0, role: position, kind });
+            sites.add(Site {
+                path: path.to_owned(),
+                stack: Stack::DECODER,
+                layer: 0,
+                role: position,
+                kind,
+                bias: false,
+            });
         }
         sites
     }
 
     fn plan(targets: Option<&str>) -> Result<Plan> {
         let target_modules = targets.map(|name| TargetModules::suffixes([name]));
-        Plan::resolve(&sites(), &[Box::new(LnTuningConfig { target_modules }) as Box<dyn PeftConfig>])
+        Plan::resolve(
+            &sites(),
+            &[Box::new(LnTuningConfig { target_modules, ..LnTuningConfig::default() }) as Box<dyn PeftConfig>],
+        )
     }
 
     fn paths(plan: &Plan) -> Vec<&str> {

@@ -85,10 +85,11 @@ mod tests {
         let mut sites = Sites::default();
         sites.add(Site {
             path: "embed".into(),
-            stack: Stack::Encoder,
+            stack: Stack::ENCODER,
             layer: 0,
             role: SiteRole::INPUT,
             kind: SiteKind::Input { dim: 2 },
+            bias: false,
         });
         sites
     }

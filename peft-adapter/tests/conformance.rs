@@ -3,7 +3,7 @@
 
 use peft_adapter::{BottleneckConfig, CompacterConfig, LnTuningConfig, NonLinearity};
 use peft_core::conformance::{Toy, check};
-use peft_core::{PeftConfig, StaticConfig, TargetModules, nonzero};
+use peft_core::{PeftConfig, StaticConfig, nonzero};
 
 #[test]
 fn every_method_passes_every_check() {
@@ -34,7 +34,7 @@ fn every_method_passes_every_check() {
         Box::new(CompacterConfig { shared_phm_rule: false, factorized_phm_w: false, ..compacter.clone() }),
         Box::new(compacter),
         Box::new(LnTuningConfig::default()),
-        Box::new(LnTuningConfig { target_modules: Some(TargetModules::suffixes(["layer_norm"])) }),
+        Box::new(LnTuningConfig::new().target_modules(["layer_norm"])),
     ];
     for method in methods {
         for per_task in [false, true] {

@@ -17,6 +17,16 @@ pub enum Error {
         /// The names of sites that look most like it.
         near: Vec<String>,
     },
+    /// A method acts on activations, and the backbone offers only weights.
+    #[error(
+        "{peft_type}: it acts on activations (outputs of sub-layers, keys and values, or embedded tokens), and this backbone offers \
+         only its weights, as every wrapped model does; take a method that changes weights (LoRA, DoRA, IA3, ...), or a backbone that \
+         calls its sites, such as T5 or your own type that implements `Backbone`"
+    )]
+    ActsOnActivations {
+        /// The `peft_type` of the configuration.
+        peft_type: String,
+    },
     /// A field of a method's or a generator's configuration has a value that cannot work.
     #[error("{kind}: {field} {reason}")]
     InvalidConfig {

@@ -14,7 +14,7 @@
 //!
 //! Methods and generators share only [`ParamSpec`]s, the names and shapes of weights. Therefore every method works with every
 //! generator on every backbone. A [`Plan`] decides once which method acts at which site. A generator turns a [`Condition`]
-//! (a task) into [`AdapterWeights`] for the plan. Plan and weights together are [`ActiveAdapters`], which a forward pass takes:
+//! (a task, and what else it [needs](Needs) to see) into [`AdapterWeights`] for the plan. Plan and weights together are [`ActiveAdapters`], which a forward pass takes:
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
@@ -39,8 +39,9 @@
 //! ```
 //!
 //! [`PeftModel`] puts a backbone, methods and a generator together, so that training takes a few lines. A model that implements
-//! [`Backbone`] can be used with it. [`PeftModel::check_gradients`] shows that its gradients are right; [`gradients`] has the check
-//! for any other loss.
+//! [`Backbone`] can be used with it; [`layers`] has what most backbones are built from. [`PeftModel::wrap`] takes any model that loads
+//! from a candle `VarBuilder`, without a change to it.
+//! [`PeftModel::check_gradients`] shows that its gradients are right; [`gradients`] has the check for any other loss.
 //!
 //! To write a method, implement [`PeftConfig`] and [`PeftModule`]; to write a source of weights, [`GeneratorConfig`] and
 //! [`WeightGenerator`].
@@ -58,6 +59,7 @@ pub mod adapters;
 pub mod conformance;
 pub mod generators;
 pub mod gradients;
+pub mod layers;
 pub mod methods;
 pub mod model;
 pub mod near;
@@ -69,6 +71,7 @@ pub mod sites;
 #[cfg(feature = "toy")]
 pub mod toy;
 pub mod weights;
+pub mod wrapped;
 
 mod config;
 mod ctx;
@@ -82,7 +85,8 @@ pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};
 pub use model::{DEFAULT_ADAPTER, DEFAULT_TASK, IntoCondition, PeftModelBuilder, PeftParts};
 pub use prelude::*;
 pub use sites::{KeyValuePrefix, PathPattern, PrefixPlacement};
-pub use weights::initial;
+pub use weights::{check_elements, initial, random_weights};
+pub use wrapped::{IntoVarBuilder, NoLoss};
 
 /// The programs of the README are compiled and run.
 #[cfg(doctest)]

@@ -1,9 +1,13 @@
 //! Which method acts at which site.
 
+mod activations;
+
 use std::collections::HashMap;
 
+use activations::check_activations;
+
 use crate::near::likeness;
-use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteId, Sites};
+use crate::{Error, ParamSpec, PeftConfig, PeftModule, Result, Scope, Site, SiteId, Sites, Stack};
 
 /// One method at one site.
 #[derive(Debug)]
@@ -54,9 +58,11 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::NoSiteMatched`] for a configuration that matches no site, [`Error::DuplicateKey`] if two methods claim one
-    /// weight, and the configurations' own errors.
+    /// weight, [`Error::ActsOnActivations`] for a method that needs other sites than weights on a backbone that has none, and the
+    /// configurations' own errors.
     pub fn resolve(sites: &Sites, methods: &[Box<dyn PeftConfig>]) -> Result<Self> {
         let mut plan = Self { targets: Vec::new(), by_site: vec![Vec::new(); sites.len()], sites: sites.clone() };
+        methods.iter().try_for_each(|method| method.check_sites(sites))?;
         let mut matched = vec![false; methods.len()];
         for (site, here) in sites.iter().zip(&mut plan.by_site) {
             for (number, (method, matched)) in methods.iter().zip(&mut matched).enumerate() {
@@ -72,6 +78,7 @@ impl Plan {
         for (method, matched) in methods.iter().zip(matched) {
             // A method may act at other sites too, such as modules to save. The modules that it names must still exist.
             let named = method.target_modules().is_none_or(|targets| sites.iter().any(|site| targets.matches(site)));
+            check_activations(method.as_ref(), sites)?;
             if matched && named {
                 continue;
             }
@@ -94,6 +101,12 @@ impl Plan {
     /// The sites that the plan was resolved for.
     pub fn sites(&self) -> &Sites {
         &self.sites
+    }
+
+    /// Whether a method acts in `stack` or before it, in the order of the sites, and so may change the output of `stack`.
+    pub fn acts_before_end_of(&self, stack: &Stack) -> bool {
+        let end = self.sites.iter().rposition(|site| site.stack == *stack).map_or(0, |last| last + 1);
+        self.by_site.iter().take(end).any(|targets| !targets.is_empty())
     }
 
     /// The number of elements of all weights, each counted once.

@@ -22,10 +22,11 @@ pub fn toy_sites(layers: usize, dim: usize) -> Sites {
             };
             sites.add(Site {
                 path: format!("layers.{layer}.{name}"),
-                stack: Stack::Decoder,
+                stack: Stack::DECODER,
                 layer,
                 role: SiteRole::new(name),
                 kind,
+                bias: false,
             });
         }
     }
@@ -52,10 +53,13 @@ impl PeftConfig for Scale {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
         let dim = match site.kind {
             SiteKind::Linear { d_out, .. } => d_out,
-            SiteKind::SubLayer { dim } | SiteKind::Norm { dim } | SiteKind::Input { dim } => dim,
+            SiteKind::SubLayer { dim }
+            | SiteKind::Norm { dim }
+            | SiteKind::Embedding { dim, .. }
+            | SiteKind::Input { dim } => dim,
             SiteKind::KeyValue { dim, .. } => 2 * dim,
         };
-        let module = || Box::new(ScaleModule { dim }) as Box<dyn PeftModule>;
+        let module = || Box::new(ScaleModule { dim, kind: site.kind }) as Box<dyn PeftModule>;
         Ok(self.target_modules.matches(site).then(module))
     }
 
@@ -71,6 +75,7 @@ impl PeftConfig for Scale {
 #[derive(Debug)]
 struct ScaleModule {
     dim: usize,
+    kind: SiteKind,
 }
 
 impl PeftModule for ScaleModule {
@@ -85,9 +90,16 @@ impl PeftModule for ScaleModule {
 
     fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
         let [scale] = crate::take(weights)?;
-        // Row by row of a linear map, element by element of a norm.
-        let scale = if base.rank() == 1 { scale.clone() } else { scale.unsqueeze(1)? };
-        let scaled = base.broadcast_mul(&scale)?;
+        let scaled = match self.kind {
+            // A row of a linear map's weight makes one feature of the output.
+            SiteKind::Linear { .. } => base.broadcast_mul(&scale.unsqueeze(1)?)?,
+            _ => base.broadcast_mul(scale)?,
+        };
         Ok(Some((scaled - base)?))
+    }
+
+    fn delta_bias(&self, weights: &[Tensor], bias: &Tensor) -> Result<Option<Tensor>> {
+        let [scale] = crate::take(weights)?;
+        Ok(Some(((bias * scale)? - bias)?))
     }
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// `c = LN(W₂ relu(W₁ [task_t ; layer_i ; position_p] + b₁) + b₂)`, and each weight is `head(c)`, reshaped row by row.
 ///
-/// There is one head for each name and shape of weights. It serves all layers, roles and tasks. Encoder and decoder have
-/// separate networks and share only the task embeddings. Defaults are the paper's.
+/// There is one head for each name and shape of weights. It serves all layers, roles and tasks. Each stack,
+/// such as encoder and decoder, has a network of its own; they share only the task embeddings. Defaults are the paper's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HyperConfig {

@@ -27,7 +27,7 @@
 //!
 //! # Names of its weights
 //!
-//! The task embeddings are `hyper.tasks.<task>`; encoder and decoder share them. Each stack has, under `hyper.<stack>`:
+//! The task embeddings are `hyper.tasks.<task>`; all stacks share them. Each stack that a method acts in has, under `hyper.<stack>`:
 //! `layer_embed`, `position_embed`, `mlp1.{weight,bias}`, `mlp2.{weight,bias}`, `norm.{weight,bias}`, and for every name and
 //! shape of weights `heads.<weight name>.<shape>.{weight,bias}`. Example: `hyper.decoder.heads.lora_A.weight.8x768.weight`.
 

@@ -3,12 +3,15 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use peft_core::{
-    AdapterWeights, Condition, Error, GeneratorConfig, Plan, Result, Stack, Tasks, WeightGenerator, generate_rows,
-    normal,
+    AdapterWeights, Condition, Error, GeneratorConfig, Plan, Result, RowTasks, Stack, Tasks, WeightGenerator,
+    generate_rows, normal,
 };
 
 use crate::HyperConfig;
 use crate::stack::{StackNetwork, first_use};
+
+/// Where the task embeddings are, next to the stacks.
+const TASKS: &str = "tasks";
 
 #[typetag::serde(name = "hypernetwork")]
 impl GeneratorConfig for HyperConfig {
@@ -32,12 +35,15 @@ impl HyperNetwork {
     pub(crate) fn new(config: &HyperConfig, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Self> {
         let roles = config.rows(plan)?;
         let dim = config.embedding_dim.get();
-        let embedding = |task: &String| Ok(vb.pp("tasks").get_with_hints(dim, task, normal(1.))?);
-        let used = |stack: &Stack| plan.targets().iter().any(|e| e.site.stack == *stack);
-        let network = |stack: Stack| StackNetwork::new(config, plan, stack, &roles, &vb.pp(stack));
+        let embedding = |task: &String| Ok(vb.pp(TASKS).get_with_hints(dim, task, normal(1.))?);
+        let used = |stack: &&Stack| plan.targets().iter().any(|e| e.site.stack == **stack);
+        let network = |stack: &Stack| {
+            check_name(stack)?;
+            StackNetwork::new(config, plan, stack, &roles, &vb.pp(stack))
+        };
         Ok(Self {
             embeddings: tasks.names().iter().map(embedding).collect::<Result<_>>()?,
-            stacks: [Stack::Encoder, Stack::Decoder].into_iter().filter(used).map(network).collect::<Result<_>>()?,
+            stacks: plan.sites().stacks().into_iter().filter(used).map(network).collect::<Result<_>>()?,
             tasks: tasks.clone(),
             sources: plan
                 .targets()
@@ -67,15 +73,89 @@ impl HyperNetwork {
     }
 }
 
+/// Weights are named after their stack, so its name must not be that of the task embeddings.
+fn check_name(stack: &Stack) -> Result<()> {
+    let reason = match stack.parts().next() {
+        Some(TASKS) => format!("the task embeddings are named {TASKS:?}"),
+        _ if stack.parts().any(str::is_empty) => "a part of the name is empty".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(Error::Mismatch(format!(
+        "a hypernetwork cannot name its weights after the stack {:?} of this backbone: {reason}; give the stack another name",
+        stack.as_str()
+    )))
+}
+
 fn sources(plan: &Plan, target: usize, params: usize) -> Vec<(usize, usize)> {
     (0..params).map(|param| first_use(plan, target, param)).collect()
 }
 
 impl WeightGenerator for HyperNetwork {
     fn generate(&self, condition: &Condition) -> Result<AdapterWeights> {
-        match condition {
-            Condition::Task(task) => self.generate_one(*task),
-            Condition::Rows(rows) => generate_rows(rows, |task| self.generate_one(task)),
+        match condition.tasks_only("hypernetwork")? {
+            RowTasks::All(task) => self.generate_one(task),
+            RowTasks::Each(rows) => generate_rows(rows, |task| self.generate_one(task)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use candle_core::Device;
+    use peft_core::toy::{Scale, toy_sites};
+    use peft_core::{ParamStore, PeftConfig, Site, Sites};
+
+    use super::*;
+
+    /// Two layers of each stack.
+    fn plan(stacks: &[&'static str]) -> Plan {
+        let mut sites = Sites::default();
+        for stack in stacks {
+            for site in &toy_sites(2, 4) {
+                sites.add(Site { path: format!("{stack}.{}", site.path), stack: Stack::new(stack), ..site.clone() });
+            }
+        }
+        Plan::resolve(&sites, &[Box::new(Scale::new(["q", "ffn"])) as Box<dyn PeftConfig>]).unwrap()
+    }
+
+    fn build(stacks: &[&'static str]) -> Result<(ParamStore, HyperNetwork)> {
+        let store = ParamStore::new(3, &Device::Cpu);
+        let config = HyperConfig::new().embedding_dim(2).hidden_dim(3).conditioning_dim(2);
+        let network = HyperNetwork::new(&config, &plan(stacks), &Tasks::new(["ner"]), store.var_builder().pp("hyper"))?;
+        Ok((store, network))
+    }
+
+    #[test]
+    fn every_stack_of_the_backbone_has_a_network_under_its_name() {
+        let stacks = ["vision.encoder", "text.encoder", "decoder"];
+        let (store, network) = build(&stacks).unwrap();
+        let layers = |(name, var): &(String, candle_core::Var)| {
+            name.strip_suffix(".layer_embed").map(|stack| (stack.to_owned(), var.dims().to_vec()))
+        };
+        let mut found: Vec<_> = store.vars().iter().filter_map(layers).collect();
+        found.sort();
+        let expected =
+            ["hyper.decoder", "hyper.text.encoder", "hyper.vision.encoder"].map(|stack| (stack.to_owned(), vec![2, 2]));
+        assert_eq!(found, expected);
+        assert_eq!(network.generate(&Condition::Task(0)).unwrap().len(), stacks.len() * 4);
+
+        // The heads of one stack move its weights alone.
+        let (_, head) =
+            store.vars().into_iter().find(|(name, _)| name.starts_with("hyper.text.encoder.heads")).unwrap();
+        head.set(&(head.as_tensor() + 1.).unwrap()).unwrap();
+        let weights = network.generate(&Condition::Task(0)).unwrap();
+        let moved = |target: &[Tensor]| target[0].to_vec1::<f32>().unwrap().iter().any(|value| *value != 1.);
+        assert_eq!(weights.iter().map(moved).collect::<Vec<_>>(), [[false; 4], [true; 4], [false; 4]].concat());
+    }
+
+    #[test]
+    fn a_stack_whose_weights_would_have_the_names_of_others_is_refused() {
+        for (name, reason) in
+            [("tasks", "the task embeddings are named \"tasks\""), ("a..b", "a part of the name is empty")]
+        {
+            let error = build(&[name]).unwrap_err().to_string();
+            assert!(error.contains(&format!("{name:?}")) && error.contains(reason), "{error}");
         }
     }
 }

@@ -33,13 +33,13 @@ impl StackNetwork {
     pub(crate) fn new(
         config: &HyperConfig,
         plan: &Plan,
-        stack: Stack,
+        stack: &Stack,
         roles: &[SiteRole],
         vb: &VarBuilder<'_>,
     ) -> Result<Self> {
         let (e, h, c) = (config.embedding_dim.get(), config.hidden_dim.get(), config.conditioning_dim.get());
         // The depth is the backbone's, not the plan's, so that a method on the upper layers keeps their numbers.
-        let depth = plan.sites().iter().filter(|s| s.stack == stack).map(|s| s.layer + 1).max().unwrap_or(0);
+        let depth = plan.sites().layers(stack);
         let rows = Rows::of(plan, stack, roles);
         let linear = |name: &str, d_out: usize, d_in: usize| -> Result<(Tensor, Tensor)> {
             let vb = vb.pp(name);
@@ -91,10 +91,10 @@ struct Rows {
 }
 
 impl Rows {
-    fn of(plan: &Plan, stack: Stack, roles: &[SiteRole]) -> Self {
+    fn of(plan: &Plan, stack: &Stack, roles: &[SiteRole]) -> Self {
         let mut numbers: BTreeMap<(u32, u32), u32> = BTreeMap::new();
         let mut rows = Self { places: Vec::new(), targets: Vec::new() };
-        for (e, target) in plan.targets().iter().enumerate().filter(|(_, e)| e.site.stack == stack) {
+        for (e, target) in plan.targets().iter().enumerate().filter(|(_, e)| e.site.stack == *stack) {
             let role = roles.iter().position(|role| *role == target.site.role).unwrap_or(0);
             let place = (target.site.layer as u32, role as u32);
             let row = *numbers.entry(place).or_insert_with(|| {

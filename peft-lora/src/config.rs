@@ -7,10 +7,12 @@ use peft_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::bias::{BiasDelta, Biases};
 use crate::dora::Dora;
-use crate::full::{WEIGHT_DELTA, WeightDelta};
+use crate::embedding::LoraEmbedding;
+use crate::full::WeightDelta;
 use crate::lora::Lora;
-use crate::{LoraInit, Patterns};
+use crate::{LoraBias, LoraInit, Patterns};
 
 /// The name in configuration files.
 const PEFT_TYPE: &str = "LORA";
@@ -21,6 +23,9 @@ const PEFT_TYPE: &str = "LORA";
 /// `A` starts Kaiming-uniform (±1/√d_in) and `B` at zero, so the model's output is unchanged before the first step. Generated
 /// weights come from heads without bias; the head of `B` starts at zero (arXiv 2407.01411, section 3; its code sets
 /// `r = lora_alpha = 8`).
+///
+/// At an embedding table, `y = E[ids] + s · (A[:, ids])ᵀ Bᵀ` with `A: [r, rows]`, `B: [dim, r]`; there `A` starts at zero and `B` normal,
+/// and nothing is dropped, as in `peft`.
 ///
 /// - **rsLoRA** (`use_rslora`; Kalajdzievski 2023, arXiv 2312.03732): `s = lora_alpha / √r`.
 /// - **DoRA** (`use_dora`; Liu et al. 2024, arXiv 2402.09353): `y = x (m ⊙ (W + s B A) / ‖W + s B A‖)ᵀ` row by row, with
@@ -50,7 +55,7 @@ pub struct LoraConfig {
     pub lora_alpha: f64,
     /// The probability with which an element of the low-rank branch's input is dropped in training. Default 0.
     pub lora_dropout: f64,
-    /// The linear maps to change. Default `["q", "v"]`, which is `peft`'s for T5.
+    /// The linear maps and embedding tables to change. Default `["q", "v"]`, which is `peft`'s for T5.
     pub target_modules: TargetModules,
     /// Linear maps to leave unchanged although `target_modules` names them. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,8 +82,15 @@ pub struct LoraConfig {
     /// A learned gate on the low-rank branch: the mean over tokens of `sigmoid(x w_gᵀ + b_g)`, one number per sentence (UniPELT,
     /// Mao et al. 2022, arXiv 2110.07577; AdapterHub's field). A gated branch cannot be merged. Default: no.
     pub use_gating: bool,
-    /// Modules to train completely, by the end of their path (`lm_head`, `layer_norm`): `y = x (W + ΔW)ᵀ`, where `ΔW` starts at
-    /// zero. (`peft` files hold `W + ΔW`.) Default: none.
+    /// Which biases of the backbone train: none, those of the modules with LoRA, or all. (`peft` files hold `b + Δb`.) Default: none.
+    #[serde(skip_serializing_if = "LoraBias::is_none")]
+    pub bias: LoraBias,
+    /// A bias of the low-rank branch: `y = x Wᵀ + s (x Aᵀ Bᵀ + b')` with `b': [d_out]`, which starts at zero. It can be merged where the
+    /// linear map has a bias. Default: no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lora_bias: bool,
+    /// Modules to train completely, by the end of their path (`lm_head`, `layer_norm`, `embed_tokens`): `y = x (W + ΔW)ᵀ + b + Δb`, where `ΔW` and
+    /// `Δb` start at zero. (`peft` files hold `W + ΔW` and `b + Δb`.) Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules_to_save: Vec<String>,
 }
@@ -99,6 +111,8 @@ impl Default for LoraConfig {
             use_rslora: false,
             use_dora: false,
             use_gating: false,
+            bias: LoraBias::None,
+            lora_bias: false,
             modules_to_save: Vec::new(),
         }
     }
@@ -141,20 +155,26 @@ impl LoraConfig {
         Ok(false)
     }
 
-    fn saves(&self, site: &Site) -> bool {
-        let named = |name: &String| {
-            site.path.strip_suffix(name.as_str()).is_some_and(|rest| {
-                // `layer_norm` means `final_layer_norm` too, as in `peft`.
-                rest.is_empty() || rest.ends_with('.') || rest.ends_with('_')
-            })
-        };
-        self.modules_to_save.iter().any(named)
+    /// The rank at `site`, and the scale.
+    fn rank(&self, site: &Site) -> (usize, f64) {
+        let r = self.rank_pattern.get(&site.path).unwrap_or(self.r).get();
+        let alpha = self.alpha_pattern.get(&site.path).unwrap_or(self.lora_alpha);
+        (r, if self.use_rslora { alpha / (r as f64).sqrt() } else { alpha / r as f64 })
+    }
+
+    fn embedding(&self, site: &Site, [rows, dim]: [usize; 2]) -> Result<Option<Box<dyn PeftModule>>> {
+        let options = [("use_dora", self.use_dora), ("use_gating", self.use_gating), ("lora_bias", self.lora_bias)];
+        if let Some((field, _)) = options.into_iter().find(|(_, on)| *on) {
+            let reason = format!("is not supported at {}, an embedding table", site.path);
+            return Err(Error::invalid(PEFT_TYPE, field, reason));
+        }
+        let (r, scaling) = self.rank(site);
+        Ok(Some(Box::new(LoraEmbedding { r, rows, dim, scaling, init: self.init_lora_weights })))
     }
 
     fn lora(&self, site: &Site, d_in: usize, d_out: usize) -> Lora {
-        let r = self.rank_pattern.get(&site.path).unwrap_or(self.r).get();
-        let alpha = self.alpha_pattern.get(&site.path).unwrap_or(self.lora_alpha);
-        let scaling = if self.use_rslora { alpha / (r as f64).sqrt() } else { alpha / r as f64 };
+        let (r, scaling) = self.rank(site);
+        let biases = Biases { branch: self.lora_bias, base: site.bias && !self.bias.is_none(), has_base: site.bias };
         Lora {
             r,
             d_in,
@@ -163,6 +183,7 @@ impl LoraConfig {
             dropout: self.lora_dropout,
             init: self.init_lora_weights,
             gated: self.use_gating,
+            biases,
         }
     }
 }
@@ -179,6 +200,8 @@ setters! {
         use_rslora => use_rslora: bool,
         use_dora => use_dora: bool,
         use_gating => use_gating: bool,
+        bias => bias: LoraBias,
+        lora_bias => lora_bias: bool,
         modules_to_save => modules_to_save: [String],
     }
 }
@@ -186,22 +209,25 @@ setters! {
 #[typetag::serde(name = "LORA")]
 impl PeftConfig for LoraConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
-        if self.saves(site) {
-            return Ok(WeightDelta::at(site, WEIGHT_DELTA).map(|full| Box::new(full) as Box<dyn PeftModule>));
+        if let Some(saved) = WeightDelta::saved(&self.modules_to_save, site) {
+            return Ok(Some(Box::new(saved)));
         }
         if !self.wants(site)? {
-            return Ok(None);
+            let bias = BiasDelta::at(site).filter(|_| self.bias == LoraBias::All);
+            return Ok(bias.map(|bias| Box::new(bias) as Box<dyn PeftModule>));
         }
-        let SiteKind::Linear { d_in, d_out } = site.kind else {
-            return Err(Error::invalid(
-                PEFT_TYPE,
-                "target_modules",
-                format!("names {}, which is no linear map", site.path),
-            ));
+        let (d_in, d_out) = match site.kind {
+            SiteKind::Linear { d_in, d_out } => (d_in, d_out),
+            SiteKind::Embedding { rows, dim } => return self.embedding(site, [rows, dim]),
+            _ => {
+                let reason = format!("names {}, which is neither a linear map nor an embedding table", site.path);
+                return Err(Error::invalid(PEFT_TYPE, "target_modules", reason));
+            }
         };
         check_dropout(PEFT_TYPE, "lora_dropout", self.lora_dropout)?;
-        if self.use_dora && self.use_gating {
-            return Err(Error::invalid(PEFT_TYPE, "use_gating", "cannot be combined with use_dora"));
+        let other = [("use_gating", self.use_gating), ("lora_bias", self.lora_bias)];
+        if let Some((field, _)) = other.into_iter().find(|(_, on)| *on && self.use_dora) {
+            return Err(Error::invalid(PEFT_TYPE, field, "cannot be combined with use_dora"));
         }
         let lora = self.lora(site, d_in, d_out);
         Ok(Some(if self.use_dora { Box::new(Dora(lora)) } else { Box::new(lora) }))

@@ -34,11 +34,12 @@ impl PeftModule for Dora {
     fn params(&self) -> Vec<ParamSpec> {
         let mut params = self.0.pair().to_vec();
         params.push(ParamSpec::new(MAGNITUDE_DELTA, [self.0.d_out], ZERO));
+        params.extend(self.0.biases.params(self.0.d_out));
         params
     }
 
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let weights @ [a, b, _] = call.take()?;
+        let weights @ [a, b, _] = peft_core::take(self.0.biases.split(call.weights).0)?;
         let base = call.base.ok_or_else(|| Error::Mismatch("DoRA needs the weight of its linear map".into()))?;
         // A frozen weight may be bf16 while the computation is f32.
         let wide = base.to_dtype(call.output.dtype())?;
@@ -55,9 +56,18 @@ impl PeftModule for Dora {
     }
 
     fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
-        let weights @ [a, b, _] = peft_core::take(weights)?;
+        let weights @ [a, b, _] = peft_core::take(self.0.biases.split(weights).0)?;
         let scale = self.scale(weights, base)?.unsqueeze(1)?;
         let direction = ((b.matmul(a)? * self.0.scaling)? + base)?;
         Ok(Some((direction.broadcast_mul(&scale)? - base)?))
+    }
+
+    /// The bias is not rescaled.
+    fn delta_bias(&self, weights: &[Tensor], _bias: &Tensor) -> Result<Option<Tensor>> {
+        self.0.biases.delta(weights, self.0.scaling)
+    }
+
+    fn dropout(&self) -> f64 {
+        self.0.dropout
     }
 }

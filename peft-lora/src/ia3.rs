@@ -8,12 +8,14 @@ use peft_core::{
 use peft_kernels as ops;
 use serde::{Deserialize, Serialize};
 
+use crate::full::WeightDelta;
+
 /// IA3 (Liu et al. 2022, *Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning*, arXiv
 /// 2205.05638, section 3.3).
 ///
 /// `y = l ⊙ (x Wᵀ)` with `l: [d_out, 1]`; in `feedforward_modules`, `y = (l ⊙ x) Wᵀ` with `l: [1, d_in]`. `l` starts at
-/// one, so the model's output is unchanged before the first step. Both forms can be merged into `W`. Field names, meanings and
-/// defaults for T5 are those of Hugging Face `peft`.
+/// one, so the model's output is unchanged before the first step. Both forms can be merged into `W`. A bias is a part of the output:
+/// `b' = l ⊙ b`, and in `feedforward_modules` it stays. Field names, meanings and defaults for T5 are those of Hugging Face `peft`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ia3Config {
@@ -24,6 +26,9 @@ pub struct Ia3Config {
     /// Linear maps to leave unchanged although `target_modules` names them. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude_modules: Option<TargetModules>,
+    /// Modules to train completely, as [`LoraConfig::modules_to_save`](crate::LoraConfig::modules_to_save). Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules_to_save: Vec<String>,
 }
 
 impl Default for Ia3Config {
@@ -32,6 +37,7 @@ impl Default for Ia3Config {
             target_modules: TargetModules::suffixes(["k", "v", "wo"]),
             feedforward_modules: TargetModules::suffixes(["wo"]),
             exclude_modules: None,
+            modules_to_save: Vec::new(),
         }
     }
 }
@@ -48,12 +54,16 @@ setters! {
         target_modules => target_modules: TargetModules,
         feedforward_modules => feedforward_modules: TargetModules,
         exclude_modules => exclude_modules: TargetModules,
+        modules_to_save => modules_to_save: [String],
     }
 }
 
 #[typetag::serde(name = "IA3")]
 impl PeftConfig for Ia3Config {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
+        if let Some(saved) = WeightDelta::saved(&self.modules_to_save, site) {
+            return Ok(Some(Box::new(saved)));
+        }
         let excluded = self.exclude_modules.as_ref().is_some_and(|modules| modules.matches_path(&site.path));
         if excluded || !self.target_modules.matches(site) {
             return Ok(None);
@@ -109,5 +119,14 @@ impl PeftModule for Rescaled {
     fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
         let [l] = peft_core::take(weights)?;
         Ok(Some(base.broadcast_mul(&(l - 1.)?)?))
+    }
+
+    /// `b ⊙ (l - 1)`, unless `l` scales the input.
+    fn delta_bias(&self, weights: &[Tensor], bias: &Tensor) -> Result<Option<Tensor>> {
+        let [l] = peft_core::take(weights)?;
+        match self.of_input {
+            true => Ok(None),
+            false => Ok(Some((bias * (l.flatten_all()? - 1.)?)?)),
+        }
     }
 }

@@ -35,9 +35,11 @@
 
 pub mod files;
 
+mod bias;
 mod combine;
 mod config;
 mod dora;
+mod embedding;
 mod full;
 mod gate;
 mod ia3;
@@ -47,9 +49,10 @@ mod patterns;
 #[cfg(test)]
 mod tests;
 
+pub use bias::LoraBias;
 pub use combine::{Combination, CombinationType, MajoritySignMethod, add_weighted_adapter, combine};
 pub use config::LoraConfig;
-pub use full::WeightDelta;
+pub use full::{DeltaNames, WeightDelta};
 pub use ia3::Ia3Config;
 pub use init::LoraInit;
 pub use patterns::Patterns;

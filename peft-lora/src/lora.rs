@@ -2,10 +2,11 @@
 
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
-use peft_core::{Ctx, Fused, ParamSpec, PeftModule, Result, SiteCall, normal};
+use peft_core::{Ctx, Fused, ParamSpec, PeftModule, Result, SiteCall, normal, rows};
 use peft_kernels as ops;
 
 use crate::LoraInit;
+use crate::bias::Biases;
 use crate::gate::gate;
 
 /// The low-rank branch of one linear map.
@@ -18,6 +19,7 @@ pub(crate) struct Lora {
     pub(crate) dropout: f64,
     pub(crate) init: LoraInit,
     pub(crate) gated: bool,
+    pub(crate) biases: Biases,
 }
 
 impl Lora {
@@ -45,14 +47,19 @@ impl PeftModule for Lora {
             params.push(ParamSpec::new("gate.weight", [1, self.d_in], normal(0.02)));
             params.push(ParamSpec::new("gate.bias", [1], ZERO));
         }
+        params.extend(self.biases.params(self.d_out));
         params
     }
 
     fn apply(&self, call: &SiteCall<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let (pair, gates) = call.weights.split_at_checked(2).unwrap_or_default();
+        let (pair, gates) = self.biases.split(call.weights).0.split_at_checked(2).unwrap_or_default();
         let [a, b] = peft_core::take(pair)?;
         let x = ctx.dropout(call.input, self.dropout)?;
         let branch = self.branch(&x, a, b, ctx)?;
+        let branch = match self.biases.in_branch(call.weights, self.scaling)? {
+            Some(bias) => branch.broadcast_add(&rows::vector(&bias)?)?,
+            None => branch,
+        };
         if !self.gated {
             return Ok((call.output + branch)?);
         }
@@ -62,20 +69,29 @@ impl PeftModule for Lora {
     }
 
     fn fused<'a>(&self, weights: &'a [Tensor], ctx: &mut Ctx) -> Result<Option<Fused<'a>>> {
-        if self.gated {
+        if self.gated || self.biases.in_branch(weights, self.scaling)?.is_some() {
             return Ok(None);
         }
-        let [a, b] = peft_core::take(weights)?;
+        let [a, b] = peft_core::take(self.biases.split(weights).0)?;
         let dropout = ctx.dropout_key(self.dropout);
         Ok(Some(Fused::LowRank(ops::LowRank { a, b, scaling: self.scaling, dropout })))
     }
 
     fn delta(&self, weights: &[Tensor], _base: &Tensor) -> Result<Option<Tensor>> {
-        if self.gated {
+        // Without a bias of the backbone, there is nothing that the branch's bias could be merged into.
+        if self.gated || self.biases.in_branch(weights, self.scaling)?.is_some() {
             return Ok(None);
         }
-        let [a, b] = peft_core::take(weights)?;
+        let [a, b] = peft_core::take(self.biases.split(weights).0)?;
         Ok(Some((b.matmul(a)? * self.scaling)?))
+    }
+
+    fn delta_bias(&self, weights: &[Tensor], _bias: &Tensor) -> Result<Option<Tensor>> {
+        self.biases.delta(weights, self.scaling)
+    }
+
+    fn dropout(&self) -> f64 {
+        self.dropout
     }
 }
 
@@ -146,7 +162,10 @@ mod tests {
     fn a_hidden_site_is_no_target() {
         let config = LoraConfig::default().target_modules(["ffn"]);
         let error = Plan::resolve(&toy_sites(1, 3), &[Box::new(config) as Box<dyn PeftConfig>]).unwrap_err();
-        assert_eq!(error.to_string(), "LORA: target_modules names layers.0.ffn, which is no linear map");
+        assert_eq!(
+            error.to_string(),
+            "LORA: target_modules names layers.0.ffn, which is neither a linear map nor an embedding table"
+        );
     }
 
     #[test]

@@ -135,7 +135,8 @@ fn a_layers_pattern_takes_the_first_number_as_peft_does() {
     let wanted = |config: &LoraConfig, path: &str| {
         let kind = peft_core::SiteKind::Linear { d_in: 2, d_out: 2 };
         let role = peft_core::SiteRole::SELF_Q;
-        let site = peft_core::Site { path: path.into(), stack: peft_core::Stack::Decoder, layer: 3, role, kind };
+        let site =
+            peft_core::Site { path: path.into(), stack: peft_core::Stack::DECODER, layer: 3, role, kind, bias: false };
         config.module(&site).unwrap().is_some()
     };
     let q = "decoder.block.3.layer.0.SelfAttention.q";

@@ -24,6 +24,9 @@ pub struct Generator {
     pub name: String,
     /// Its configuration, as JSON.
     pub config: String,
+    /// The backbones that give it what it needs; all if absent.
+    #[serde(default)]
+    pub backbones: Option<Vec<String>>,
 }
 
 /// A method of the matrix.
@@ -79,6 +82,11 @@ impl Method {
 }
 
 impl Generator {
+    /// Whether the backbone gives what this generator needs.
+    pub fn fits(&self, backbone: &str) -> bool {
+        self.backbones.as_ref().is_none_or(|names| names.iter().any(|name| name == backbone))
+    }
+
     /// The configuration.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use peft_core::conformance::{ROWS, TestBackbone};
-use peft_core::{ActiveAdapters, Ctx, Result, Sites};
+use peft_core::{ActiveAdapters, Ctx, Result, Sites, Stack, States};
 use peft_t5::{T5, T5Config, Weights, preset};
 
 /// A T5 of version 1.1 (gated, an output projection of its own), with a batch of sentences of different lengths.
@@ -39,6 +39,14 @@ impl T5Backbone {
             decoder_ids: ids([[0, 17, 9, 2, 4], [0, 3, 1, 5, 6], [0, 8, 8, 1, 9]]),
         }
     }
+
+    /// Source, mask and decoder's input of these rows of the batch.
+    fn rows(&self, rows: &[usize]) -> Result<[Tensor; 3]> {
+        let rows: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
+        let rows = Tensor::new(rows, &Device::Cpu)?;
+        let pick = |t: &Tensor| t.index_select(&rows, 0);
+        Ok([pick(&self.ids)?, pick(&self.mask)?, pick(&self.decoder_ids)?])
+    }
 }
 
 impl Default for T5Backbone {
@@ -60,13 +68,18 @@ impl TestBackbone for T5Backbone {
     }
 
     fn run(&self, rows: &[usize], active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let rows: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
-        let rows = Tensor::new(rows.as_slice(), &Device::Cpu)?;
-        let pick = |t: &Tensor| t.index_select(&rows, 0);
-        let (ids, mask, decoder_ids) = (pick(&self.ids)?, pick(&self.mask)?, pick(&self.decoder_ids)?);
+        let [ids, mask, decoder_ids] = self.rows(rows)?;
         let encoded = self.t5.encode(&ids, &mask, active, ctx).map_err(ours)?;
         let hidden = self.t5.decode(&decoder_ids, &encoded, active, ctx).map_err(ours)?;
         self.t5.logits(&hidden, active, ctx).map_err(ours)
+    }
+
+    fn states(&self, stack: &Stack, rows: &[usize], ctx: &mut Ctx) -> Result<States> {
+        if *stack != Stack::ENCODER {
+            return Err(peft_core::Error::Mismatch(format!("this T5 gives the output of its encoder, not of {stack}")));
+        }
+        let [ids, mask, _] = self.rows(rows)?;
+        self.t5.encode(&ids, &mask, &ActiveAdapters::none(), ctx).and_then(|encoded| encoded.states()).map_err(ours)
     }
 
     fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn TestBackbone>, usize)> {

@@ -14,6 +14,7 @@ use peft_tests::matrix::Matrix;
 
 // Linking is all that it takes.
 use hyperloader as _;
+use peft_from_encoder as _;
 use peft_task_average as _;
 use peft_vera as _;
 

@@ -1,5 +1,5 @@
-//! Every method × every source of weights × every check, on the kit's toy backbone and on a small T5. `tests/matrix.toml` holds what
-//! must come out. There is one test for each method with each generator on each backbone.
+//! Every method × every source of weights × every check, on the kit's toy backbone, on a small T5 and on a small Llama.
+//! `tests/matrix.toml` holds what must come out. There is one test for each method with each generator on each backbone.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -7,19 +7,25 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use peft_core::conformance::{TestBackbone, Toy, check};
+use peft_tests::llama_backbone::LlamaBackbone;
 use peft_tests::matrix::{Generator, Matrix, Method};
 use peft_tests::registry;
 use peft_tests::t5_backbone::T5Backbone;
 
 // Linking is all that it takes.
 use hyperloader as _;
+use peft_from_encoder as _;
 use peft_task_average as _;
 use peft_vera as _;
 
 /// A name, and what makes the backbone: a test runs in a thread of its own.
 type Backbone = (&'static str, fn() -> Box<dyn TestBackbone>);
 
-const BACKBONES: [Backbone; 2] = [("toy", || Box::new(Toy::new(11).unwrap())), ("T5", || Box::new(T5Backbone::new()))];
+const BACKBONES: [Backbone; 3] = [
+    ("toy", || Box::new(Toy::new(11).unwrap())),
+    ("T5", || Box::new(T5Backbone::new())),
+    ("Llama", || Box::new(LlamaBackbone::new())),
+];
 
 fn main() -> ExitCode {
     let matrix = Matrix::read();
@@ -34,10 +40,11 @@ fn main() -> ExitCode {
             is_complete(("generator", "generator"), registry::generators(), &rows)
         }),
         trial("every_name_is_there_once", every_name_is_there_once),
+        trial("every_generator_fits_a_backbone_that_exists", every_generator_fits_a_backbone_that_exists),
         trial("methods_and_generators_from_outside_work_in_configuration_files", outside_works_in_configuration_files),
     ];
     for backbone in BACKBONES {
-        for generator in &matrix.generator {
+        for generator in matrix.generator.iter().filter(|generator| generator.fits(backbone.0)) {
             trials.extend(matrix.method.iter().map(|method| cell(method, generator, backbone)));
         }
     }
@@ -95,6 +102,13 @@ fn every_name_is_there_once() -> Result<(), String> {
         Some(twice) => Err(format!("{twice:?} is twice in tests/matrix.toml")),
         None => Ok(()),
     }
+}
+
+fn every_generator_fits_a_backbone_that_exists() -> Result<(), String> {
+    let unknown = |name: &&String| !BACKBONES.iter().any(|(backbone, _)| backbone == name);
+    let matrix = Matrix::read();
+    let mut named = matrix.generator.iter().flat_map(|generator| generator.backbones.iter().flatten());
+    named.find(unknown).map_or(Ok(()), |name| Err(format!("tests/matrix.toml: there is no backbone {name:?}")))
 }
 
 fn outside_works_in_configuration_files() -> Result<(), String> {

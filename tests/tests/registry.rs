@@ -8,6 +8,7 @@ use peft_tests::registry;
 use serde_json::{Map, Value, json};
 
 // Linking is all that it takes.
+use peft_from_encoder as _;
 use peft_task_average as _;
 use peft_vera as _;
 
@@ -67,7 +68,7 @@ fn the_methods_and_generators_of_this_workspace_are_registered() {
         assert!(methods.contains(&name), "{name} is not among {methods:?}");
     }
     let generators = registry::generators();
-    for name in ["static", "hypernetwork", "task_average"] {
+    for name in ["static", "hypernetwork", "task_average", "from_encoder"] {
         assert!(generators.contains(&name), "{name} is not among {generators:?}");
     }
 }

@@ -21,8 +21,8 @@ mod tag;
 mod tag_set;
 mod tag_words;
 
-pub(crate) use scheme::{Evidence, looks_like_tag, recognize, to_iob2};
-pub use scheme::{SchemeFound, TagScheme, from_iob2};
+pub(crate) use scheme::{Evidence, looks_like_tag, marked, notation, recognize, to_iob2};
+pub use scheme::{SchemeFound, TagNotation, TagScheme, from_iob2};
 pub use simplify::{INSIDE, OUTSIDE, decode, fit, restore, simplify};
 pub use tag::Tag;
 pub use tag_set::TagSet;

@@ -13,7 +13,7 @@ use super::options::{OnBadLine, ReadOptions};
 use super::tag_names;
 use crate::error::{Error, Place, Result};
 use crate::example::Example;
-use crate::labels::{Evidence, SchemeFound, TagScheme, to_iob2};
+use crate::labels::{Evidence, SchemeFound, TagScheme, marked, notation, to_iob2};
 
 pub(super) struct Collector<'a> {
     path: &'a Path,
@@ -108,7 +108,7 @@ impl<'a> Collector<'a> {
     pub(super) fn finish(mut self, format: Format) -> Result<Dataset> {
         let mut origin = Origin { path: self.path.to_owned(), format, decided: std::mem::take(&mut self.decided) };
         let (mut dataset, tags) = self.settled()?;
-        origin.decided.notable |= tags.spans > 0 && tags.scheme != TagScheme::Iob2;
+        origin.decided.notable |= tags.spans > 0 && (tags.scheme != TagScheme::Iob2 || tags.notation.is_some());
         origin.decided.tags = tags;
         dataset.origin = Some(origin);
         Ok(dataset)
@@ -143,9 +143,17 @@ impl<'a> Collector<'a> {
     /// Recognizes the tag scheme by all sentences and converts them to IOB2. Sentences with a tag that the scheme does not
     /// have are bad.
     fn convert(&mut self) -> SchemeFound {
-        let tags = self.examples.iter().map(|example| example.tags.as_slice());
-        let scheme = self.options.scheme.unwrap_or_else(|| self.evidence.scheme(tags));
-        let mut found = SchemeFound { scheme, given: self.options.scheme.is_some(), ..SchemeFound::default() };
+        let given = self.options.scheme;
+        let notation = notation(&self.evidence, given, tags_of(&self.examples));
+        if let Some(notation) = notation {
+            self.examples.iter_mut().for_each(|example| notation.apply(&mut example.tags));
+            self.evidence = Evidence::of(tags_of(&self.examples));
+        }
+        let scheme = given.unwrap_or_else(|| self.evidence.scheme(tags_of(&self.examples)));
+        let mut found = SchemeFound { scheme, given: given.is_some(), notation, ..SchemeFound::default() };
+        if given.is_none() && scheme == TagScheme::Bare {
+            found.marked = marked(tags_of(&self.examples));
+        }
         if let Some((spans, irregular)) = self.evidence.counts_as_iob2().filter(|_| scheme == TagScheme::Iob2) {
             return SchemeFound { spans, irregular, ..found };
         }
@@ -180,6 +188,10 @@ impl<'a> Collector<'a> {
         }
         found
     }
+}
+
+fn tags_of(examples: &[Example]) -> impl Iterator<Item = &[String]> + Clone {
+    examples.iter().map(|example| example.tags.as_slice())
 }
 
 /// The number of spans of IOB2 tags. An `I-X` that continues no span begins one.

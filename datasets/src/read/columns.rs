@@ -73,10 +73,25 @@ impl Columns {
 
 fn one<S: AsRef<str>>(given: Option<&str>, usual: &[&str], present: &[S]) -> Result<usize, Missing> {
     let wanted: Vec<&str> = given.map_or_else(|| usual.to_vec(), |name| vec![name]);
-    let named = wanted.iter().find_map(|name| present.iter().position(|other| other.as_ref() == *name));
-    named.or_else(|| numbered(given?, present.len())).ok_or_else(|| Missing {
+    let exact = wanted.iter().find_map(|name| present.iter().position(|other| other.as_ref() == *name));
+    let numbered = || numbered(given?, present.len());
+    let similar = || wanted.iter().find_map(|name| position(name, present));
+    exact.or_else(numbered).or_else(similar).ok_or_else(|| Missing {
         wanted: quoted(&wanted),
         nearest: wanted.iter().find_map(|name| nearest(name, present.iter().map(AsRef::as_ref))),
+    })
+}
+
+/// The index of the column with a name. If none has exactly this name, it is the only one whose name differs by case and blanks
+/// around it.
+pub(super) fn position<S: AsRef<str>>(name: &str, present: &[S]) -> Option<usize> {
+    let exact = present.iter().position(|other| other.as_ref() == name);
+    exact.or_else(|| {
+        let plain = |name: &str| name.trim().to_lowercase();
+        let wanted = plain(name);
+        let mut similar = present.iter().enumerate().filter(|(_, other)| plain(other.as_ref()) == wanted);
+        let (index, _) = similar.next()?;
+        similar.next().is_none().then_some(index)
     })
 }
 
@@ -107,6 +122,17 @@ mod tests {
         assert_eq!(found(options(Some("1"), Some("3"))), Some(("1".into(), "a".into())));
         assert_eq!(found(options(Some("5"), None)), None);
         assert_eq!(found(options(Some("0"), None)), None);
+    }
+
+    #[test]
+    fn case_and_blanks_do_not_matter_if_one_column_is_meant() {
+        let found = |present: &[&str], options| Columns::find(present, &options).ok().map(|c| (c.tokens, c.tags));
+        assert_eq!(found(&["id", " Tokens ", "NER_Tags"], options(None, None)), Some((1, 2)));
+        assert_eq!(found(&["Satz", "NER"], options(Some("satz"), Some(" ner"))), Some((0, 1)));
+        // A name that fits exactly comes first, and of two that nearly fit neither is taken.
+        assert_eq!(found(&["TEXT", "tags", "text"], options(None, None)), Some((2, 1)));
+        assert_eq!(found(&["TEXT", "tags", "words"], options(None, None)), Some((2, 1)));
+        assert_eq!(found(&["Tokens", "TOKENS", "tags"], options(None, None)), None);
     }
 
     #[test]

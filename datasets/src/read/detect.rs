@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::format::Format;
-use super::lines::numbered;
+use super::lines::{BOM, numbered};
 use super::options::ReadOptions;
 use super::text::COMPRESSED;
 use super::{bio, csv, json, tsv};
@@ -15,13 +15,13 @@ pub(super) const PARQUET: &[u8] = b"PAR1";
 
 /// The format of a file whose content, uncompressed and in UTF-8, is `bytes`.
 pub(super) fn format_of(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Format> {
-    by_extension(path, bytes).or_else(|| by_content(bytes, options)).ok_or_else(|| {
+    by_extension(path, bytes, options).or_else(|| by_content(bytes, options)).ok_or_else(|| {
         let reason = format!("cannot detect the format; give one of {}", Format::names());
         Error::file(path, reason)
     })
 }
 
-fn by_extension(path: &Path, bytes: &[u8]) -> Option<Format> {
+fn by_extension(path: &Path, bytes: &[u8], options: &ReadOptions) -> Option<Format> {
     let extension = |path: &Path| Some(path.extension()?.to_str()?.to_ascii_lowercase());
     let mut ending = extension(path)?;
     if COMPRESSED.contains(&ending.as_str()) {
@@ -31,20 +31,35 @@ fn by_extension(path: &Path, bytes: &[u8]) -> Option<Format> {
         "bio" | "iob" | "iob2" | "conll" | "conllu" | "conllup" => Some(Format::Bio),
         "csv" => Some(Format::Csv),
         "parquet" | "pq" => Some(Format::Parquet),
-        "jsonl" | "ndjson" => Some(Format::Jsonl),
-        "json" => Some(json_kind(bytes)),
+        "jsonl" | "ndjson" => Some(json_lines_kind(bytes, options)),
+        "json" => Some(json_kind(bytes, options)),
         _ => None,
     }
 }
 
 /// JSON Lines have the ending `.json` too: their first line is a whole object.
-fn json_kind(bytes: &[u8]) -> Format {
+fn json_kind(bytes: &[u8], options: &ReadOptions) -> Format {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
-    match json::is_array(text) {
+    match json::is_array(text, options) {
         true => Format::Json,
         false if text.trim_start().starts_with('[') => Format::Json,
         false => Format::Jsonl,
     }
+}
+
+/// One array of objects may have the ending of JSON Lines.
+fn json_lines_kind(bytes: &[u8], options: &ReadOptions) -> Format {
+    let start = bytes.strip_prefix(BOM.as_bytes()).unwrap_or(bytes).trim_ascii_start();
+    let is_array = || std::str::from_utf8(bytes).is_ok_and(|text| json::is_array(text, options));
+    if start.starts_with(b"[") && is_array() { Format::Json } else { Format::Jsonl }
+}
+
+/// Whether the ending of a file promises another format than the one that was found in it.
+pub(super) fn contradicts(path: &Path, format: Format) -> bool {
+    let ending = |path: &Path| {
+        path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl") || e.eq_ignore_ascii_case("ndjson"))
+    };
+    format == Format::Json && (ending(path) || path.file_stem().is_some_and(|stem| ending(Path::new(stem))))
 }
 
 fn by_content(bytes: &[u8], options: &ReadOptions) -> Option<Format> {
@@ -53,7 +68,9 @@ fn by_content(bytes: &[u8], options: &ReadOptions) -> Option<Format> {
     }
     let mut lines = numbered(bytes).filter_map(|(_, line)| line.ok()).filter(|line| !line.trim().is_empty());
     let first = lines.clone().next()?;
-    if first.trim_start().starts_with(['{', '[']) && std::str::from_utf8(bytes).is_ok_and(json::is_array) {
+    if first.trim_start().starts_with(['{', '['])
+        && std::str::from_utf8(bytes).is_ok_and(|text| json::is_array(text, options))
+    {
         return Some(Format::Json);
     }
     if first.trim_start().starts_with('{') {
@@ -64,7 +81,9 @@ fn by_content(bytes: &[u8], options: &ReadOptions) -> Option<Format> {
             return Some(format);
         }
     }
-    if csv::is_header(first, options) && !has_one_token_a_line(bytes) {
+    if csv::separator_line(bytes.strip_prefix(BOM.as_bytes()).unwrap_or(bytes)).is_some()
+        || csv::is_header(first, options) && !has_one_token_a_line(bytes)
+    {
         return Some(Format::Csv);
     }
     lines.any(holds_tag).then_some(Format::Bio)
@@ -109,6 +128,13 @@ mod tests {
         assert_eq!(found("a.json", "{\"data\": [1]}\n{}"), Some(Format::Jsonl));
         assert_eq!(found("a.json", "{\"tokens\": []}\n{\"tokens\": []}"), Some(Format::Jsonl));
         assert_eq!(found("a.txt", "[{\"tokens\": []}]"), Some(Format::Json));
+        assert_eq!(found("a.jsonl", "\u{feff} [\n{\"tokens\": []}]"), Some(Format::Json));
+        assert_eq!(found("a.jsonl", "[1]\n[2]"), Some(Format::Jsonl));
+        assert_eq!(found("a.json", "{\"version\": NaN, \"data\": [{\"tokens\": []}], \"n\": 1}\n"), Some(Format::Json));
+        // A column of JSON Lines may be called `data` too.
+        assert_eq!(found("a.json", "{\"id\": 1, \"data\": [{}]}\n{\"id\": 2}"), Some(Format::Jsonl));
+        assert_eq!(found("a.json", "{\"data\": 1, \"tokens\": [], \"tags\": []}"), Some(Format::Jsonl));
+        assert_eq!(found("a.json", "{\"id\": 1, \"data\": [{}], \"tokens\": [], \"tags\": []}"), Some(Format::Jsonl));
         assert_eq!(found("a.txt", "[ O\n( O\n"), Some(Format::Bio));
     }
 
@@ -128,6 +154,7 @@ mod tests {
         assert_eq!(found("a", "{\"tokens\": []}\n"), Some(Format::Jsonl));
         assert_eq!(found("a.txt", "id,\"words\",labels\n"), Some(Format::Csv));
         assert_eq!(found("a", "PAR1…"), Some(Format::Parquet));
+        assert_eq!(found("a.txt", "\u{feff}sep=^\r\nsatz^ner\r\n"), Some(Format::Csv));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use peft_files::{check_contents, check_pointer};
+
 use super::collector::Collector;
 use super::dataset::Dataset;
 use super::format::Format;
@@ -70,7 +72,7 @@ pub fn parse(bytes: &[u8], path: &Path, format: Format, options: &ReadOptions) -
 
 /// Reads a corpus from memory in a format that is given or else found.
 fn parse_as(bytes: &[u8], path: &Path, format: Option<Format>, options: &ReadOptions) -> Result<Dataset> {
-    peft_files::check_pointer(path, bytes)?;
+    check_pointer(path, bytes)?;
     let (bytes, compression) = unpack(bytes, path)?;
     let mut collector = Collector::new(path, options);
     let is_text = match format {
@@ -80,6 +82,8 @@ fn parse_as(bytes: &[u8], path: &Path, format: Option<Format>, options: &ReadOpt
     let bytes = match is_text {
         true => {
             let (text, found) = decode(bytes, path, options.encoding, compression)?;
+            check_contents(path, &text)?;
+            collector.decided.notable |= found.is_notable();
             collector.decided.text = Some(found);
             text
         }
@@ -87,7 +91,11 @@ fn parse_as(bytes: &[u8], path: &Path, format: Option<Format>, options: &ReadOpt
     };
     let format = match format {
         Some(format) => format,
-        None => detect::format_of(path, &bytes, options)?,
+        None => {
+            let found = detect::format_of(path, &bytes, options)?;
+            collector.decided.notable |= detect::contradicts(path, found);
+            found
+        }
     };
     match format {
         Format::Bio => bio::read(&bytes, &mut collector)?,

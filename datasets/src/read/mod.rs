@@ -33,6 +33,7 @@ mod format;
 mod json;
 mod lines;
 mod options;
+mod plain;
 mod seq;
 mod slots;
 #[cfg(feature = "tables")]
@@ -47,6 +48,7 @@ pub use decided::Decided;
 pub use file::{files_of, parse, read};
 pub use format::Format;
 pub use options::{OnBadLine, ReadOptions, column_or_number};
+pub use plain::{must_be_whole, plain_text, plain_text_of};
 pub use text::{LineEnds, TextEncoding, TextFound};
 pub use write::{changed_by, write, write_as};
 

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use peft_files::{check_contents, check_pointer};
+
 use super::check::Reason;
 use super::collector::{Collector, Found};
 use super::dataset::Dataset;
@@ -46,7 +48,7 @@ pub(super) fn read(folder: &Path, options: &ReadOptions) -> Result<Dataset> {
     }
     let path = file_in(folder, TOKENS_FILE);
     let (tokens, found) = text(&path, options)?;
-    let (tags, _) = text(&file_in(folder, TAGS_FILE), options)?;
+    let (tags, found_in_tags) = text(&file_in(folder, TAGS_FILE), options)?;
     let (tokens, tags) = (without_blank_end(&tokens), without_blank_end(&tags));
     if tokens.len() != tags.len() {
         let reason = format!(
@@ -58,6 +60,7 @@ pub(super) fn read(folder: &Path, options: &ReadOptions) -> Result<Dataset> {
     }
     // Errors name a file, not the folder.
     let mut collector = Collector::new(&path, options);
+    collector.decided.notable |= found.is_notable() || found_in_tags.is_notable();
     collector.decided.text = Some(found);
     for ((place, tokens), (_, tags)) in tokens.into_iter().zip(tags) {
         collector.take(place, sentence(tokens, tags));
@@ -71,9 +74,10 @@ pub(super) fn read(folder: &Path, options: &ReadOptions) -> Result<Dataset> {
 
 fn text(path: &Path, options: &ReadOptions) -> Result<(Vec<u8>, TextFound)> {
     let bytes = fs::read(path).map_err(Error::io(path))?;
-    peft_files::check_pointer(path, &bytes)?;
+    check_pointer(path, &bytes)?;
     let (unpacked, compression) = unpack(&bytes, path)?;
     let (text, found) = decode(unpacked, path, options.encoding, compression)?;
+    check_contents(path, &text)?;
     match text {
         Cow::Owned(text) => Ok((text, found)),
         Cow::Borrowed(_) => Ok((bytes, found)),

@@ -33,9 +33,15 @@ pub(super) fn sentinel_pieces() -> impl Iterator<Item = Piece> {
     (0..SENTINELS).rev().map(|index| (sentinel_text(index), 0.0))
 }
 
-/// An error of `tokenizers` as an error of this crate.
+/// An error of `tokenizers` as an error of this crate. Its names for the forms that a part may have tell a user nothing.
 pub(super) fn foreign(error: impl std::fmt::Display) -> Error {
-    Error::Tokenizer(error.to_string())
+    let text = error.to_string();
+    Error::Tokenizer(match text.contains("untagged enum") || text.contains("expected struct") {
+        true => {
+            "a part of it has no form that is known; expected a tokenizer.json of Hugging Face tokenizers".to_owned()
+        }
+        false => text,
+    })
 }
 
 /// Builds the tokenizer of a vocabulary that already has the special tokens.
@@ -79,7 +85,7 @@ pub(super) fn follow_conventions(tokenizer: &mut Tokenizer) -> Result<()> {
 
 /// Adds the removal of trailing spaces, unless the normalizer has it. Leading spaces stay, because they become the mark
 /// of the first word.
-fn stripped(normalizer: Option<NormalizerWrapper>) -> NormalizerWrapper {
+pub(super) fn stripped(normalizer: Option<NormalizerWrapper>) -> NormalizerWrapper {
     let mut steps = match normalizer {
         None => Vec::new(),
         Some(NormalizerWrapper::Sequence(sequence)) => sequence.as_ref().to_vec(),

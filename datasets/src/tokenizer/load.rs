@@ -1,8 +1,9 @@
 //! Loading a tokenizer from `tokenizer.json`, from `spiece.model`, or from a folder with one of them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use tokenizers::ModelWrapper;
+use serde::de::IgnoredAny;
 
 use super::conventions::follow_conventions;
 use super::json;
@@ -43,8 +44,8 @@ impl T5Tokenizer {
     /// differ from T5's (`prepend_scheme`, padding, truncation) are replaced.
     ///
     /// # Errors
-    /// If the file cannot be read, is malformed, is not a Unigram model, or lacks `<pad>`,
-    /// `</s>`, `<unk>` or the sentinels.
+    /// If the file cannot be read, is malformed, is not a Unigram model, gives an added token another id than its own, or lacks
+    /// `<pad>`, `</s>`, `<unk>` or the sentinels.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = peft_files::read_listed(path)?;
@@ -58,7 +59,7 @@ impl T5Tokenizer {
                 let read = Self::from_json(text.as_bytes());
                 if read.is_err() {
                     // An error about the text itself has its line.
-                    peft_files::parse_json::<serde::de::IgnoredAny>(path, &text)?;
+                    peft_files::parse_json::<BTreeMap<String, IgnoredAny>>(path, &text)?;
                 }
                 read
             }
@@ -74,9 +75,6 @@ impl T5Tokenizer {
     /// As [`Self::from_file`].
     pub fn from_json(json: &[u8]) -> Result<Self> {
         let mut tokenizer = json::tokenizer(json)?;
-        if !matches!(tokenizer.get_model(), ModelWrapper::Unigram(_)) {
-            return Err(Error::Tokenizer("T5 needs a `Unigram` model, the file has another type".to_owned()));
-        }
         follow_conventions(&mut tokenizer)?;
         Self::new(tokenizer)
     }

@@ -80,6 +80,23 @@ fn comes_back_from(dataset: &Dataset, format: Format, scheme: TagScheme) -> Resu
     Ok(())
 }
 
+/// A list as Python or NumPy prints it, in a cell of CSV.
+fn printed(words: &[String], notation: usize) -> String {
+    let escaped = |letter: char| match letter {
+        '\'' | '\\' => format!("\\{letter}"),
+        letter if letter.is_control() => format!("\\U{:08x}", u32::from(letter)),
+        letter => letter.to_string(),
+    };
+    let quoted = words.iter().map(|word| format!("'{}'", word.chars().map(escaped).collect::<String>()));
+    let parted = quoted.collect::<Vec<_>>().join(if notation == 0 { " " } else { ", " });
+    let list = match notation {
+        0 | 1 => format!("[{parted}]"),
+        2 => format!("({parted},)"),
+        _ => format!("array([{parted}], dtype=object)"),
+    };
+    format!("\"{}\"", list.replace('"', "\"\""))
+}
+
 fn anything(_: &str) -> bool {
     true
 }
@@ -121,6 +138,16 @@ fn nearly(format: &'static str) -> impl Strategy<Value = Vec<u8>> {
             "\"tags\":",
             "null",
             "1e999",
+            "NaN",
+            "\"data\":",
+            "sep=;\n",
+            "\r",
+            "T1",
+            "token",
+            "tag",
+            "b_x",
+            "('",
+            "array(['",
             "\"\\ud800\"",
         ])
         .prop_map(|part| part.as_bytes().to_vec()),
@@ -145,6 +172,47 @@ proptest! {
     #[test]
     fn bio(dataset in dataset(one_line)) {
         comes_back(&dataset, Format::Bio)?;
+    }
+
+    #[test]
+    fn bio_with_the_line_ends_of_an_old_mac(dataset in dataset(one_line), last in prop::sample::select(vec!["", "\n", "\r\n"])) {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("data");
+        write(&dataset, &path, Format::Bio).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let text = std::fs::read_to_string(&path)?.replace('\n', "\r") + last;
+        let iob2 = ReadOptions { scheme: Some(TagScheme::Iob2), ..ReadOptions::default() };
+        let back = parse(text.as_bytes(), &path, Format::Bio, &iob2);
+        let back = back.map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(sentences(&back), sentences(&dataset));
+    }
+
+    #[test]
+    fn lists_of_python_in_csv(dataset in dataset(anything), notation in 0_usize..4) {
+        let rows = dataset.examples.iter().map(|Example { tokens, tags, .. }| {
+            format!("{},{}\n", printed(tokens, notation), printed(tags, notation))
+        });
+        let text = format!("tokens,tags\n{}", rows.collect::<String>());
+        let iob2 = ReadOptions { scheme: Some(TagScheme::Iob2), ..ReadOptions::default() };
+        let back = parse(text.as_bytes(), Path::new("data"), Format::Csv, &iob2);
+        let back = back.map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(sentences(&back), sentences(&dataset));
+    }
+
+    #[test]
+    fn compressed(
+        dataset in dataset(one_line),
+        format in prop::sample::select(vec![Format::Bio, Format::Csv, Format::Jsonl, Format::Json]),
+        ending in prop::sample::select(vec!["gz", "zst"]),
+    ) {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join(format!("data.{format}.{ending}"));
+        write(&dataset, &path, format).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let iob2 = ReadOptions { scheme: Some(TagScheme::Iob2), ..ReadOptions::default() };
+        let back = read(&path, &iob2).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(sentences(&back), sentences(&dataset));
+        let origin = back.origin.unwrap();
+        prop_assert_eq!(origin.format, format);
+        prop_assert!(origin.decided.text.unwrap().compression.is_some());
     }
 
     #[test]

@@ -150,6 +150,136 @@ fn a_column_that_is_not_clear_is_refused() {
     assert!(error("a O\nb O\n", Format::Bio, &named("2")).contains("the same column"));
 }
 
+/// What is said about a file, and whether it is said without being asked.
+fn said(text: &str, format: Format) -> (String, bool) {
+    let decided = parsed(text, format, &ReadOptions::default()).unwrap().origin.unwrap().decided;
+    (decided.to_string(), decided.notable)
+}
+
+#[test]
+fn lines_of_an_old_mac_are_lines() {
+    for text in ["to\tO\rrome\tB-x\r\rnow\tO\r", "to\tO\rrome\tB-x\r\rnow\tO\r\n", "to\tO\rrome\tB-x\r\rnow\tO\n"] {
+        reads(text, Format::Bio, &["to/O rome/B-x", "now/O"]);
+    }
+    reads("tokens,tags\rto rome,O B-x\rnow,O\n", Format::Csv, &["to/O rome/B-x", "now/O"]);
+    let (line, notable) = said("to\tO\rrome\tB-x\n", Format::Bio);
+    assert!(notable && line.contains("line ends \\r, some \\n"), "{line}");
+    let (line, notable) = said("to rome\r\tO\nnow\tO\n", Format::Bio);
+    assert!(notable && line.contains("1 \\r inside of lines"), "{line}");
+}
+
+#[test]
+fn tags_in_another_notation_become_usual_and_are_said() {
+    let expected = ["to/O New/B-x York/I-x", "now/B-day"];
+    for tags in ["o b-x i-x b-day", "O B_x I_x B_day", "O x-B x-I day-B", "O B:x I:x B:day", "O B/x I/x B/day"] {
+        let tags: Vec<&str> = tags.split(' ').collect();
+        let text = format!("to {}\nNew {}\nYork {}\n\nnow {}\n", tags[0], tags[1], tags[2], tags[3]);
+        reads(&text, Format::Bio, &expected);
+        let (line, notable) = said(&text, Format::Bio);
+        assert!(notable && line.contains("are read as B-TYPE"), "{line}");
+    }
+    let (line, notable) = said("to O\nNew B_x\nYork b-x\n", Format::Bio);
+    assert!(notable && line.contains("2 tags look like B-TYPE in another notation"), "{line}");
+    let error = parsed("to O\nNew B_x\nYork B-x\n", Format::Bio, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.starts_with("data:2: malformed tag \"B_x\""), "{error}");
+    // The scheme bare, if it is given, has types of any look.
+    let bare = ReadOptions { scheme: Some(TagScheme::Bare), ..ReadOptions::default() };
+    assert_eq!(pairs(&parsed("New B_x\nYork B_x\n", Format::Bio, &bare).unwrap()), ["New/B-B_x York/I-B_x"]);
+}
+
+#[test]
+fn a_line_of_names_is_no_sentence_and_comes_once() {
+    let rows = "token tag\nto O\nrome city\n\nOslo city\n";
+    reads(rows, Format::Bio, &["to/O rome/B-city", "Oslo/B-city"]);
+    let error = parsed(&format!("{rows}\n{rows}"), Format::Bio, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.starts_with("data:7: this line names the columns again"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    // A sentence that looks like such a line is not written where it would be lost.
+    let dataset = Dataset::from_examples(vec![Example::new(["word", "a", "b"], ["B-label", "O", "B-x"])]);
+    let path = folder.path().join("a.bio");
+    let error = write_as(&dataset, &path, Format::Bio, TagScheme::Bare).unwrap_err().to_string();
+    assert!(error.contains("names of columns") && error.contains("write `jsonl`") && !path.exists(), "{error}");
+    write(&dataset, &path, Format::Bio).unwrap();
+    assert_eq!(pairs(&read(&path, &ReadOptions::default()).unwrap()), pairs(&dataset));
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_named_with_its_line_and_column() {
+    let text = "tokens,tags\n\"('to', 'rome')\",O B-x\n\"['to', rome]\",O B-x\n";
+    let error = parsed(text, Format::Csv, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.starts_with("data:3: column `tokens`: a list that cannot be read"), "{error}");
+}
+
+#[test]
+fn what_json_does_not_have_matters_only_where_it_is_needed() {
+    let bad = r#""x": NaN, "y": [-Infinity, 1e999], "\ud800": "\udc00""#;
+    let good = r#""tokens": ["to", "rome"], "tags": ["O", "B-x"]"#;
+    let expected = ["to/O rome/B-x", "to/O rome/B-x"];
+    reads(&format!("{{{bad}, {good}}}\n{{{good}, {bad}}}\n"), Format::Jsonl, &expected);
+    reads(&format!("[{{{bad}, {good}}},\n{{{good}, {bad}}}]"), Format::Json, &expected);
+    reads(&format!("{{{bad}, \"data\": [{{{bad}, {good}}}, {{{good}}}], {bad}}}"), Format::Json, &expected);
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    reads(&format!("{{\"deep\": {deep}, {good}}}\n{{{good}}}"), Format::Jsonl, &expected);
+    for (line, reason) in [
+        (r#"{"tokens": ["to", NaN], "tags": ["O", "O"]}"#, "column `tokens`: not JSON"),
+        (r#"{"tokens": ["\ud800"], "tags": ["O"]}"#, "column `tokens`: not JSON"),
+        (r#"{"x": NaN "tokens": ["to"], "tags": ["O"]}"#, "not a JSON object"),
+        (r#"{"x": NaN, "tokens": ["to"], "tags": ["O"]} more"#, "not a JSON object"),
+    ] {
+        let error = parsed(line, Format::Jsonl, &ReadOptions::default()).unwrap_err().to_string();
+        assert!(error.starts_with("data:1: ") && error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn an_array_in_a_file_of_json_lines_is_read_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    fs::write(&path, "[{\"tokens\": [\"a\"], \"tags\": [\"O\"]},\n {\"tokens\": [\"b\"], \"tags\": [\"O\"]}]\n")
+        .unwrap();
+    let dataset = read(&path, &ReadOptions::default()).unwrap();
+    assert_eq!(pairs(&dataset), ["a/O", "b/O"]);
+    let origin = dataset.origin.unwrap();
+    assert!(origin.format == Format::Json && origin.decided.notable);
+}
+
+#[test]
+fn excel_names_its_separator() {
+    reads("sep=;\nTokens;Tags\nto, rome;O B-x\n", Format::Csv, &["to,/O rome/B-x"]);
+    let error = parsed("sep=;\ntokens;tags\na;O;O\n", Format::Csv, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.starts_with("data:3: "), "{error}");
+}
+
+#[test]
+fn web_pages_are_called_that() {
+    for format in [Format::Bio, Format::Csv, Format::Jsonl, Format::Json, Format::Mtod] {
+        let error =
+            parsed("\u{feff}\n<!DOCTYPE html>\n<p> O\n", format, &ReadOptions::default()).unwrap_err().to_string();
+        assert!(error.starts_with("data: a web page, not the file itself"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_is_compressed_if_its_name_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = Dataset::from_examples(vec![Example::new(["to", "rome"], ["O", "B-x"]); 3]);
+    for (ending, magic) in [("gz", [0x1f, 0x8b]), ("zst", [0x28, 0xb5])] {
+        for format in [Format::Bio, Format::Csv, Format::Jsonl, Format::Json] {
+            let path = folder.path().join(format!("a.{format}.{ending}"));
+            write(&dataset, &path, format).unwrap();
+            assert!(fs::read(&path).unwrap().starts_with(&magic), "{}", path.display());
+            let again = read(&path, &ReadOptions::default()).unwrap();
+            assert_eq!((pairs(&again), again.origin.unwrap().format), (pairs(&dataset), format));
+        }
+        #[cfg(feature = "tables")]
+        {
+            let path = folder.path().join(format!("a.parquet.{ending}"));
+            let error = write(&dataset, &path, Format::Parquet).unwrap_err().to_string();
+            assert!(error.contains("its own compression") && !path.exists(), "{error}");
+        }
+    }
+}
+
 #[test]
 fn files_may_be_compressed_and_encoded() {
     let folder = tempfile::tempdir().unwrap();

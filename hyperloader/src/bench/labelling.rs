@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use candle_core::Tensor;
-use peft_core::{Ctx, PeftModel};
+use peft_core::PeftModel;
 use peft_t5::T5;
 use rayon::prelude::*;
 
 use super::{LabellingReport, Spread};
+use crate::label::TaskT5;
 use crate::{Error, Result};
-use peft_t5::decode::{Source, TagDecoder};
+use peft_t5::decode::TagDecoder;
 
 /// Tags of the measured task. Each has its own token, which is chosen, and a token that all share, which then is certain: three
 /// tokens a word with the sentinel.
@@ -31,9 +32,8 @@ pub(super) struct Work<'a> {
 /// Measures structured decoding for the first task of `model`, as `predict` does it: its weights are generated and merged
 /// before. Tokenization is not measured.
 pub(super) fn measure(model: &PeftModel<T5>, work: &Work<'_>, first_word: u32) -> Result<LabellingReport> {
-    let active = model.active(0)?.detach();
-    let t5 = model.backbone().merge(&active)?;
-    let vocabulary = t5.config().vocab_size as u32;
+    let t5 = TaskT5::new(model, 0, false)?;
+    let vocabulary = t5.t5().config().vocab_size as u32;
     let words = (work.target_length.saturating_sub(1) / TOKENS_OF_A_WORD).max(1);
     if vocabulary <= first_word + TAGS + words as u32 + 1 {
         return Err(Error::Config(format!(
@@ -43,13 +43,11 @@ pub(super) fn measure(model: &PeftModel<T5>, work: &Work<'_>, first_word: u32) -
     let tag = |i: u32| (i.to_string(), vec![first_word + i, first_word + TAGS]);
     let tags: Vec<(String, Vec<u32>)> = (0..TAGS).map(tag).collect();
     let sentinels: Vec<u32> = (0..=words as u32).map(|i| vocabulary - 1 - i).collect();
-    let decoder = TagDecoder::new(&t5, &tags, &sentinels)?;
+    let decoder = TagDecoder::new(t5.t5(), &tags, &sentinels)?;
     let label = |source: &Tensor| -> Result<usize> {
         let source: Vec<Vec<u32>> = source.to_vec2()?;
         let sentences: Vec<&[u32]> = source.iter().map(Vec::as_slice).collect();
-        let encoded = t5.encode_packed(&sentences, &active, &mut Ctx::eval())?;
-        let source = Source { t5: &t5, encoded: &encoded, active: &active };
-        Ok(decoder.decode(&source, &vec![words; sentences.len()], 1)?.len())
+        Ok(decoder.decode(&t5.encode(&sentences)?.source(), &vec![words; sentences.len()], 1)?.len())
     };
     let mut times = Vec::new();
     let mut sentences = 0;

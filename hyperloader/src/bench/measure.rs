@@ -137,8 +137,8 @@ impl Bench<'_> {
         let _span = trace_span!("step").entered();
         let train = &self.config.train;
         let mut ctx = Ctx::train(self.config.seed, number).with_kernels(train.kernels);
-        let active = trace_span!("generate").in_scope(|| self.model.active(0))?;
-        let loss = self.model.backbone().smoothed_loss(&self.batch, &train.loss(), &active, &mut ctx)?;
+        let adapters = trace_span!("generate").in_scope(|| self.model.prepare(&self.batch, 0, &mut ctx))?;
+        let loss = self.model.backbone().smoothed_loss_with(&self.batch, &train.loss(), &adapters, &mut ctx)?;
         let backward = || -> Result<_> { Ok(Gradients::from_store(&loss.backward()?, &self.model.vars())) };
         let mut gradients = trace_span!("backward").in_scope(backward)?;
         let _optimizer = trace_span!("optimizer").entered();

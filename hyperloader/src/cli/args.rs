@@ -1,21 +1,24 @@
 //! The arguments of the command.
 
 mod data;
+mod number;
 
 pub(super) use data::{ConvertArgs, DataArgs, DataVerb, InspectArgs, LengthArgs, SampleArgs, SourceArgs, TokenizeArgs};
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::Result;
-use crate::config::Config;
+use self::number::{ANY, MOST_THREADS, MOST_TOKENS, count, whole};
+use crate::config::{Config, MOST_BEAMS};
 use crate::export::ExportFormat;
 use crate::label::Decoding;
 use crate::model::Precision;
 use crate::predict::PredictionFormat;
 use crate::tasks::SplitName;
+use crate::{Error, Result};
 
 /// Fine-tune one T5 for several tasks of sequence labelling, with LoRA and adapters that a hypernetwork generates.
 #[derive(Debug, Parser)]
@@ -45,8 +48,8 @@ pub(super) struct Global {
     #[arg(long, global = true, value_enum)]
     pub(super) dtype: Option<Precision>,
     /// The number of threads [default: one per core]
-    #[arg(long, global = true, value_name = "N")]
-    pub(super) threads: Option<std::num::NonZeroUsize>,
+    #[arg(long, global = true, value_name = "N", value_parser = count(MOST_THREADS))]
+    pub(super) threads: Option<NonZeroUsize>,
     /// Show no progress
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
@@ -108,13 +111,27 @@ pub(super) enum Verb {
     Man,
 }
 
+impl Verb {
+    /// The configuration that the verb reads, if it reads one.
+    pub(super) fn config(&self) -> Option<&ConfigArgs> {
+        match self {
+            Self::Train(args) => Some(&args.config),
+            Self::Pretrain(args) => Some(&args.config),
+            Self::Params(args) => Some(&args.config),
+            Self::Bench(args) => Some(&args.config),
+            Self::Import(args) => Some(&args.config),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct QuickstartArgs {
     /// The folder for corpus, backbone and run; it must be new or empty
     #[arg(long, value_name = "DIR", default_value = "quickstart")]
     pub(super) out: PathBuf,
     /// The seed of all random numbers
-    #[arg(long, default_value_t = 42)]
+    #[arg(long, default_value_t = 42, value_parser = whole::<u64>)]
     pub(super) seed: u64,
     /// Print the scores as one JSON document
     #[arg(long)]
@@ -137,6 +154,24 @@ impl ConfigArgs {
     pub(super) fn load(&self) -> Result<Config> {
         Config::load(&self.config, &self.overrides).map_err(|error| error.asked_by("--config"))
     }
+
+    /// `error` with the override that gave the setting which it is about, if one did. Errors of the configuration alone name it by
+    /// themselves; this is for what is found out later, such as a file that is missing.
+    pub(super) fn blame(&self, error: Error) -> Error {
+        let Error::Setting { key, source } = error else { return error };
+        let key = match self.overrides.iter().rfind(|text| sets(text, &key)) {
+            Some(text) => format!("--set {text}: {key}"),
+            None => key,
+        };
+        Error::Setting { key, source }
+    }
+}
+
+/// Whether the override `text` sets `key`, or a table that holds it.
+fn sets(text: &str, key: &str) -> bool {
+    let own = text.split_once('=').map(|(own, _)| own.trim());
+    let rest = own.and_then(|own| key.strip_prefix(own));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 #[derive(Debug, Args)]
@@ -144,17 +179,17 @@ pub(super) struct BenchArgs {
     #[command(flatten)]
     pub(super) config: ConfigArgs,
     /// The number of steps to measure
-    #[arg(long, value_name = "N", default_value = "5")]
-    pub(super) steps: std::num::NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "5", value_parser = count(ANY))]
+    pub(super) steps: NonZeroUsize,
     /// The number of steps to run before the measured ones
-    #[arg(long, value_name = "N", default_value = "2")]
+    #[arg(long, value_name = "N", default_value = "2", value_parser = whole::<usize>)]
     pub(super) warmup: usize,
     /// The number of tokens of each source
-    #[arg(long, value_name = "N", default_value = "48")]
-    pub(super) source_length: std::num::NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "48", value_parser = count(MOST_TOKENS))]
+    pub(super) source_length: NonZeroUsize,
     /// The number of tokens of each target
-    #[arg(long, value_name = "N", default_value = "64")]
-    pub(super) target_length: std::num::NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "64", value_parser = count(MOST_TOKENS))]
+    pub(super) target_length: NonZeroUsize,
     /// Print one JSON document
     #[arg(long)]
     pub(super) json: bool,
@@ -219,8 +254,8 @@ pub(super) struct PredictArgs {
     #[arg(long, value_enum)]
     pub(super) decoding: Option<Decoding>,
     /// Also write the N best tag sequences of each sentence with their scores; needs --format jsonl
-    #[arg(long, value_name = "N")]
-    pub(super) n_best: Option<std::num::NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = count(MOST_BEAMS))]
+    pub(super) n_best: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]

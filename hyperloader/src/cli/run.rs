@@ -12,12 +12,10 @@ use super::{bench, compile, complete, crash, data, eval, output, params, predict
 use crate::export::{self, ExportOptions};
 use crate::run::RunDir;
 use crate::session::{self, RunOptions, open_device};
+use crate::shell::shell_word;
 use crate::telemetry::print_messages;
-use crate::train::Interrupt;
+use crate::train::{INTERRUPTED, Interrupt};
 use crate::{Error, Result, paper_checkpoint, quickstart};
-
-/// The exit code after SIGINT that shells use.
-const INTERRUPTED: u8 = 130;
 
 /// The command. Exit codes: 0 success, 1 the work failed, 2 the call or the configuration is wrong, 70 a bug, 130 interrupted.
 pub fn main() -> ExitCode {
@@ -31,7 +29,11 @@ fn run() -> ExitCode {
     };
     let stdout = std::io::stdout();
     let mut out = std::io::BufWriter::new(stdout.lock());
-    let done = work(&cli, &mut out).and_then(|()| output::written(out.flush()));
+    let done = work(&cli, &mut out).map_err(|error| match cli.verb.config() {
+        Some(config) => config.blame(error),
+        None => error,
+    });
+    let done = done.and_then(|()| output::written(out.flush()));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if reader_has_left(&error) => ExitCode::SUCCESS,
@@ -105,8 +107,8 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-fn options(resume: bool, global: &Global) -> Result<RunOptions> {
-    Ok(RunOptions { resume, quiet: global.quiet, interrupt: Interrupt::on_signal()? })
+fn options(resume: bool, global: &Global) -> RunOptions {
+    RunOptions { resume, quiet: global.quiet, interrupt: Interrupt::on_signal() }
 }
 
 fn folder(given: Option<&Path>, configured: Option<&Path>, key: &str) -> Result<PathBuf> {
@@ -118,7 +120,7 @@ fn train(args: &TrainArgs, global: &Global, device: &Device, out: &mut dyn Write
     let mut config = args.config.load()?;
     config.model.dtype = global.dtype.unwrap_or(config.model.dtype);
     let folder = folder(args.out.as_deref(), config.train.output_dir.as_deref(), "train.output_dir")?;
-    let trained = session::train(config, &folder, device, &options(args.resume, global)?)?;
+    let trained = session::train(config, &folder, device, &options(args.resume, global))?;
     let best = trained.best.map_or_else(String::new, |best| format!(", validation micro-F1 {:.2}", 100. * best.score));
     output::written(writeln!(out, "{}: step {}{best}", folder.display(), trained.selected))
 }
@@ -127,7 +129,7 @@ fn pretrain(args: &PretrainArgs, global: &Global, device: &Device, out: &mut dyn
     let config = args.config.load()?;
     let configured = config.require_pretrain()?.output_dir.as_deref();
     let folder = folder(args.out.as_deref(), configured, "pretrain.output_dir")?;
-    let report = session::pretrain(&config, &folder, device, &options(args.resume, global)?)?;
+    let report = session::pretrain(&config, &folder, device, &options(args.resume, global))?;
     output::written(writeln!(
         out,
         "{}: {} parameters, {} tokens, {} steps on {} sentences",
@@ -146,12 +148,19 @@ fn export(args: &ExportArgs, device: &Device, out: &mut dyn Write) -> Result<()>
 }
 
 fn import(args: &ImportArgs, device: &Device, out: &mut dyn Write) -> Result<()> {
-    paper_checkpoint::import(&args.config.load()?, &args.checkpoint, &args.out, device)?;
-    output::written(writeln!(out, "{}: a run folder, for eval, predict and compile", args.out.display()))
+    let config = args.config.load()?;
+    paper_checkpoint::import(&config, &args.checkpoint, &args.out, device)?;
+    let (run, task) = (shell_word(&args.out), config.require_tasks()?.first().map_or("TASK", |task| &task.name));
+    output::written(writeln!(
+        out,
+        "{}: a run folder, for eval, predict and compile\nTag a text, one sentence a line:\n  hyperloader predict {run} --task {task} \
+         text.txt",
+        args.out.display()
+    ))
 }
 
 fn quickstart(args: &QuickstartArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let report = quickstart::quickstart(&args.out, args.seed, device, &options(false, global)?)?;
+    let report = quickstart::quickstart(&args.out, args.seed, device, &options(false, global))?;
     if args.json {
         return output::json(out, &report);
     }

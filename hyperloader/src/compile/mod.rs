@@ -17,7 +17,7 @@ pub use task_model::{MergedTask, TaskModel};
 pub use trial::Trial;
 
 use crate::Result;
-use crate::files::write_new_dir;
+use crate::files::{unicode, write_new_dir};
 use crate::model::Precision;
 use crate::run::{ADAPTER_FILE, RunDir, TagSets};
 use crate::session::Session;
@@ -61,6 +61,7 @@ pub struct CompileReport {
 /// # Errors
 /// If the folder exists, the run or the task cannot be loaded, or the two models disagree.
 pub fn compile(run: &RunDir, options: &CompileOptions, device: &Device) -> Result<CompileReport> {
+    unicode(&options.out)?;
     write_new_dir(&options.out, |folder| compile_into(folder, run, options, device))
 }
 
@@ -68,6 +69,7 @@ pub fn compile(run: &RunDir, options: &CompileOptions, device: &Device) -> Resul
 fn compile_into(folder: &Path, run: &RunDir, options: &CompileOptions, device: &Device) -> Result<CompileReport> {
     let CompileOptions { task, dtype, .. } = options;
     let (session, _) = Session::load_in(run, device, Some(Precision::F32))?;
+    task_model::require_weights_of_a_task(&session.model)?;
     let task = session.config.task(task)?.name.clone();
     let sentences = trial::sentences(&session, &task)?;
     let before = trial::measure(&session, &task, &sentences)?;

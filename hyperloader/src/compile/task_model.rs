@@ -21,8 +21,9 @@ impl<'a> TaskModel<'a> {
     /// Generates the weights of the task called `name`.
     ///
     /// # Errors
-    /// If the model does not know the task.
+    /// If the model does not know the task, or its generator needs to see the input.
     pub fn new(model: &'a PeftModel<T5>, name: &str) -> Result<Self> {
+        require_weights_of_a_task(model)?;
         Ok(Self { model, weights: model.weights(name)?.detach() })
     }
 
@@ -53,6 +54,21 @@ impl<'a> TaskModel<'a> {
         let t5 = t5.merge(&ActiveAdapters::new(&merging, &merged_weights)?)?;
         Ok(MergedTask { t5, merged: names(&gone), kept: names(&kept), methods: kept, weights })
     }
+}
+
+/// Checks that a task alone determines the weights.
+///
+/// # Errors
+/// [`Error::Config`] if the generator also needs to see the input.
+pub(super) fn require_weights_of_a_task(model: &PeftModel<T5>) -> Result<()> {
+    if model.needs().is_empty() {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "the generator {:?} makes other weights for each input, so a task has none that could be merged or written to files; use the \
+         run itself",
+        model.parts().generator.typetag_name()
+    )))
 }
 
 fn names(methods: &[Box<dyn PeftConfig>]) -> Vec<String> {

@@ -10,6 +10,7 @@ use super::eval::EvalConfig;
 use super::model::ModelConfig;
 use super::pretrain::PretrainConfig;
 use super::root::Config;
+use super::sizes::{MOST_FEATURES, too_large};
 use super::task::TaskConfig;
 use super::train::TrainConfig;
 use crate::{Error, Result};
@@ -46,6 +47,8 @@ impl Config {
 const MOST_ROWS: usize = 1_000_000;
 /// The largest number of layers.
 const MOST_LAYERS: usize = 10_000;
+/// The largest number of beams, or of sequences that `--n-best` writes.
+pub(crate) const MOST_BEAMS: usize = 1_000;
 
 type Check = std::result::Result<(), Issue>;
 
@@ -55,6 +58,7 @@ pub(super) fn first_issue(config: &Config) -> Option<Issue> {
         model(&config.model)?;
         data(&config.data)?;
         tasks(&config.tasks)?;
+        sizes(config)?;
         train(&config.train)?;
         length_buckets(config)?;
         eval(&config.eval)?;
@@ -115,7 +119,9 @@ fn data(data: &DataConfig) -> Check {
     )?;
     let fraction = data.fraction;
     let good = fraction > 0.0 && fraction <= 1.0;
-    number(good, "data.fraction", fraction, "a number above 0, at most 1")
+    number(good, "data.fraction", fraction, "a number above 0, at most 1")?;
+    at_most("data.max_source_length", data.max_source_length.get(), MOST_ROWS)?;
+    at_most("data.max_target_length", data.max_target_length.get(), MOST_ROWS)
 }
 
 fn length_buckets(config: &Config) -> Check {
@@ -138,6 +144,9 @@ fn tasks(tasks: &[TaskConfig]) -> Check {
         if let Some(first) = seen.insert(task.name.as_str(), i) {
             return expect(false, &key, || format!("{:?} is already the name of task {first}", task.name));
         }
+        expect(!task.train.as_os_str().is_empty(), &format!("tasks.{i}.train"), || {
+            "empty; expected a file, or a folder with seq.in and seq.out".to_owned()
+        })?;
         tag_words(i, task)?;
     }
     Ok(())
@@ -146,6 +155,18 @@ fn tasks(tasks: &[TaskConfig]) -> Check {
 fn tag_words(i: usize, task: &TaskConfig) -> Check {
     let checked = TagWords::new(task.tag_words.clone());
     checked.map(drop).map_err(|e| Issue { key: format!("tasks.{i}.tag_words"), reason: e.to_string() })
+}
+
+/// No size of a method or generator is so large that memory runs out.
+fn sizes(config: &Config) -> Check {
+    let methods = config.peft.iter().enumerate().map(|(i, method)| too_large(&format!("peft.{i}"), method));
+    let mut found = methods.chain([too_large("generator", &config.generator)]).flatten();
+    match found.next() {
+        None => Ok(()),
+        Some((key, value)) => {
+            expect(false, &key, || format!("{value} is out of range; expected {MOST_FEATURES} at most"))
+        }
+    }
 }
 
 /// `value` is not so large that memory runs out before anything else can be checked.
@@ -164,6 +185,9 @@ fn train(train: &TrainConfig) -> Check {
 }
 
 fn eval(eval: &EvalConfig) -> Check {
+    at_most("eval.batch_size", eval.batch_size.get(), MOST_ROWS)?;
+    at_most("eval.max_length", eval.max_length.get(), MOST_ROWS)?;
+    at_most("eval.num_beams", eval.num_beams.get(), MOST_BEAMS)?;
     let penalty = eval.length_penalty;
     number(penalty.is_finite(), "eval.length_penalty", penalty, "a finite number")
 }
@@ -182,6 +206,8 @@ fn pretrain(pretrain: &PretrainConfig) -> Check {
         at_most("pretrain.shape.num_layers", shape.num_layers.get(), MOST_LAYERS)?;
         let decoder = shape.num_decoder_layers.map_or(0, |layers| layers.get());
         at_most("pretrain.shape.num_decoder_layers", decoder, MOST_LAYERS)?;
+        let vocabulary = shape.vocab_size.map_or(0, |size| size.get());
+        at_most("pretrain.shape.vocab_size", vocabulary, MOST_ROWS * 10)?;
         below_one("pretrain.shape.dropout_rate", shape.dropout_rate)?;
     }
     let density = pretrain.noise_density;

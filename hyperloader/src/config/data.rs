@@ -8,6 +8,7 @@ use peft_core::nonzero;
 use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
 
+use super::optional;
 use crate::tasks::cache_folder;
 
 /// How sentences become training examples, and how tasks are mixed.
@@ -40,6 +41,7 @@ pub struct DataConfig {
     pub cache: bool,
     /// The folder where they are kept. Default: `encoded` in `$HYPERLOADER_CACHE` if that is set, otherwise in `hyperloader` in
     /// the user's cache folder (on Linux `$XDG_CACHE_HOME` or `~/.cache`).
+    #[serde(deserialize_with = "optional::path")]
     pub cache_dir: Option<PathBuf>,
 }
 

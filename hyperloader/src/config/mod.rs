@@ -29,13 +29,16 @@ mod corpus;
 mod data;
 mod eval;
 mod model;
+mod optional;
 mod parse;
 mod pretrain;
 mod root;
 mod shape;
+mod sizes;
 mod task;
 mod train;
 
+pub(crate) use check::MOST_BEAMS;
 pub use data::DataConfig;
 pub use eval::EvalConfig;
 pub use model::ModelConfig;

@@ -6,6 +6,7 @@ use peft_t5::Trainable;
 use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
 
+use super::optional;
 use crate::model::Precision;
 use crate::{Error, Result};
 
@@ -19,6 +20,7 @@ pub struct ModelConfig {
     #[default("t5-base")]
     pub name: String,
     /// The tokenizer's folder, or its `tokenizer.json` or `spiece.model`. Default: the tokenizer in the model's folder.
+    #[serde(deserialize_with = "optional::path")]
     pub tokenizer: Option<PathBuf>,
     /// Which weights of the backbone are trained in addition to the PEFT weights: `"none"`, `"norms"` (the weights of every RMS
     /// norm, as in the paper) or `"all"` (full fine-tuning). Default `"norms"`.

@@ -8,7 +8,7 @@ use peft_core::nonzero;
 use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
 
-use super::T5Shape;
+use super::{T5Shape, optional};
 use crate::optim::{AdamWConfig, Schedule, ScheduleKind};
 use crate::train::TrainOptions;
 
@@ -19,12 +19,14 @@ use crate::train::TrainOptions;
 #[serde(default, deny_unknown_fields)]
 pub struct PretrainConfig {
     /// The folder for the model and its tokenizer. Default: none; the command line's `--out` or this must name it.
+    #[serde(deserialize_with = "optional::path")]
     pub output_dir: Option<PathBuf>,
     /// A built-in shape (`t5-small`) or the path of a `config.json`, for a model from random weights.
     pub config: Option<String>,
     /// Plain text files, one sentence per line. Default: the training sentences of `[[tasks]]`.
     pub text: Vec<PathBuf>,
     /// The tokenizer's folder or file. Default: one is trained on the text; a continued model has its own.
+    #[serde(deserialize_with = "optional::path")]
     pub tokenizer: Option<PathBuf>,
     /// Tokens of the tokenizer that is trained, the special ones included. Default 4096.
     #[default(nonzero(4096))]

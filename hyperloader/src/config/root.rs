@@ -55,8 +55,8 @@ impl Config {
     /// [`Error::Config`] if there are none.
     pub fn require_tasks(&self) -> Result<&[TaskConfig]> {
         if self.tasks.is_empty() {
-            let message = "no tasks: give at least one [[tasks]] with a name and train = \"PATH\"";
-            return Err(Error::Config(message.to_owned()));
+            let message = "there are none; give at least one [[tasks]] with a name and train = \"PATH\"";
+            return Err(Error::setting("tasks", message));
         }
         Ok(&self.tasks)
     }
@@ -91,7 +91,7 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] if there is no such table.
     pub fn require_pretrain(&self) -> Result<&PretrainConfig> {
-        let missing = || Error::Config("no [pretrain] table: it says what to pretrain, and on what".to_owned());
+        let missing = || Error::setting("pretrain", "there is no such table; it says what to pretrain, and on what");
         self.pretrain.as_ref().ok_or_else(missing)
     }
 }

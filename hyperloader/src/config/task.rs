@@ -7,6 +7,8 @@ use datasets::labels::TagScheme;
 use datasets::read::{Format, TextEncoding, column_or_number};
 use serde::{Deserialize, Serialize};
 
+use super::optional;
+
 /// One sequence-labelling task: its name and its files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,8 +18,10 @@ pub struct TaskConfig {
     /// The training data: a file, or a folder with `seq.in` and `seq.out`.
     pub train: PathBuf,
     /// The validation data. A task without validation data does not count when the best checkpoint is selected.
+    #[serde(default, deserialize_with = "optional::path")]
     pub validation: Option<PathBuf>,
     /// The test data.
+    #[serde(default, deserialize_with = "optional::path")]
     pub test: Option<PathBuf>,
     /// The format of all three: `"bio"`, `"seq"`, `"mtod"`, `"mtop"`, `"csv"`, `"parquet"`, `"jsonl"` or `"json"`. Default:
     /// found from the file.

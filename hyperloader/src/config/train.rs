@@ -7,6 +7,7 @@ use peft_kernels::{Kernels, Reduction, SmoothedCrossEntropy};
 use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
 
+use super::optional;
 use crate::optim::{AdamWConfig, Schedule, ScheduleKind};
 use crate::train::TrainOptions;
 use peft_core::nonzero;
@@ -16,6 +17,7 @@ use peft_core::nonzero;
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
     /// The run folder. Default: none; the command line's `--out` or this must name it.
+    #[serde(deserialize_with = "optional::path")]
     pub output_dir: Option<PathBuf>,
     /// Optimizer steps. Default 65536.
     #[default(nonzero(65_536))]

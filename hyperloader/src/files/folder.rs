@@ -79,7 +79,8 @@ impl Building {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
         let temporary = builder.prefix(&prefix).tempdir_in(parent(path));
-        Ok(Self { temporary: temporary.map_err(|source| Error::io(path, source))?, above })
+        // The error of the library names the temporary folder, which nobody asked for.
+        Ok(Self { temporary: temporary.map_err(|error| Error::io(path, error.kind().into()))?, above })
     }
 
     /// Writes the manifest, and syncs all files.

@@ -32,7 +32,8 @@ fn replace(link: &Path, target: &Path) -> Result<()> {
         let prefix = peft_files::temporary_prefix(link, "tmp")?;
         peft_files::remove_abandoned(link);
         let make = |path: &Path| std::os::unix::fs::symlink(target, path);
-        let temporary = tempfile::Builder::new().prefix(&prefix).make_in(parent(link), make)?;
+        let temporary =
+            tempfile::Builder::new().prefix(&prefix).make_in(parent(link), make).map_err(|error| error.kind())?;
         temporary.persist(link).map_err(|failed| failed.error)?;
         peft_files::sync_folder(parent(link))
     };
@@ -58,8 +59,9 @@ pub fn resolve_link(link: impl AsRef<Path>) -> Result<Option<PathBuf>> {
     let target = if kind.is_symlink() {
         std::fs::read_link(link).map_err(|source| Error::io(link, source))?
     } else if kind.is_file() {
-        let text = std::fs::read_to_string(link).map_err(|source| Error::io(link, source))?;
-        PathBuf::from(text.trim_end())
+        let bytes = std::fs::read(link).map_err(|source| Error::io(link, source))?;
+        peft_files::check_contents(link, &bytes)?;
+        PathBuf::from(peft_files::text_of(link, bytes)?.trim_end())
     } else {
         return Err(Error::malformed(link, "expected a link, found a folder"));
     };

@@ -11,6 +11,7 @@ mod leftovers;
 mod link;
 mod lock;
 mod there;
+mod unicode;
 
 pub use folder::{write_dir_atomic, write_new_dir};
 pub use leftovers::remove_leftovers;
@@ -19,6 +20,7 @@ pub use link::{resolve_link, update_link};
 pub use lock::FolderLock;
 pub use peft_files::{FileEntry, MANIFEST, Manifest, verify_manifest};
 pub(crate) use there::if_there;
+pub(crate) use unicode::unicode;
 
 /// `bytes` as lower-case hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {

@@ -5,28 +5,29 @@ use std::ops::Range;
 use datasets::encode::{Encoder, Pair, decode_tags};
 use datasets::labels::OUTSIDE;
 use datasets::tokenizer::{T5Tokenizer, WordEncoder};
-use peft_core::{ActiveAdapters, Ctx, PeftModel};
+use peft_core::PeftModel;
 use rayon::prelude::*;
 
 use super::batches::batches;
 use super::options::{DecodeOptions, Decoding};
 use super::sentence::{Piece, TaggedSentence, join};
 use super::task::LabelTask;
+use super::task_t5::TaskT5;
 use super::windows::{Limits, windows};
 use super::words::Words;
 use crate::{Error, Result};
 use peft_t5::T5;
-use peft_t5::decode::{GenerationConfig, Source, TagDecoder, TagSequence, generate};
+use peft_t5::decode::{GenerationConfig, TagDecoder, TagSequence, generate};
 
 /// Labels sentences for one task.
 ///
-/// The task's weights are generated once, detached from the graph and merged into the backbone where that is possible.
+/// The task's weights are generated once, detached from the graph and merged into the backbone where that is possible. A generator
+/// that sees the encoder's output makes them for each batch instead.
 #[derive(Debug)]
 pub struct Labeller<'a> {
-    active: ActiveAdapters<'a>,
+    t5: TaskT5<'a>,
     tokenizer: &'a T5Tokenizer,
     task: LabelTask,
-    t5: T5,
     method: Method,
     batch_size: usize,
 }
@@ -78,12 +79,10 @@ impl<'a> Labeller<'a> {
         task: LabelTask,
         options: &DecodeOptions,
     ) -> Result<Self> {
-        let active = model.active(task.name.as_str())?.detach();
-        let t5 = model.backbone().merge(&active)?;
-        let t5 = if options.int8 { t5.quantize(&active)? } else { t5 };
+        let t5 = TaskT5::new(model, task.name.as_str(), options.int8)?;
         let method = match options.decoding {
             Decoding::Structured => {
-                let decoder = tag_decoder(&t5, tokenizer, &task)?;
+                let decoder = tag_decoder(t5.t5(), tokenizer, &task)?;
                 Method::Structured { decoder, beams: options.num_beams.get() }
             }
             Decoding::Free => Method::Free(GenerationConfig {
@@ -93,7 +92,7 @@ impl<'a> Labeller<'a> {
                 ..GenerationConfig::default()
             }),
         };
-        Ok(Self { active, tokenizer, task, t5, method, batch_size: options.batch_size.get() })
+        Ok(Self { t5, tokenizer, task, method, batch_size: options.batch_size.get() })
     }
 
     /// Labels sentences and returns them in their order. Each word gets exactly one tag, however long its sentence is.
@@ -189,8 +188,8 @@ impl<'a> Labeller<'a> {
     fn write(&self, batch: &[&Window]) -> Result<Vec<Piece>> {
         let words: Vec<usize> = batch.iter().map(|window| window.words.len()).collect();
         let sources: Vec<&[u32]> = batch.iter().map(|window| window.pair.source.as_slice()).collect();
-        let encoded = self.t5.encode_packed(&sources, &self.active, &mut Ctx::eval())?;
-        let source = Source { t5: &self.t5, encoded: &encoded, active: &self.active };
+        let encoded = self.t5.encode(&sources)?;
+        let source = encoded.source();
         match &self.method {
             Method::Structured { decoder, beams } => {
                 let found = decoder.decode(&source, &words, *beams)?;

@@ -11,6 +11,7 @@ mod options;
 mod sentence;
 mod spans;
 mod task;
+mod task_t5;
 mod windows;
 mod words;
 
@@ -24,4 +25,5 @@ pub use options::{DecodeOptions, Decoding};
 pub use sentence::{Alternative, TaggedSentence};
 pub use spans::{TaggedSpan, tagged_spans};
 pub use task::LabelTask;
+pub(crate) use task_t5::TaskT5;
 pub use words::Words;

@@ -21,4 +21,5 @@ pub use batch::{batch_of, labelling_batch};
 pub use inventory::{Group, Inventory, ParamCount};
 pub use precision::Precision;
 pub use pretrained::{FromPretrained, SavePretrained, TokenizerFromPretrained};
+pub(crate) use source::tokenizer_path;
 pub use source::{BackboneSource, ModelName, built_in_or_file, check_vocabulary, open_tokenizer, shape_of};

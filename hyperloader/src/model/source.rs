@@ -7,11 +7,16 @@ use datasets::tokenizer::T5Tokenizer;
 
 use super::hub;
 use crate::config::ModelConfig;
+use crate::files::unicode;
 use crate::{Error, Result};
 use peft_t5::{T5, T5Config, Weights, preset, preset_names};
 
 /// The prefix of a name that means a shape without weights.
 const SHAPE_PREFIX: &str = "config:";
+/// The key of the tokenizer.
+const TOKENIZER_KEY: &str = "model.tokenizer";
+/// The key of the backbone's name.
+const KEY: &str = "model.name";
 
 /// What `model.name` means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,17 +53,18 @@ impl ModelName {
         };
         if path.is_file() {
             let file = "is a file; give the folder that holds config.json and model.safetensors";
-            return Err(Error::Config(format!("model.name: {name:?} {file}")));
+            return Err(Error::setting(KEY, format!("{name:?} {file}")));
         }
         let parts: Vec<&str> = id.split('/').collect();
         // The hub allows no other characters.
         let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let plain = |part: &&str| !part.is_empty() && !part.starts_with('.') && part.chars().all(known);
         if parts.len() > 2 || !parts.iter().all(plain) {
-            return Err(Error::Config(format!(
-                "model.name: no folder {name:?}; give a folder with config.json and model.safetensors, a hub id such as \
+            let reason = format!(
+                "no folder {name:?}; give a folder with config.json and model.safetensors, a hub id such as \
                  \"google/flan-t5-small\", or \"config:t5-small\" for random weights"
-            )));
+            );
+            return Err(Error::setting(KEY, reason));
         }
         Ok(Self::Hub { id: id.to_owned(), revision })
     }
@@ -110,7 +116,7 @@ pub fn built_in_or_file(name: &str) -> Result<T5Config> {
 /// # Errors
 /// As [`ModelName::shape`].
 pub fn shape_of(model: &ModelConfig) -> Result<T5Config> {
-    let shape = ModelName::parse(&model.name)?.shape().map_err(|error| error.asked_by("model.name"))?;
+    let shape = ModelName::parse(&model.name)?.shape().map_err(|error| error.asked_by(KEY))?;
     let mut config = shape.with_cross_attention_bias(model.cross_attention_bias);
     if let Some(dropout_rate) = model.dropout_rate {
         config.dropout_rate = dropout_rate;
@@ -140,7 +146,7 @@ impl BackboneSource {
             ModelName::Hub { id, revision } => Some(hub::fetch_model(&id, revision.as_deref())?),
         };
         let shape = match &folder {
-            Some(folder) => ModelConfig { name: folder.to_string_lossy().into_owned(), ..model.clone() },
+            Some(folder) => ModelConfig { name: unicode(folder)?, ..model.clone() },
             None => model.clone(),
         };
         let weights = match &folder {
@@ -168,7 +174,7 @@ pub(super) fn open_t5(name: &str, device: &Device) -> Result<T5> {
 }
 
 /// The folder or the file of the tokenizer that `name` means.
-pub(super) fn tokenizer_path(name: &Path) -> Result<PathBuf> {
+pub(crate) fn tokenizer_path(name: &Path) -> Result<PathBuf> {
     if name.exists() {
         return Ok(name.to_path_buf());
     }
@@ -186,12 +192,13 @@ pub(super) fn tokenizer_path(name: &Path) -> Result<PathBuf> {
 pub fn open_tokenizer(named: Option<&Path>, folder: Option<&Path>) -> Result<T5Tokenizer> {
     match named.or(folder) {
         Some(path) => {
-            let key = if named.is_some() { "model.tokenizer" } else { "model.name" };
+            let key = if named.is_some() { TOKENIZER_KEY } else { KEY };
             T5Tokenizer::load(path).map_err(|error| Error::from(error).asked_by(key))
         }
-        None => Err(Error::Config(
-            "model.tokenizer: this model comes without a tokenizer; name a folder, a tokenizer.json or a spiece.model"
-                .into(),
+        None => Err(Error::setting(
+            TOKENIZER_KEY,
+            "not given, and a shape has none of its own; give the tokenizer that the model was trained with, a folder, a \
+             tokenizer.json or a spiece.model: in the configuration, or as --set model.tokenizer=PATH",
         )),
     }
 }

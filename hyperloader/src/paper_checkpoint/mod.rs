@@ -8,15 +8,16 @@ mod names;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use peft_core::{ParamStore, PeftModel};
+use tracing::warn;
 
 use crate::config::Config;
-use crate::files::write_new_dir;
-use crate::model::{check_vocabulary, open_tokenizer, shape_of};
-use crate::run::{ADAPTER_FILE, RunDir};
+use crate::files::{unicode, write_new_dir};
+use crate::model::{ModelName, check_vocabulary, open_tokenizer, shape_of, tokenizer_path};
+use crate::run::{ADAPTER_FILE, RunDir, TagSets};
 use crate::{Error, Result};
 use peft_files::{load_pickle, load_tensors, save_tensors, write_atomic};
 use peft_t5::{T5, Weights, save_backbone};
@@ -69,13 +70,14 @@ fn is_copy(name: &str) -> bool {
 /// If `out` exists, or if checkpoint and configuration do not belong together: one has a parameter that the other does not have,
 /// or that has another shape there. Nothing is written then.
 pub fn import(config: &Config, path: &Path, out: &Path, device: &Device) -> Result<()> {
+    unicode(out)?;
     write_new_dir(out, |folder| import_into(folder, config, path, device))
 }
 
 /// Fills `folder`, which gets its final name once this has succeeded.
 fn import_into(folder: &Path, config: &Config, path: &Path, device: &Device) -> Result<()> {
     let shape = shape_of(&config.model)?;
-    let tokenizer = open_tokenizer(config.model.tokenizer.as_deref(), None)?;
+    let tokenizer = open_tokenizer(config.model.tokenizer.as_deref(), tokenizer_of(config)?.as_deref())?;
     check_vocabulary(&tokenizer, &shape)?;
     let mut tensors = read_checkpoint(path)?;
     if shape.tie_word_embeddings {
@@ -98,8 +100,32 @@ fn import_into(folder: &Path, config: &Config, path: &Path, device: &Device) -> 
     save_backbone(model.backbone(), folder)?;
     tokenizer.save(folder.join("tokenizer.json"))?;
     save_tensors(folder.join(ADAPTER_FILE), &store.tensors(), peft_files::PYTORCH)?;
+    keep_tags(&RunDir::new(folder), config)?;
     let text = config.to_toml()?;
     Ok(write_atomic(RunDir::new(folder).config(), |file| file.write_all(text.as_bytes()))?)
+}
+
+/// Where the tokenizer is that belongs to `model.name`; `None` for a shape. Only needed if `model.tokenizer` is not given.
+fn tokenizer_of(config: &Config) -> Result<Option<PathBuf>> {
+    match (&config.model.tokenizer, ModelName::parse(&config.model.name)?) {
+        (Some(_), _) | (None, ModelName::Shape(_)) => Ok(None),
+        (None, _) => tokenizer_path(Path::new(&config.model.name)).map(Some),
+    }
+}
+
+/// Keeps the tags of the tasks whose training data are here, so that the folder labels where they are not.
+fn keep_tags(run: &RunDir, config: &Config) -> Result<()> {
+    let mut tags = TagSets::new();
+    for task in config.require_tasks()? {
+        match config.corpus(task)?.tags() {
+            Ok(found) => _ = tags.insert(task.name.clone(), found),
+            Err(error) => warn!(
+                "{}: the tags are not kept, because the training data cannot be read ({error}); predict needs them, or --decoding free",
+                task.name
+            ),
+        }
+    }
+    if tags.is_empty() { Ok(()) } else { run.save_tags(&tags) }
 }
 
 fn is_peft(name: &str) -> bool {

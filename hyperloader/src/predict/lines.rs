@@ -1,9 +1,10 @@
 //! Sentences from a file or a pipe, as many at a time as can be read without waiting.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Chain, Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use datasets::read::{must_be_whole, plain_text_of};
 use peft_files::{check_contents, invalid_utf8};
 
 use crate::{Error, Result};
@@ -14,8 +15,10 @@ const BUFFER: usize = 1 << 16;
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// The lines of a text. Each line is a sentence; white space separates its words. A blank line is a sentence without words.
+///
+/// A text that is compressed or UTF-16 is read whole before its first line.
 pub struct Lines<R> {
-    reader: BufReader<R>,
+    text: Text<R>,
     name: PathBuf,
     /// Whether to wait until as many lines have arrived as are asked for.
     patient: bool,
@@ -23,6 +26,19 @@ pub struct Lines<R> {
     line: usize,
     /// What ended the text, to be told after the sentences before it.
     failed: Option<Error>,
+}
+
+/// What was read before the first line, and the rest.
+type Beginning<R> = Chain<Cursor<Vec<u8>>, R>;
+
+/// The text of [`Lines`].
+enum Text<R> {
+    /// Nothing is read yet: whoever writes into a pipe may want an answer to another question first.
+    Unread(R),
+    /// What was read to recognize the text, or all of it, and the rest.
+    Open(BufReader<Beginning<R>>),
+    /// It could not be opened.
+    Broken,
 }
 
 impl Lines<Box<dyn Read>> {
@@ -52,14 +68,13 @@ impl<R: Read> Lines<R> {
     /// the lines that have arrived, so that a program that writes one line at a time gets an answer to each.
     pub fn new(reader: R, name: &Path, patient: bool) -> Self {
         let name = if name == Path::new("-") { PathBuf::from("stdin") } else { name.to_path_buf() };
-        let reader = BufReader::with_capacity(BUFFER, reader);
-        Self { reader, name, patient, line: 0, failed: None }
+        Self { text: Text::Unread(reader), name, patient, line: 0, failed: None }
     }
 
     /// The words of the next lines: at least one line and at most `count`; `None` at the end.
     ///
     /// # Errors
-    /// If reading fails or a line is not UTF-8. The lines before it are returned first; the call after that returns the error.
+    /// If reading fails, or a line is not UTF-8 (or what a byte order mark says). The lines before it are returned first; the call after that returns the error.
     pub fn next(&mut self, count: usize) -> Result<Option<Vec<Vec<String>>>> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -79,10 +94,24 @@ impl<R: Read> Lines<R> {
         Ok((!sentences.is_empty()).then_some(sentences))
     }
 
+    /// The reader, which is opened by the first call.
+    fn reader(&mut self) -> Result<&mut BufReader<Beginning<R>>> {
+        if let Text::Unread(_) = &self.text
+            && let Text::Unread(reader) = std::mem::replace(&mut self.text, Text::Broken)
+        {
+            self.text = Text::Open(BufReader::with_capacity(BUFFER, opened(reader, &self.name)?));
+        }
+        match &mut self.text {
+            Text::Open(reader) => Ok(reader),
+            Text::Unread(_) | Text::Broken => Err(Error::Internal("a text is read that could not be opened".into())),
+        }
+    }
+
     /// The words of one line; `None` at the end.
     fn sentence(&mut self) -> Result<Option<Vec<String>>> {
         let mut line = Vec::new();
-        if self.reader.read_until(b'\n', &mut line).map_err(|e| Error::io(&self.name, e))? == 0 {
+        let read = self.reader()?.read_until(b'\n', &mut line);
+        if read.map_err(|e| Error::io(&self.name, e))? == 0 {
             return Ok(None);
         }
         self.line += 1;
@@ -102,8 +131,35 @@ impl<R: Read> Lines<R> {
 
     /// Whether a whole line can be read without waiting.
     fn has_line(&self) -> bool {
-        self.patient || self.reader.buffer().contains(&b'\n')
+        let arrived = match &self.text {
+            Text::Open(reader) => reader.buffer(),
+            Text::Unread(_) | Text::Broken => &[],
+        };
+        self.patient || arrived.contains(&b'\n')
     }
+}
+
+/// The beginning of the text and the rest, or all of the text as UTF-8 and nothing.
+fn opened<R: Read>(mut reader: R, name: &Path) -> Result<Beginning<R>> {
+    let failed = |e| Error::io(name, e);
+    let (mut head, mut part) = (Vec::new(), vec![0; BUFFER]);
+    let whole = loop {
+        let count = match reader.read(&mut part) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            count => count.map_err(failed)?,
+        };
+        head.extend_from_slice(part.get(..count).unwrap_or_default());
+        match must_be_whole(&head) {
+            Some(whole) => break whole,
+            None if count == 0 => break false,
+            None => {}
+        }
+    };
+    if whole {
+        reader.read_to_end(&mut head).map_err(failed)?;
+        head = plain_text_of(&head, name)?.into_bytes();
+    }
+    Ok(Cursor::new(head).chain(reader))
 }
 
 #[cfg(test)]
@@ -149,6 +205,17 @@ mod tests {
     }
 
     #[test]
+    fn utf_16_and_compressed_text_are_read_whole() {
+        let mut wide = lines(&[b"\xff", b"\xfea\0\n", b"\0b\0\n\0"], false);
+        assert_eq!(wide.next(9).unwrap().unwrap(), [vec!["a"], vec!["b"]]);
+        assert!(wide.next(9).unwrap().is_none());
+        let damaged = lines(&[b"\x1f\x8b\x08"], false).next(9).unwrap_err().to_string();
+        assert!(damaged.starts_with("in.txt: damaged gzip data"), "{damaged}");
+        // A bracket may be the beginning of Zstandard, until the next byte says that it is not.
+        assert_eq!(lines(&[b"(", b" a )\n"], false).next(9).unwrap().unwrap(), [vec!["(", "a", ")"]]);
+    }
+
+    #[test]
     fn what_comes_before_an_invalid_line_is_returned_first() {
         for patient in [true, false] {
             let mut lines = lines(&[b"a\nb\nwo\xffrd\nd\n"], patient);
@@ -156,7 +223,5 @@ mod tests {
             let message = lines.next(9).unwrap_err().to_string();
             assert_eq!(message, "in.txt:3: invalid UTF-8 after byte 2 of the line");
         }
-        let utf16 = lines(&[b"\xff\xfea\0\n\0"], true).next(9).unwrap_err().to_string();
-        assert!(utf16.starts_with("in.txt: text in UTF-16"), "{utf16}");
     }
 }

@@ -130,7 +130,8 @@ impl Objective for Denoising<'_> {
 
     fn loss(&self, pairs: Vec<Pair>, ctx: &mut Ctx) -> Result<Loss> {
         let batch = batch_of(collate(&pairs, PAD), PAD, &self.device)?;
-        let value = self.model.backbone().smoothed_loss(&batch, &self.loss, &self.model.active(0)?, ctx)?;
+        let adapters = self.model.prepare(&batch, 0, ctx)?;
+        let value = self.model.backbone().smoothed_loss_with(&batch, &self.loss, &adapters, ctx)?;
         Ok(Loss { value, tokens: batch.label_tokens })
     }
 
@@ -152,7 +153,7 @@ impl Objective for Denoising<'_> {
     }
 
     fn restore(&mut self, state: serde_json::Value) -> Result<()> {
-        let state: State = serde_json::from_value(state)
+        let state: State = peft_files::from_json_value(&state)
             .map_err(|e| Error::Training(format!("the checkpoint holds no sampler state: {e}")))?;
         self.rng = state.drawn_from;
         self.refill()?;

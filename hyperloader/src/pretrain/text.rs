@@ -58,7 +58,7 @@ impl PretrainText {
 }
 
 fn read_lines(path: &Path) -> Result<Vec<String>> {
-    let text = peft_files::read_text(path)?;
+    let text = datasets::read::plain_text(path)?;
     let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
     if lines.is_empty() {
         return Err(Error::malformed(path, "no text; expected one sentence per line"));

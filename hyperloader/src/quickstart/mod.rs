@@ -15,9 +15,10 @@ use peft_files::create_folders;
 use self::templates::Templates;
 use crate::config::{Config, TaskConfig};
 use crate::eval::EvalReport;
-use crate::files::FolderLock;
+use crate::files::{FolderLock, unicode};
 use crate::run::RunDir;
 use crate::session::{RunOptions, ScoreOptions, Session, pretrain, score_run, train};
+use crate::shell::shell_word;
 use crate::tasks::SplitName;
 use crate::{Error, Result};
 
@@ -53,7 +54,7 @@ fn quickstart_in(out: &Path, seed: u64, device: &Device, options: &RunOptions) -
     let run = RunDir::new(run);
     let mut config = Config::from_toml(CONFIG)?;
     config.seed = seed;
-    config.model.name = backbone.to_string_lossy().into_owned();
+    config.model.name = unicode(&backbone)?;
     config.tasks = write_corpora(&data, seed)?;
     pretrain(&config, &backbone, device, options)?;
     train(config, run.root(), device, options)?;
@@ -63,12 +64,11 @@ fn quickstart_in(out: &Path, seed: u64, device: &Device, options: &RunOptions) -
 
 /// Suggests commands to try after the quickstart has run in `out`.
 pub fn next_steps(out: &Path) -> String {
-    let run = out.join("run");
-    let run = run.display();
+    let (run, config) = (shell_word(&out.join("run")), shell_word(&out.join("run/config.toml")));
     format!(
         "\nTag a sentence:\n  echo 'book a flight from rome to new york on monday' | hyperloader predict {run} --task travel --format inline\n\
-         See what was trained:\n  hyperloader params --config {run}/config.toml\n\
-         Train on data of your own: copy {run}/config.toml and change [[tasks]]\n"
+         See what was trained:\n  hyperloader params --config {config}\n\
+         Train on data of your own: copy {config} and change [[tasks]]\n"
     )
 }
 

@@ -1,5 +1,6 @@
 //! The run folder: the files of a run.
 
+mod own;
 mod tags;
 mod workplace;
 
@@ -13,6 +14,9 @@ use crate::files::{update_link, verify_manifest};
 
 /// The trained weights within a checkpoint or a run.
 pub const ADAPTER_FILE: &str = "adapter_model.safetensors";
+
+/// The weights of a whole backbone, within a checkpoint or a folder of `pretrain`; under Hugging Face's file name.
+pub const MODEL_FILE: &str = "model.safetensors";
 
 /// A run folder:
 ///
@@ -50,7 +54,7 @@ impl RunDir {
 
     /// Whether the folder holds its backbone itself, as a compiled model does.
     pub fn is_self_contained(&self) -> bool {
-        self.root.join("model.safetensors").is_file() && self.root.join("config.json").is_file()
+        self.root.join(MODEL_FILE).is_file() && self.root.join("config.json").is_file()
     }
 
     /// The folder of checkpoints.

@@ -56,6 +56,11 @@ mod tests {
         std::fs::write(run.tags(), "[]").unwrap();
         assert!(run.load_tags().unwrap_err().to_string().contains("tags.json: 2 bytes; manifest.json says"));
         std::fs::remove_file(folder.path().join(peft_files::MANIFEST)).unwrap();
-        assert!(run.load_tags().unwrap_err().to_string().contains("tags.json:1: invalid"));
+        assert!(
+            run.load_tags()
+                .unwrap_err()
+                .to_string()
+                .contains("tags.json:1: expected an object, found a list; expected {")
+        );
     }
 }

@@ -8,16 +8,13 @@ use std::path::{Path, PathBuf};
 use peft_files::{NewFolders, create_folders, write_atomic};
 use tracing::warn;
 
-use super::{ADAPTER_FILE, RunDir};
-use crate::config::Config;
+use super::own::is_own;
+use super::{ADAPTER_FILE, MODEL_FILE, RunDir};
 use crate::files::{FolderLock, MANIFEST, remove_half_built, remove_leftovers, restore_replaced};
 use crate::{Error, Result};
 
 /// The files that a run writes before its first checkpoint.
 const FILES: [&str; 6] = ["config.toml", "tags.json", "metrics.jsonl", "config.json", "tokenizer.json", MANIFEST];
-
-/// The weights of a whole backbone.
-const MODEL_FILE: &str = "model.safetensors";
 
 /// The start of the names of TensorBoard's files.
 const EVENTS: &str = "events.out.tfevents.";
@@ -123,12 +120,8 @@ fn require_free(run: &RunDir) -> Result<()> {
     }
     let foreign_link = run.best().symlink_metadata().is_ok() && !points_at_checkpoint(&run.best());
     let foreign_file = run.checkpoints().is_file();
-    let mut names = FILES.into_iter().filter(|name| root.join(name).symlink_metadata().is_ok());
-    let mut found = names.next();
-    if found.is_some() && is_resolved(&run.config()) {
-        // A process that was killed before its first checkpoint left these files.
-        found = None;
-    }
+    // What a process left that was killed before its first checkpoint may be replaced.
+    let found = FILES.into_iter().find(|name| root.join(name).symlink_metadata().is_ok() && !is_own(run, name));
     let found = found.or(foreign_link.then_some("best")).or(foreign_file.then_some("checkpoints"));
     found.map_or(Ok(()), |name| {
         Err(Error::Config(format!(
@@ -142,13 +135,6 @@ fn require_free(run: &RunDir) -> Result<()> {
 fn points_at_checkpoint(best: &Path) -> bool {
     let target = fs::read_link(best).or_else(|_| fs::read_to_string(best).map(PathBuf::from));
     target.is_ok_and(|target| target.starts_with("checkpoints"))
-}
-
-/// Whether the file is a resolved configuration, as a run writes it: reading and writing it changes no byte.
-fn is_resolved(path: &Path) -> bool {
-    let text = fs::read_to_string(path).ok();
-    let again = Config::load(path, &[]).and_then(|config| config.to_toml()).ok();
-    text.is_some() && text == again
 }
 
 /// What a run folder held: the names in it, and the content of the files that a run replaces.
@@ -194,6 +180,7 @@ impl Before {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     fn refused(root: &Path, resume: bool) -> String {
         Workplace::open(RunDir::new(root), resume).unwrap_err().to_string()
@@ -263,6 +250,30 @@ mod tests {
             drop(Workplace::open(RunDir::new(root.path()), resume).unwrap());
             fs::write(root.path().join(ADAPTER_FILE), "weights").unwrap();
             assert!(refused(root.path(), resume).contains(ADAPTER_FILE));
+        }
+    }
+
+    #[test]
+    fn a_file_of_the_user_is_kept_next_to_what_a_killed_run_left() {
+        let root = tempfile::tempdir().unwrap();
+        let run = RunDir::new(root.path());
+        fs::write(run.config(), Config::default().to_toml().unwrap()).unwrap();
+        run.save_tags(&crate::run::TagSets::from([("home".to_owned(), vec!["O".to_owned()])])).unwrap();
+        drop(Workplace::open(run.clone(), false).unwrap());
+        for (name, mine) in [
+            ("tags.json", "{\"home\": [\"O\", \"my_own\"]}"),
+            ("metrics.jsonl", "notes\n"),
+            ("config.json", "{\"vocab_size\": 8}"),
+            ("tokenizer.json", "{}"),
+            ("manifest.json", "{\"name\": \"my web page\"}"),
+        ] {
+            let before = fs::read(root.path().join(name)).ok();
+            fs::write(root.path().join(name), mine).unwrap();
+            assert!(refused(root.path(), false).contains(&format!("{name}: not written by a run")), "{name}");
+            match before {
+                Some(bytes) => fs::write(root.path().join(name), bytes).unwrap(),
+                None => fs::remove_file(root.path().join(name)).unwrap(),
+            }
         }
     }
 

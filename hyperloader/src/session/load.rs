@@ -9,10 +9,10 @@ use tracing::info;
 
 use super::relocate::near_run;
 use crate::config::Config;
-use crate::files::resolve_link;
+use crate::files::{resolve_link, unicode};
 use crate::label::{DecodeOptions, Decoding, Labeller};
 use crate::model::{BackboneSource, Precision, check_vocabulary, open_tokenizer};
-use crate::run::{ADAPTER_FILE, RunDir, TagSets};
+use crate::run::{ADAPTER_FILE, MODEL_FILE, RunDir, TagSets};
 use crate::tasks::Corpus;
 use crate::{Error, Result};
 use peft_files::load_tensors;
@@ -64,29 +64,34 @@ impl Session {
         let path = run.config();
         if !path.is_file() {
             let root = run.root();
-            return Err(Error::Config(match root.is_dir() {
-                true => format!("{} is no run folder: it has no config.toml", root.display()),
-                false => format!("{} is no run folder: there is no such folder", root.display()),
-            }));
+            let reason = match (root.is_dir(), root.exists()) {
+                (true, _) => "it has no config.toml",
+                (false, true) => "it is a file",
+                (false, false) => "there is no such folder",
+            };
+            return Err(Error::Config(format!("{} is no run folder: {reason}", root.display())));
         }
         let mut config = Config::load(&path, &[])?;
         config.model.dtype = dtype.unwrap_or(config.model.dtype);
         if run.is_self_contained() {
-            config.model.name = run.root().to_string_lossy().into_owned();
+            config.model.name = unicode(run.root())?;
             config.model.tokenizer = None;
         }
         if let Some(folder) = near_run(Path::new(&config.model.name), run.root()) {
             info!("the backbone {} of this run is {}", config.model.name, folder.display());
-            config.model.name = folder.to_string_lossy().into_owned();
+            config.model.name = unicode(&folder)?;
         }
         config.model.tokenizer = config.model.tokenizer.map(|path| near_run(&path, run.root()).unwrap_or(path));
         let best = resolve_link(run.best())?.map(|folder| folder.join(ADAPTER_FILE));
         let weights = [Some(run.root().join(ADAPTER_FILE)), best].into_iter().flatten().find(|p| p.is_file());
         let weights = weights.ok_or_else(|| {
-            Error::Config(format!(
-                "{} has no {ADAPTER_FILE}: the run has not saved a checkpoint yet",
-                run.root().display()
-            ))
+            let (root, backbone) = (run.root().display(), run.root().join(MODEL_FILE).is_file());
+            Error::Config(match backbone {
+                true => {
+                    format!("{root}: this is a backbone of pretrain, which has no task yet; train on it, as model.name")
+                }
+                false => format!("{root} has no {ADAPTER_FILE}: the run has not saved a checkpoint yet"),
+            })
         })?;
         let store = ParamStore::from_tensors(load_tensors(weights)?, device);
         let session = Self { tags: run.load_tags()?, ..Self::build(config, store, device, true)? };

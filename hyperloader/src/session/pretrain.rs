@@ -15,14 +15,12 @@ use super::train::{open_telemetry, write_config};
 use crate::config::{Config, PretrainConfig, T5Shape};
 use crate::model::{BackboneSource, built_in_or_file, open_tokenizer};
 use crate::pretrain::{Denoising, DenoisingOptions, PretrainText, train_tokenizer};
-use crate::run::{RunDir, Workplace};
+use crate::run::{MODEL_FILE, RunDir, Workplace};
 use crate::train::{Inputs, TrainOptions, Trainer, inputs_of, require_same_inputs};
 use crate::{Error, Result};
 use peft_files::write_listed;
 use peft_t5::{T5, T5Config, Trainable, Weights, local_biases};
 
-/// The weights of a whole backbone, under Hugging Face's file name.
-const MODEL_FILE: &str = "model.safetensors";
 /// The tokenizer next to them.
 const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Their shape.

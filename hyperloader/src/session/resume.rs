@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::run::RunDir;
+use crate::run::{ADAPTER_FILE, MODEL_FILE, RunDir};
 use crate::train::{Inputs, inputs_of};
 use crate::{Error, Result};
 
@@ -31,16 +31,13 @@ enum Rule {
 /// # Errors
 /// [`Error::Config`] with the keys that must not change, and both values of each.
 pub(super) fn require_same(run: &RunDir, step: usize, config: &Config, verb: Verb) -> Result<()> {
+    require_verb(run, step, verb)?;
     let path = run.config();
     if !path.exists() {
         warn!("{} does not exist, so the configuration is not compared with that of the run", path.display());
         return Ok(());
     }
     let (old, new) = (keys_of(&Config::load(&path, &[])?)?, keys_of(config)?);
-    if verb == Verb::Pretrain && !old.keys().any(|key| key.starts_with("pretrain.")) {
-        let message = "has no [pretrain] table: the folder holds a run of train; give another --out";
-        return Err(Error::Config(format!("{} {message}", path.display())));
-    }
     let kept = inputs_of(&run.checkpoint(step))?;
     let mut refused = String::new();
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
@@ -63,6 +60,24 @@ pub(super) fn require_same(run: &RunDir, step: usize, config: &Config, verb: Ver
          new run",
         path.display()
     )))
+}
+
+/// Refuses the folder of the other verb, which differs in most keys. The weights tell them apart: a configuration may have both
+/// `[pretrain]` and `[[tasks]]`.
+fn require_verb(run: &RunDir, step: usize, verb: Verb) -> Result<()> {
+    let holds = |name: &str| run.checkpoint(step).join(name).exists();
+    let message = match verb {
+        Verb::Train if holds(MODEL_FILE) && !holds(ADAPTER_FILE) => {
+            "this is a folder of pretrain, and train cannot continue it; continue it with hyperloader pretrain --resume, or train on its \
+             backbone: give another --out, and this folder as model.name"
+        }
+        Verb::Pretrain if holds(ADAPTER_FILE) && !holds(MODEL_FILE) => {
+            "this is a folder of train, and pretrain cannot continue it; continue it with hyperloader train --resume, or give another \
+             --out"
+        }
+        Verb::Train | Verb::Pretrain => return Ok(()),
+    };
+    Err(Error::Config(format!("{}: {message}", run.root().display())))
 }
 
 /// Whether `key` may change; if not, what else there is to say about it.

@@ -49,6 +49,9 @@ pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) 
     config.model.check_trains()?;
     config.require_tasks()?;
     ModelName::parse(&config.model.name)?.check_place()?;
+    for task in &config.tasks {
+        config.corpus(task)?.require_files()?;
+    }
     let place = Workplace::open(RunDir::new(out), options.resume)?;
     let output = train_in(&place, config, device, options);
     place.close(output)

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::files::hexadecimal;
 use crate::{Error, Result};
-use peft_files::write_atomic;
+use peft_files::{create_folders, write_atomic};
 
 /// The version of the encoding and of the file layout. Raise it when either changes.
 const VERSION: u8 = 2;
@@ -105,8 +105,10 @@ impl Cache {
     fn keep(&self, key: &str, pairs: &Pairs) -> Result<()> {
         let bytes = pairs.to_parquet()?;
         let path = self.folder.join(format!("{key}-{}.parquet", sha256(&bytes)));
-        std::fs::create_dir_all(&self.folder).map_err(|e| Error::io(&self.folder, e))?;
-        Ok(write_atomic(&path, |file| std::io::Write::write_all(file, &bytes))?)
+        let made = create_folders(&self.folder)?;
+        write_atomic(&path, |file| std::io::Write::write_all(file, &bytes))?;
+        made.keep();
+        Ok(())
     }
 }
 

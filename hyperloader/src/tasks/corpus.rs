@@ -65,6 +65,26 @@ impl Corpus {
         }
     }
 
+    /// Checks that the files of all splits exist, before anything long begins.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the key of the split whose file cannot be found.
+    pub fn require_files(&self) -> Result<()> {
+        for split in [SplitName::Train, SplitName::Validation, SplitName::Test] {
+            let key = format!("{}.{split}", self.key);
+            let files = self.path(split).map(|path| files_of(path, &self.reading)).unwrap_or_default();
+            let found = files.iter().try_for_each(|file| std::fs::metadata(file).map(drop).map_err(|e| (file, e)));
+            found.map_err(|(file, error)| match error.kind() {
+                std::io::ErrorKind::NotFound if split != SplitName::Train => {
+                    let reason = format!("no such file or folder; correct the path, or go without: {key} = \"none\"");
+                    Error::io(file, std::io::Error::new(error.kind(), reason)).asked_by(&key)
+                }
+                _ => Error::io(file, error).asked_by(&key),
+            })?;
+        }
+        Ok(())
+    }
+
     fn path_of(&self, split: SplitName) -> Result<&Path> {
         self.path(split).ok_or_else(|| {
             let message = "give it in its [[tasks]] table";

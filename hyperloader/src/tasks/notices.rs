@@ -19,23 +19,16 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// Reads all splits of a task. Test data that cannot be read are a warning, because training does without them.
+    /// Reads all splits of a task.
     ///
     /// # Errors
-    /// If training or validation data cannot be read, or the tokenizer fails.
+    /// If the data of a split cannot be read, be they those of the test, or the tokenizer fails.
     pub fn of(corpus: &Corpus, tokenizer: &T5Tokenizer) -> Result<Self> {
         let mut notices = Self::default();
         let mut datasets: Vec<(SplitName, Dataset)> = Vec::new();
         for split in [SplitName::Train, SplitName::Validation, SplitName::Test] {
-            if corpus.path(split).is_none() {
-                continue;
-            }
-            match corpus.dataset(split) {
-                Ok(dataset) => datasets.push((split, dataset)),
-                Err(error) if split == SplitName::Test => {
-                    notices.warnings.push(format!("test cannot be read: {error}"))
-                }
-                Err(error) => return Err(error),
+            if corpus.path(split).is_some() {
+                datasets.push((split, corpus.dataset(split)?));
             }
         }
         notices.decisions = decisions(&datasets);

@@ -108,9 +108,9 @@ fn lines_up_to(bytes: &[u8], step: usize) -> Result<Vec<u8>, String> {
             Ok(_) => {}
             // The start of a JSON object is not a JSON object, so this line was cut.
             Err(_) if lines.peek().is_none() => {}
-            Err(error) => {
+            Err(_) => {
                 return Err(format!(
-                    "line {}: expected an object with a \"step\", e.g. {{\"step\":1,\"loss\":0.5}}: {error}",
+                    "line {}: expected an object with a \"step\", e.g. {{\"step\":1,\"loss\":0.5}}",
                     index + 1
                 ));
             }

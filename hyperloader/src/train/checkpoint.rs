@@ -59,8 +59,7 @@ pub struct State {
 impl State {
     fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(STATE_FILE);
-        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-        serde_json::from_str(&text).map_err(|e| Error::malformed(&path, e.to_string()))
+        Ok(peft_files::read_json(path)?)
     }
 }
 

@@ -131,8 +131,8 @@ impl Objective for Labelling<'_> {
 
     fn loss(&self, TaskBatch { task, batch }: TaskBatch, ctx: &mut Ctx) -> Result<Loss> {
         let batch = batch_of(batch, self.tokenizer.pad_id(), &self.options.device)?;
-        let active = trace_span!("generate").in_scope(|| self.model.active(task))?;
-        let value = self.model.backbone().smoothed_loss(&batch, &self.options.loss, &active, ctx)?;
+        let adapters = trace_span!("generate").in_scope(|| self.model.prepare(&batch, task, ctx))?;
+        let value = self.model.backbone().smoothed_loss_with(&batch, &self.options.loss, &adapters, ctx)?;
         Ok(Loss { value, tokens: batch.label_tokens })
     }
 
@@ -168,7 +168,7 @@ impl Objective for Labelling<'_> {
     }
 
     fn restore(&mut self, state: serde_json::Value) -> Result<()> {
-        let state = serde_json::from_value(state)
+        let state = peft_files::from_json_value(&state)
             .map_err(|e| Error::Training(format!("the checkpoint holds no sampler state: {e}")))?;
         // A running prefetcher draws from the old state.
         self.prefetcher = None;

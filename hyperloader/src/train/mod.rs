@@ -19,6 +19,8 @@ pub(crate) use checkpoint::inputs_of;
 pub use checkpoint::{Best, State};
 pub use inputs::Inputs;
 pub(crate) use inputs::require_same_inputs;
+#[cfg(feature = "cli")]
+pub(crate) use interrupt::INTERRUPTED;
 pub use interrupt::Interrupt;
 pub use labelling::{Labelling, LabellingOptions, TaskBatch, TaskData};
 pub use objective::{Loss, Objective, Score, Step};

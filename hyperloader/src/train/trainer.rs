@@ -125,6 +125,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
     /// [`Error::Interrupted`] once an interrupt is requested; [`Error::Training`] at a loss or gradient that is not
     /// finite, naming the step and the tensor; the error of a file or tensor operation that fails.
     pub fn run(&mut self, telemetry: &mut Telemetry) -> Result<TrainOutput> {
+        let _awaited = self.interrupt.await_request()?;
         self.has_folder = self.run.root().exists();
         while self.step < self.options.max_steps {
             self.train_step(telemetry)?;

@@ -86,6 +86,7 @@ fn a_wrong_call_or_configuration_exits_2_and_says_what_is_near() {
     assert!(near.contains("did you mean \"home\"?"), "{near}");
     assert!(bench.fails(2, &["eval", "run", "--split", "tset"]).contains("train, validation, test"));
     assert!(bench.fails(2, &["eval", "nowhere"]).contains("no run folder: there is no such folder"));
+    assert!(bench.fails(2, &["eval", "config.toml"]).contains("no run folder: it is a file"));
     assert!(bench.fails(2, &["train", "--config", "config.toml", "--out", "run"]).contains("--resume"));
     let key = bench.fails(2, &["train", "--config", "config.toml", "--out", "x", "--set", "train.max_stps=3"]);
     assert!(key.contains("max_steps"), "{key}");
@@ -112,15 +113,171 @@ fn a_file_that_is_missing_or_a_pointer_is_named_with_its_setting() {
     std::fs::write(bench.path("lfs.json"), pointer).unwrap();
     for (out, set, expected) in [
         ("a", "tasks.0.train=typo.bio", "tasks.0.train: typo.bio: no such file or folder"),
+        ("e", "tasks.1.validation=typo.bio", "tasks.1.validation: typo.bio: no such file or folder; correct the path"),
+        ("f", "tasks.0.test=typo.bio", "tasks.0.test: typo.bio: no such file or folder; correct the path"),
         ("b", "model.tokenizer=typo.json", "model.tokenizer: typo.json: no such file or folder"),
         ("c", "model.tokenizer=lfs.json", "model.tokenizer: lfs.json: a Git LFS pointer (of 5 bytes)"),
         ("d", "model.name=config:lfs.json", "model.name: lfs.json: a Git LFS pointer (of 5 bytes)"),
     ] {
         let message = bench.fails(1, &["train", "--config", "config.toml", "--quiet", "--out", out, "--set", set]);
-        assert!(message.starts_with(&format!("error: {expected}")), "{message}");
+        assert!(message.starts_with(&format!("error: --set {set}: {expected}")), "{message}");
+        assert!(!bench.path(out).exists(), "{set}: nothing is made");
     }
     let message = bench.fails(1, &["params", "--config", "typo.toml"]);
     assert!(message.starts_with("error: --config: typo.toml: no such file or folder"), "{message}");
+}
+
+#[test]
+fn an_override_is_named_whenever_its_value_is_found_to_be_wrong() {
+    let bench = Bench::new();
+    for (set, expected) in [
+        ("tasks=[]", "tasks: there are none; give at least one [[tasks]]"),
+        ("model.name=", "model.name: empty; expected a folder, a hub id or config:SHAPE"),
+        ("model.name=\"\"", "model.name: empty; expected a folder, a hub id or config:SHAPE"),
+        ("model.name=./none", "model.name: no folder \"./none\""),
+        ("tasks.0.train=", "tasks.0.train: empty; expected a file"),
+    ] {
+        let message = bench.fails(2, &["train", "--config", "config.toml", "-q", "--out", "run", "--set", set]);
+        assert!(message.starts_with(&format!("error: --set {set}: {expected}")), "{message}");
+    }
+    assert!(!bench.path("run").exists());
+}
+
+#[test]
+fn sizes_that_are_a_slip_of_the_finger_are_refused_by_key() {
+    let bench = trained();
+    for (set, expected) in [
+        ("generator.hidden_dim=100000000", "generator.hidden_dim: 100000000 is out of range; expected 65536 at most"),
+        ("peft.0.r=4000000000", "peft.0.r: 4000000000 is out of range; expected 65536 at most"),
+        ("eval.num_beams=1000000", "eval.num_beams: 1000000 is out of range; expected 1000 at most"),
+        ("eval.batch_size=9000000000", "eval.batch_size: 9000000000 is out of range; expected 1000000 at most"),
+        ("data.max_source_length=9000000000", "data.max_source_length: 9000000000 is out of range"),
+    ] {
+        let message = bench.fails(2, &["params", "--config", "config.toml", "--set", set]);
+        assert!(message.starts_with(&format!("error: --set {set}: {expected}")), "{message}");
+    }
+    for (arguments, expected) in [
+        (["predict", "run", "--task", "home", "--n-best", "99999999"], "expected a whole number from 1 to 1000"),
+        (["eval", "run", "--task", "home", "--threads", "1000000"], "expected a whole number from 1 to 1024"),
+        (["eval", "run", "--task", "home", "--threads", "many"], "expected a whole number from 1 to 1024"),
+    ] {
+        let message = bench.fails(2, &arguments);
+        assert!(message.contains(expected) && message.contains(arguments[4]), "{message}");
+    }
+    std::fs::write(
+        bench.path("shape.json"),
+        r#"{"vocab_size": 400, "d_model": 99000000, "d_kv": 4, "d_ff": 24, "num_layers": 2, "num_heads": 4}"#,
+    )
+    .unwrap();
+    let message = bench.fails(1, &["params", "--config", "config.toml"]);
+    assert!(message.contains("shape.json: d_model: 99000000, expected 1000000 at most"), "{message}");
+}
+
+#[test]
+fn no_message_has_a_type_of_rust() {
+    let bench = trained();
+    for manifest in ["manifest.json", "run/manifest.json"] {
+        std::fs::remove_file(bench.path(manifest)).unwrap();
+    }
+    let say = |file: &str, text: &str, call: &[&str]| {
+        let before = bytes(&bench.path(file));
+        std::fs::write(bench.path(file), text).unwrap();
+        let output = bench.run(call);
+        std::fs::write(bench.path(file), before).unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{file}");
+        for word in ["struct", "usize", "i64", "u32", "f64", "variant", "enum ", "sequence", "os error"] {
+            assert!(!message.contains(word), "{word}: {message}");
+        }
+        message
+    };
+    let params = ["params", "--config", "config.toml"];
+    let eval = ["eval", "run", "--task", "home"];
+    for (file, text, call, expected) in [
+        ("shape.json", "[1, 2]", &params[..], "shape.json:1: expected an object, found a list"),
+        (
+            "shape.json",
+            "{\"vocab_size\": -4}",
+            &params,
+            "shape.json:1: vocab_size: expected a whole number, 0 or more, found the number -4",
+        ),
+        ("shape.json", "{\"vocab_size\": 4}", &params, "shape.json:1: missing key \"d_model\""),
+        (
+            "run/tags.json",
+            "{\"home\": [1]}",
+            &eval,
+            "tags.json:1: home[0]: expected a string in quotes, found the number 1; expected {\"task\"",
+        ),
+        ("run/tags.json", "7", &eval, "tags.json:1: expected an object, found the number 7"),
+        ("config.toml", "train = 3", &params, "config.toml:1: train: expected a table, found the number 3"),
+        (
+            "config.toml",
+            "[model]\ndtype = 3",
+            &params,
+            "config.toml:2: model.dtype: expected a string in quotes, found the number 3",
+        ),
+        (
+            "config.toml",
+            "[[tasks]]\nname = \"a\"\ntrain = \"a\"\ntag_words = 3",
+            &params,
+            "config.toml:4: tasks.0.tag_words: expected a table, found the number 3",
+        ),
+    ] {
+        let message = say(file, text, call);
+        assert!(message.contains(expected), "{message}");
+    }
+    std::fs::write(bench.path("run/manifest.json"), "{\"version\": 1, \"files\": {\"config.toml\": 3}}").unwrap();
+    let message = bench.fails(1, &eval);
+    assert!(message.contains("manifest.json:1: no manifest of this program, or a damaged one: files.config.toml: expected an object, found the number 3"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn import_says_what_it_needs_and_a_name_that_no_configuration_can_hold_is_refused_early() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench = trained();
+    let import =
+        ["import", "none.bin", "--config", "config.toml", "--out", "imported", "--set", "model.tokenizer=none"];
+    let message = bench.fails(2, &import);
+    assert!(
+        message.starts_with("error: --set model.tokenizer=none: model.tokenizer: not given, and a shape has none"),
+        "{message}"
+    );
+    assert!(message.contains("--set model.tokenizer=PATH"), "{message}");
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    let output = bench.command(&["compile", "run", "--task", "home", "--out"]).arg(name).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && message.contains("this name is not Unicode"), "{message}");
+    assert!(!bench.path("imported").exists());
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_says_what_to_do() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("taken"), "a file\n").unwrap();
+    for arguments in
+        [&["train", "--config", "config.toml", "-q", "--out", "taken"][..], &["quickstart", "-q", "--out", "taken"]]
+    {
+        let message = bench.fails(1, arguments);
+        assert_eq!(
+            message,
+            "error: taken: this is a file, and a folder is needed here; move it away, or name another folder\n"
+        );
+    }
+}
+
+#[test]
+fn pointers_of_git_lfs_are_called_that_everywhere() {
+    let bench = trained();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 5\n";
+    let eval = ["eval", "run", "--task", "home"];
+    std::fs::remove_file(bench.path("run/best")).unwrap();
+    std::fs::write(bench.path("run/best"), pointer).unwrap();
+    let message = bench.fails(1, &eval);
+    assert!(message.contains("run/best: a Git LFS pointer (of 5 bytes), not the file itself"), "{message}");
+    std::fs::write(bench.path("run/manifest.json"), pointer).unwrap();
+    let message = bench.fails(1, &eval);
+    assert!(message.contains("run/manifest.json: a Git LFS pointer (of 5 bytes), not the file itself"), "{message}");
 }
 
 #[test]
@@ -186,6 +343,8 @@ fn pretrain_makes_a_backbone_that_train_accepts() {
         "--set",
         "train.max_steps=4",
     ]);
+    let message = bench.fails(2, &["eval", "backbone"]);
+    assert!(message.contains("backbone: this is a backbone of pretrain, which has no task yet"), "{message}");
     // How often checkpoints are saved changes nothing in the result.
     bench.ok(&["pretrain", "--config", "both.toml", "--quiet", "--out", "saved", "--set", "pretrain.save_steps=2"]);
     assert_eq!(bytes(&bench.path("saved/model.safetensors")), bytes(&bench.path("backbone/model.safetensors")));

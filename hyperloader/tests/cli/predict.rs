@@ -104,6 +104,23 @@ fn each_line_is_answered_while_the_pipe_stays_open() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn compressed_text_and_utf_16_are_labelled_like_the_plain_text() {
+    let bench = trained();
+    let text = "turn on the lights\nstop\n";
+    let plain = predicted(&bench, text, &[]);
+    let wide: Vec<u8> = [0xfeff_u16].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    std::fs::write(bench.path("wide.txt"), &wide).unwrap();
+    std::fs::write(bench.path("packed.txt"), text).unwrap();
+    assert!(std::process::Command::new("gzip").arg(bench.path("packed.txt")).status().unwrap().success());
+    for file in ["wide.txt", "packed.txt.gz"] {
+        let lines = bench.ok(&["predict", "run", "--task", "home", file, "--format", "jsonl"]);
+        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines, plain, "{file}");
+    }
+}
+
 #[test]
 fn an_older_run_takes_its_tags_from_the_training_data_and_says_so_if_it_cannot() {
     let bench = trained();

@@ -89,6 +89,51 @@ fn sigint_saves_and_exits_130() {
     assert_same_end(&bench, WHOLE, "stopped");
 }
 
+/// The exit status of a run that gets SIGTERM while it waits for its training data, which come through a pipe that stays empty.
+#[cfg(unix)]
+fn stopped_while_loading() -> std::process::ExitStatus {
+    let bench = Bench::new();
+    assert!(std::process::Command::new("mkfifo").arg(bench.path("pipe.bio")).status().unwrap().success());
+    let call = ["train", "--config", "config.toml", "-q", "--out", "run", "--set", "tasks.0.train=pipe.bio"];
+    let mut child = bench.command(&call).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // A pipe can be opened for writing once it is opened for reading.
+    let _pipe = std::fs::OpenOptions::new().write(true).open(bench.path("pipe.bio")).unwrap();
+    assert!(std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match child.try_wait().unwrap() {
+            Some(status) => return status,
+            None if Instant::now() > deadline => {
+                child.kill().unwrap();
+                return child.wait().unwrap();
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_while_loading_ends_the_process_at_once() {
+    use std::os::unix::process::ExitStatusExt;
+    // Not SIGINT: a shell that runs the tests in the background makes every process below it ignore that.
+    assert_eq!(stopped_while_loading().signal(), Some(15));
+}
+
+#[test]
+fn a_run_can_do_without_test_data_from_now_on() {
+    let bench = trained();
+    std::fs::remove_file(bench.path("home.test.bio")).unwrap();
+    let resume = ["train", "--config", "config.toml", "-q", "--resume", "--out", "run"];
+    let message = bench.fails(1, &resume);
+    assert!(message.contains("tasks.1.test: ") && message.contains("tasks.1.test = \"none\""), "{message}");
+    for word in ["none", ""] {
+        bench.ok(&[&resume[..], &["--set", &format!("tasks.1.test={word}")]].concat());
+        let config = std::fs::read_to_string(bench.path("run/config.toml")).unwrap();
+        assert_eq!(config.matches("\ntest = ").count(), 1, "only the other task has test data: {config}");
+    }
+}
+
 #[test]
 fn one_seed_gives_the_same_bytes_and_another_seed_others() {
     let bench = trained();

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use candle_nn::init::ZERO;
 use peft_core::{
-    Ctx, Fused, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, check_dropout, normal, rows,
+    Ctx, Fused, ParamSpec, PeftConfig, PeftModule, Result, Site, SiteCall, SiteKind, Sites, check_dropout, normal, rows,
 };
 use peft_kernels as ops;
 
@@ -21,6 +21,10 @@ impl PeftConfig for BottleneckConfig {
         }
         check_dropout(PEFT_TYPE, "dropout", self.dropout)?;
         Ok(Some(Box::new(Bottleneck { dim, width: self.width(dim)?, frame: Frame(self.clone()) })))
+    }
+
+    fn check_sites(&self, sites: &Sites) -> Result<()> {
+        self.leave_out.check(PEFT_TYPE, sites)
     }
 }
 

@@ -185,7 +185,7 @@ fn dropout_acts_only_in_training() {
 
 #[test]
 fn layers_may_be_left_out() {
-    let left = LeaveOut::new([(Stack::Decoder, 1)]);
+    let left = LeaveOut::new([(Stack::DECODER, 1)]);
     let config = BottleneckConfig { leave_out: left, reduction_factor: 2., ..BottleneckConfig::default() };
     let plan = Plan::resolve(&toy_sites(3, 2), &[Box::new(config) as Box<dyn PeftConfig>]).unwrap();
     let layers: Vec<_> = plan.targets().iter().map(|target| target.site.layer).collect();

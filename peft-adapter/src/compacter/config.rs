@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, check_dropout, nonzero};
+use peft_core::{Error, PeftConfig, PeftModule, Result, Site, SiteKind, Sites, check_dropout, nonzero};
 use serde::{Deserialize, Serialize};
 
 use super::module::Compacter;
@@ -151,5 +151,9 @@ impl PeftConfig for CompacterConfig {
             rule_stdev: self.phm_init_range,
             frame: Frame(plain),
         })))
+    }
+
+    fn check_sites(&self, sites: &Sites) -> Result<()> {
+        self.leave_out.check(PEFT_TYPE, sites)
     }
 }

@@ -3,7 +3,7 @@
 //! | library | functions | methods |
 //! |---|---|---|
 //! | AdapterHub's `adapters` | [`read_adapterhub`], [`write_adapterhub`] | bottleneck adapters, Compacter, LoRA, IA3, prefix tuning and their unions |
-//! | Hugging Face `peft` | [`read_peft`], [`write_peft`] | prompt and prefix tuning, and what [`peft_lora::files`] supports |
+//! | Hugging Face `peft` | [`read_peft`], [`write_peft`] | prompt, prefix and layer-norm tuning, and what [`peft_lora::files`] supports |
 //!
 //! An AdapterHub folder has `adapter_config.json` and `adapter.safetensors` or `pytorch_adapter.bin`. The keys of its weights
 //! are `<site path>.<kind>.<adapter's name>.<weight>`.

@@ -99,9 +99,9 @@ pub(crate) enum Location {
 impl Location {
     /// Which one `site` is.
     pub(crate) fn of(site: &Site) -> Option<Self> {
-        match (site.stack, &site.role) {
-            (Stack::Encoder, role) if *role == SELF => Some(Self::Encoder),
-            (Stack::Decoder, role) if *role == SELF => Some(Self::Decoder),
+        match (&site.stack, &site.role) {
+            (stack, role) if *role == SELF && *stack == Stack::ENCODER => Some(Self::Encoder),
+            (stack, role) if *role == SELF && *stack == Stack::DECODER => Some(Self::Decoder),
             (_, role) if *role == CROSS => Some(Self::Cross),
             _ => None,
         }

@@ -69,7 +69,7 @@ impl PrefixTuningConfig {
         let SiteKind::KeyValue { dim, queries, .. } = site.kind else {
             return None;
         };
-        if site.stack != Stack::Decoder || site.role != SELF {
+        if site.stack != Stack::DECODER || site.role != SELF {
             return None;
         }
         // The names of weights are a contract: runs and adapters hold them under these.

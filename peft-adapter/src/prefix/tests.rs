@@ -14,7 +14,7 @@ const D_MODEL: usize = 2;
 /// The attentions of one layer: an encoder's, and a decoder's two. Keys have three features, the model two.
 fn sites() -> Sites {
     let mut sites = Sites::default();
-    let attentions = [(Stack::Encoder, "self"), (Stack::Decoder, "self"), (Stack::Decoder, "cross")];
+    let attentions = [(Stack::ENCODER, "self"), (Stack::DECODER, "self"), (Stack::DECODER, "cross")];
     for (stack, name) in attentions {
         sites.add(Site {
             path: format!("{stack}.{name}.kv"),
@@ -22,6 +22,7 @@ fn sites() -> Sites {
             layer: 0,
             role: SiteRole::from(format!("{name}.kv")),
             kind: SiteKind::KeyValue { dim: KEYS, queries: D_MODEL, heads: 1 },
+            bias: false,
         });
     }
     sites

@@ -48,4 +48,18 @@ impl PeftModule for Chain {
         }
         Ok(Some((merged - base)?))
     }
+
+    fn delta_bias(&self, weights: &[Tensor], bias: &Tensor) -> Result<Option<Tensor>> {
+        let (mut merged, mut changed) = (bias.clone(), false);
+        for (module, weights) in self.with_weights(weights) {
+            if let Some(delta) = module.delta_bias(weights, &merged)? {
+                (merged, changed) = ((merged + delta)?, true);
+            }
+        }
+        Ok(if changed { Some((merged - bias)?) } else { None })
+    }
+
+    fn dropout(&self) -> f64 {
+        self.0.iter().map(|module| module.dropout()).fold(0., f64::max)
+    }
 }

@@ -1,6 +1,6 @@
 //! A union of methods.
 
-use peft_core::{PeftConfig, PeftModule, Result, Site};
+use peft_core::{PeftConfig, PeftModule, Result, Site, Sites};
 use serde::{Deserialize, Serialize};
 
 use super::chain::Chain;
@@ -57,5 +57,9 @@ impl PeftConfig for UnionConfig {
             0 | 1 => modules.pop(),
             _ => Some(Box::new(Chain(modules))),
         })
+    }
+
+    fn check_sites(&self, sites: &Sites) -> Result<()> {
+        self.configs.iter().try_for_each(|config| config.check_sites(sites))
     }
 }

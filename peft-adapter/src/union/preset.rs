@@ -1,6 +1,6 @@
 //! Mix-and-match adapters and UniPELT.
 
-use peft_core::{PeftConfig, PeftModule, Result, Site, nonzero, setters};
+use peft_core::{PeftConfig, PeftModule, Result, Site, Sites, nonzero, setters};
 use peft_lora::LoraConfig;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -64,6 +64,10 @@ impl MamConfig {
 impl PeftConfig for MamConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
         self.union().module(site)
+    }
+
+    fn check_sites(&self, sites: &Sites) -> Result<()> {
+        self.union().check_sites(sites)
     }
 }
 
@@ -132,6 +136,10 @@ impl PeftConfig for UniPeltConfig {
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>> {
         self.union().module(site)
     }
+
+    fn check_sites(&self, sites: &Sites) -> Result<()> {
+        self.union().check_sites(sites)
+    }
 }
 
 /// `preset` with the fields that are given. Serde's own defaults are those of the member's type, not of the preset.
@@ -144,7 +152,7 @@ fn over<'de, D: Deserializer<'de>, T: Serialize + DeserializeOwned>(given: D, pr
         }
         (_, given) => given,
     };
-    serde_json::from_value(merged).map_err(D::Error::custom)
+    peft_files::from_json_value(&merged).map_err(D::Error::custom)
 }
 
 fn mam_prefix<'de, D: Deserializer<'de>>(given: D) -> Result<PrefixConfig, D::Error> {

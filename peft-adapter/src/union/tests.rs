@@ -84,5 +84,5 @@ fn presets_are_those_of_the_papers_and_files_change_single_fields() {
 #[test]
 fn unknown_fields_of_a_member_are_refused() {
     let error = serde_json::from_value::<MamConfig>(json!({"adapter": {"reduction": 4}})).unwrap_err().to_string();
-    assert!(error.contains("unknown field `reduction`"), "{error}");
+    assert!(error.contains("unknown key \"reduction\""), "{error}");
 }

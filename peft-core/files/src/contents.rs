@@ -1,4 +1,4 @@
-//! Recognizes what is often found in the place of a file: a pointer of Git LFS, or a web page.
+//! Recognizes what is often found in the place of a file: a pointer of Git LFS, a web page, a compressed file.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,6 +8,9 @@ use crate::Error;
 
 /// As many bytes as are needed to recognize what a file is.
 const HEAD: u64 = 512;
+/// How compressed files begin, and the commands that unpack them.
+const COMPRESSED: [(&[u8], &str, &str); 2] =
+    [(&[0x1f, 0x8b], "gzip", "gzip -d"), (&[0x28, 0xb5, 0x2f, 0xfd], "zstd", "zstd -d")];
 /// How a pointer of Git LFS begins.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
@@ -20,7 +23,7 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// ```
 ///
 /// # Errors
-/// [`Error`] naming `path` if the bytes are a pointer of Git LFS, a web page, or text in UTF-16.
+/// [`Error`] naming `path` if the bytes are a pointer of Git LFS, a web page, text in UTF-16, or compressed.
 pub fn check_contents(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error> {
     match mistaken(bytes) {
         Some(reason) => Err(Error::malformed(path, reason)),
@@ -59,7 +62,11 @@ fn mistaken(bytes: &[u8]) -> Option<String> {
         let reason = "text in UTF-16; expected UTF-8 (iconv -f UTF-16 -t UTF-8 converts it)";
         return Some(reason.to_owned());
     }
-    let start = bytes.trim_ascii_start();
+    let packed = COMPRESSED.iter().find(|(magic, ..)| bytes.starts_with(magic));
+    if let Some((_, name, command)) = packed {
+        return Some(format!("compressed by {name}, not the file itself; unpack it first ({command})"));
+    }
+    let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     let begins = |word: &str| start.get(..word.len()).is_some_and(|s| s.eq_ignore_ascii_case(word.as_bytes()));
     let page = ["<!doctype html", "<html"].into_iter().any(begins);
     page.then(|| {
@@ -89,6 +96,8 @@ mod tests {
     fn pages_and_pointers_are_called_that() {
         assert!(say(b"\n <!DOCTYPE HTML><html>").unwrap().starts_with("f: a web page, not the file itself"));
         assert!(say(b"<HTML lang=en>").unwrap().contains("web page"));
+        assert!(say("\u{feff}<!doctype html>".as_bytes()).unwrap().contains("web page"));
+        assert!(say(b"\x1f\x8b\x08\0").unwrap().starts_with("f: compressed by gzip"), "with what unpacks it");
         let short = say(b"version https://git-lfs.github.com/spec/v1").unwrap();
         assert!(short.starts_with("f: a Git LFS pointer, not the file itself"), "{short}");
         assert_eq!([&b""[..], b"<", b"{\"a\": \"<html>\"}", b"version 1\n"].map(say), [None, None, None, None]);

@@ -25,7 +25,24 @@ pub fn plain(error: &io::Error) -> String {
         Kind::IsADirectory => "this is a folder, not a file".to_owned(),
         Kind::NotADirectory => "a part of this path is a file, not a folder".to_owned(),
         Kind::StorageFull => "no space left on the device".to_owned(),
-        _ => error.to_string(),
+        Kind::QuotaExceeded => "your quota of this disk is used up".to_owned(),
+        Kind::FileTooLarge => "too large for this file system".to_owned(),
+        Kind::ReadOnlyFilesystem => "this file system can only be read; name a place elsewhere".to_owned(),
+        Kind::AlreadyExists => "there is something of this name already; move it away, or give another name".to_owned(),
+        Kind::DirectoryNotEmpty => "this folder is not empty".to_owned(),
+        Kind::InvalidFilename => {
+            "a name in this path is too long, or has letters that the system does not allow".to_owned()
+        }
+        Kind::UnexpectedEof => "it ends too early".to_owned(),
+        _ => without_number(&error.to_string()),
+    }
+}
+
+/// What the system says, without the number that it has for it.
+fn without_number(text: &str) -> String {
+    match text.rsplit_once(" (os error ") {
+        Some((words, number)) if number.ends_with(')') => words.to_owned(),
+        _ => text.to_owned(),
     }
 }
 
@@ -44,5 +61,20 @@ impl Error {
         let mut path = path.as_ref().as_os_str().to_owned();
         path.push(format!(":{line}"));
         Self::malformed(PathBuf::from(path), reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_speaks_without_numbers() {
+        for number in 1..=133 {
+            let words = plain(&io::Error::from_raw_os_error(number));
+            assert!(!words.contains("os error") && !words.is_empty(), "{number}: {words}");
+        }
+        let own = io::Error::new(io::ErrorKind::AlreadyExists, "as we say it");
+        assert_eq!(plain(&own), "as we say it");
     }
 }

@@ -72,6 +72,10 @@ pub fn create_folders(path: impl AsRef<Path>) -> Result<NewFolders, Error> {
             Ok(()) => folders.made.push(folder.to_path_buf()),
             // Another process was faster, so the folder is not ours to remove.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let reason = "this is a file, and a folder is needed here; move it away, or name another folder";
+                return Err(Error::new(folder, io::Error::new(io::ErrorKind::NotADirectory, reason)));
+            }
             Err(source) => return Err(Error::new(folder, source)),
         }
     }

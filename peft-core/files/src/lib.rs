@@ -4,7 +4,7 @@
 //! [`write_atomic`] writes to a temporary file in the same folder, makes the bytes reach the disk, and renames the file to
 //! its final name. Of a symbolic link it replaces the target. Pipes, devices and stdout (`-`) cannot be replaced, so it writes to
 //! them directly. [`stage`] is its first half, for several files that belong together. The feature `tensors` adds `save_tensors`
-//! and `load_tensors`, for candle's tensors in safetensors files.
+//! and `load_tensors`, for candle's tensors in safetensors files, and `MappedTensors`, for the weights in a model's folder.
 //!
 //! A [`Manifest`] lists the files of a folder with their checksums. [`write_listed`] keeps it, and [`read_listed`] refuses a file
 //! that has changed since.
@@ -23,19 +23,31 @@
 
 mod abandoned;
 mod atomic;
+#[cfg(feature = "tensors")]
+mod backend;
 mod contents;
 mod error;
 mod folders;
+mod json;
 mod manifest;
+#[cfg(feature = "tensors")]
+mod mapped;
+#[cfg(feature = "tensors")]
+mod model_folder;
 #[cfg(feature = "tensors")]
 mod pickle;
 mod place;
+mod read;
 #[cfg(feature = "tensors")]
 mod tensors;
 mod text;
+mod words;
 
 pub use contents::{check_contents, check_file, check_pointer};
-pub use text::{invalid_utf8, json_reason, parse_json, read_json, read_text, text_of};
+pub use json::{from_json_value, json_reason, parse_json};
+pub use read::{read_json, read_text};
+pub use text::{invalid_utf8, text_of};
+pub use words::{expected_in_words, found_in_words};
 
 pub use abandoned::remove_abandoned;
 pub use atomic::{Staged, stage, temporary_prefix, write_atomic};
@@ -45,6 +57,10 @@ pub use manifest::{
     FileEntry, MANIFEST, Manifest, MappedChecks, check_listed, commit_listed, list_files, read_listed, verify_manifest,
     write_listed,
 };
+#[cfg(feature = "tensors")]
+pub use mapped::MappedTensors;
+#[cfg(feature = "tensors")]
+pub use model_folder::save_model;
 #[cfg(feature = "tensors")]
 pub use pickle::load_pickle;
 pub use place::is_stdout;

@@ -5,9 +5,9 @@ use candle_core::Tensor;
 /// The tensors at one site of a forward pass. What they mean depends on the site: see [`SiteKind`](crate::SiteKind).
 #[derive(Debug, Clone)]
 pub struct SiteInput<'a> {
-    /// What the backbone's own step reads: `x` of a linear map, the residual stream `h` of a sub-layer.
+    /// What the backbone's own step reads: `x` of a linear map, the residual stream `h` of a sub-layer, ids at an embedding table.
     pub input: &'a Tensor,
-    /// The backbone's weight `W` at a linear map, `w` at a norm; none elsewhere.
+    /// The backbone's weight `W` at a linear map, `w` at a norm, `E` at an embedding table; none elsewhere.
     pub base: Option<&'a Tensor>,
     /// What the backbone's own step computed: `x Wᵀ` of a linear map, `y` of a sub-layer.
     pub output: Tensor,

@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor};
 
 use super::stack::ActiveAdapters;
-use crate::{Result, SiteId, SiteKind, TargetedModule};
+use crate::{Error, Result, SiteId, SiteKind, TargetedModule};
 
 /// Whether the methods at a site became part of its weight.
 #[derive(Debug, Clone)]
@@ -42,6 +42,29 @@ impl ActiveAdapters<'_> {
             }
         }
         Ok(Merge::Weight(merged))
+    }
+
+    /// The bias of a linear map or a norm with all methods at its `site`: `b + Δb`. It is `bias` itself where no method changes it.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where [`merge`](Self::merge) refuses: the bias belongs to that weight; as the methods' own.
+    pub fn merge_bias(&self, site: SiteId, bias: &Tensor) -> Result<Tensor> {
+        let mut merged = bias.clone();
+        for (target, weights, some_rows) in self.targets(site) {
+            if let Some(reason) = obstacle(target, weights, some_rows) {
+                return Err(Error::Mismatch(refusal(target, &reason)));
+            }
+            if let Some(delta) = target.module.delta_bias(weights, &merged)? {
+                merged = (merged + delta)?;
+            }
+        }
+        Ok(merged)
+    }
+
+    /// The first method at `site` that drops parts of its input in training, and with which probability.
+    pub fn dropout(&self, site: SiteId) -> Option<(&'static str, f64)> {
+        let drops = |(target, ..): (&TargetedModule, _, _)| (target.peft_type, target.module.dropout());
+        self.targets(site).map(drops).find(|(_, p)| *p > 0.)
     }
 
     /// Undoes [`merge`](Self::merge): `W` from `merged`, which is `W + ΔW`.

@@ -93,6 +93,18 @@ impl<'a> ActiveAdapters<'a> {
         self.apply(site, SiteInput::new(x, y).base(w), ctx)
     }
 
+    /// The rows `ids` of an embedding table, changed by the methods at `site`: [`peft_kernels::embedding`], then
+    /// [`apply`](Self::apply).
+    ///
+    /// `ids [batch, length]` (u32) and `table [rows, dim]` give `[batch, length, dim]`.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply), and if the shapes do not fit or there is no such row.
+    pub fn embedding(&self, site: SiteId, ids: &Tensor, table: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
+        let rows = ops::embedding(ids, table, ctx.kernels())?;
+        self.apply(site, SiteInput::new(ids, rows).base(table), ctx)
+    }
+
     /// The residual stream after a sub-layer: `h + Dropout(y')`, where `y'` is the sub-layer's output `y`, changed by the methods at
     /// `site`. If a bottleneck adapter is the only method there, this is one fused operation.
     ///

@@ -134,7 +134,7 @@ fn an_adapter_that_makes_rows_longer_needs_all_rows() {
     let mut sites = Sites::default();
     let kind = SiteKind::Input { dim: 2 };
     let role = SiteRole::INPUT;
-    sites.add(Site { path: "embed".into(), stack: Stack::Decoder, layer: 0, role, kind });
+    sites.add(Site { path: "embed".into(), stack: Stack::DECODER, layer: 0, role, kind, bias: false });
     let plan = Plan::resolve(&sites, &[scale(&["embed"])]).unwrap();
     let adapter = [ActiveAdapters::new(&plan, weights(1, 2., 2.)).unwrap()];
     let error = ActiveAdapters::by_row(&[Some(0), None], &adapter).unwrap_err().to_string();

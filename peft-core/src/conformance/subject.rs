@@ -32,12 +32,6 @@ pub(super) struct Built {
     pub(super) generator: Box<dyn WeightGenerator>,
 }
 
-impl Built {
-    pub(super) fn weights(&self, condition: &Condition) -> Result<AdapterWeights> {
-        self.generator.generate(condition)
-    }
-}
-
 /// Every row of the batch.
 pub(super) const ALL_ROWS: [usize; ROWS] = [0, 1, 2];
 /// The task of each row in a mixed batch.
@@ -84,9 +78,32 @@ impl<'a> Subject<'a> {
         Ok(Built { store, generator })
     }
 
+    /// The weights of `rows` for the tasks of `condition`. What the generator needs to see of the rows is computed, or made up
+    /// row by row.
+    pub(super) fn weights(
+        &self,
+        built: &Built,
+        condition: &Condition,
+        rows: &[usize],
+        ctx: &mut Ctx,
+    ) -> Result<AdapterWeights> {
+        let needs = built.generator.needs();
+        let mut condition = condition.clone();
+        for stack in &needs.states {
+            condition = condition.with_states(self.backbone.states(stack, rows, ctx)?)?;
+        }
+        if let Some(features) = needs.vectors {
+            let number = |&row: &usize| (0..features).map(move |i| (row * features + i) as u64);
+            let stream = Stream::new(SEED + 2, stream_of("vectors"));
+            let values: Vec<f32> = rows.iter().flat_map(number).map(|i| stream.normal(i) as f32).collect();
+            condition = condition.with_vectors(Tensor::from_vec(values, (rows.len(), features), &Device::Cpu)?)?;
+        }
+        built.generator.generate(&condition)
+    }
+
     /// The output for `rows` with the weights of `condition`.
     pub(super) fn run(&self, built: &Built, condition: &Condition, rows: &[usize], mut ctx: Ctx) -> Result<Tensor> {
-        let weights = built.weights(condition)?;
+        let weights = self.weights(built, condition, rows, &mut ctx)?;
         self.backbone.run(rows, &ActiveAdapters::new(&self.plan, &weights)?, &mut ctx)
     }
 

@@ -5,8 +5,8 @@ use candle_core::{D, DType, Device, Tensor};
 use super::backbone::{ROWS, TestBackbone};
 use crate::rng::{Stream, stream_of};
 use crate::{
-    ActiveAdapters, Ctx, Error, Residual, Result, Site, SiteId, SiteInput, SiteKind, SiteRole, Sites, Stack, initial,
-    normal,
+    ActiveAdapters, Ctx, Error, Residual, Result, Site, SiteId, SiteInput, SiteKind, SiteRole, Sites, Stack, States,
+    initial, normal,
 };
 use peft_kernels::{self as ops, Kernels};
 
@@ -54,7 +54,7 @@ struct Maker {
 
 impl Maker {
     fn site(&mut self, path: String, role: SiteRole, kind: SiteKind) -> SiteId {
-        self.sites.add(Site { path, stack: self.stack, layer: 0, role, kind })
+        self.sites.add(Site { path, stack: self.stack.clone(), layer: 0, role, kind, bias: false })
     }
 
     fn random(&self, name: &str, dims: &[usize], stdev: f64) -> Result<Tensor> {
@@ -99,13 +99,19 @@ impl Toy {
     /// # Errors
     /// If a tensor cannot be made.
     pub fn new(seed: u64) -> Result<Self> {
-        let mut maker = Maker { sites: Sites::default(), seed, stack: Stack::Encoder };
+        let mut maker = Maker { sites: Sites::default(), seed, stack: Stack::ENCODER };
         let input = maker.site("encoder.embed_tokens".into(), SiteRole::INPUT, SiteKind::Input { dim: D_MODEL });
         let encoder = maker.block()?;
-        maker.stack = Stack::Decoder;
+        maker.stack = Stack::DECODER;
         let decoder = maker.block()?;
         let tokens = maker.random("tokens", &[ROWS, LENGTH, D_MODEL], 1.)?;
         Ok(Self { sites: maker.sites, tokens, input, blocks: vec![encoder, decoder] })
+    }
+
+    /// These rows of the batch.
+    fn rows(&self, rows: &[usize]) -> Result<Tensor> {
+        let rows: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
+        Ok(self.tokens.index_select(&Tensor::new(rows, &Device::Cpu)?, 0)?)
     }
 
     /// The weights that methods may be merged into.
@@ -120,9 +126,7 @@ impl TestBackbone for Toy {
     }
 
     fn run(&self, rows: &[usize], active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
-        let rows: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
-        let count = rows.len();
-        let x = self.tokens.index_select(&Tensor::from_vec(rows, count, &Device::Cpu)?, 0)?;
+        let x = self.rows(rows)?;
         let mut h = active.apply(self.input, SiteInput::new(&x, x.clone()), ctx)?;
         for block in &self.blocks {
             h = block.forward(&h, active, ctx)?;
@@ -130,6 +134,18 @@ impl TestBackbone for Toy {
         // Positions that methods put in front are not part of the output.
         let length = h.dim(1)?;
         Ok(h.narrow(1, length - LENGTH, LENGTH)?.contiguous()?)
+    }
+
+    fn states(&self, stack: &Stack, rows: &[usize], ctx: &mut Ctx) -> Result<States> {
+        let [encoder, ..] = self.blocks.as_slice() else {
+            return Err(Error::Mismatch("the toy backbone has lost its blocks".into()));
+        };
+        if *stack != Stack::ENCODER {
+            return Err(Error::Mismatch(format!("the toy backbone gives the output of the encoder, not of {stack}")));
+        }
+        let hidden = encoder.forward(&self.rows(rows)?, &ActiveAdapters::none(), ctx)?;
+        let mask = Tensor::ones((rows.len(), LENGTH), DType::U32, &Device::Cpu)?;
+        States::new(stack.clone(), hidden, mask)
     }
 
     fn merge(&self, active: &ActiveAdapters<'_>) -> Result<(Box<dyn TestBackbone>, usize)> {

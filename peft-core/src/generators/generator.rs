@@ -4,24 +4,25 @@ use std::fmt::Debug;
 
 use candle_nn::VarBuilder;
 
+use super::condition::Condition;
+use super::needs::Needs;
 use crate::{AdapterWeights, AsAny, Error, Plan, Result};
-
-/// The task that weights are generated for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
-    /// Every row of the batch belongs to this task.
-    Task(usize),
-    /// Row `b` of the batch belongs to task `rows[b]`; the generated weights carry a leading batch axis.
-    Rows(Vec<usize>),
-}
 
 /// A source of weights for the methods of a plan.
 pub trait WeightGenerator: Debug + Send + Sync {
-    /// The weights for `condition`, in the order of the plan. They are part of the gradient graph.
+    /// The weights for `condition`, in the order of the plan. They are part of the gradient graph. A weight that differs by row
+    /// of the batch has a leading batch axis.
     ///
     /// # Errors
-    /// [`Error::UnknownTask`], or a failed tensor operation.
+    /// [`Error::UnknownTask`]; [`Error::Mismatch`] if the condition lacks what the generator [needs](Self::needs), or holds what
+    /// it would ignore; or a failed tensor operation.
     fn generate(&self, condition: &Condition) -> Result<AdapterWeights>;
+
+    /// What [`generate`](Self::generate) needs to see in addition to tasks. [`PeftModel`](crate::PeftModel) refuses the generator
+    /// when the model is built if the backbone cannot give it, and computes it for every batch otherwise. Default: nothing.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
 }
 
 /// The tasks that a generator knows, by name. The number of a task is its index in the list.

@@ -6,6 +6,7 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
+use super::condition::RowTasks;
 use super::generator::generate_rows;
 use crate::{AdapterWeights, Condition, GeneratorConfig, Plan, Result, Scope, TargetedModule, Tasks, WeightGenerator};
 
@@ -91,11 +92,11 @@ impl StaticWeights {
 
 impl WeightGenerator for StaticWeights {
     fn generate(&self, condition: &Condition) -> Result<AdapterWeights> {
-        match condition {
-            Condition::Task(task) => self.weights(*task).cloned(),
+        match condition.tasks_only("static")? {
+            RowTasks::All(task) => self.weights(task).cloned(),
             // Every row uses the same weights, so no batch axis is needed.
-            Condition::Rows(_) if !self.per_task => self.weights(0).cloned(),
-            Condition::Rows(rows) => generate_rows(rows, |task| self.weights(task).cloned()),
+            RowTasks::Each(_) if !self.per_task => self.weights(0).cloned(),
+            RowTasks::Each(rows) => generate_rows(rows, |task| self.weights(task).cloned()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use candle_core::Tensor;
 
-use crate::{AsAny, Ctx, KeyValuePrefix, ParamSpec, Result, Site, TargetModules};
+use crate::{AsAny, Ctx, KeyValuePrefix, ParamSpec, Result, Site, Sites, TargetModules};
 use peft_kernels::{Bottleneck, LowRank};
 
 /// What a method receives when the forward pass reaches one of its sites.
@@ -15,7 +15,8 @@ pub struct SiteCall<'a> {
     /// At a linear map: `x Wᵀ`, `[batch, length, d_out]`. At a sub-layer: its output `y`, `[batch, length, dim]`.
     /// If several methods act at one site, this is the output of the method before.
     pub output: &'a Tensor,
-    /// At a linear map: the backbone's weight `W`, `[d_out, d_in]`. At a norm: its weight. Elsewhere: none.
+    /// At a linear map: the backbone's weight `W`, `[d_out, d_in]`. At a norm: its weight. At an embedding table: the table. Elsewhere:
+    /// none.
     pub base: Option<&'a Tensor>,
     /// The method's weights, in the order of [`PeftModule::params`]. Each has the shape of its spec. It has an additional
     /// leading batch axis if the rows of the batch use different weights.
@@ -86,13 +87,32 @@ pub trait PeftModule: Debug + Send + Sync {
 
     /// `ΔW` such that `x (W + ΔW)ᵀ` equals [`apply`](Self::apply) outside training. `None` if there is none: the method then
     /// cannot be merged.
-    /// `base` is `W: [d_out, d_in]`; `weights` have no batch axis.
+    /// `base` is the backbone's weight ([`SiteCall::base`]); `weights` have no batch axis.
     ///
     /// # Errors
     /// If tensors of these shapes cannot be combined.
     fn delta(&self, weights: &[Tensor], base: &Tensor) -> Result<Option<Tensor>> {
         let _ = (weights, base);
         Ok(None)
+    }
+
+    /// `Δb` such that `b + Δb` is the module's bias with this method, where [`delta`](Self::delta) is its weight. `None` if the method
+    /// leaves the bias as it is, which is the default. Only a site that has a [`bias`](Site::bias) is asked.
+    ///
+    /// [`apply`](Self::apply) sees `x Wᵀ` without the bias, so a method that multiplies a module's whole output must say here that the
+    /// bias is multiplied too, as IA3 does: `b' = l ⊙ b`. `weights` have no batch axis.
+    ///
+    /// # Errors
+    /// If tensors of these shapes cannot be combined.
+    fn delta_bias(&self, weights: &[Tensor], bias: &Tensor) -> Result<Option<Tensor>> {
+        let _ = (weights, bias);
+        Ok(None)
+    }
+
+    /// The probability with which [`apply`](Self::apply) drops parts of its own input in training. Default: 0. A change of a weight
+    /// cannot do that, so a [wrapped model](crate::Wrapped) refuses to train with it.
+    fn dropout(&self) -> f64 {
+        0.
     }
 }
 
@@ -107,6 +127,16 @@ pub trait PeftConfig: Debug + ClonePeftConfig + AsAny + Send + Sync {
     /// # Errors
     /// [`crate::Error::InvalidConfig`] if a field's value cannot work at a site that is a target.
     fn module(&self, site: &Site) -> Result<Option<Box<dyn PeftModule>>>;
+
+    /// Checks what only all sites of the backbone together can show, such as the names of stacks, before the first
+    /// [`module`](Self::module). Default: nothing.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidConfig`] if a field names something that the backbone does not have.
+    fn check_sites(&self, sites: &Sites) -> Result<()> {
+        let _ = sites;
+        Ok(())
+    }
 
     /// Whether a model with this method computes the same as the bare backbone before the first training step, for every
     /// generator. The conformance kit checks a method that returns `true`. Default: `false`.

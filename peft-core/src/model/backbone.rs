@@ -5,7 +5,7 @@ use std::fmt;
 
 use candle_core::{Device, Tensor};
 
-use crate::{ActiveAdapters, Ctx, ParamStore, Result, Sites};
+use crate::{ActiveAdapters, BatchAdapters, Ctx, Error, ParamStore, Result, Sites, Stack, States};
 
 /// A model that names its sites and calls the methods there.
 ///
@@ -43,6 +43,31 @@ pub trait Backbone: Sized {
     /// # Errors
     /// If the batch does not fit the model; or as the active methods do.
     fn loss(&self, batch: &Self::Batch, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor>;
+
+    /// Whether [`states`](Self::states) gives the output of `stack`. Default: no.
+    fn gives_states(&self, stack: &Stack) -> bool {
+        let _ = stack;
+        false
+    }
+
+    /// The output of `stack` for `batch`, so that weights can be generated from it before the rest of the forward pass. It is part
+    /// of the gradient graph. It is asked only for what a generator [needs](crate::Needs).
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if the backbone does not give the output of this stack; otherwise as [`loss`](Self::loss).
+    fn states(&self, stack: &Stack, batch: &Self::Batch, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<States> {
+        let _ = (batch, active, ctx);
+        Err(Error::Mismatch(format!("this backbone does not give the output of the stack {stack} to generators")))
+    }
+
+    /// [`loss`](Self::loss) with the adapters of this batch. A backbone that [gives states](Self::states) can go on from those that
+    /// the adapters hold. Default: `loss`, which computes everything.
+    ///
+    /// # Errors
+    /// As [`loss`](Self::loss).
+    fn loss_with(&self, batch: &Self::Batch, adapters: &BatchAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        self.loss(batch, &adapters.active, ctx)
+    }
 
     /// A new model, detached from the gradient graph, with `W + ΔW` in place of `W` where the active methods can be merged.
     /// Methods that cannot be merged are listed with the reason. They still act if `active` is passed to the new model.

@@ -87,6 +87,12 @@ impl<B: Backbone> PeftModelBuilder<B> {
         self
     }
 
+    /// The same builder with what `change` makes of the backbone.
+    pub(crate) fn map_backbone<C>(self, change: impl FnOnce(B) -> C) -> PeftModelBuilder<C> {
+        let Self { backbone, parts, seed, weights, covers } = self;
+        PeftModelBuilder { backbone: change(backbone), parts, seed, weights, covers }
+    }
+
     /// Builds the model.
     ///
     /// # Errors

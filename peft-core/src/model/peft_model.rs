@@ -9,8 +9,8 @@ use super::backbone::{Backbone, Merged};
 use super::condition::IntoCondition;
 use crate::adapters::check_stack;
 use crate::{
-    ActiveAdapters, AdapterCheckpoint, AdapterWeights, Adapters, Condition, Ctx, Error, GeneratorConfig, ParamStore,
-    PeftConfig, Plan, Result, Tasks, TrainableParameters, WeightGenerator,
+    ActiveAdapters, AdapterCheckpoint, AdapterWeights, Adapters, Condition, Error, GeneratorConfig, ParamStore,
+    PeftConfig, Plan, Result, Stack, Tasks, TrainableParameters, WeightGenerator,
 };
 
 /// The name of the adapter that a model is built with.
@@ -55,13 +55,13 @@ pub struct PeftParts {
 /// ```
 #[derive(Debug)]
 pub struct PeftModel<B> {
-    backbone: B,
+    pub(super) backbone: B,
     store: ParamStore,
     parts: PeftParts,
     plan: Plan,
-    generator: Box<dyn WeightGenerator>,
+    pub(super) generator: Box<dyn WeightGenerator>,
     /// Loaded adapters, in addition to the one that the model was built with.
-    loaded: Adapters,
+    pub(super) loaded: Adapters,
     /// The names of the active adapters, in the order in which they act.
     active: Vec<String>,
     enabled: bool,
@@ -71,10 +71,12 @@ impl<B: Backbone> PeftModel<B> {
     /// A model from its parts. The generator takes its weights from `vb`. `store` holds all variables, including the backbone's.
     ///
     /// # Errors
-    /// If a method matches no site, a configuration cannot work, or a weight is missing or has another shape.
+    /// If a method matches no site, a configuration cannot work, a weight is missing or has another shape, or the generator needs
+    /// to see states that the backbone does not give.
     pub fn new(backbone: B, parts: PeftParts, store: &ParamStore, vb: VarBuilder<'_>) -> Result<Self> {
         let plan = Plan::resolve(backbone.sites(), &parts.methods)?;
         let generator = parts.generator.build(&plan, &parts.tasks, vb)?;
+        check_needs(generator.as_ref(), parts.generator.typetag_name(), &backbone)?;
         let (loaded, active) = (Adapters::new(backbone.sites()), vec![DEFAULT_ADAPTER.to_owned()]);
         Ok(Self { backbone, store: store.clone(), parts, plan, generator, loaded, active, enabled: true })
     }
@@ -134,9 +136,19 @@ impl<B: Backbone> PeftModel<B> {
     /// Generates the weights of the [default adapter](DEFAULT_ADAPTER) for a task, as part of the gradient graph.
     ///
     /// # Errors
-    /// If a task is unknown or a tensor operation fails.
+    /// If a task is unknown, the condition lacks what the generator [needs](Self::needs) to see, or a tensor operation fails.
     pub fn weights(&self, task: impl IntoCondition) -> Result<AdapterWeights> {
-        self.generator.generate(&task.into_condition(self.tasks())?)
+        self.generate(&task.into_condition(self.tasks())?)
+    }
+
+    fn generate(&self, condition: &Condition) -> Result<AdapterWeights> {
+        self.generator.needs().check(condition)?;
+        self.generator.generate(condition)
+    }
+
+    /// The names of the active adapters, in the order in which they act; none while they are switched off.
+    pub(super) fn active_names(&self) -> impl Iterator<Item = &str> {
+        self.active.iter().filter(|_| self.enabled).map(String::as_str)
     }
 
     /// The active adapters with their weights for a task, ready for a forward pass.
@@ -145,20 +157,11 @@ impl<B: Backbone> PeftModel<B> {
     /// As [`weights`](Self::weights).
     pub fn active(&self, task: impl IntoCondition) -> Result<ActiveAdapters<'_>> {
         let condition = task.into_condition(self.tasks())?;
-        let names = self.active.iter().filter(|_| self.enabled);
-        let adapters = names.map(|name| match name.as_str() {
-            DEFAULT_ADAPTER => ActiveAdapters::new(&self.plan, self.generator.generate(&condition)?),
+        let adapters = self.active_names().map(|name| match name {
+            DEFAULT_ADAPTER => ActiveAdapters::new(&self.plan, self.generate(&condition)?),
             other => self.loaded.get(other),
         });
         Ok(ActiveAdapters::stack(adapters.collect::<Result<Vec<_>>>()?))
-    }
-
-    /// The loss of one batch of a task, a scalar of the gradient graph.
-    ///
-    /// # Errors
-    /// As [`Backbone::loss`] and [`weights`](Self::weights).
-    pub fn loss(&self, batch: &B::Batch, task: impl IntoCondition, ctx: &mut Ctx) -> Result<Tensor> {
-        self.backbone.loss(batch, &self.active(task)?, ctx)
     }
 
     /// The backbone with the active adapters of a task merged into its weights. Adapters that cannot be merged are listed with
@@ -212,7 +215,22 @@ impl<B: Backbone> PeftModel<B> {
         if !matches!(condition, Condition::Task(_)) {
             return Err(Error::Mismatch("a checkpoint holds the weights of one task, not of rows".into()));
         }
-        let weights = self.generator.generate(&condition)?.detach();
+        let weights = self.generate(&condition)?.detach();
         Ok(AdapterCheckpoint { methods: self.parts.methods.clone(), weights: weights.by_name(&self.plan, |_| true) })
     }
+}
+
+/// Fails when the model is built, not in its first batch, if the generator needs what the backbone does not give.
+fn check_needs<B: Backbone>(generator: &dyn WeightGenerator, name: &str, backbone: &B) -> Result<()> {
+    let needs = generator.needs();
+    let Some(missing) = needs.states.iter().find(|stack| !backbone.gives_states(stack)) else {
+        return Ok(());
+    };
+    let given = backbone.sites().stacks().into_iter().filter(|stack| backbone.gives_states(stack));
+    let given: Vec<&str> = given.map(Stack::as_str).collect();
+    let given = if given.is_empty() { "of no stack".to_owned() } else { format!("of: {}", given.join(", ")) };
+    Err(Error::Mismatch(format!(
+        "the generator {name:?} makes weights from the output of the stack {missing}, which this backbone does not give to \
+         generators; it gives that {given}"
+    )))
 }

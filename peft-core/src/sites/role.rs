@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct SiteRole(Cow<'static, str>);
 
 impl SiteRole {
+    /// The embedding table of the tokens.
+    pub const EMBEDDING: Self = Self::new("embedding");
     /// The embedded input, before the first layer.
     pub const INPUT: Self = Self::new("input");
     /// The output of the self-attention sub-layer.

@@ -1,29 +1,7 @@
 //! One site of a backbone, and all of them.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 use super::role::SiteRole;
-
-/// The stack of layers that a site belongs to. A hypernetwork keeps one network per stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stack {
-    /// The encoder.
-    Encoder,
-    /// The decoder (of an encoder-decoder or of a decoder-only model).
-    Decoder,
-}
-
-impl fmt::Display for Stack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Encoder => "encoder",
-            Self::Decoder => "decoder",
-        })
-    }
-}
+use super::stack::Stack;
 
 /// What flows through a site. It decides what a method can do there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +25,14 @@ pub enum SiteKind {
         /// Features.
         dim: usize,
     },
+    /// A table `E: [rows, dim]` whose rows are looked up. The call's input is the ids `[batch, length]` (u32), its output their rows
+    /// `[batch, length, dim]`, its base `E`.
+    Embedding {
+        /// Rows of the table.
+        rows: usize,
+        /// Features of a row.
+        dim: usize,
+    },
     /// The embedded tokens `[batch, length, dim]`, which are both input and output of the call. A method may put positions before
     /// them: then the output is longer, and every token sees the new positions.
     Input {
@@ -65,6 +51,13 @@ pub enum SiteKind {
         /// How many heads share them.
         heads: usize,
     },
+}
+
+impl SiteKind {
+    /// Whether there is a weight, so that a method may be a change of it.
+    pub fn has_weight(&self) -> bool {
+        matches!(self, Self::Linear { .. } | Self::Norm { .. } | Self::Embedding { .. })
+    }
 }
 
 /// Positions that a method puts before keys and values at a [`SiteKind::KeyValue`] site.
@@ -106,6 +99,10 @@ pub struct Site {
     pub role: SiteRole,
     /// What flows through it.
     pub kind: SiteKind,
+    /// Whether the module has a bias next to its weight: `b: [d_out]` at a linear map, `[dim]` at a norm. The call at the site does
+    /// not see it: the backbone adds the bias after the methods, as
+    /// [`ActiveAdapters::merge_bias`](crate::ActiveAdapters::merge_bias) changes it.
+    pub bias: bool,
 }
 
 /// The number of a site within its backbone's [`Sites`].
@@ -127,10 +124,11 @@ impl SiteId {
 /// let mut sites = Sites::default();
 /// let q = sites.add(Site {
 ///     path: "decoder.block.0.layer.0.SelfAttention.q".into(),
-///     stack: Stack::Decoder,
+///     stack: Stack::DECODER,
 ///     layer: 0,
 ///     role: SiteRole::SELF_Q,
 ///     kind: SiteKind::Linear { d_in: 512, d_out: 512 },
+///     bias: false,
 /// });
 /// assert_eq!(q.index(), 0);
 /// ```
@@ -152,6 +150,35 @@ impl Sites {
     /// The sites in the order in which they were named.
     pub fn iter(&self) -> std::slice::Iter<'_, Site> {
         self.0.iter()
+    }
+
+    /// The stacks that the sites belong to, in the order in which they were first named.
+    pub fn stacks(&self) -> Vec<&Stack> {
+        let mut stacks = Vec::new();
+        for site in self {
+            if !stacks.contains(&&site.stack) {
+                stacks.push(&site.stack);
+            }
+        }
+        stacks
+    }
+
+    /// How many layers `stack` has: one more than the largest number of a layer with a site. 0 if there is no such stack.
+    pub fn layers(&self, stack: &Stack) -> usize {
+        self.iter().filter(|site| site.stack == *stack).map(|site| site.layer + 1).max().unwrap_or(0)
+    }
+
+    /// The features of the stream through `stack`, which its sub-layers read and write; `None` if it has no sub-layers.
+    pub fn width(&self, stack: &Stack) -> Option<usize> {
+        self.iter().filter(|site| site.stack == *stack).find_map(|site| match site.kind {
+            SiteKind::SubLayer { dim } => Some(dim),
+            _ => None,
+        })
+    }
+
+    /// The sites with their numbers, in the order in which they were named.
+    pub fn ids(&self) -> impl Iterator<Item = (SiteId, &Site)> {
+        self.0.iter().enumerate().map(|(number, site)| (SiteId(number), site))
     }
 
     /// How many there are.

@@ -30,7 +30,7 @@ impl ToyBackbone {
         let mut sites = Sites::default();
         let kind = SiteKind::Linear { d_in: dim, d_out: dim };
         let role = SiteRole::new("q");
-        let q = sites.add(Site { path: PATH.into(), stack: Stack::Decoder, layer: 0, role, kind });
+        let q = sites.add(Site { path: PATH.into(), stack: Stack::DECODER, layer: 0, role, kind, bias: false });
         let weight = (Tensor::eye(dim, DType::F32, &Device::Cpu)? * 2.)?;
         Ok(Self { sites, q, weight, merged: false })
     }

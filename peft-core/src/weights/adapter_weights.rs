@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use crate::{Error, Result};
+use crate::{Error, ParamSpec, Plan, Result};
 
 /// The weights of each target of a plan, in the order of the target's parameters.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +58,24 @@ impl AdapterWeights {
         };
         let target = |(e, w): (usize, &Vec<Tensor>)| (0..w.len()).map(|p| pick(e, p)).collect();
         first.0.iter().enumerate().map(target).collect::<Result<_>>().map(Self)
+    }
+}
+
+impl AdapterWeights {
+    /// The weights of row `row` of the batch, without the batch axis of those that have one.
+    ///
+    /// # Errors
+    /// If there is no such row.
+    pub fn of_row(&self, plan: &Plan, row: usize) -> Result<Self> {
+        let one = |(param, weight): (&ParamSpec, &Tensor)| match weight.rank() > param.dims.len() {
+            true => Ok(weight.get(row)?),
+            false => Ok(weight.clone()),
+        };
+        let targets = plan.targets().iter().zip(&self.0);
+        targets
+            .map(|(target, weights)| target.params.iter().zip(weights).map(one).collect())
+            .collect::<Result<_>>()
+            .map(Self)
     }
 }
 

@@ -4,7 +4,9 @@
 //! - `store`: variables by name, with seeded initial values.
 
 mod adapter_weights;
+mod random;
 mod store;
 
 pub use adapter_weights::AdapterWeights;
-pub use store::{ParamStore, initial};
+pub use random::random_weights;
+pub use store::{ParamStore, check_elements, initial};

@@ -14,6 +14,18 @@ use crate::{Error, Result};
 /// The largest number of elements of a variable: 16 GiB of `f32`.
 const MOST_ELEMENTS: usize = 1 << 32;
 
+/// Refuses the weight `name` if its shape is so large that making it would exhaust memory.
+///
+/// # Errors
+/// [`Error::Mismatch`] with the name and the shape.
+pub fn check_elements(name: &str, shape: &[usize]) -> Result<()> {
+    let elements = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
+    match elements.is_some_and(|elements| elements <= MOST_ELEMENTS) {
+        true => Ok(()),
+        false => Err(Error::Mismatch(format!("{name}: a weight of shape {shape:?} is too large; give smaller sizes"))),
+    }
+}
+
 /// A map of variables that hands out [`VarBuilder`]s.
 ///
 /// It differs from candle's `VarMap` in three ways:
@@ -138,13 +150,7 @@ impl ParamStore {
             check_shape(name, shape.dims(), var)?;
             return Ok(var.clone());
         }
-        let elements = shape.dims().iter().try_fold(1usize, |product, size| product.checked_mul(*size));
-        if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
-            let shape = shape.dims();
-            return Err(Error::Mismatch(format!(
-                "{name}: a weight of shape {shape:?} is too large; give smaller sizes"
-            )));
-        }
+        check_elements(name, shape.dims())?;
         let value = match &self.inner.given {
             None => value()?,
             Some(given) => {

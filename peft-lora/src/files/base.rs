@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use peft_core::{Error, Result, Sites};
+use peft_core::{Error, Result, Sites, Stack};
+
+/// `peft`'s `task_type` of an encoder-decoder.
+pub const SEQ_2_SEQ_LM: &str = "SEQ_2_SEQ_LM";
 
 /// What reading and writing adapter files need to know about the backbone.
 ///
@@ -42,6 +45,17 @@ impl<'a> BaseModel<'a> {
     #[must_use]
     pub fn name(self, name: &'a str) -> Self {
         Self { name: Some(name), ..self }
+    }
+
+    /// `peft`'s word for what the backbone does: `SEQ_2_SEQ_LM` with an encoder and a decoder, `CAUSAL_LM` with a decoder only;
+    /// otherwise unknown.
+    pub fn task_type(&self) -> Option<&'static str> {
+        let stacks = self.sites.stacks();
+        match (stacks.contains(&&Stack::ENCODER), stacks.contains(&&Stack::DECODER)) {
+            (true, true) => Some(SEQ_2_SEQ_LM),
+            (false, true) => Some("CAUSAL_LM"),
+            (_, false) => None,
+        }
     }
 
     /// The parameter called `name`, without its gradient graph.

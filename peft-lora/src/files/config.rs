@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use smart_default::SmartDefault;
 
+use super::base::BaseModel;
 use super::folder::PeftFolder;
-use crate::{Ia3Config, LoraConfig, LoraInit, Patterns};
+use crate::{Ia3Config, LoraBias, LoraConfig, LoraInit, Patterns};
 
 /// The keys that say which method it is.
 #[derive(Deserialize)]
@@ -25,7 +26,7 @@ pub(super) struct Kind {
 ///   `lora_ga_config` (only `init_lora_weights` itself may change the backbone, see [`REBASING`]);
 /// - settings of training alone: `velora_config` compresses what the backward pass keeps;
 /// - settings for other kinds of modules: `fan_in_fan_out`, which `peft` turns off at linear maps, `megatron_config`,
-///   `megatron_core`, `qalora_group_size`, and `bias`, because T5 has none (a file with biases is refused as unknown weights);
+///   `megatron_core`, `qalora_group_size`;
 /// - `runtime_config`, `ensure_weight_tying`, and what describes the file: `peft_version`, `task_type`, `inference_mode`,
 ///   `auto_mapping`, `revision`, `base_model_name_or_path`.
 #[derive(Deserialize, SmartDefault)]
@@ -44,6 +45,8 @@ struct Lora {
     alpha_pattern: Option<Patterns<f64>>,
     use_rslora: bool,
     use_dora: bool,
+    bias: Option<LoraBias>,
+    lora_bias: bool,
     modules_to_save: Option<Vec<String>>,
     init_lora_weights: Option<Value>,
     #[serde(flatten)]
@@ -67,7 +70,7 @@ struct Ia3 {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected one value or a list of such values")]
 enum OneOrMany<T> {
     One(T),
     Many(Vec<T>),
@@ -83,7 +86,7 @@ impl<T> OneOrMany<T> {
 }
 
 /// Keys that change what is computed, unless they are absent or empty, with what they do.
-const UNSUPPORTED: [(&str, &str); 10] = [
+const UNSUPPORTED: [(&str, &str); 9] = [
     ("layer_replication", "it repeats layers of the backbone"),
     ("trainable_token_indices", "it trains rows of the embedding table"),
     ("target_parameters", "it puts LoRA on parameters that are no linear map's weight"),
@@ -93,7 +96,6 @@ const UNSUPPORTED: [(&str, &str); 10] = [
     ("monteclora_config", "it draws weights at random"),
     ("use_bdlora", "it makes A or B block-diagonal"),
     ("use_qalora", "it averages groups of features"),
-    ("lora_bias", "it adds a bias to B"),
 ];
 
 /// Refuses keys of `rest` that are not supported.
@@ -138,6 +140,8 @@ pub(super) fn read_lora(folder: &PeftFolder) -> Result<LoraConfig> {
         use_rslora: file.use_rslora,
         use_dora: file.use_dora,
         use_gating: false,
+        bias: file.bias.unwrap_or_default(),
+        lora_bias: file.lora_bias,
         modules_to_save: file.modules_to_save.unwrap_or_default(),
     })
 }
@@ -145,38 +149,37 @@ pub(super) fn read_lora(folder: &PeftFolder) -> Result<LoraConfig> {
 pub(super) fn read_ia3(folder: &PeftFolder) -> Result<Ia3Config> {
     let file: Ia3 = folder.parse()?;
     check_rest(folder, &file.rest)?;
-    if file.modules_to_save.is_some_and(|modules| !modules.is_empty()) {
-        return Err(folder.unsupported("modules_to_save is set, which is supported for LORA only"));
-    }
     let default = Ia3Config::default();
     Ok(Ia3Config {
         target_modules: file.target_modules.unwrap_or(default.target_modules),
         feedforward_modules: file.feedforward_modules.unwrap_or(default.feedforward_modules),
         exclude_modules: file.exclude_modules,
+        modules_to_save: file.modules_to_save.unwrap_or_default(),
     })
 }
 
-/// The keys of every adapter of a T5, in addition to its method's own.
+/// The keys of every adapter, in addition to its method's own.
 #[derive(Serialize)]
 struct Common<'a> {
     base_model_name_or_path: Option<&'a str>,
-    task_type: &'static str,
+    /// `None`: `peft` then makes a model that does not know what it is for, and computes the same.
+    task_type: Option<&'static str>,
     inference_mode: bool,
     auto_mapping: Option<()>,
     revision: Option<()>,
 }
 
 /// The text of `adapter_config.json` for `config`: its own keys, which have `peft`'s names, and `more`.
-pub(super) fn text(config: &dyn PeftConfig, base_model: Option<&str>, more: Value) -> Result<String> {
+pub(super) fn text(config: &dyn PeftConfig, base: &BaseModel<'_>, more: Value) -> Result<String> {
     let common = Common {
-        base_model_name_or_path: base_model,
-        task_type: "SEQ_2_SEQ_LM",
+        base_model_name_or_path: base.name,
+        task_type: base.task_type(),
         inference_mode: true,
         auto_mapping: None,
         revision: None,
     };
     let mut all = Map::new();
-    for part in [serde_json::to_value(common), serde_json::to_value(config), Ok(more)] {
+    for part in [serde_json::to_value(common), Ok(more), serde_json::to_value(config)] {
         let part = part.map_err(|e| peft_core::Error::Mismatch(format!("{}: {e}", config.typetag_name())))?;
         all.extend(part.as_object().cloned().unwrap_or_default());
     }

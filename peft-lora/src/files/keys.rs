@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use peft_core::{Error, PEFT_PREFIX, ParamSpec, Plan, Result, TargetedModule};
 
 use super::base::BaseModel;
+use crate::bias::{BASE_BIAS_DELTA, BIAS_DELTA};
 use crate::dora::{MAGNITUDE_DELTA, row_norms};
-use crate::full::WEIGHT_DELTA;
+use crate::full::DeltaNames;
 
 /// One weight: our key and `peft`'s.
 struct Key {
@@ -47,7 +48,7 @@ impl Keys {
                 let found = tensor.dims().to_vec();
                 return Err(Error::ShapeMismatch { key: key.theirs, expected: key.dims, found });
             }
-            let tensor = tensor.to_dtype(candle_core::DType::F32)?;
+            let tensor = tensor.to_dtype(DType::F32)?;
             let tensor = match key.offset {
                 Some(offset) => (tensor - offset)?,
                 None => tensor,
@@ -80,11 +81,18 @@ impl Keys {
 impl Key {
     fn new(target: &TargetedModule, param: &ParamSpec, base: &BaseModel<'_>) -> Result<Self> {
         let site = &target.site.path;
-        let weight = || base.tensor(&format!("{site}.weight"));
-        let (leaf, offset) = match param.name.as_ref() {
-            MAGNITUDE_DELTA => ("lora_magnitude_vector", Some(row_norms(&weight()?)?)),
-            WEIGHT_DELTA => ("weight", Some(weight()?)),
-            other => (other, None),
+        let own = |leaf: &str| -> Result<Tensor> { Ok(base.tensor(&format!("{site}.{leaf}"))?.to_dtype(DType::F32)?) };
+        let name = param.name.as_ref();
+        let saved = [DeltaNames::MODULES_TO_SAVE, DeltaNames::LN_TUNING];
+        let weight = saved.iter().find(|names| names.weight == name).map(|names| names.saved_weight);
+        let bias = saved.iter().find(|names| names.bias == name).map(|names| names.saved_bias);
+        let (leaf, offset) = match (name, weight, bias) {
+            (MAGNITUDE_DELTA, ..) => ("lora_magnitude_vector", Some(row_norms(&own("weight")?)?)),
+            (BASE_BIAS_DELTA, ..) => ("base_layer.bias", Some(own("bias")?)),
+            (BIAS_DELTA, ..) => ("bias", Some(own("bias")?)),
+            (_, Some(saved), _) => (saved, Some(own("weight")?)),
+            (_, _, Some(saved)) => (saved, Some(own("bias")?)),
+            (other, ..) => (other, None),
         };
         let ours = format!("{PEFT_PREFIX}.{}", target.key(param));
         Ok(Self { ours, theirs: format!("{PEFT_PREFIX}.{site}.{leaf}"), dims: param.dims.clone(), offset })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
-use peft_core::{Error, PEFT_PREFIX, Result};
+use peft_core::{Error, PEFT_PREFIX, Result, SiteKind, SiteRole};
 use serde::Deserialize;
 
 use super::base::BaseModel;
@@ -40,12 +40,15 @@ impl PeftFolder {
         for (name, tensor) in others {
             let path = name.strip_prefix(PEFT_PREFIX).map_or(name.as_str(), |path| path.trim_start_matches('.'));
             self.check_saved(path, &reasons)?;
-            if EMBEDDINGS.contains(&path) {
+            // `peft` puts the table of a layer that it wraps under this name.
+            let module = path.strip_suffix(".base_layer.weight").map(|module| format!("{module}.weight"));
+            let path = module.as_deref().unwrap_or(path);
+            if is_table(path, base) {
                 self.check_copy(path, &tensor, base)?;
             } else if path.ends_with(".bias") && reasons.bias.as_deref().is_some_and(|bias| bias != "none") {
                 let bias = reasons.bias.as_deref().unwrap_or_default();
                 let reason = format!("bias is {bias:?} and the weights hold {name}, which is not supported");
-                return Err(self.unsupported(reason + ": T5's linear maps have no biases"));
+                return Err(self.unsupported(reason + ": this backbone has no such bias at a site"));
             } else {
                 unknown.push(name);
             }
@@ -62,8 +65,8 @@ impl PeftFolder {
         match modules.find(|(module, name)| !name.is_empty() && module.ends_with(name.as_str())) {
             None => Ok(()),
             Some((_, name)) => Err(self.unsupported(format!(
-                "modules_to_save = [{name:?}] is not supported: it saves {path}; supported are layer norms, and linear maps \
-                 that are not the embedding table"
+                "modules_to_save = [{name:?}] is not supported: it saves {path}, which is no linear map, norm or embedding table among \
+                 the sites of this backbone"
             ))),
         }
     }
@@ -78,6 +81,15 @@ impl PeftFolder {
         };
         Err(self.unsupported(format!("the weights hold an embedding table, {path}, that {reason}")))
     }
+}
+
+/// Whether `name` is that of the backbone's embedding table, or of its output projection.
+fn is_table(name: &str, base: &BaseModel<'_>) -> bool {
+    let is_table =
+        |kind: &SiteKind, role: &SiteRole| matches!(kind, SiteKind::Embedding { .. }) || *role == SiteRole::LM_HEAD;
+    let path = name.strip_suffix(".weight");
+    EMBEDDINGS.contains(&name)
+        || base.sites.iter().any(|site| is_table(&site.kind, &site.role) && path == Some(site.path.as_str()))
 }
 
 fn same(a: &Tensor, b: &Tensor) -> Result<bool> {

@@ -3,14 +3,15 @@
 //! A folder has `adapter_config.json` and `adapter_model.safetensors`. The keys of the weights are
 //! `base_model.model.<site path>.<weight>`, without the adapter's name.
 //!
-//! Two kinds of values differ from ours, because ours are zero at the start, whatever the backbone's weights are:
+//! Some values differ from ours, because ours are zero at the start, whatever the backbone's weights are:
 //!
 //! | weight | `peft` | here |
 //! |---|---|---|
 //! | DoRA's magnitudes | `m` | `m - ‖W‖` |
-//! | `modules_to_save` | `W + ΔW` | `ΔW` |
+//! | `modules_to_save` | `W + ΔW`, `b + Δb` | `ΔW`, `Δb` |
+//! | biases that train with LoRA | `b + Δb` | `Δb` |
 //!
-//! For these two, reading and writing need the backbone's tensors ([`BaseModel::tensors`]).
+//! For these, reading and writing need the backbone's tensors ([`BaseModel::tensors`]).
 
 mod base;
 mod config;
@@ -21,13 +22,13 @@ mod leftovers;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use peft_core::{AdapterCheckpoint, Error, PeftConfig, Result};
 use serde_json::json;
 
 use crate::{Ia3Config, LoraConfig};
 
-pub use base::BaseModel;
+pub use base::{BaseModel, SEQ_2_SEQ_LM};
 pub use folder::{AdapterFolder, CONFIG_FILE, FolderLayout, PeftFolder, PeftLayout, WEIGHTS_FILE};
 use keys::Keys;
 
@@ -49,6 +50,20 @@ pub fn read_peft(path: impl AsRef<Path>, base: &BaseModel<'_>) -> Result<Adapter
             return Err(folder.unknown_type(other, &TYPES));
         }
     };
+    read_weights(&folder, method, base)
+}
+
+/// The adapter of one method whose configuration is known, with the weights of `folder`. The names of weights in files are those of the
+/// method's specifications, except in the table [above](self) and for layer-norm tuning
+/// ([`DeltaNames::LN_TUNING`](crate::DeltaNames::LN_TUNING)).
+///
+/// # Errors
+/// As [`read_peft`].
+pub fn read_weights(
+    folder: &PeftFolder,
+    method: Box<dyn PeftConfig>,
+    base: &BaseModel<'_>,
+) -> Result<AdapterCheckpoint> {
     let adapter = AdapterCheckpoint { methods: vec![method], weights: BTreeMap::new() };
     let keys = Keys::of(&adapter.plan(base.sites)?, base)?;
     let theirs = folder.wanted(|name| keys.contains(name), base)?;
@@ -56,6 +71,15 @@ pub fn read_peft(path: impl AsRef<Path>, base: &BaseModel<'_>) -> Result<Adapter
     let adapter = AdapterCheckpoint { weights, ..adapter };
     adapter.build(base.sites, &Device::Cpu)?;
     Ok(adapter)
+}
+
+/// The weights of `adapter` as [`read_weights`] reads them from a folder.
+///
+/// # Errors
+/// [`Error::MissingKeys`] if a weight of a method is missing; [`Error::Mismatch`] if a method needs the backbone's tensors and `base`
+/// has none.
+pub fn write_weights(adapter: &AdapterCheckpoint, base: &BaseModel<'_>) -> Result<BTreeMap<String, Tensor>> {
+    Keys::of(&adapter.plan(base.sites)?, base)?.write(&adapter.weights)
 }
 
 /// Writes `adapter`, which must have exactly one method, to the folder at `path`, as `peft` would for the backbone `base`.
@@ -79,8 +103,8 @@ pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &Ba
             return Err(Error::InvalidConfig { kind, field, reason: reason.to_owned() });
         }
     };
-    let mut config = config::text(method.as_ref(), base.name, more)?;
+    let mut config = config::text(method.as_ref(), base, more)?;
     config.push('\n');
-    let tensors = Keys::of(&adapter.plan(base.sites)?, base)?.write(&adapter.weights)?;
+    let tensors = write_weights(adapter, base)?;
     PeftFolder::new(path, config, tensors).write()
 }

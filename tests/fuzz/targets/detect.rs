@@ -19,7 +19,7 @@ const NAMES: [&str; 10] = [
     "data.json.zst",
 ];
 
-/// A compressed file may hold a thousand times its size, for which there is no limit: such files are left out.
+/// A compressed file may hold a thousand times its size, up to a limit that is far above that of this target: such files are left out.
 const MOST_UNPACKED: u64 = 256 << 10;
 
 /// How many bytes `bytes` are after decompression.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::names::TagScheme;
+use super::notation::TagNotation;
 
 /// What is known about the tags of a corpus before they were converted to IOB2.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -13,6 +14,10 @@ pub struct SchemeFound {
     pub scheme: TagScheme,
     /// Whether the caller named it. Otherwise it was recognized.
     pub given: bool,
+    /// How the tags write letter and type; `None` if they do so in the usual way, `B-TYPE`, or have no letters.
+    pub notation: Option<TagNotation>,
+    /// The number of tags that are read as types although they look as if they had a letter, because not all tags do.
+    pub marked: usize,
     /// The number of spans.
     pub spans: usize,
     /// The number of tags that break the rules of the scheme, for example an `I-X` in `iob2` that begins a span.
@@ -21,7 +26,7 @@ pub struct SchemeFound {
 
 impl fmt::Display for SchemeFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scheme, given, spans, irregular } = *self;
+        let Self { scheme, given, notation, marked, spans, irregular } = *self;
         let how = if given { "given" } else { "recognized" };
         match scheme {
             _ if spans == 0 => write!(f, "no spans, every tag is O")?,
@@ -42,6 +47,15 @@ impl fmt::Display for SchemeFound {
                  of one type are one span"
             )?,
             other => write!(f, "tag scheme {other} ({how}; {spans} spans), converted to iob2")?,
+        }
+        if let Some(notation) = notation {
+            write!(f, "; tags written as {notation} are read as B-TYPE")?;
+        }
+        if marked > 0 {
+            write!(
+                f,
+                "; {marked} tags look like B-TYPE in another notation, but not all tags do: they are read as types"
+            )?;
         }
         if irregular > 0 {
             let what = match scheme {

@@ -3,6 +3,7 @@
 mod convert;
 mod found;
 mod names;
+mod notation;
 mod recognize;
 mod roles;
 #[cfg(test)]
@@ -12,5 +13,7 @@ pub use convert::from_iob2;
 pub(crate) use convert::to_iob2;
 pub use found::SchemeFound;
 pub use names::TagScheme;
+pub use notation::TagNotation;
+pub(crate) use notation::{marked, notation};
 pub(crate) use recognize::{Evidence, recognize};
 pub(crate) use roles::looks_like_tag;

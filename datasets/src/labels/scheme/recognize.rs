@@ -62,6 +62,19 @@ impl Evidence {
         }
     }
 
+    /// What the tags of all sentences show.
+    pub(crate) fn of<'a, S: AsRef<str> + 'a>(sentences: impl Iterator<Item = &'a [S]>) -> Self {
+        let mut evidence = Self::default();
+        sentences.for_each(|tags| evidence.add(tags));
+        evidence
+    }
+
+    /// Whether no tag has a letter in the usual notation, and some have none at all.
+    pub(crate) fn is_bare(&self) -> bool {
+        let letters = self.free_begin + self.next_begin + self.free_inside + self.other_letters;
+        self.bare > 0 && letters + self.malformed == 0
+    }
+
     /// Adds the tags of a sentence.
     pub(crate) fn add<S: AsRef<str>>(&mut self, tags: &[S]) {
         let mut before = None;
@@ -92,7 +105,5 @@ impl Evidence {
 
 /// The scheme of the tags of all sentences.
 pub(crate) fn recognize<'a, S: AsRef<str> + 'a>(sentences: impl Iterator<Item = &'a [S]> + Clone) -> TagScheme {
-    let mut evidence = Evidence::default();
-    sentences.clone().for_each(|tags| evidence.add(tags));
-    evidence.scheme(sentences)
+    Evidence::of(sentences.clone()).scheme(sentences)
 }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::convert::{from_iob2, to_iob2};
 use super::found::SchemeFound;
 use super::names::TagScheme;
-use super::recognize::recognize;
+use super::notation::{marked, notation};
+use super::recognize::{Evidence, recognize};
 
 fn sentences(text: &str) -> Vec<Vec<String>> {
     text.split('|').map(|tags| tags.split_whitespace().map(str::to_owned).collect()).collect()
@@ -41,6 +42,54 @@ fn the_scheme_is_the_one_that_the_corpus_breaks_least() {
     ] {
         assert_eq!(found(tags), scheme, "{tags}");
     }
+}
+
+fn notation_of(text: &str) -> Option<String> {
+    let all = sentences(text);
+    let tags = || all.iter().map(Vec::as_slice);
+    notation(&Evidence::of(tags()), None, tags()).map(|notation| notation.to_string())
+}
+
+#[test]
+fn a_notation_is_recognized_if_all_tags_have_it() {
+    for (tags, expected) in [
+        ("b-per i-per o | b-loc", "b-TYPE"),
+        ("b-PER i-PER O", "b-TYPE"),
+        ("B_PER I_PER O B_work_of_art", "B_TYPE"),
+        ("PER-B PER-I O | LOC-B", "TYPE-B"),
+        ("B:PER O", "B:TYPE"),
+        ("B/PER E/PER O S/x", "B/TYPE"),
+        ("I.PER I.PER O", "B.TYPE"),
+        ("per_b per_e o loc_s", "TYPE_b"),
+    ] {
+        assert_eq!(notation_of(tags).as_deref(), Some(expected), "{tags}");
+    }
+    for tags in [
+        "B-a I-a O",
+        "a a O b",
+        "B_a b-a O",
+        "B_a I_a O B-a",
+        // Types that begin or end with a letter.
+        "e-mail e-mail O",
+        "b-movie e-mail e-mail O e-mail",
+        "GROUP_B PER O",
+        "O O",
+    ] {
+        assert_eq!(notation_of(tags), None, "{tags}");
+    }
+    let mixed = sentences("B_a b-a c O | b-a");
+    assert_eq!(marked(mixed.iter().map(Vec::as_slice)), 3);
+}
+
+#[test]
+fn a_notation_is_said() {
+    let all = sentences("b-per o");
+    let tags = || all.iter().map(Vec::as_slice);
+    let notation = notation(&Evidence::of(tags()), None, tags());
+    let line = SchemeFound { notation, spans: 1, ..SchemeFound::default() }.to_string();
+    assert!(line.contains("b-TYPE are read as B-TYPE"), "{line}");
+    let line = SchemeFound { scheme: TagScheme::Bare, marked: 2, spans: 3, ..SchemeFound::default() }.to_string();
+    assert!(line.contains("2 tags look like B-TYPE"), "{line}");
 }
 
 #[test]
@@ -99,6 +148,30 @@ fn well_formed() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
+    #[test]
+    fn tags_in_any_notation_come_back(
+        all in prop::collection::vec(well_formed(), 1..4), type_first: bool, lower_case: bool,
+        separator in prop::sample::select(vec!['-', '_', ':', '/', '.', '|']),
+    ) {
+        let written = |tag: &String| match tag.split_once('-') {
+            None => tag.clone(),
+            Some((letter, kind)) => {
+                let letter = if lower_case { letter.to_lowercase() } else { letter.to_owned() };
+                if type_first { format!("{kind}{separator}{letter}") } else { format!("{letter}{separator}{kind}") }
+            }
+        };
+        let mut tags: Vec<Vec<String>> = all.iter().map(|tags| tags.iter().map(written).collect()).collect();
+        let sentences = || tags.iter().map(Vec::as_slice);
+        let found = notation(&Evidence::of(sentences()), None, sentences());
+        let usual = separator == '-' && !type_first && !lower_case;
+        let spans = all.iter().flatten().any(|tag| tag != "O");
+        prop_assert_eq!(found.is_some(), spans && !usual);
+        if let Some(found) = found {
+            tags.iter_mut().for_each(|tags| found.apply(tags));
+        }
+        prop_assert_eq!(tags, all);
+    }
+
     #[test]
     fn what_is_written_in_a_scheme_is_recognized_and_read_back(
         all in prop::collection::vec(well_formed(), 1..4), scheme in prop::sample::select(&TagScheme::ALL[..6]),

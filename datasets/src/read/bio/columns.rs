@@ -67,6 +67,42 @@ impl<'f, 'a> Table<'f, 'a> {
         all > 0 && right * 10 >= all * 9
     }
 
+    /// Whether a column holds ids that grow in each sentence, with gaps or without: `3`, `T7`, `2.5`. One row in ten may differ.
+    pub(super) fn has_growing_ids(self, index: usize) -> bool {
+        let (mut wrong, mut right, mut steps) = (0, 0, 0);
+        let mut before: Option<&str> = None;
+        for (starts, cells) in self.rows() {
+            let cell = cells.get(index).copied().unwrap_or_default();
+            let grows = !starts && before.is_some_and(|before| is_before(before, cell));
+            match is_id(cell) && (starts || grows) {
+                true => right += 1,
+                false => wrong += 1,
+            }
+            // Most columns are none of ids, which shows long before the end.
+            if wrong * 10 > self.lines.len() {
+                return false;
+            }
+            steps += usize::from(grows);
+            before = Some(cell);
+        }
+        steps > 0 && wrong * 9 <= right
+    }
+
+    /// Whether a column of several rows holds ids or numbers, in any order. One row in ten may differ.
+    pub(super) fn has_ids(self, index: usize) -> bool {
+        let (mut wrong, mut right) = (0, 0);
+        for cell in self.column(index) {
+            match is_id(cell) {
+                true => right += 1,
+                false => wrong += 1,
+            }
+            if wrong * 10 > self.lines.len() {
+                return false;
+            }
+        }
+        right > 1 && wrong * 9 <= right
+    }
+
     /// Whether a column has one value in each sentence: the name of the sentence or of the document. One sentence of two
     /// tokens is not enough to know.
     pub(super) fn names_sentences(self, index: usize) -> bool {
@@ -90,4 +126,57 @@ impl<'f, 'a> Table<'f, 'a> {
 pub(super) fn is_partial(cell: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     cell.split_once(['-', '.']).is_some_and(|(first, last)| digits(first) && digits(last))
+}
+
+/// Whether a cell can be an id: it ends with a digit.
+fn is_id(cell: &str) -> bool {
+    cell.ends_with(|last: char| last.is_ascii_digit())
+}
+
+/// Whether an id comes before another: the first number in which they differ is smaller, and the text before it is the same.
+fn is_before(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one, other);
+    loop {
+        let (text, number, rest) = first_number(one);
+        let (other_text, other_number, other_rest) = first_number(other);
+        if number.is_empty() {
+            // `8` comes before `8.1`.
+            return text.is_empty() && !other.is_empty();
+        }
+        if text != other_text || other_number.is_empty() {
+            return false;
+        }
+        let order = (number.len(), number).cmp(&(other_number.len(), other_number));
+        match order {
+            std::cmp::Ordering::Equal => (one, other) = (rest, other_rest),
+            order => return order.is_lt(),
+        }
+    }
+}
+
+/// The text before the first number of an id, the number without zeros before it, and the rest. A number of zeros is `0`.
+fn first_number(id: &str) -> (&str, &str, &str) {
+    let digit = |letter: char| letter.is_ascii_digit();
+    let start = id.find(digit).unwrap_or(id.len());
+    let (text, rest) = id.split_at(start);
+    let (digits, rest) = rest.split_at(rest.find(|letter| !digit(letter)).unwrap_or(rest.len()));
+    let number = digits.trim_start_matches('0');
+    (text, if number.is_empty() && !digits.is_empty() { "0" } else { number }, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_before;
+
+    #[test]
+    fn ids_are_ordered_by_their_numbers() {
+        for (one, other) in
+            [("3", "7"), ("9", "10"), ("T2", "T11"), ("1.9", "1.10"), ("8", "8.1"), ("1-1", "2-1"), ("007", "8")]
+        {
+            assert!(is_before(one, other) && !is_before(other, one), "{one} {other}");
+        }
+        for (one, other) in [("3", "3"), ("3", "03"), ("T1", "U2"), ("a", "b"), ("", "1"), ("0", "00")] {
+            assert!(!is_before(one, other) || one.is_empty(), "{one} {other}");
+        }
+    }
 }

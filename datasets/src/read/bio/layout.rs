@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::columns::{Table, is_partial};
+use super::names::Names;
 use super::rows::{Line, Row};
 use crate::labels::Tag;
 use crate::read::check::Reason;
-use crate::read::columns::{Columns, numbered};
 use crate::read::options::ReadOptions;
-
-/// The start of the comment in which CoNLL-U Plus names the columns.
-const NAMES: &str = "global.columns";
 
 /// The types of chunks in CoNLL-2000 and 2003.
 const CHUNKS: [&str; 14] =
@@ -26,8 +23,8 @@ pub(super) struct Layout<'a> {
     tabs: bool,
     /// Whether the first column numbers the tokens.
     counts: bool,
-    /// The number of rows at the start that name the columns.
-    pub(super) header: usize,
+    /// The cells of the first row, if they name the columns.
+    header: Option<Vec<&'a str>>,
     /// Tags without a letter that lines without `#` have.
     bare: BTreeSet<&'a str>,
     /// What a person should know about the choice.
@@ -48,31 +45,26 @@ impl<'a> Layout<'a> {
             return Ok(None);
         };
         let names = Names::of(lines, options);
-        let table = Table { lines, width, hashes, skip: usize::from(names.in_first_row) };
-        let given = |column: Option<&str>| column.map(|column| names.find(column, width)).transpose();
-        let (token, tag) = (given(options.tokens_column.as_deref())?, given(options.tags_column.as_deref())?);
+        let header = names.header().map(<[_]>::to_vec);
+        let table = Table { lines, width, hashes, skip: usize::from(header.is_some()) };
+        let [token, tag] = names.columns(options, width)?;
         if token.is_some() && token == tag {
             return Err("tokens_column and tags_column are the same column".to_owned());
         }
         let rows: Vec<&Row<'_>> = lines.iter().filter_map(|line| token_row(line, hashes)).collect();
         let tabs = rows.iter().any(|row| row.tabs && row.cells.len() == width);
-        let mut layout = Self {
-            width,
-            token: 0,
-            tag: 0,
-            tabs,
-            counts: false,
-            header: table.skip,
-            bare: BTreeSet::new(),
-            notes: Vec::new(),
-        };
-        if names.in_first_row {
+        let mut layout =
+            Self { width, token: 0, tag: 0, tabs, counts: false, header, bare: BTreeSet::new(), notes: Vec::new() };
+        if layout.header.is_some() {
             layout.notes.push("the first line names the columns".to_owned());
         }
-        layout.tag = tag.unwrap_or_else(|| layout.find_tag(table));
+        layout.tag = tag.unwrap_or_else(|| layout.find_tag(table, token));
         layout.token = token.unwrap_or_else(|| layout.find_token(table));
         if tag.is_none() && token.is_none() {
             layout.prefer_outer_tags(table);
+        }
+        if token.is_none() {
+            layout.doubt_ids(table);
         }
         layout.counts = width > 2 && layout.token > 0 && layout.tag > 0 && table.counts(0);
         if lines.iter().any(|line| matches!(line, Line::Hash(_))) {
@@ -81,17 +73,19 @@ impl<'a> Layout<'a> {
         Ok(Some(layout))
     }
 
-    fn find_tag(&mut self, table: Table<'_, '_>) -> usize {
+    /// The column of tags, which is not the column of tokens if that is given.
+    fn find_tag(&mut self, table: Table<'_, '_>, token: Option<usize>) -> usize {
         let last = self.width - 1;
-        let (first_tags, last_tags) = (table.tags(0), table.tags(last));
+        let free = |column: &usize| token != Some(*column);
+        let [first_tags, last_tags] = [0, last].map(|column| if free(&column) { table.tags(column) } else { 0 });
         let rows = table.len();
         if first_tags.max(last_tags) * 2 < rows
-            && let Some(inner) = (1..last).rev().find(|&column| table.tags(column) == rows)
+            && let Some(inner) = (1..last).rev().filter(free).find(|&column| table.tags(column) == rows)
         {
             self.notes.push(format!("only column {} holds tags", inner + 1));
             return inner;
         }
-        if first_tags > last_tags { 0 } else { last }
+        if first_tags > last_tags || !free(&last) { 0 } else { last }
     }
 
     fn find_token(&mut self, table: Table<'_, '_>) -> usize {
@@ -104,12 +98,24 @@ impl<'a> Layout<'a> {
                 () if table.counts(token) => "counts the tokens",
                 () if table.names_sentences(token) => "names the sentence",
                 () if table.tags(token) == table.len() => "holds tags",
+                () if table.has_growing_ids(token) => "numbers the tokens",
                 () => break,
             };
             token += 1;
             self.notes.push(format!("column {token} {why} and is not read"));
         }
         token
+    }
+
+    /// Says that the column of tokens may be one of ids or numbers, in no order.
+    fn doubt_ids(&mut self, table: Table<'_, '_>) {
+        if table.has_ids(self.token) {
+            let column = self.token + 1;
+            self.notes.push(format!(
+                "column {column} is taken as the tokens although it holds numbers or ids: if another column has the words, \
+                 give it as tokens_column"
+            ));
+        }
     }
 
     /// After a column that counts, two columns of tags are outer and inner spans, as in GermEval, unless the first has chunks.
@@ -136,6 +142,11 @@ impl<'a> Layout<'a> {
         let fits = row.tabs == self.tabs && !self.counts;
         let tag = self.word_and_tag(&row.cells).map(|(_, tag)| tag);
         fits && tag.is_some_and(|tag| Tag::parse(tag).is_ok() || self.bare.contains(tag))
+    }
+
+    /// Whether a row names the columns.
+    pub(super) fn is_header(&self, row: &Row<'_>) -> bool {
+        self.header.as_ref().is_some_and(|header| *header == row.cells)
     }
 
     /// Whether a row belongs to no token although it has the right columns.
@@ -168,51 +179,4 @@ fn width(lines: &[Line<'_>]) -> Option<(usize, bool)> {
         let (&width, _) = widths.iter().filter(|(width, _)| **width >= 2).max_by_key(|(_, n)| **n)?;
         Some((width, hashes))
     })
-}
-
-/// The names of the columns, if the file has them.
-struct Names<'a> {
-    names: Vec<&'a str>,
-    in_first_row: bool,
-}
-
-impl<'a> Names<'a> {
-    /// Names in a comment of CoNLL-U Plus, or in the first row: one that holds the names that are given or, if none are
-    /// given, usual ones.
-    fn of(lines: &[Line<'a>], options: &ReadOptions) -> Self {
-        let named = lines.iter().find_map(|line| match line {
-            Line::Hash(row) => row.cells.iter().position(|cell| cell.contains(NAMES)).map(|at| (row, at + 1)),
-            _ => None,
-        });
-        if let Some((row, at)) = named {
-            let names = row.cells.get(at..).unwrap_or_default().iter().copied().filter(|name| *name != "=").collect();
-            return Self { names, in_first_row: false };
-        }
-        let first = lines.iter().find_map(|line| token_row(line, false));
-        let cells = first.map_or(&[][..], |row| row.cells.as_slice());
-        match Columns::find(cells, options) {
-            Ok(found) if cells.get(found.tags).is_some_and(|name| Tag::parse(name).is_err()) && is_named(options) => {
-                Self { names: cells.to_vec(), in_first_row: true }
-            }
-            _ => Self { names: Vec::new(), in_first_row: false },
-        }
-    }
-
-    /// The index of a column that is given by its name or its number.
-    fn find(&self, column: &str, width: usize) -> Result<usize, Reason> {
-        let named = self.names.iter().position(|name| name.eq_ignore_ascii_case(column));
-        named.filter(|&index| index < width).or_else(|| numbered(column, width)).ok_or_else(|| {
-            let known = match self.names.is_empty() {
-                true => "the columns of this file have no names".to_owned(),
-                false => format!("the columns are {}", self.names.join(", ")),
-            };
-            format!("no column `{column}`: {known}; give a number from 1 to {width}")
-        })
-    }
-}
-
-/// Whether the options leave the choice of columns open, or make it by name.
-fn is_named(options: &ReadOptions) -> bool {
-    let number = |column: &Option<String>| column.as_ref().is_some_and(|column| column.parse::<usize>().is_ok());
-    !number(&options.tokens_column) && !number(&options.tags_column)
 }

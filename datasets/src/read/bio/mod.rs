@@ -2,6 +2,7 @@
 
 mod columns;
 mod layout;
+mod names;
 mod reader;
 mod rows;
 #[cfg(test)]

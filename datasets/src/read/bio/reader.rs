@@ -9,20 +9,24 @@ use crate::read::collector::{Collector, Found};
 pub(in crate::read) fn read(bytes: &[u8], collector: &mut Collector<'_>) -> Result<()> {
     let lines = lines(bytes);
     let layout = Layout::of(&lines, collector.options()).map_err(|reason| Error::file(collector.path(), reason))?;
-    let mut header = 0;
     if let Some(layout) = &layout {
-        header = layout.header;
         collector.decided.columns = Some(layout.described());
         collector.decided.notable |= !layout.notes.is_empty();
     }
     let layout = layout.as_ref();
     let mut sentence = Sentence::default();
+    let mut named = false;
     for line in lines {
         match line {
             Line::Break => sentence.close(collector),
             Line::Hash(row) if !layout.is_some_and(|layout| layout.is_token(&row)) => {}
             Line::Token(row) if layout.is_some_and(|layout| layout.passes_over(&row)) => {}
-            Line::Token(_) if header > 0 => header -= 1,
+            Line::Token(row) if layout.is_some_and(|layout| layout.is_header(&row)) => {
+                // Where files were joined, the later ones have the names too.
+                if std::mem::replace(&mut named, true) {
+                    sentence.add(row.place, Err("this line names the columns again; remove it".to_owned()));
+                }
+            }
             Line::Hash(row) | Line::Token(row) => sentence.add(row.place, word_and_tag(layout, &row)),
             Line::Bad(place, reason) => sentence.add(place, Err(reason)),
         }

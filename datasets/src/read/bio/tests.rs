@@ -90,3 +90,59 @@ fn columns_are_given_by_number_or_by_name() {
     let header = format!("form pos ner misc\n{rows}");
     assert_eq!(with(&header, &given(Some("pos"), Some("ner"))), Ok(Some([4, 2, 3])));
 }
+
+/// What is said about the columns.
+fn notes(text: &str) -> String {
+    Layout::of(&lines(text.as_bytes()), &ReadOptions::default()).unwrap().unwrap().notes.join("; ")
+}
+
+#[test]
+fn ids_with_gaps_or_letters_are_no_words() {
+    for rows in [
+        "3 Anna B-x\n5 sings O\n9 there O\n\n2 Oslo B-y",
+        "T1 Anna B-x\nT2 sings O\n\nT3 Oslo B-y",
+        "1.1 Anna B-x\n1.2 sings O\n\n2.1 Oslo B-y\n2.2 is O",
+        "1-1 Anna B-x\n1-2 sings O\n\n2-1 Oslo B-y",
+        "w007 Anna B-x\nw010 sings O",
+    ] {
+        assert_eq!(layout(rows), Some([3, 2, 3]), "{rows}");
+        assert!(notes(rows).contains("column 1 numbers the tokens and is not read"), "{rows}");
+    }
+    // WebAnno: the number of the sentence and the token, the characters, the word.
+    assert_eq!(layout("1-1\t0-4\tAnna\tB-x\n1-2\t5-10\tsings\tO"), Some([4, 3, 4]));
+    // Words that end with a digit among others are words.
+    assert_eq!(layout("F16 N B-x\nF22 N B-x\nfly V O"), Some([3, 1, 3]));
+}
+
+#[test]
+fn words_that_may_be_ids_are_said() {
+    for rows in ["7 Anna B-x\n3 sings O", "12 O\n7 B-x"] {
+        assert_eq!(layout(rows).unwrap()[1], 1);
+        assert!(notes(rows).contains("column 1 is taken as the tokens although it holds numbers or ids"), "{rows}");
+    }
+    assert_eq!(notes("Anna B-x\n7 O\nsings O"), "");
+}
+
+#[test]
+fn one_column_may_be_given_alone() {
+    let header = "id form pos ner misc\n1 a NN O x\n2 b VB B-x y";
+    assert_eq!(with(header, &given(Some("form"), None)), Ok(Some([5, 2, 4])));
+    assert_eq!(with(header, &given(None, Some("NER"))), Ok(Some([5, 2, 4])));
+    assert_eq!(with("w x y\na B-x O\nb O B-x", &given(None, Some("x"))), Ok(Some([3, 1, 2])));
+    // The other column is never the same.
+    assert_eq!(with("a O\nb B-x", &given(Some("2"), None)), Ok(Some([2, 2, 1])));
+    assert_eq!(with("a b O\nb c B-x", &given(Some("3"), None)), Ok(Some([3, 3, 1])));
+}
+
+#[test]
+fn a_first_line_of_names_is_no_token_also_where_types_are_bare() {
+    for names in ["token tag", "Word LABEL", "text ner", "form\tlabels"] {
+        let blank = if names.contains('\t') { "\t" } else { " " };
+        let rows = format!("{names}\nAnna{blank}PER\nsings{blank}O\n\nto{blank}O\nOslo{blank}LOC\n");
+        assert_eq!(notes(&rows), "the first line names the columns", "{names}");
+    }
+    // A type may have such a name.
+    assert_eq!(notes("word label\nAnna label\nsings O"), "");
+    // The names choose the columns.
+    assert_eq!(layout("tag pos word\nO V sings\nB-x N O"), Some([3, 3, 1]));
+}

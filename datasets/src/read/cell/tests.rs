@@ -29,6 +29,73 @@ fn a_text_is_a_python_list_if_it_can_be_one() {
 }
 
 #[test]
+fn other_sequences_of_python_and_numpy_are_lists_too() {
+    for text in [
+        "('to', 'rome')",
+        "('to', 'rome',)",
+        "[u'to', u\"rome\"]",
+        "[np.str_('to'), np.str_('rome')]",
+        "array(['to', 'rome'], dtype=object)",
+        "array(['to',\n       'rome'], dtype='<U4')",
+        "np.array(['to', 'rome'])",
+        "['to' 'rome']",
+        "list(('to', 'rome'))",
+        "Index(['to', 'rome'], dtype='object')",
+        "[\"to\", 'rome']",
+        "[\"to\", \"rome\",]",
+    ] {
+        assert_eq!(tokens(text), ["to", "rome"], "{text}");
+    }
+    assert_eq!(tokens("('rome',)"), ["rome"]);
+    for text in ["array([0, 3])", "(0, 3)", "[0\n 3]", "[ 0  3]"] {
+        assert_eq!(Cell::Text(text.to_owned()).tags(true).unwrap(), ["0", "3"], "{text}");
+    }
+}
+
+#[test]
+fn what_was_meant_as_a_list_is_refused_and_a_sentence_is_not() {
+    for text in [
+        "['to', 'rome'",
+        "[\"to\", \"rome",
+        "['to', rome]",
+        "['to' b'rome']",
+        "[to, rome]",
+        "[\"to\" \"\\q\"]",
+        "array(['to', 'rome'",
+        "{'to', 'rome'}",
+        "{'to': 1}",
+        "{\"to\": 1}",
+        "set(['to', 'rome'])",
+        "['to' 'rome' ... 'now']",
+        "[ 'to', 'rome' ]",
+        "[1, 2]",
+        "(1, 2)",
+    ] {
+        let cell = Cell::Text(text.to_owned());
+        assert!(cell.tokens().is_err(), "{text}");
+    }
+    for text in [
+        "[laughs, then cries]",
+        "[ 0 3 ]",
+        "('a')",
+        "(\"Go\" he said)",
+        "{0}",
+        "{}",
+        "()",
+        "[null]",
+        "list(a)",
+        "(a, b)",
+        "[a]",
+        "array (a",
+        "['tis the season]",
+    ] {
+        assert_eq!(tokens(text), text.split_whitespace().collect::<Vec<_>>(), "{text}");
+    }
+    let set = Cell::Text("{'to', 'rome'}".to_owned()).tokens().unwrap_err();
+    assert!(set.contains("has no order"), "{set}");
+}
+
+#[test]
 fn numbers_are_tags_only_where_they_have_names() {
     for text in ["[0, 3]", "[0 3]"] {
         let cell = Cell::Text(text.to_owned());

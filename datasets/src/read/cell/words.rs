@@ -10,7 +10,9 @@ impl Cell {
     pub(in crate::read) fn tokens(self) -> Result<Vec<String>, Reason> {
         match self {
             Self::Text(text) => match listed(&text) {
-                Some(Self::Numbers(_)) | None => Ok(blank_separated(&text)),
+                // `[1]` is rather a word, such as the mark of a footnote.
+                Some(Self::Numbers(numbers)) if numbers.len() < 2 => Ok(blank_separated(&text)),
+                None => Ok(blank_separated(&text)),
                 Some(list) => list.tokens(),
             },
             Self::Texts(words) => Ok(words),
@@ -34,19 +36,25 @@ impl Cell {
     }
 }
 
-/// A text that is written as a list.
+/// A text that is written as a list, or was meant as one.
 fn listed(text: &str) -> Option<Cell> {
     let text = text.trim();
-    if !text.starts_with('[') || !text.ends_with(']') {
+    if !python::begins_like_list(text) {
         return None;
     }
-    match serde_json::from_str(text) {
+    let json = if text.starts_with('[') { serde_json::from_str(text).ok() } else { None };
+    let list = match json {
         // A list without any text, such as `[null]` or `[[1]]`, is rather a word than a mistake.
-        Ok(Cell::Other(_)) if !text.contains('"') => python::list(text),
-        Ok(list) => Some(list),
-        Err(_) => python::list(text),
-    }
+        Some(Cell::Other(_)) if !text.contains('"') => python::list(text),
+        Some(list) => Some(list),
+        None => python::list(text),
+    };
+    list.or_else(|| python::looks_like_list(text).then(|| Cell::Other(UNREADABLE.to_owned())))
 }
+
+/// Why a text is refused that is not quite a list.
+const UNREADABLE: &str =
+    "a list that cannot be read; expected a list in JSON or as Python prints it, or words separated by blanks";
 
 fn blank_separated(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()

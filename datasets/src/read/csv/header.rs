@@ -1,5 +1,7 @@
 //! The first row, which names the columns and shows what separates cells.
 
+use std::borrow::Cow;
+
 use crate::read::columns::Columns;
 use crate::read::options::ReadOptions;
 
@@ -16,9 +18,12 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// The header of a table: with the separator that makes the needed columns out of it or, if none does, with the one
-    /// that makes the most.
+    /// The header of a table: with the separator that Excel's line before it names or, without that line, with the one that makes
+    /// the needed columns out of the header or, if none does, with the one that makes the most.
     pub(super) fn of(bytes: &[u8], options: &ReadOptions) -> Option<Self> {
+        if let Some((separator, length)) = separator_line(bytes) {
+            return Self::with(bytes.get(length..).unwrap_or_default(), separator);
+        }
         let mut headers: Vec<Self> = SEPARATORS.iter().filter_map(|&separator| Self::with(bytes, separator)).collect();
         headers.sort_by_key(|header| std::cmp::Reverse(header.names.len()));
         let fits = headers.iter().position(|header| Columns::find(&header.names, options).is_ok());
@@ -32,13 +37,30 @@ impl Header {
     }
 
     /// The separator for people.
-    pub(super) fn separator_name(&self) -> &'static str {
-        match self.separator {
+    pub(super) fn separator_name(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self.separator {
+            b',' => "commas",
             b';' => "semicolons",
             b'\t' => "tabs",
             b'|' => "bars",
-            _ => "commas",
+            other => return Cow::Owned(format!("`{}`", char::from(other))),
+        })
+    }
+}
+
+/// The separator that Excel's first line `sep=;` names, and the length of that line.
+pub(in crate::read) fn separator_line(bytes: &[u8]) -> Option<(u8, usize)> {
+    let length = bytes.iter().position(|&byte| byte == b'\n')? + 1;
+    let line = bytes.get(..length)?.strip_suffix(b"\n")?;
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    match *line {
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator]
+            if separator == b'\t' || separator.is_ascii_punctuation() && separator != b'"' =>
+        {
+            Some((separator, length))
         }
+        _ => None,
     }
 }
 

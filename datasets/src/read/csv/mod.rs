@@ -6,5 +6,5 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub(super) use header::is_header;
+pub(super) use header::{is_header, separator_line};
 pub(super) use reader::read;

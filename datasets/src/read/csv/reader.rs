@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::header::Header;
+use super::header::{Header, separator_line};
 use super::rows::Rows;
 use crate::error::{Error, Place, Result};
 use crate::read::cell::Cell;
@@ -27,7 +27,9 @@ pub(in crate::read) fn read(bytes: &[u8], collector: &mut Collector<'_>) -> Resu
         b',' => columns.described(),
         _ => format!("{}, cells separated by {}", columns.described(), header.separator_name()),
     });
-    for (line, row) in Rows::new(bytes, header.separator).skip(1) {
+    // Excel's line that names the separator is no row.
+    let (_, before) = separator_line(bytes).unwrap_or_default();
+    for (line, row) in Rows::after(bytes, before, header.separator).skip(1) {
         let found = row.and_then(|row| sentence(row, &columns, &header, collector.has_names()));
         collector.take(Place::Line(line), found);
     }

@@ -26,6 +26,13 @@ impl<'a> Rows<'a> {
         Self { bytes, separator, at: 0, line: 1 }
     }
 
+    /// The rows that begin after `start` bytes.
+    pub(super) fn after(bytes: &'a [u8], start: usize, separator: u8) -> Self {
+        let mut rows = Self::new(bytes, separator);
+        rows.go_to(start);
+        rows
+    }
+
     /// Moves to `at` and counts the lines on the way.
     fn go_to(&mut self, at: usize) {
         let passed = self.bytes.get(self.at..at).unwrap_or_default();

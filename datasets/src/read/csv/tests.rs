@@ -1,7 +1,7 @@
 //! Rows of text, good and bad.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use super::header::{Header, is_header};
+use super::header::{Header, is_header, separator_line};
 use super::rows::Rows;
 use crate::read::options::ReadOptions;
 
@@ -27,6 +27,22 @@ fn a_bad_quote_is_a_fault_of_one_row() {
     assert_eq!(faults, [2, 4]);
     let cells: Vec<_> = found.iter().filter_map(|(line, row)| Some((*line, row.as_deref().ok()?))).collect();
     assert_eq!(cells, [(1, "a|b"), (3, "e|f"), (5, "j|k")]);
+}
+
+#[test]
+fn the_first_line_of_excel_names_the_separator() {
+    for (text, separator, length) in [
+        ("sep=;\ntokens;tags\n", b';', 6),
+        ("SEP=,\r\ntokens,tags\r\n", b',', 7),
+        ("\"sep=^\"\ntokens^tags\n", b'^', 8),
+        ("sep=\t\ntokens\ttags\n", b'\t', 6),
+    ] {
+        assert_eq!(separator_line(text.as_bytes()), Some((separator, length)), "{text}");
+        assert_eq!(Header::of(text.as_bytes(), &ReadOptions::default()).unwrap().names, ["tokens", "tags"]);
+    }
+    for text in ["sep=;", "sep=a\n", "sep=\"\n", "sep=\n", "tokens,tags\n"] {
+        assert_eq!(separator_line(text.as_bytes()), None, "{text}");
+    }
 }
 
 #[test]

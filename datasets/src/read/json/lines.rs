@@ -10,7 +10,9 @@ pub(super) fn objects(bytes: &[u8]) -> Vec<(Place, Result<Object, Reason>)> {
     let lines = numbered(bytes).filter(|(_, line)| !line.as_ref().is_ok_and(|line| line.trim().is_empty()));
     let object = |line: &str| {
         // A line is one object, so the position in the line is enough.
-        serde_json::from_str(line).map_err(|error| format!("not a JSON object: {}", in_line(&error)))
+        serde_json::from_str(line)
+            .or_else(|error| Object::with_bad_values(line).ok_or(error))
+            .map_err(|error| format!("not a JSON object: {}", in_line(&error)))
     };
     lines.map(|(place, line)| (place, line.and_then(object))).collect()
 }

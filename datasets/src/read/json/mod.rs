@@ -3,6 +3,7 @@
 mod array;
 mod lines;
 mod object;
+mod scan;
 
 use std::path::Path;
 

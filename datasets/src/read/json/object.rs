@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+use super::scan;
 use crate::read::cell::Cell;
 use crate::read::check::Reason;
 use crate::read::collector::Found;
@@ -41,6 +42,31 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 }
 
 impl Object {
+    /// The object that `text` is. A value that is no JSON is a bad cell, which does not matter if nobody needs it; `None` if the text is
+    /// no object otherwise.
+    pub(super) fn with_bad_values(text: &str) -> Option<Self> {
+        let mut fields = Vec::new();
+        let mut at = scan::blank(text, 0);
+        if text.as_bytes().get(at) != Some(&b'{') {
+            return None;
+        }
+        loop {
+            at = scan::blank(text, at + 1);
+            let field = scan::field(text, at)?;
+            let end = scan::value(text, field.value)?;
+            let value = serde_json::from_str(text.get(field.value..end)?);
+            let key = serde_json::from_str(field.key).unwrap_or_else(|_| field.key.to_owned());
+            fields.push((key, value.unwrap_or_else(|error| Cell::Other(format!("not JSON: {error}")))));
+            at = scan::blank(text, end);
+            match text.as_bytes().get(at)? {
+                b',' => {}
+                b'}' => break,
+                _ => return None,
+            }
+        }
+        (scan::blank(text, at + 1) == text.len()).then_some(Self { fields })
+    }
+
     /// Takes the value of a key.
     fn take(&mut self, key: &str) -> Result<Cell, Reason> {
         let mut found = self.fields.iter_mut().filter(|(name, _)| name == key);

@@ -6,7 +6,7 @@ use std::path::Path;
 use encoding_rs::{DecoderResult, Encoding};
 
 use super::encoding::TextEncoding;
-use super::found::{LineEnds, TextFound};
+use super::found::{LineEnds, TextFound, without_end};
 use crate::error::{Error, Place, Result};
 
 /// The text in UTF-8 with `\n` or `\r\n` as line ends, and what was found out about it.
@@ -30,13 +30,24 @@ pub(in crate::read) fn decode<'a>(
         }
         false => Cow::Owned(converted(&bytes, path, encoding)?.into_bytes()),
     };
-    let line_ends = LineEnds::of(&text);
-    let found = TextFound { encoding: encoding.to_string(), byte_order_mark: marked.is_some(), line_ends, compression };
-    if line_ends != Some(LineEnds::Cr) {
-        return Ok((text, found));
+    let (line_ends, returns_in_lines) = LineEnds::of(&text);
+    let (encoding, byte_order_mark) = (encoding.to_string(), marked.is_some());
+    let found = TextFound { encoding, byte_order_mark, line_ends, returns_in_lines, compression };
+    match line_ends {
+        Some(LineEnds::Cr | LineEnds::MostlyCr) => Ok((Cow::Owned(with_newlines(&text)), found)),
+        _ => Ok((text, found)),
     }
-    let lines = text.iter().map(|&byte| if byte == b'\r' { b'\n' } else { byte }).collect();
-    Ok((Cow::Owned(lines), found))
+}
+
+/// The text with `\n` as its only line end.
+fn with_newlines(text: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(text.len());
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        let (body, ended) = without_end(line);
+        lines.extend(body.iter().map(|&byte| if byte == b'\r' { b'\n' } else { byte }));
+        lines.extend(ended.then_some(b'\n'));
+    }
+    lines
 }
 
 /// UTF-16 without a mark is valid UTF-8 as long as it has only the letters of English, with a zero after each. Words may begin like

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
 
-use super::{LineEnds, TextFound, decode, unpack};
+use super::compression::unpack_at_most;
+use super::{Compression, LineEnds, TextFound, decode, unpack};
 use crate::error::Result;
 
 const TEXT: &str = "O\tSão\nB-x\tПауло\n";
@@ -60,6 +61,20 @@ fn line_ends_are_told_apart_and_old_ones_are_replaced() {
 }
 
 #[test]
+fn returns_are_line_ends_unless_most_lines_have_newlines() {
+    let found = |text: &str| read(text.as_bytes(), None).unwrap();
+    let (text, ends) = found("a\rb\r\rc\r\nd\n");
+    assert_eq!((text.as_str(), ends.line_ends, ends.is_notable()), ("a\nb\n\nc\nd\n", Some(LineEnds::MostlyCr), true));
+    assert!(ends.to_string().ends_with("line ends \\r, some \\n or \\r\\n"), "{ends}");
+    let (text, ends) = found("a\r\nb\rc\r\n");
+    assert_eq!((text.as_str(), ends.line_ends, ends.returns_in_lines), ("a\r\nb\rc\r\n", Some(LineEnds::CrLf), 1));
+    assert!(ends.is_notable() && ends.to_string().contains("1 \\r inside of lines"), "{ends}");
+    // A file that was converted twice has no blank lines.
+    let (text, ends) = found("a\r\r\nb\r\r\n");
+    assert_eq!((text.lines().count(), ends.line_ends, ends.is_notable()), (2, Some(LineEnds::CrLf), false));
+}
+
+#[test]
 fn compressed_files_are_unpacked_whatever_their_name() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(TEXT.as_bytes()).unwrap();
@@ -74,6 +89,22 @@ fn compressed_files_are_unpacked_whatever_their_name() {
         assert!(error.contains(&format!("damaged {name} data")), "{error}");
     }
     assert_eq!(unpack(b"plain", Path::new("a.gz")).unwrap(), (Cow::Borrowed(b"plain".as_slice()), None));
+}
+
+#[test]
+fn compressed_files_are_unpacked_up_to_a_limit() {
+    let path = Path::new("x.gz");
+    let zeros = vec![0; 1000];
+    for compression in [Compression::Gzip, Compression::Zstandard] {
+        let packed = compression.pack(&zeros, path).unwrap();
+        assert_eq!(unpack_at_most(&packed, path, 1000).unwrap().0, zeros);
+        let twice = [packed.as_slice(), packed.as_slice()].concat();
+        for (bytes, most) in [(packed.as_slice(), 999), (twice.as_slice(), 1999), (twice.as_slice(), 1000)] {
+            let error = unpack_at_most(bytes, path, most).unwrap_err().to_string();
+            assert!(error.starts_with("x.gz: ") && error.contains(&format!("more than {most} bytes")), "{error}");
+            assert!(error.contains("unpack it first"), "{error}");
+        }
+    }
 }
 
 #[test]

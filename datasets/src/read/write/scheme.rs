@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::example::Example;
-use crate::labels::{TagScheme, from_iob2, recognize, to_iob2};
+use crate::labels::{Evidence, TagScheme, from_iob2, notation, recognize, to_iob2};
 use crate::read::dataset::Dataset;
 
 /// The sentences with their IOB2 tags in `scheme`.
@@ -32,7 +32,11 @@ pub fn changed_by(dataset: &Dataset, scheme: TagScheme) -> Result<usize> {
         TagScheme::Iob2 => dataset.clone(),
         _ => converted(dataset, scheme)?,
     };
-    let found = recognize(written.examples.iter().map(|example| example.tags.as_slice()));
+    let evidence = Evidence::of(tags_of(&written));
+    if let Some(notation) = notation(&evidence, None, tags_of(&written)) {
+        written.examples.iter_mut().for_each(|example| notation.apply(&mut example.tags));
+    }
+    let found = recognize(tags_of(&written));
     let pairs = written.examples.iter_mut().zip(&dataset.examples);
     Ok(pairs
         .filter_map(|(back, example)| {
@@ -40,4 +44,8 @@ pub fn changed_by(dataset: &Dataset, scheme: TagScheme) -> Result<usize> {
             (!same).then_some(())
         })
         .count())
+}
+
+fn tags_of(dataset: &Dataset) -> impl Iterator<Item = &[String]> + Clone {
+    dataset.examples.iter().map(|example| example.tags.as_slice())
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
-use peft_files::check_pointer;
+use peft_files::check_contents;
 
 use crate::example::Example;
 use crate::labels::{Tag, looks_like_tag};
@@ -50,30 +50,37 @@ pub(super) fn columns(examples: &[Example]) -> Result<(), Reason> {
     }
 }
 
-/// Checks that a file which begins with these sentences is not taken for another kind of file: text in UTF-16, or a pointer of
-/// Git LFS. `jsonl`, `json` and `csv` begin with characters of their own.
-pub(super) fn begins(examples: &[Example], format: Format, path: &Path) -> Result<(), Reason> {
+/// Checks that `seq.in` and `seq.out` with these sentences are not taken for another kind of file: text in UTF-16, a pointer of Git
+/// LFS, or a web page. Other formats begin with characters of their own, or are read again.
+pub(super) fn begins(examples: &[Example], path: &Path) -> Result<(), Reason> {
     // Every sentence has two bytes, and no more than the first eight count, besides the words of a pointer.
     let examples = examples.get(..4).unwrap_or(examples);
-    let (mut one, mut other) = (Vec::new(), Vec::new());
-    let written = match format {
-        Format::Bio => bio(examples, &mut one),
-        Format::Seq => seq(examples, |e| &e.tokens, &mut one).and_then(|()| seq(examples, |e| &e.tags, &mut other)),
-        _ => Ok(()),
-    };
+    let (mut tokens, mut tags) = (Vec::new(), Vec::new());
+    let written = seq(examples, |e| &e.tokens, &mut tokens).and_then(|()| seq(examples, |e| &e.tags, &mut tags));
     written.map_err(|error| error.to_string())?;
     let same = |text: &Vec<u8>| {
         let read = decode(Cow::Borrowed(text), path, None, None);
-        check_pointer(path, text).is_ok() && read.is_ok_and(|(read, _)| *read == *text)
+        check_contents(path, text).is_ok() && read.is_ok_and(|(read, _)| *read == *text)
     };
-    match [one, other].iter().all(same) {
+    match [tokens, tags].iter().all(same) {
         true => Ok(()),
-        false => Err(format!("a file that begins with these words is not read as `{format}`; write `jsonl`")),
+        false => Err("a file that begins with these words is not read as `seq`; write `jsonl`".to_owned()),
+    }
+}
+
+/// The sentences as a file of text. `seq` is two files and has none.
+pub(super) fn write(examples: &[Example], format: Format, mut file: &mut dyn Write) -> io::Result<()> {
+    match format {
+        Format::Bio => bio(examples, &mut file),
+        Format::Jsonl => json_lines(examples, &mut file),
+        Format::Json => json(examples, &mut file),
+        Format::Csv => csv(examples, &mut file),
+        Format::Seq | Format::Mtod | Format::Mtop | Format::Parquet => Ok(()),
     }
 }
 
 /// `word⇥tag` lines with a blank line after each sentence.
-pub(super) fn bio(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
+fn bio(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
     for example in examples {
         for (token, tag) in example.tokens.iter().zip(&example.tags) {
             writeln!(file, "{token}\t{tag}")?;
@@ -96,7 +103,7 @@ pub(super) fn seq(
 }
 
 /// One object per line: `{"tokens":[…],"tags":[…]}`.
-pub(super) fn json_lines(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
+fn json_lines(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
     for Example { tokens, tags, .. } in examples {
         let (tokens, tags) = (serde_json::to_string(tokens)?, serde_json::to_string(tags)?);
         writeln!(file, "{{\"tokens\":{tokens},\"tags\":{tags}}}")?;
@@ -105,7 +112,7 @@ pub(super) fn json_lines(examples: &[Example], file: &mut impl Write) -> io::Res
 }
 
 /// One array with an object per line.
-pub(super) fn json(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
+fn json(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
     for (index, Example { tokens, tags, .. }) in examples.iter().enumerate() {
         let (tokens, tags) = (serde_json::to_string(tokens)?, serde_json::to_string(tags)?);
         let before = if index == 0 { "[" } else { "," };
@@ -115,7 +122,7 @@ pub(super) fn json(examples: &[Example], file: &mut impl Write) -> io::Result<()
 }
 
 /// One row per sentence, its lists as JSON arrays, because CSV has no lists.
-pub(super) fn csv(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
+fn csv(examples: &[Example], file: &mut impl Write) -> io::Result<()> {
     let quoted = |words: &Vec<String>| serde_json::to_string(words).map(|list| list.replace('"', "\"\""));
     writeln!(file, "tokens,tags")?;
     for Example { tokens, tags, .. } in examples {

@@ -54,3 +54,55 @@ fn parts_that_the_conventions_of_t5_replace_are_not_read() {
     assert_eq!(before.encode("AB ab", 99).unwrap(), after.encode("AB ab", 99).unwrap());
     assert_eq!(before.to_json().unwrap(), after.to_json().unwrap());
 }
+
+fn with_added(content: &str, id: usize) -> Value {
+    let mut file = written();
+    let token = json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": true,
+        "special": false});
+    file["added_tokens"].as_array_mut().unwrap().push(token);
+    file
+}
+
+fn vocab_size() -> usize {
+    T5Tokenizer::from_json(written().to_string().as_bytes()).unwrap().vocab_size()
+}
+
+#[test]
+fn an_added_token_of_which_the_normalizer_leaves_nothing_is_found_as_it_was_written() {
+    let id = vocab_size();
+    let tokenizer = T5Tokenizer::from_json(with_added("\n", id).to_string().as_bytes()).unwrap();
+    let without = T5Tokenizer::from_json(written().to_string().as_bytes()).unwrap();
+    let line_end = u32::try_from(id).unwrap();
+    let (before, after) = (without.pieces("AB").unwrap(), without.pieces("ab").unwrap());
+    assert_eq!(tokenizer.pieces("AB\nab").unwrap(), [before.as_slice(), &[line_end], &after].concat());
+    let again = T5Tokenizer::from_json(tokenizer.to_json().unwrap().as_bytes()).unwrap();
+    assert_eq!(again.pieces("AB\nab").unwrap(), tokenizer.pieces("AB\nab").unwrap());
+}
+
+#[test]
+fn an_added_token_with_another_id_than_its_place_gives_is_refused() {
+    let id = vocab_size();
+    let message = refusal(&with_added("new", id + 5));
+    let expected = format!("the added token \"new\" has id {}, but its place in the vocabulary gives {id}", id + 5);
+    assert!(message.contains(&expected), "{message}");
+}
+
+#[test]
+fn another_type_of_model_and_another_version_are_named() {
+    let mut file = written();
+    file["model"] = json!({"type": "BPE", "vocab": {"a": 0}, "merges": []});
+    assert!(refusal(&file).contains("T5 needs a `Unigram` model, the file has the type \"BPE\""), "{}", refusal(&file));
+    let mut file = written();
+    file["version"] = json!("2.0");
+    assert!(refusal(&file).contains("version \"2.0\" of the format is unknown"), "{}", refusal(&file));
+}
+
+#[test]
+fn a_pattern_that_matches_where_no_character_is_is_refused() {
+    for pattern in [json!({"Regex": " {0,}"}), json!({"Regex": r"\b"}), json!({"Regex": "a|"}), json!({"String": ""})] {
+        let mut file = written();
+        let replace = json!({"type": "Replace", "pattern": pattern, "content": " "});
+        file["normalizer"] = json!({"type": "Sequence", "normalizers": [replace, {"type": "NFKC"}]});
+        assert!(refusal(&file).contains("matches where no character is"), "{pattern}: {}", refusal(&file));
+    }
+}

@@ -5,11 +5,11 @@ use peft_core::{ActiveAdapters, SiteId, SiteRole};
 use peft_kernels::{self as ops, PackedKeys};
 
 use super::builder::{BlockPath, Builder, Features, inverse_sqrt};
-use super::key_values::KeyValues;
-use super::layers::{Linear, Run, Weight};
 use super::packed::PackedTerms;
 use super::terms::ScoreTerms;
 use crate::error::{Error, Result};
+use peft_core::layers::KeyValues;
+use peft_core::layers::{Linear, Run, Weight};
 
 /// Whose keys and values the queries attend to, which decides names alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl Attention {
             dropout,
         };
         let found = ops::attention([&q, keys, values], &options, run.ctx.kernels())?;
-        self.o.forward(&found, run)
+        Ok(self.o.forward(&found, run)?)
     }
 
     /// Whether methods act on keys and values, where they may put others in front.
@@ -148,7 +148,7 @@ impl Attention {
             true => self.attend_with_prefix(x, &q, memory, run)?,
             false => memory.terms.attend(&q, memory.key_values, self.heads, run.ctx.kernels())?,
         };
-        self.o.forward(&found, run)
+        Ok(self.o.forward(&found, run)?)
     }
 
     /// The same where methods put keys in front: `x` has one token of every row.

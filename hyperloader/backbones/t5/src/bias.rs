@@ -7,8 +7,8 @@ use peft_core::{Ctx, normal};
 use peft_kernels::{self as ops, OffsetBias};
 
 use super::builder::{Builder, inverse_sqrt};
-use super::layers::Weight;
 use crate::error::Result;
+use peft_core::layers::Weight;
 
 /// How distances fall into buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

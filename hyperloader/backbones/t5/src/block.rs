@@ -1,21 +1,22 @@
 //! One block: self-attention, in a decoder cross-attention, and feed-forward, each after a norm and with a residual sum.
 
 use candle_core::Tensor;
-use peft_core::{ActiveAdapters, Residual, SiteId, SiteRole, Stack};
+use peft_core::{ActiveAdapters, Residual, SiteId, SiteRole};
 
 use super::attention::{Attention, Kind, Memory};
 use super::builder::{BlockPath, Builder};
 use super::feed_forward::FeedForward;
-use super::key_values::KeyValues;
-use super::layers::{Norm, Run, Weight};
 use super::packed::{PackedPast, PackedTerms, Read};
+use super::side::Side;
 use super::terms::ScoreTerms;
 use crate::error::Result;
+use peft_core::layers::KeyValues;
+use peft_core::layers::{RmsNorm, Run, Weight};
 
 /// A function between norm and residual sum: `h + Dropout(site(f(norm(h))))`.
 #[derive(Debug, Clone)]
 struct SubLayer<F> {
-    norm: Norm,
+    norm: RmsNorm,
     inner: F,
     output: SiteId,
     dropout: f64,
@@ -77,15 +78,15 @@ pub(super) struct Block {
 }
 
 impl Block {
-    pub(super) fn new(builder: &mut Builder<'_>, stack: Stack, block: usize) -> Result<Self> {
-        let place = |layer| BlockPath { stack, block, layer };
+    pub(super) fn new(builder: &mut Builder<'_>, side: Side, block: usize) -> Result<Self> {
+        let place = |layer| BlockPath { side, block, layer };
         let attention = |builder: &mut Builder<'_>, layer, kind: Kind| {
             SubLayer::new(builder, place(layer), kind.role(), |b| Attention::new(b, place(layer), kind))
         };
         let self_attention = attention(builder, 0, Kind::SelfAttention)?;
-        let (cross_attention, last) = match stack {
-            Stack::Encoder => (None, 1),
-            Stack::Decoder => (Some(attention(builder, 1, Kind::CrossAttention)?), 2),
+        let (cross_attention, last) = match side {
+            Side::Encoder => (None, 1),
+            Side::Decoder => (Some(attention(builder, 1, Kind::CrossAttention)?), 2),
         };
         let feed_forward =
             SubLayer::new(builder, place(last), SiteRole::FEED_FORWARD, |b| FeedForward::new(b, place(last)))?;

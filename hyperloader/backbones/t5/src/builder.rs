@@ -2,16 +2,17 @@
 
 use candle_core::DType;
 use candle_nn::{Init, VarBuilder};
-use peft_core::{Site, SiteId, SiteKind, SiteRole, Sites, Stack, normal};
+use peft_core::layers::{Linear, RmsNorm, Weight};
+use peft_core::{Site, SiteId, SiteKind, SiteRole, Sites, normal};
 
 use super::config::T5Config;
-use super::layers::{Linear, Norm, Weight};
+use super::side::Side;
 use crate::error::Result;
 
-/// One sub-layer: its stack, its block and its number within the block.
+/// One sub-layer: encoder or decoder, its block and its number within the block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BlockPath {
-    pub(super) stack: Stack,
+    pub(super) side: Side,
     pub(super) block: usize,
     pub(super) layer: usize,
 }
@@ -19,7 +20,7 @@ pub(super) struct BlockPath {
 impl BlockPath {
     /// `encoder.block.0.layer.1`
     pub(super) fn path(self) -> String {
-        format!("{}.block.{}.layer.{}", self.stack, self.block, self.layer)
+        format!("{}.block.{}.layer.{}", self.side, self.block, self.layer)
     }
 }
 
@@ -104,16 +105,16 @@ impl<'a> Builder<'a> {
     }
 
     /// The norm at `path`; `place` is the sub-layer that it belongs to.
-    pub(super) fn norm(&mut self, path: String, place: BlockPath, role: SiteRole) -> Result<Norm> {
+    pub(super) fn norm(&mut self, path: String, place: BlockPath, role: SiteRole) -> Result<RmsNorm> {
         let dim = self.config.d_model;
         let weight = self.weight(format!("{path}.weight"), &[dim], candle_nn::init::ONE)?;
         let site = self.site(path, place, role, SiteKind::Norm { dim });
-        Ok(Norm { weight: Weight { site: Some(site), ..weight }, epsilon: self.config.layer_norm_epsilon })
+        Ok(RmsNorm { weight: Weight { site: Some(site), ..weight }, epsilon: self.config.layer_norm_epsilon })
     }
 
     /// The site called `path`.
     pub(super) fn site(&mut self, path: String, place: BlockPath, role: SiteRole, kind: SiteKind) -> SiteId {
-        self.sites.add(Site { path, stack: place.stack, layer: place.block, role, kind })
+        self.sites.add(Site { path, stack: place.side.stack(), layer: place.block, role, kind, bias: false })
     }
 }
 

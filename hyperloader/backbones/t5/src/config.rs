@@ -7,6 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::hf_config::{self, GATED_GELU, HfConfig, MODEL_TYPES, RELU};
 use crate::error::Result;
 
+/// The largest vocabulary. A shape is data, and one that is a slip of the finger must not exhaust memory.
+const MOST_TOKENS: usize = 10_000_000;
+/// The largest number of layers of a stack.
+const MOST_LAYERS: usize = 10_000;
+/// The largest width, number of heads or number of buckets.
+const MOST_FEATURES: usize = 1_000_000;
+
 /// The feed-forward sub-layer: `feed_forward_proj` in `config.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -136,9 +143,18 @@ impl T5Config {
             ("num_layers", self.num_layers),
             ("num_decoder_layers", self.num_decoder_layers),
             ("num_heads", self.num_heads),
+            ("relative_attention_num_buckets", self.relative_attention_num_buckets),
         ];
         if let Some((key, _)) = sizes.iter().find(|(_, size)| *size == 0) {
             return Err(format!("{key}: 0, expected at least 1"));
+        }
+        let largest = |key: &str| match key {
+            "vocab_size" => MOST_TOKENS,
+            "num_layers" | "num_decoder_layers" => MOST_LAYERS,
+            _ => MOST_FEATURES,
+        };
+        if let Some((key, size)) = sizes.iter().find(|(key, size)| *size > largest(key)) {
+            return Err(format!("{key}: {size}, expected {} at most", largest(key)));
         }
         let buckets = self.relative_attention_num_buckets;
         if buckets < 4 || buckets % 2 == 1 {

@@ -6,9 +6,9 @@ use peft_kernels::{PackedKeys, TokenPosition, TokenPositions};
 
 use crate::block::{Block, PackedLayer};
 use crate::error::Result;
-use crate::layers::Run;
 use crate::model::T5;
 use crate::packed::{Encoded, PackedKvCache, PackedTerms, Read};
+use peft_core::layers::Run;
 
 /// What one row is fed in a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +58,10 @@ impl T5 {
         let run = &mut Run { active, ctx };
         let memory = |block: &Block| {
             let memory = block.memory(hidden, run)?;
-            memory
-                .map(|memory| if narrow && block.is_int8() { memory.to_dtype(DType::BF16) } else { Ok(memory) })
-                .transpose()
+            match memory {
+                Some(memory) if narrow && block.is_int8() => Ok(Some(memory.to_dtype(DType::BF16)?)),
+                memory => Ok(memory),
+            }
         };
         let memories = self.decoder.blocks.iter().map(memory).collect::<Result<Vec<_>>>()?;
         let bias = self.decoder.bias.offsets(size.capacity, 0)?;

@@ -6,9 +6,9 @@ use peft_kernels::{PackedKeys, TokenPosition, TokenPositions};
 
 use crate::batch::padded_with_mask;
 use crate::error::Result;
-use crate::layers::Run;
 use crate::model::T5;
 use crate::packed::{Encoded, PackedTerms};
+use peft_core::layers::Run;
 
 impl T5 {
     /// The encoder's output for sentences of any lengths, given as token ids; each sentence as [`encode`](Self::encode) would
@@ -80,6 +80,14 @@ mod tests {
                         let expected = expected.hidden().narrow(0, row, 1).unwrap().narrow(1, 0, range.len()).unwrap();
                         assert!(largest_difference(&own, &expected) < 1e-5, "{kernels:?} sentence {row}");
                     }
+                    // A generator sees the same, whether sentences were padded or not.
+                    let [padded, packed] = [&expected, &found].map(|encoded| encoded.states().unwrap());
+                    assert_eq!(
+                        packed.mask().to_vec2::<u32>().unwrap(),
+                        padded.mask().to_vec2::<u32>().unwrap(),
+                        "{kernels:?}"
+                    );
+                    assert!(largest_difference(&packed.mean().unwrap(), &padded.mean().unwrap()) < 1e-5, "{kernels:?}");
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The one error type of this crate.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -27,11 +27,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// The system could not read or write at `path`.
-    pub(crate) fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Self::File(peft_files::Error::new(path, source))
-    }
-
     /// The file at `path` is there but does not hold what it should.
     pub(crate) fn malformed(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::File(peft_files::Error::malformed(path.into(), reason))

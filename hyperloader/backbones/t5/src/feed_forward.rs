@@ -6,8 +6,8 @@ use peft_kernels as ops;
 
 use super::builder::{BlockPath, Builder, Features};
 use super::config::FeedForwardProj;
-use super::layers::{Linear, Run, Weight};
 use crate::error::Result;
+use peft_core::layers::{Linear, Run, Weight};
 
 /// `wo Dropout(act(x))`.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ impl FeedForward {
                 run.ctx.dropout(&gated, self.dropout)?
             }
         };
-        self.wo.forward(&kept, run)
+        Ok(self.wo.forward(&kept, run)?)
     }
 
     pub(super) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {

@@ -46,9 +46,9 @@
 //! |---|---|
 //! | `config`, `hf_config`, `presets` | the shape of a model |
 //! | `weights`, `open`, `train`, `save` | loading parameters, making them trainable, saving them |
-//! | `builder`, `layers` | parameters that know their names; linear maps and norms |
+//! | `builder` | takes parameters, which are layers of [`peft_core::layers`], under their names |
 //! | `bias`, `mask`, `terms`, `locality` | position biases and masks of attention scores, and initial biases that prefer near words |
-//! | `key_values`, `attention`, `feed_forward`, `block`, `stack` | the network |
+//! | `attention`, `feed_forward`, `block`, `side`, `stack` | the network |
 //! | `model` | [`T5`]: encode, decode, logits |
 //! | `merge`, `int8` | methods merged into the weights; eight bits |
 //! | `packed`, `encode_packed`, `decode_packed` | sentences without padding; in decoding, each row advances by its own number of tokens |
@@ -71,8 +71,6 @@ mod error;
 mod feed_forward;
 mod hf_config;
 mod int8;
-mod key_values;
-mod layers;
 mod locality;
 mod mask;
 mod merge;
@@ -81,6 +79,7 @@ mod open;
 mod packed;
 mod presets;
 mod save;
+mod side;
 mod stack;
 mod table;
 mod terms;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
-use peft_core::{ActiveAdapters, Merge, Merged, Refusal, SiteId, SiteKind};
+use peft_core::layers::{Weight, merge_weights, unmerge_weights};
+use peft_core::{ActiveAdapters, Merged};
 
-use super::layers::Weight;
 use super::model::T5;
 use crate::error::Result;
 
@@ -50,26 +50,7 @@ impl T5 {
     /// As the methods' own.
     pub fn merge_and_unload(&self, active: &ActiveAdapters<'_>) -> Result<Merged<Self>> {
         let mut t5 = self.clone();
-        let mut reasons = BTreeMap::new();
-        for weight in t5.weights_mut() {
-            if let Some(site) = weight.site {
-                reasons.insert(site.index(), weight.merge(site, active)?);
-            }
-            weight.value = weight.value.detach();
-        }
-        let mut refused = Vec::new();
-        for (site, id) in self.sites_with_ids().filter(|(_, id)| !active.is_idle(*id)) {
-            let reason = match (reasons.remove(&id.index()), site.kind) {
-                (Some(outcome), _) => outcome,
-                (None, SiteKind::Linear { .. } | SiteKind::Norm { .. }) => Some(format!(
-                    "the weight of {} holds what was merged before, so that methods no longer act there; merge into the \
-                     model from before that merge",
-                    site.path
-                )),
-                (None, _) => active.merge_refusal(id),
-            };
-            refused.extend(reason.map(|reason| Refusal { site: site.path.clone(), reason }));
-        }
+        let refused = merge_weights(t5.weights_mut(), self.sites(), active)?;
         Ok(Merged { model: t5, refused })
     }
 
@@ -84,24 +65,8 @@ impl T5 {
     /// As the methods' own.
     pub fn unmerge(&self, active: &ActiveAdapters<'_>) -> Result<Merged<Self>> {
         let mut t5 = self.clone();
-        let mut refused = BTreeMap::new();
-        for weight in t5.weights_mut().filter(|weight| weight.site.is_none()) {
-            let Some(path) = weight.name.strip_suffix(".weight").map(str::to_owned) else { continue };
-            let Some(site) = self.sites().find(&path) else { continue };
-            let reason = if active.is_idle(site) {
-                Some(format!("{path} stays merged: it was merged with methods that are not active"))
-            } else {
-                weight.unmerge(site, active)?
-            };
-            if let Some(reason) = reason {
-                refused.insert(site.index(), Refusal { site: path, reason });
-            }
-        }
-        Ok(Merged { model: t5, refused: refused.into_values().collect() })
-    }
-
-    fn sites_with_ids(&self) -> impl Iterator<Item = (&peft_core::Site, SiteId)> {
-        self.sites().iter().filter_map(|site| self.sites().find(&site.path).map(|id| (site, id)))
+        let refused = unmerge_weights(t5.weights_mut(), self.sites(), active)?;
+        Ok(Merged { model: t5, refused })
     }
 
     /// All parameters by their Hugging Face names, as the forward pass uses them: those that train are part of the graph, and
@@ -134,35 +99,11 @@ impl T5 {
     }
 }
 
-impl Weight {
-    /// Replaces `W` by `W + ΔW`, or gives the reason why it cannot.
-    fn merge(&mut self, site: SiteId, active: &ActiveAdapters<'_>) -> Result<Option<String>> {
-        if active.is_idle(site) {
-            return Ok(None);
-        }
-        self.replace(active.merge(site, &self.wide()?)?, None)
-    }
-
-    /// Replaces `W'` by `W' - ΔW`, or gives the reason why it cannot.
-    fn unmerge(&mut self, site: SiteId, active: &ActiveAdapters<'_>) -> Result<Option<String>> {
-        self.replace(active.unmerge(site, &self.wide()?)?, Some(site))
-    }
-
-    /// Takes the new weight, at which methods act only if there is a `site`, or gives the reason why there is none.
-    fn replace(&mut self, outcome: Merge, site: Option<SiteId>) -> Result<Option<String>> {
-        match outcome {
-            Merge::Weight(value) => (self.value, self.site) = (self.narrow(value)?, site),
-            Merge::Refused(reason) => return Ok(Some(reason)),
-        }
-        Ok(None)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use candle_core::Device;
-    use peft_core::{AdapterWeights, Ctx, ParamStore, Plan, TargetModules};
+    use peft_core::{AdapterWeights, Ctx, ParamStore, Plan, SiteKind, TargetModules};
 
     use super::*;
     use crate::testing::{self, configs, everywhere, hidden, largest_difference, scaled, tiny};

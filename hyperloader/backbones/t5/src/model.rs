@@ -2,21 +2,22 @@
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use peft_core::{ActiveAdapters, Ctx, Merge, SiteId, SiteInput, SiteKind, SiteRole, Sites, Stack as Side, normal};
+use peft_core::{ActiveAdapters, Ctx, Merge, SiteId, SiteInput, SiteKind, SiteRole, Sites, normal};
 use peft_kernels as ops;
 
 use super::attention::{Kind, Memory};
 use super::bias::RelativeBias;
 use super::builder::{BlockPath, Builder, inverse_sqrt};
 use super::config::T5Config;
-use super::layers::{Run, Weight};
 use super::mask;
 use super::packed::Encoded;
+use super::side::Side;
 use super::stack::Stack;
 use super::table::Table;
 use super::terms::ScoreTerms;
 use super::weights::TableFile;
 use crate::error::{Error, Result};
+use peft_core::layers::{Run, Weight};
 
 /// T5 with its sites.
 ///
@@ -81,14 +82,14 @@ impl T5 {
         };
         let head = || builder.weight("lm_head.weight".to_owned(), &table, normal(inverse_sqrt(d_model)));
         let mut lm_head = (!config.tie_word_embeddings).then(head).transpose()?;
-        let first = BlockPath { stack: Side::Encoder, block: 0, layer: 0 };
+        let first = BlockPath { side: Side::Encoder, block: 0, layer: 0 };
         let input =
             builder.site("encoder.embed_tokens".to_owned(), first, SiteRole::INPUT, SiteKind::Input { dim: d_model });
         let encoder = Stack::new(&mut builder, Side::Encoder)?;
         let decoder = Stack::new(&mut builder, Side::Decoder)?;
         let cross_bias = config.cross_attention_bias.then(|| cross_bias(&builder)).transpose()?;
         if let Some(head) = &mut lm_head {
-            let last = BlockPath { stack: Side::Decoder, block: config.num_decoder_layers.saturating_sub(1), layer: 2 };
+            let last = BlockPath { side: Side::Decoder, block: config.num_decoder_layers.saturating_sub(1), layer: 2 };
             let kind = SiteKind::Linear { d_in: d_model, d_out: config.vocab_size };
             head.site = Some(builder.site("lm_head".to_owned(), last, SiteRole::LM_HEAD, kind));
         }
@@ -178,7 +179,7 @@ impl T5 {
     pub fn logits(&self, hidden: &Tensor, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
         let head = self.output_projection()?;
         let scores = ops::linear(hidden, &head.value, ctx.kernels())?;
-        head.apply(hidden, scores, &mut Run { active, ctx })
+        Ok(head.apply(hidden, scores, &mut Run { active, ctx })?)
     }
 
     /// The output projection `[V, d]`: the embedding table if it is tied, otherwise `lm_head` with the methods there merged into it.
@@ -229,7 +230,7 @@ impl T5 {
 }
 
 fn cross_bias(builder: &Builder<'_>) -> Result<RelativeBias> {
-    let place = BlockPath { stack: Side::Decoder, block: 0, layer: 1 };
+    let place = BlockPath { side: Side::Decoder, block: 0, layer: 1 };
     let path = format!("{}.{}", place.path(), Kind::CrossAttention.module());
     RelativeBias::new(builder, &path, true).map_err(|e| {
         Error::Config(format!(

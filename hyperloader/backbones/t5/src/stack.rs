@@ -1,16 +1,17 @@
 //! A stack of blocks with what they share: the relative position bias and the norm at the end.
 
 use candle_core::Tensor;
-use peft_core::{ActiveAdapters, Ctx, SiteRole, Stack as Side};
+use peft_core::{ActiveAdapters, Ctx, SiteRole};
 
 use super::attention::Kind;
 use super::bias::RelativeBias;
 use super::block::Block;
 use super::builder::{BlockPath, Builder};
-use super::layers::{Norm, Run, Weight};
 use super::mask;
+use super::side::Side;
 use super::terms::{Relative, ScoreTerms};
 use crate::error::Result;
+use peft_core::layers::{RmsNorm, Run, Weight};
 
 /// The encoder or the decoder.
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ pub(super) struct Stack {
     pub(super) blocks: Vec<Block>,
     /// The bias of self-attention: the first block owns the table, all blocks use it.
     pub(super) bias: RelativeBias,
-    final_norm: Norm,
+    final_norm: RmsNorm,
     pub(super) dropout: f64,
 }
 
@@ -28,13 +29,13 @@ impl Stack {
             Side::Encoder => builder.config.num_layers,
             Side::Decoder => builder.config.num_decoder_layers,
         };
-        let first = BlockPath { stack: side, block: 0, layer: 0 };
+        let first = BlockPath { side, block: 0, layer: 0 };
         let path = format!("{}.{}", first.path(), Kind::SelfAttention.module());
         Ok(Self {
             bias: RelativeBias::new(builder, &path, side == Side::Encoder)?,
             blocks: (0..count).map(|i| Block::new(builder, side, i)).collect::<Result<_>>()?,
             final_norm: {
-                let last = BlockPath { stack: side, block: count.saturating_sub(1), layer: 0 };
+                let last = BlockPath { side, block: count.saturating_sub(1), layer: 0 };
                 builder.norm(format!("{side}.final_layer_norm"), last, SiteRole::FINAL_NORM)?
             },
             dropout: builder.config.dropout_rate,

@@ -7,9 +7,9 @@ use candle_core::{DType, Device, Tensor};
 use peft_core::Ctx;
 use peft_kernels as ops;
 
-use super::layers::Weight;
 use super::weights::TableFile;
 use crate::error::Result;
+use peft_core::layers::Weight;
 
 /// The embedding table `[V, d]`.
 #[derive(Debug, Clone)]

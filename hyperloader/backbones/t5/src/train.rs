@@ -1,10 +1,8 @@
 //! Makes parameters of a built model trainable.
 
-use candle_core::DType;
 use peft_core::ParamStore;
 
-use crate::error::{Error, Result};
-use crate::layers::Weight;
+use crate::error::Result;
 use crate::model::T5;
 use crate::table::Table;
 use crate::weights::Trainable;
@@ -33,8 +31,9 @@ impl T5 {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`] if a parameter has eight bits, which cannot train; [`Error::Peft`] if the store holds one of the names
-    /// in another shape, or was given values and lacks one; [`Error::File`] if an embedding table that trains cannot be read.
+    /// [`Error::Peft`](crate::Error::Peft) if a parameter has eight bits, which cannot train, or if the store holds one of the names in
+    /// another shape, or was given values and lacks one; [`Error::File`](crate::Error::File) if an embedding table that trains cannot be
+    /// read.
     pub fn train(&self, which: Trainable, store: &ParamStore) -> Result<Self> {
         self.train_where(&|name| which.covers(name), store)
     }
@@ -50,27 +49,12 @@ impl T5 {
     }
 }
 
-impl Weight {
-    /// Makes the value a variable of `store`.
-    fn train(&mut self, store: &ParamStore) -> Result<()> {
-        let dtype = match self.value.dtype() {
-            DType::U8 => return Err(Error::Config(format!("{} has eight bits, which cannot train", self.name))),
-            DType::BF16 => DType::F32,
-            dtype => dtype,
-        };
-        let var = store.get_or_insert_with(&self.name, self.value.shape(), || Ok(self.value.detach()))?;
-        // Gradients pass through a cast to the variable. Without a cast this is the variable itself.
-        self.value = var.as_tensor().to_dtype(dtype)?;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use std::collections::BTreeMap;
 
-    use candle_core::{Device, Tensor};
+    use candle_core::{DType, Device, Tensor};
     use peft_core::{ActiveAdapters, Ctx};
 
     use super::*;

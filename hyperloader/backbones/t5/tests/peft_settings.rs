@@ -101,7 +101,6 @@ fn settings_that_change_something_are_refused_by_name() {
         ("monteclora_config", json!({"num_samples": 8})),
         ("use_bdlora", json!({"nblocks": 2})),
         ("use_qalora", json!(true)),
-        ("lora_bias", json!(true)),
         ("init_lora_weights", json!("pissa_niter_4")),
         ("init_lora_weights", json!("OLoRA")),
     ] {
@@ -115,7 +114,7 @@ fn settings_that_change_something_are_refused_by_name() {
 #[test]
 fn an_unknown_method_is_told_all_known_ones() {
     let message = Bench::new().refused(json!({"peft_type": "VERA"}), &[]);
-    assert!(message.ends_with("known: LORA, IA3, PROMPT_TUNING, PREFIX_TUNING"), "{message}");
+    assert!(message.ends_with("known: LORA, IA3, PROMPT_TUNING, PREFIX_TUNING, LN_TUNING"), "{message}");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use clap::{Args, Subcommand};
 use datasets::labels::TagScheme;
 use datasets::read::{Format, OnBadLine, ReadOptions, TextEncoding};
 
+use super::number::{ANY, MOST_TOKENS, count, decimal, whole};
+
 /// `data VERB`.
 #[derive(Debug, Clone, Args)]
 #[command(
@@ -86,10 +88,10 @@ pub(in crate::cli) struct SchemeArgs {
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct LengthArgs {
     /// Cut sources to this many tokens.
-    #[arg(long, value_name = "N", default_value = "128")]
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count(MOST_TOKENS))]
     pub(in crate::cli) max_source_length: NonZeroUsize,
     /// Cut targets to this many tokens.
-    #[arg(long, value_name = "N", default_value = "128")]
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count(MOST_TOKENS))]
     pub(in crate::cli) max_target_length: NonZeroUsize,
 }
 
@@ -165,13 +167,13 @@ pub(in crate::cli) struct SampleArgs {
     #[command(flatten)]
     pub(in crate::cli) tags: SchemeArgs,
     /// The share of sentences to draw, above 0 and at most 1; they keep the order of the file.
-    #[arg(long, value_name = "F", required_unless_present = "number", conflicts_with = "number")]
+    #[arg(long, value_name = "F", required_unless_present = "number", conflicts_with = "number", value_parser = decimal)]
     pub(in crate::cli) fraction: Option<f64>,
     /// The number of sentences to draw; they come in random order.
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = count(ANY))]
     pub(in crate::cli) number: Option<NonZeroUsize>,
     /// The seed of the random choice.
-    #[arg(long, default_value_t = 42)]
+    #[arg(long, default_value_t = 42, value_parser = whole::<u64>)]
     pub(in crate::cli) seed: u64,
     /// The file to write, or - for stdout; for the format seq, a folder [default: JSON Lines on stdout].
     #[arg(long, short, value_name = "OUT", requires = "to")]
@@ -201,7 +203,7 @@ pub(in crate::cli) struct TokenizeArgs {
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) tokenizer: PathBuf,
     /// The number of sentences to show, from the start.
-    #[arg(short, long, value_name = "N", default_value = "3")]
+    #[arg(short, long, value_name = "N", default_value = "3", value_parser = count(ANY))]
     pub(in crate::cli) number: NonZeroUsize,
     /// A text to put before every source.
     #[arg(long, value_name = "TEXT", default_value = "")]

@@ -5,6 +5,10 @@ use std::fmt;
 use serde::de::{Error, Expected, Unexpected};
 
 use peft_core::near::nearest;
+use peft_files::{expected_in_words, found_in_words};
+
+/// What TOML calls a map.
+const MAP: &str = "a table";
 
 /// What is wrong with a value, without its place.
 ///
@@ -28,17 +32,7 @@ impl Wrong {
 
     /// The end of the message for a value of the wrong type.
     pub(super) fn found(value: &Unexpected<'_>) -> String {
-        let value = match value {
-            Unexpected::Bool(value) => value.to_string(),
-            Unexpected::Unsigned(number) => format!("the number {number}"),
-            Unexpected::Signed(number) => format!("the number {number}"),
-            Unexpected::Float(number) => format!("the number {number:?}"),
-            Unexpected::Str(text) => format!("the string {text:?}"),
-            Unexpected::Seq => "a list".to_owned(),
-            Unexpected::Map => "a table".to_owned(),
-            other => other.to_string(),
-        };
-        format!(", found {value}")
+        format!(", found {}", found_in_words(value, MAP))
     }
 }
 
@@ -56,7 +50,7 @@ impl Error for Wrong {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self(format!("expected {}{}", wanted(&expected.to_string()), Self::found(&found)))
+        Self(format!("expected {}{}", expected_in_words(&expected.to_string(), MAP), Self::found(&found)))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -64,7 +58,7 @@ impl Error for Wrong {
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        Self(format!("expected {}, found {length} values", wanted(&expected.to_string())))
+        Self(format!("expected {}, found {length} values", expected_in_words(&expected.to_string(), MAP)))
     }
 
     fn unknown_variant(text: &str, known: &'static [&'static str]) -> Self {
@@ -81,21 +75,5 @@ impl Error for Wrong {
 
     fn missing_field(name: &'static str) -> Self {
         Self(format!("{}{name:?}", Self::MISSING))
-    }
-}
-
-/// The type that was expected, in the words of a configuration file. A type that is not listed keeps serde's words.
-fn wanted(expected: &str) -> &str {
-    match expected {
-        "usize" | "u64" | "u32" => "a whole number, 0 or more",
-        "a nonzero usize" | "a nonzero u64" | "a nonzero u32" => "a whole number, 1 or more",
-        "isize" | "i64" | "i32" => "a whole number",
-        "f64" | "f32" => "a number",
-        "a boolean" => "true or false",
-        "a string" | "path string" => "a string in quotes",
-        "a sequence" => "a list",
-        "a map" => "a table",
-        other if other.starts_with("struct ") || other.starts_with("dyn ") => "a table",
-        other => other,
     }
 }

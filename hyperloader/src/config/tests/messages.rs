@@ -101,7 +101,7 @@ fn a_value_of_another_type_says_which_was_expected() {
         ("[train]\neval_steps = -1", "train.eval_steps: expected a whole number, 0 or more, found the number -1"),
         ("[train]\nlearning_rate = true", "train.learning_rate: expected a number, found true"),
         ("[train]\nselect_best = \"yes\"", "train.select_best: expected true or false, found the string \"yes\""),
-        ("[train.optimizer]\nbetas = 0.9", "train.optimizer.betas: expected a tuple of size 2, found the number 0.9"),
+        ("[train.optimizer]\nbetas = 0.9", "train.optimizer.betas: expected a list of 2 values, found the number 0.9"),
         ("[model]\nname = 5", "model.name: expected a string in quotes, found the number 5"),
         ("seed = 1\ntrain = 5", "train: expected a table, found the number 5"),
     ];

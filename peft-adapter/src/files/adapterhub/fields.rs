@@ -10,7 +10,7 @@ use crate::NonLinearity;
 
 /// The fields of one method.
 pub(super) fn fields<T: DeserializeOwned>(config: &Value) -> Result<T> {
-    T::deserialize(config).map_err(|e| unsupported("config", e.to_string()))
+    peft_files::from_json_value(config).map_err(|reason| unsupported("config", reason))
 }
 
 /// The function that AdapterHub calls `name`, whatever the case of its letters.

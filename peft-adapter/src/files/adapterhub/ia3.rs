@@ -35,6 +35,9 @@ pub(super) fn read(fields: &LoraFields, tensors: &mut Tensors<'_>, sites: &Sites
 /// All of AdapterHub's fields for `config`, which acts at `targets`.
 pub(super) fn describe(config: &Ia3Config, targets: &[&TargetedModule], sites: &Sites) -> Result<Value> {
     let placement = LoraPlacement::of(targets, sites, "IA3")?;
+    if !config.modules_to_save.is_empty() {
+        return Err(refused("IA3", "modules_to_save", "asks for whole weights, which AdapterHub's files do not hold"));
+    }
     if let Some(target) = targets.iter().find(|target| config.feedforward_modules.matches(&target.site)) {
         let reason = format!("rescales the input of {}; AdapterHub rescales outputs only", target.site.path);
         return Err(refused("IA3", "feedforward_modules", reason));

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use peft_core::{Result, Sites, TargetedModule, nonzero};
-use peft_lora::LoraConfig;
+use peft_lora::{LoraBias, LoraConfig};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use smart_default::SmartDefault;
@@ -65,6 +65,10 @@ pub(super) fn describe(config: &LoraConfig, targets: &[&TargetedModule], sites: 
     let placement = LoraPlacement::of(targets, sites, "LORA")?;
     if !config.modules_to_save.is_empty() {
         return Err(refused("LORA", "modules_to_save", "asks for whole weights, which AdapterHub's files do not hold"));
+    }
+    let biases = [("bias", config.bias != LoraBias::None), ("lora_bias", config.lora_bias)];
+    if let Some((field, _)) = biases.into_iter().find(|(_, on)| *on) {
+        return Err(refused("LORA", field, "asks for biases, which AdapterHub's files do not hold"));
     }
     let mut scales = targets.iter().map(|target| scale(config, target));
     let (r, alpha) = scales.next().unwrap_or((config.r.get(), config.lora_alpha));

@@ -66,7 +66,7 @@ impl LoraPlacement {
         let has = |names: &[&str]| here.iter().any(|site| names.contains(&module(site)));
         let attn_matrices: Vec<String> =
             ["q", "k", "v"].into_iter().filter(|m| has(&[*m])).map(str::to_owned).collect();
-        let layer = |site: &Site| LeaveOut::new([(site.stack, site.layer)]).numbers(sites);
+        let layer = |site: &Site| LeaveOut::new([(site.stack.clone(), site.layer)]).numbers(sites);
         let used: BTreeSet<usize> = here.iter().flat_map(|site| layer(site)).collect();
         let placement = Self {
             selfattn_lora: !attn_matrices.is_empty(),

@@ -10,7 +10,7 @@ use crate::leave_out::all_layers;
 
 /// One factor for all layers, or one for each by its number, with a default.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number, or an object of numbers by layer")]
 pub(super) enum ReductionFactor {
     All(f64),
     ByLayer(BTreeMap<String, f64>),

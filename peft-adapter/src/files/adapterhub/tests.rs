@@ -96,9 +96,12 @@ fn fields_that_a_file_leaves_out_have_the_defaults_of_adapterhub() {
 
 #[test]
 fn a_field_of_another_type_is_refused() {
-    for (more, found) in [(json!({"ln_before": 3}), "integer `3`"), (json!({"dropout": null}), "null")] {
+    for (more, found) in [
+        (json!({"ln_before": 3}), "ln_before: expected true or false, found the number 3"),
+        (json!({"dropout": null}), "dropout: expected a number, found null"),
+    ] {
         let error = read(seq_bn(more)).unwrap_err().to_string();
-        assert!(error.contains(&format!("invalid type: {found}, expected")), "{error}");
+        assert!(error.ends_with(found), "{error}");
     }
 }
 
@@ -202,7 +205,7 @@ fn a_missing_field_or_one_that_means_something_else_is_refused_by_name() {
         assert!(message.starts_with(&format!("adapter_config.json: {expected}")), "{message}");
     }
     let message = read(json!({"mh_adapter": true})).unwrap_err().to_string();
-    assert_eq!(message, "adapter_config.json: config missing field `output_adapter`");
+    assert_eq!(message, "adapter_config.json: config missing key \"output_adapter\"");
 }
 
 #[test]
@@ -282,7 +285,7 @@ fn two_methods_of_a_family_must_keep_apart() {
     let message = refusal(vec![boxed(lora("q")), boxed(lora("v"))]);
     assert!(message.contains("configs has two methods with selfattn_lora in layer 0"), "{message}");
     let layers = |left: [usize; 2], reduction_factor| {
-        let leave_out = LeaveOut::new(left.map(|layer| (Stack::Decoder, layer)));
+        let leave_out = LeaveOut::new(left.map(|layer| (Stack::DECODER, layer)));
         boxed(BottleneckConfig { leave_out, reduction_factor, ..BottleneckConfig::default() })
     };
     written(vec![layers([0, 1], 2.), layers([2, 2], 4.)]).unwrap();

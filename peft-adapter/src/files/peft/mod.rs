@@ -1,5 +1,6 @@
-//! Hugging Face `peft` folders: prompt and prefix tuning here, all other methods in [`peft_lora::files`].
+//! Hugging Face `peft` folders: prompt, prefix and layer-norm tuning here, all other methods in [`peft_lora::files`].
 
+mod ln_tuning;
 mod prefix;
 mod prompt;
 mod table;
@@ -12,15 +13,15 @@ use peft_lora::files::{BaseModel, PeftFolder};
 use serde_json::json;
 
 use super::json::with;
-use crate::prompt::PROMPT_EMBEDDINGS;
-use crate::{PrefixTuningConfig, PromptTuningConfig};
+use crate::{LnTuningConfig, PrefixTuningConfig, PromptTuningConfig};
 use table::Fields;
 
 const PROMPT_TUNING: &str = "PROMPT_TUNING";
 const PREFIX_TUNING: &str = "PREFIX_TUNING";
+const LN_TUNING: &str = "LN_TUNING";
 
-/// Reads the adapter in the `peft` folder at `path` for the backbone `base`: prompt tuning, prefix tuning, and what
-/// [`peft_lora::files::read_peft`] reads. Only DoRA and `modules_to_save` need the backbone's tensors.
+/// Reads the adapter in the `peft` folder at `path` for the backbone `base`: prompt tuning, prefix tuning, layer-norm tuning, and what
+/// [`peft_lora::files::read_peft`] reads. DoRA, layer-norm tuning, `modules_to_save` and biases need the backbone's tensors.
 ///
 /// # Errors
 /// [`Error::File`] if a file is missing, cannot be read or asks for what is not supported; [`Error::UnknownKeys`],
@@ -32,9 +33,10 @@ pub fn read_peft(path: impl AsRef<Path>, base: &BaseModel<'_>) -> Result<Adapter
     let read = match fields.peft_type.as_str() {
         PROMPT_TUNING => prompt::read,
         PREFIX_TUNING => prefix::read,
+        LN_TUNING => return ln_tuning::read(&folder, base),
         known if peft_lora::files::TYPES.contains(&known) => return peft_lora::files::read_peft(path, base),
         other => {
-            let known = [&peft_lora::files::TYPES[..], &[PROMPT_TUNING, PREFIX_TUNING]].concat();
+            let known = [&peft_lora::files::TYPES[..], &[PROMPT_TUNING, PREFIX_TUNING, LN_TUNING]].concat();
             return Err(folder.unknown_type(other, &known));
         }
     };
@@ -44,7 +46,7 @@ pub fn read_peft(path: impl AsRef<Path>, base: &BaseModel<'_>) -> Result<Adapter
     Ok(adapter)
 }
 
-/// Writes `adapter`, of one method, to the folder at `path` as `peft` does: prompt tuning, prefix tuning, and what
+/// Writes `adapter`, of one method, to the folder at `path` as `peft` does: prompt tuning, prefix tuning, layer-norm tuning, and what
 /// [`peft_lora::files::write_peft`] writes.
 ///
 /// # Errors
@@ -54,10 +56,15 @@ pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &Ba
         [method] => Some((**method).as_any()),
         _ => None,
     };
-    let (kind, written) = if method.is_some_and(|config| config.is::<PromptTuningConfig>()) {
-        (PROMPT_TUNING, prompt::write(adapter, base.sites)?)
+    let (kind, fields, tensors) = if method.is_some_and(|config| config.is::<PromptTuningConfig>()) {
+        let (fields, tensors) = prompt::write(adapter, base.sites)?.into_parts();
+        (PROMPT_TUNING, fields, tensors)
     } else if let Some(config) = method.and_then(|config| config.downcast_ref::<PrefixTuningConfig>()) {
-        (PREFIX_TUNING, prefix::write(config, adapter, base.sites)?)
+        let (fields, tensors) = prefix::write(config, adapter, base)?.into_parts();
+        (PREFIX_TUNING, fields, tensors)
+    } else if let Some(config) = method.and_then(|config| config.downcast_ref::<LnTuningConfig>()) {
+        let (fields, tensors) = ln_tuning::write(config, adapter, base)?;
+        (LN_TUNING, fields, tensors)
     } else {
         return peft_lora::files::write_peft(path, adapter, base);
     };
@@ -66,13 +73,11 @@ pub fn write_peft(path: impl AsRef<Path>, adapter: &AdapterCheckpoint, base: &Ba
         "base_model_name_or_path": base.name,
         "inference_mode": true,
         "modules_to_save": null,
-        "num_virtual_tokens": written.num_virtual_tokens,
         "peft_type": kind,
         "revision": null,
-        "task_type": "SEQ_2_SEQ_LM",
+        "task_type": base.task_type(),
     });
-    let config = serde_json::to_string_pretty(&with(common, written.fields));
+    let config = serde_json::to_string_pretty(&with(common, fields));
     let config = config.map_err(|e| Error::Mismatch(e.to_string()))? + "\n";
-    let tensors = [(PROMPT_EMBEDDINGS.to_owned(), written.table)].into();
     PeftFolder::new(path, config, tensors).write()
 }

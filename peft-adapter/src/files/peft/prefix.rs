@@ -2,15 +2,16 @@
 //!
 //! `peft` makes the table for `num_transformer_submodules` parts of the model, two for an encoder-decoder. It then joins two
 //! copies of the table, cuts the result into one piece for each layer, gives the first half of each piece to self-attention
-//! and does not use the other half. So layer `i` of `L` reads part `2i mod L` of the table.
+//! and does not use the other half. So layer `i` of `L` reads part `2i mod L` of the table. With one part, for a decoder-only
+//! model, layer `i` reads part `i`.
 //!
 //! `peft` fails on T5 with a table for one part. We write a table for two parts and an odd `num_layers` (one more than the
 //! decoder has where that number is even), because then no two layers read the same part. A projected prefix is written as
 //! the output of its network, as `peft` does.
 
 use candle_core::{DType, Device, Tensor};
-use peft_core::{AdapterCheckpoint, PEFT_PREFIX, PeftConfig, Plan, Result, SiteKind, Sites, TargetedModule};
-use peft_lora::files::{BaseModel, PeftFolder};
+use peft_core::{AdapterCheckpoint, PEFT_PREFIX, PeftConfig, Plan, Result, SiteKind, TargetedModule};
+use peft_lora::files::{BaseModel, PeftFolder, SEQ_2_SEQ_LM};
 use serde_json::json;
 
 use super::table::{self, Fields, SUBMODULES, Written, heads};
@@ -57,13 +58,15 @@ fn features(targets: &[TargetedModule]) -> usize {
     targets.iter().find_map(of).unwrap_or_default()
 }
 
-pub(super) fn write(config: &PrefixTuningConfig, adapter: &AdapterCheckpoint, sites: &Sites) -> Result<Written> {
+pub(super) fn write(config: &PrefixTuningConfig, adapter: &AdapterCheckpoint, base: &BaseModel<'_>) -> Result<Written> {
+    let sites = base.sites;
     let (plan, weights) = adapter.build(sites, &Device::Cpu)?;
+    let submodules = if base.task_type() == Some(SEQ_2_SEQ_LM) { SUBMODULES } else { 1 };
     let (num_virtual_tokens, both) = (config.num_virtual_tokens.get(), features(plan.targets()));
-    let layers = plan.targets().len() | 1;
+    let layers = if submodules == 1 { plan.targets().len() } else { plan.targets().len() | 1 };
     let mut parts = vec![Tensor::zeros((num_virtual_tokens, both), DType::F32, &Device::Cpu)?; layers];
     for (layer, target) in plan.targets().iter().enumerate() {
-        if let Some(part) = parts.get_mut(part_of(layer, SUBMODULES, layers)) {
+        if let Some(part) = parts.get_mut(part_of(layer, submodules, layers)) {
             *part = config.rows(&target.site, weights.of_target(layer))?;
         }
     }
@@ -72,7 +75,7 @@ pub(super) fn write(config: &PrefixTuningConfig, adapter: &AdapterCheckpoint, si
         "init_weights": null,
         "num_attention_heads": heads(sites),
         "num_layers": layers,
-        "num_transformer_submodules": SUBMODULES,
+        "num_transformer_submodules": submodules,
         "prefix_projection": false,
         "token_dim": both / 2,
     });

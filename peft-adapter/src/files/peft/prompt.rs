@@ -4,7 +4,7 @@
 //! first `num_virtual_tokens` rows. We read those rows, and write a table for one part.
 
 use candle_core::Device;
-use peft_core::{AdapterCheckpoint, PEFT_PREFIX, PeftConfig, Plan, Result, SiteKind, Sites, Stack};
+use peft_core::{AdapterCheckpoint, PEFT_PREFIX, PeftConfig, Plan, Result, SiteKind, Sites};
 use peft_lora::files::{BaseModel, PeftFolder};
 use serde_json::json;
 
@@ -31,10 +31,9 @@ pub(super) fn write(adapter: &AdapterCheckpoint, sites: &Sites) -> Result<Writte
     let (_, weights) = adapter.build(sites, &Device::Cpu)?;
     let [table] = peft_core::take(weights.of_target(0))?;
     let (num_virtual_tokens, width) = table.dims2()?;
-    let encoder = sites.iter().filter(|site| site.stack == Stack::Encoder);
     let fields = json!({
         "num_attention_heads": heads(sites),
-        "num_layers": encoder.map(|site| site.layer + 1).max(),
+        "num_layers": sites.stacks().first().map(|stack| sites.layers(stack)),
         "num_transformer_submodules": 1,
         "prompt_tuning_init": "RANDOM",
         "prompt_tuning_init_text": null,

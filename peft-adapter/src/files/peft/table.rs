@@ -1,13 +1,15 @@
 //! The one weight of prompt and prefix tuning, `prompt_embeddings`, and the fields that say which shape it has.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use candle_core::{DType, Tensor};
 use peft_core::{Error, Result, SiteKind, Sites};
-use peft_lora::files::{BaseModel, PeftFolder};
+use peft_lora::files::{BaseModel, PeftFolder, SEQ_2_SEQ_LM};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::files::json::with;
 use crate::prompt::PROMPT_EMBEDDINGS;
 
 /// The parts of an encoder-decoder that `peft` makes prompts for.
@@ -39,7 +41,7 @@ impl Fields {
 
     /// One part, or two for an encoder-decoder.
     pub(super) fn submodules(&self, folder: &PeftFolder) -> Result<usize> {
-        let by_task = if self.task_type.as_deref() == Some("SEQ_2_SEQ_LM") { SUBMODULES } else { 1 };
+        let by_task = if self.task_type.as_deref() == Some(SEQ_2_SEQ_LM) { SUBMODULES } else { 1 };
         match self.num_transformer_submodules.unwrap_or(by_task) {
             n @ (1 | 2) => Ok(n),
             n => Err(folder.unsupported(format!("num_transformer_submodules is {n}, expected 1 or 2"))),
@@ -52,6 +54,14 @@ pub(super) struct Written {
     pub(super) num_virtual_tokens: usize,
     pub(super) table: Tensor,
     pub(super) fields: Value,
+}
+
+impl Written {
+    /// The fields of the configuration, and the weights by name.
+    pub(super) fn into_parts(self) -> (Value, BTreeMap<String, Tensor>) {
+        let fields = with(self.fields, json!({"num_virtual_tokens": self.num_virtual_tokens}));
+        (fields, [(PROMPT_EMBEDDINGS.to_owned(), self.table)].into())
+    }
 }
 
 /// The only weight of the folder, of shape `dims`.

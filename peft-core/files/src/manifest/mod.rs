@@ -107,9 +107,12 @@ fn is_absence(error: &std::io::Error) -> bool {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Manifest, Error> {
-    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| {
+    crate::check_contents(path, bytes)?;
+    let text = crate::text_of(path, bytes.to_vec());
+    let parsed = text.and_then(|text| crate::parse_json(path, &text));
+    let manifest: Manifest = parsed.map_err(|Error { path, source }| {
         let reason = format!(
-            "no manifest of this program, or a damaged one: {error}; restore it, or remove it to go without checks"
+            "no manifest of this program, or a damaged one: {source}; restore it, or remove it to go without checks"
         );
         Error::malformed(path, reason)
     })?;

@@ -3,13 +3,13 @@
 use serde_json::json;
 
 use crate::conformance::report::Outcome;
-use crate::conformance::subject::{Subject, changed};
-use crate::{Condition, Error, Plan, Result};
+use crate::conformance::subject::{ALL_ROWS, Subject, changed};
+use crate::{Condition, Ctx, Error, Plan, Result};
 
 /// A saved weight of another shape is refused by its key.
 pub(super) fn shapes(subject: &Subject<'_>) -> Result<Outcome> {
     let built = subject.perturbed()?;
-    built.weights(&Condition::Task(0))?;
+    subject.weights(&built, &Condition::Task(0), &ALL_ROWS, &mut Ctx::eval())?;
     let mut values = built.store.tensors();
     let Some((name, value)) = values.iter_mut().next() else {
         return Ok(Outcome::Failed("the method has no weights".to_owned()));

@@ -29,13 +29,15 @@ pub(super) fn row_alone(subject: &Subject<'_>) -> Result<Outcome> {
 /// Weights generated for a mixed batch are those generated one task at a time.
 pub(super) fn batched_generation(subject: &Subject<'_>) -> Result<Outcome> {
     let built = subject.perturbed()?;
-    let batch = built.weights(&Condition::Rows(vec![1, 0]))?;
+    let batch = subject.weights(&built, &Condition::Rows(vec![1, 0]), &[0, 1], &mut Ctx::eval())?;
     for (row, task) in [1, 0].into_iter().enumerate() {
-        let one = built.weights(&Condition::Task(task))?;
-        for (target, (batched, single)) in subject.plan.targets().iter().zip(batch.iter().zip(one.iter())) {
-            for ((param, batched), single) in target.params.iter().zip(batched).zip(single) {
-                let mine = if batched.rank() > single.rank() { batched.get(row)? } else { batched.clone() };
-                let gap = gap(&mine, single)?;
+        let mine = batch.of_row(&subject.plan, row)?;
+        // A generator that sees the row makes weights with a batch axis of one row.
+        let one =
+            subject.weights(&built, &Condition::Task(task), &[row], &mut Ctx::eval())?.of_row(&subject.plan, 0)?;
+        for (target, (mine, single)) in subject.plan.targets().iter().zip(mine.iter().zip(one.iter())) {
+            for ((param, mine), single) in target.params.iter().zip(mine).zip(single) {
+                let gap = gap(mine, single)?;
                 if gap > TOLERANCE {
                     return Ok(Outcome::Failed(format!("{} of row {row} differs by {gap:.1e}", target.key(param))));
                 }

@@ -13,30 +13,30 @@ use candle_nn::VarBuilder;
 use peft_core::rng::Stream;
 use serde::de::DeserializeOwned;
 
-pub use variables::Variables;
+pub(crate) use variables::Variables;
 
 /// Computes the output of a model for inputs that are always the same, as if it were the first call.
-pub type Forward = Box<dyn FnMut() -> Result<Tensor>>;
+pub(crate) type Forward = Box<dyn FnMut() -> Result<Tensor>>;
 
 /// A model of candle-transformers.
-pub struct Family {
+pub(crate) struct Family {
     /// The name of its module, and what is special.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// How many examples or sequences are in its batch.
-    pub batch: usize,
+    pub(crate) batch: usize,
     /// Builds the model for a batch of that size.
-    pub load: fn(VarBuilder<'static>, usize) -> Result<Forward>,
+    pub(crate) load: fn(VarBuilder<'static>, usize) -> Result<Forward>,
 }
 
 /// All models.
-pub fn families() -> Vec<Family> {
+pub(crate) fn families() -> Vec<Family> {
     [encoders::families(), decoders::families(), others::families()].into_iter().flatten().collect()
 }
 
 impl Family {
     /// The model with random weights, all of them variables, and its loss: the mean squared distance of its output from noise, to
     /// which every part of the output contributes.
-    pub fn open(&self) -> Result<(Variables, Forward)> {
+    pub(crate) fn open(&self) -> Result<(Variables, Forward)> {
         let variables = Variables::new();
         let mut forward = (self.load)(variables.var_builder(), self.batch)?;
         let loss = move || {

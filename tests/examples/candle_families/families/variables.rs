@@ -7,21 +7,21 @@ use peft_core::ParamStore;
 
 /// Random weights of the sizes that trained models have, each a variable under the name that the model asks for.
 #[derive(Debug, Clone)]
-pub struct Variables(ParamStore);
+pub(crate) struct Variables(ParamStore);
 
 impl Variables {
     /// No weights yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(ParamStore::new(5, &Device::Cpu))
     }
 
     /// A builder whose weights become variables.
-    pub fn var_builder(&self) -> VarBuilder<'static> {
+    pub(crate) fn var_builder(&self) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self.clone()), DType::F32, Device::Cpu)
     }
 
     /// The variables so far, sorted by name.
-    pub fn vars(&self) -> Vec<(String, Var)> {
+    pub(crate) fn vars(&self) -> Vec<(String, Var)> {
         self.0.vars()
     }
 }

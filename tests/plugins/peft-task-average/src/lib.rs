@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use peft_core::{
-    AdapterWeights, Condition, Error, GeneratorConfig, Plan, Result, StaticConfig, Tasks, WeightGenerator,
+    AdapterWeights, Condition, Error, GeneratorConfig, Plan, Result, RowTasks, StaticConfig, Tasks, WeightGenerator,
     generate_rows,
 };
 use serde::{Deserialize, Serialize};
@@ -87,9 +87,9 @@ fn add(one: &[Vec<Tensor>], other: &[Vec<Tensor>]) -> Result<Vec<Vec<Tensor>>> {
 
 impl WeightGenerator for Averages {
     fn generate(&self, condition: &Condition) -> Result<AdapterWeights> {
-        match condition {
-            Condition::Task(task) => self.average(*task),
-            Condition::Rows(rows) => generate_rows(rows, |task| self.average(task)),
+        match condition.tasks_only("task_average")? {
+            RowTasks::All(task) => self.average(task),
+            RowTasks::Each(rows) => generate_rows(rows, |task| self.average(task)),
         }
     }
 }

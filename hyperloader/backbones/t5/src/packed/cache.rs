@@ -5,7 +5,7 @@ use peft_kernels::{OffsetBias, TokenPosition, TokenPositions};
 
 use super::encoded::Sentences;
 use crate::error::{Error, Result};
-use crate::key_values::KeyValues;
+use peft_core::layers::KeyValues;
 
 /// Keys and values of all decoder blocks, with a length for each row.
 ///

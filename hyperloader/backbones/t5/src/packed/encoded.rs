@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor};
+use peft_core::{Stack, States};
 use peft_kernels::PackedKeys;
 
 use crate::error::{Error, Result};
@@ -41,6 +42,26 @@ impl Encoded {
 
     pub(crate) fn packed(hidden: Tensor, sentences: Vec<Range<usize>>) -> Self {
         Self { hidden, layout: Layout::Packed(sentences) }
+    }
+
+    /// The encoder's output as generators see it, a row for each sentence with its mask.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn states(&self) -> Result<States> {
+        let (hidden, mask) = match &self.layout {
+            Layout::Padded(_) => (self.hidden.clone(), self.mask()?),
+            Layout::Packed(sentences) => unpack(&self.hidden, sentences)?,
+        };
+        Ok(States::new(Stack::ENCODER, hidden, mask)?)
+    }
+
+    /// The encoder's output that a generator saw, for the rest of the forward pass.
+    ///
+    /// # Errors
+    /// As [`padded`](Self::padded).
+    pub fn from_states(states: &States) -> Result<Self> {
+        Self::padded(states.hidden().clone(), states.mask().clone())
     }
 
     /// How many sentences there are.
@@ -83,6 +104,22 @@ impl Encoded {
         let terms = mask::padding(&self.mask()?, DType::F32)?;
         Ok(Sentences::Padded { count, source, mask: terms.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()? })
     }
+}
+
+/// Sentences one after the other, `[1, tokens, d]`, as rows of one length `[b, s, d]`, with their mask `[b, s]`. At padding a row
+/// repeats the first token of all, which the mask hides.
+fn unpack(hidden: &Tensor, sentences: &[Range<usize>]) -> Result<(Tensor, Tensor)> {
+    let longest = sentences.iter().map(Range::len).max().unwrap_or_default();
+    let (mut tokens, mut mask) = (Vec::new(), Vec::new());
+    for sentence in sentences {
+        let padding = longest - sentence.len();
+        tokens.extend(sentence.clone().map(|token| token as u32).chain(std::iter::repeat_n(0, padding)));
+        mask.extend(std::iter::repeat_n(1u32, sentence.len()).chain(std::iter::repeat_n(0, padding)));
+    }
+    let (device, shape, d) = (hidden.device(), (sentences.len(), longest), hidden.dim(2)?);
+    let tokens = Tensor::new(tokens, device)?;
+    let rows = hidden.squeeze(0)?.index_select(&tokens, 0)?.reshape((sentences.len(), longest, d))?;
+    Ok((rows, Tensor::from_vec(mask, shape, device)?))
 }
 
 /// The order of the keys of the encoder's output, and what is added to their scores.

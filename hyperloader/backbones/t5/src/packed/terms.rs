@@ -7,7 +7,7 @@ use peft_kernels::{Kernels, OffsetBias, PackedAttention, PackedBias, PackedKeys,
 use super::read::Read;
 use crate::bias::RelativeBias;
 use crate::error::Result;
-use crate::key_values::KeyValues;
+use peft_core::layers::KeyValues;
 
 /// What is added to the scores of a step's tokens, and which keys they see.
 #[derive(Debug, Clone, Copy)]

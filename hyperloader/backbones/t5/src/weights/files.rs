@@ -1,24 +1,17 @@
-//! Safetensors files of a model folder, mapped into memory.
+//! The safetensors files of a model folder, and tensors copied out of them on several threads.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::Path;
 
 use candle_core::safetensors::Load;
 use candle_core::{Device, Tensor};
-use peft_files::is_possible;
+use peft_files::MappedTensors;
 use peft_kernels as ops;
 use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use serde::Deserialize;
 
-use super::mapped::Mapped;
 use crate::error::{Error, Result};
-
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
-/// What older versions of `transformers` wrote, which is not read.
-const PICKLE: &str = "pytorch_model.bin";
 
 /// Bytes that are copied out of a map before their pages are released; a multiple of a number's and of a page's size.
 const AT_ONCE: usize = 4 << 20;
@@ -26,54 +19,15 @@ const AT_ONCE: usize = 4 << 20;
 /// Bytes that are checked and then copied: they are still in the processor's cache when they are copied.
 const IN_CACHE: usize = 128 << 10;
 
-/// The part of `model.safetensors.index.json` that matters here.
-#[derive(Deserialize)]
-struct Index {
-    /// Which file holds which tensor.
-    weight_map: BTreeMap<String, PathBuf>,
-}
-
-/// Maps `model.safetensors` of `folder`, or all the files that its `model.safetensors.index.json` names.
+/// Maps the weights in `folder`.
 ///
 /// # Errors
-/// [`Error::Config`] if there is neither; [`Error::File`] if one of them does not hold what it should.
-pub(super) fn open(folder: &Path) -> Result<Mapped> {
-    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
-    let paths = match (single.is_file(), index.is_file()) {
-        (true, _) => vec![single],
-        (false, true) => shards(folder, &index)?,
-        (false, false) => {
-            let hint = match folder.join(PICKLE).is_file() {
-                true => format!(
-                    "; {PICKLE} must be converted first, in Python: model.save_pretrained(..) writes safetensors"
-                ),
-                false => String::new(),
-            };
-            let folder = folder.display();
-            return Err(Error::Config(format!("{folder}: there is no {SINGLE} and no {INDEX} in this folder{hint}")));
-        }
-    };
-    for path in &paths {
-        peft_files::check_file(path)?;
-    }
-    let files = Mapped::open(&paths)?;
-    match files.tensors().iter().find(|(_, view)| !is_possible(view.shape())) {
-        Some((name, view)) => {
-            Err(Error::malformed(folder, format!("tensor {name:?}: impossible shape {:?}", view.shape())))
-        }
-        None => Ok(files),
-    }
-}
-
-/// The distinct files that an index names, each directly in `folder`.
-fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
-    let parsed: Index = peft_files::read_json(index)?;
-    let names: BTreeSet<PathBuf> = parsed.weight_map.into_values().collect();
-    let is_plain = |name: &Path| matches!(name.components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
-    match names.iter().find(|name| !is_plain(name)) {
-        Some(name) => Err(Error::malformed(index, format!("{:?} is not the name of a file in this folder", name))),
-        None => Ok(names.iter().map(|name| folder.join(name)).collect()),
-    }
+/// [`Error::Config`] if it has none; [`Error::File`] if one of its files does not hold what it should.
+pub(super) fn open(folder: &Path) -> Result<MappedTensors> {
+    MappedTensors::open_folder(folder).map_err(|error| match error.source.kind() {
+        ErrorKind::NotFound if error.path == folder => Error::Config(error.to_string()),
+        _ => error.into(),
+    })
 }
 
 /// What a tensor becomes, with allocated memory that nothing has touched yet.
@@ -107,7 +61,11 @@ impl Room {
 }
 
 /// Memory for the tensors that `wanted` names, the smallest first; matrices that `int8` names get eight bits.
-pub(super) fn rooms(files: &Mapped, wanted: impl Fn(&str) -> bool, int8: impl Fn(&str) -> bool) -> Vec<(String, Room)> {
+pub(super) fn rooms(
+    files: &MappedTensors,
+    wanted: impl Fn(&str) -> bool,
+    int8: impl Fn(&str) -> bool,
+) -> Vec<(String, Room)> {
     let mut views: Vec<_> = files.tensors().into_iter().filter(|(name, _)| wanted(name)).collect();
     views.sort_by_key(|(_, view)| view.data().len());
     prefer_huge_pages(views.iter().map(|(name, view)| Room::bytes(view, int8(name))).sum());
@@ -119,8 +77,9 @@ pub(super) fn rooms(files: &Mapped, wanted: impl Fn(&str) -> bool, int8: impl Fn
 }
 
 /// The tensor called `name`, copied out of its file onto the CPU.
-pub(super) fn load(files: &Mapped, name: &str, room: Room) -> Result<Tensor> {
-    filled(&files.get(name)?, room, |bytes| files.check(bytes))
+pub(super) fn load(files: &MappedTensors, name: &str, room: Room) -> Result<Tensor> {
+    let view = files.get(name).ok_or_else(|| Error::Mismatch(format!("there is no tensor {name:?}")))?;
+    filled(&view, room, |bytes| Ok(files.check(bytes)?))
 }
 
 /// Copies a tensor into its `room`, after `check` of each part.
@@ -209,3 +168,57 @@ fn prefer_huge_pages(bytes: usize) {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn prefer_huge_pages(_bytes: usize) {}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use candle_core::{DType, Device};
+
+    use super::super::Weights;
+    use crate::testing::tiny;
+    use crate::{T5, T5Config, save_backbone};
+
+    const FILE: &str = "model.safetensors";
+
+    #[test]
+    fn damage_is_refused_by_name_where_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let config = T5Config { vocab_size: 20_000, ..tiny() };
+        save_backbone(&T5::random(&config, 1).unwrap(), folder.path()).unwrap();
+        peft_files::list_files(folder.path(), &[FILE]).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes.len() > 1 << 20, "{} bytes are checked at once", bytes.len());
+        let table = |ids: &[u32]| {
+            let (_, table) = Weights::open(folder.path())?.leave_table(&config, &Device::Cpu)?;
+            table.unwrap().rows(ids)
+        };
+        for at in [3, 30, bytes.len() / 3, bytes.len() / 2, bytes.len() - 1] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 16;
+            std::fs::write(&path, damaged).unwrap();
+            let message = T5::from_folder(folder.path(), &Device::Cpu).unwrap_err().to_string();
+            assert!(message.contains("model.safetensors: CRC-32C of block at byte"), "{message}");
+            let one_by_one = Weights::open(folder.path())
+                .and_then(|weights| T5::new(&config, weights.var_builder(DType::F32, &Device::Cpu)).map(drop));
+            let message = one_by_one.unwrap_err().to_string();
+            assert!(message.contains("model.safetensors: CRC-32C"), "{message}");
+            let int8 = Weights::open(folder.path()).and_then(|w| w.prefetch(DType::U8, &Device::Cpu).finish());
+            assert!(int8.is_err());
+        }
+        let row = |id: u32| {
+            let row = T5::random(&config, 1).unwrap().tensors().unwrap()["shared.weight"].get(id as usize).unwrap();
+            row.to_vec1::<f32>().unwrap().iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()
+        };
+        let wanted = row(15_000);
+        let at = bytes.windows(wanted.len()).position(|window| *window == wanted).unwrap();
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&path, damaged).unwrap();
+        table(&[3, 100]).unwrap();
+        assert!(table(&[3, 15_000]).unwrap_err().to_string().contains("model.safetensors"));
+        std::fs::write(&path, bytes).unwrap();
+        table(&[3, 15_000]).unwrap();
+        T5::from_folder(folder.path(), &Device::Cpu).unwrap();
+    }
+}

@@ -3,16 +3,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
+use peft_files::MappedTensors;
 
 use super::files::{Room, load, rooms};
-use super::mapped::Mapped;
 use super::source::{Weights, is_linear_map};
 use crate::error::Result;
 
 /// What [`Weights::prefetch`] began.
 pub struct Loading {
     weights: Weights,
-    files: Option<Arc<Mapped>>,
+    files: Option<Arc<MappedTensors>>,
     /// What no thread has taken yet; the last one is the next.
     waiting: Mutex<Vec<(String, Room)>>,
     loaded: Mutex<Vec<Result<(String, Tensor)>>>,

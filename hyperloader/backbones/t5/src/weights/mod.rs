@@ -2,7 +2,6 @@
 
 mod files;
 mod loading;
-mod mapped;
 mod source;
 mod table;
 mod trainable;

@@ -8,11 +8,11 @@ use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use peft_core::rng::{Stream, stream_of};
-use peft_core::{ParamStore, initial};
+use peft_core::{ParamStore, check_elements, initial};
+use peft_files::MappedTensors;
 use peft_kernels as ops;
 
 use super::files::{self, Room};
-use super::mapped::Mapped;
 use super::table::TableFile;
 use super::trainable::Trainable;
 use crate::config::T5Config;
@@ -50,7 +50,7 @@ pub struct Weights {
 /// A folder with its mapped files, and what was copied out of them beforehand.
 struct Folder {
     path: PathBuf,
-    files: Arc<Mapped>,
+    files: Arc<MappedTensors>,
     ahead: BTreeMap<String, Tensor>,
 }
 
@@ -73,7 +73,7 @@ impl Weights {
     }
 
     /// The mapped files, where the parameters are in a folder.
-    pub(super) fn files(&self) -> Option<&Arc<Mapped>> {
+    pub(super) fn files(&self) -> Option<&Arc<MappedTensors>> {
         self.folder().map(|folder| &folder.files)
     }
 
@@ -85,7 +85,7 @@ impl Weights {
     }
 
     /// Whether the parameter called `name` is loaded from `files`: one of several copies of the embedding table is enough.
-    pub(super) fn loads(&self, files: &Mapped, name: &str) -> bool {
+    pub(super) fn loads(&self, files: &MappedTensors, name: &str) -> bool {
         let is_alias = SHARED_ALIASES.contains(&name);
         let is_left = self.leaves_table && (is_alias || name == SHARED);
         !(is_left || is_alias && files.has(SHARED))
@@ -146,7 +146,10 @@ impl Weights {
     /// The value of one parameter, in its own type.
     fn value(&self, name: &str, shape: &Shape, init: Init, device: &Device) -> Result<Tensor> {
         let value = match &self.source {
-            Source::Random(seed) => return Ok(initial(Stream::new(*seed, stream_of(name)), shape, init, device)?),
+            Source::Random(seed) => {
+                check_elements(name, shape.dims())?;
+                return Ok(initial(Stream::new(*seed, stream_of(name)), shape, init, device)?);
+            }
             Source::ShapesOnly => return Ok(Tensor::zeros((), DType::F32, device)?.broadcast_as(shape)?),
             Source::Folder(..) | Source::Tensors(_) => self.stored(name, device)?,
         };

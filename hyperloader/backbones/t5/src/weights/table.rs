@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
+use peft_files::MappedTensors;
+use safetensors::tensor::TensorView;
 
 use super::files::let_go;
-use super::mapped::Mapped;
 use crate::error::{Error, Result};
 
 /// A matrix in a mapped file. Rows that are read do not stay in memory.
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub struct TableFile {
     folder: PathBuf,
-    files: Arc<Mapped>,
+    files: Arc<MappedTensors>,
     name: String,
     dtype: DType,
     rows: usize,
@@ -26,9 +27,9 @@ pub struct TableFile {
 
 impl TableFile {
     /// The tensor `name` of `files`, which must be a matrix `shape` of floats.
-    pub(super) fn new(folder: PathBuf, files: Arc<Mapped>, name: &str, shape: [usize; 2]) -> Result<Self> {
+    pub(super) fn new(folder: PathBuf, files: Arc<MappedTensors>, name: &str, shape: [usize; 2]) -> Result<Self> {
         let refuse = |why: String| Error::malformed(&folder, why);
-        let view = files.get(name).map_err(|e| refuse(e.to_string()))?;
+        let view = files.get(name).ok_or_else(|| refuse(format!("there is no tensor {name:?}")))?;
         let dtype = DType::try_from(view.dtype()).map_err(|e| refuse(e.to_string()))?;
         let [rows, width] = shape;
         if view.shape() != shape {
@@ -43,7 +44,7 @@ impl TableFile {
     /// # Errors
     /// If a row does not exist.
     pub(crate) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
-        let view = self.files.get(&self.name)?;
+        let view = self.view()?;
         let length = self.width * self.dtype.size_in_bytes();
         let mut bytes = Vec::with_capacity(ids.len() * length);
         for id in ids {
@@ -58,9 +59,14 @@ impl TableFile {
         Ok(Tensor::from_raw_buffer(&bytes, self.dtype, &[ids.len(), self.width], &Device::Cpu)?.to_dtype(DType::F32)?)
     }
 
+    fn view(&self) -> Result<TensorView<'_>> {
+        let missing = || Error::malformed(&self.folder, format!("there is no tensor {:?}", self.name));
+        self.files.get(&self.name).ok_or_else(missing)
+    }
+
     /// All of it, in its own type.
     pub(crate) fn all(&self) -> Result<Tensor> {
-        let view = self.files.get(&self.name)?;
+        let view = self.view()?;
         self.files.check(view.data())?;
         let all = view.load(&Device::Cpu)?;
         let_go(view.data());

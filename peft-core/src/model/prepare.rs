@@ -1,0 +1,70 @@
+//! One batch of a model: what the generator sees of it, its weights, and its loss.
+
+use candle_core::Tensor;
+
+use super::backbone::Backbone;
+use super::batch_adapters::BatchAdapters;
+use super::condition::IntoCondition;
+use super::peft_model::{DEFAULT_ADAPTER, PeftModel};
+use crate::{ActiveAdapters, Condition, Ctx, Needs, Result, Stack, States};
+
+impl<B: Backbone> PeftModel<B> {
+    /// What the generator of the [default adapter](DEFAULT_ADAPTER) needs to see of each batch; nothing while that adapter is not
+    /// active.
+    pub fn needs(&self) -> Needs {
+        match self.active_names().any(|name| name == DEFAULT_ADAPTER) {
+            true => self.generator.needs(),
+            false => Needs::default(),
+        }
+    }
+
+    /// The active adapters without the [default adapter](DEFAULT_ADAPTER): those that act while the backbone computes what the
+    /// generator needs to see.
+    ///
+    /// # Errors
+    /// If an adapter's weights cannot be used.
+    pub fn active_before_generation(&self) -> Result<ActiveAdapters<'_>> {
+        let names = self.active_names().filter(|name| *name != DEFAULT_ADAPTER);
+        Ok(ActiveAdapters::stack(names.map(|name| self.loaded.get(name)).collect::<Result<Vec<_>>>()?))
+    }
+
+    /// The active adapters for `batch`, and the states of the backbone that were computed to generate their weights. If the
+    /// generator needs none, this is [`active`](Self::active) and nothing is computed.
+    ///
+    /// The states are those of the backbone before the generated weights act, with the other active adapters. They are part of
+    /// the gradient graph, so a loss also trains the backbone through what the generator saw.
+    ///
+    /// # Errors
+    /// As [`weights`](Self::weights) and [`Backbone::states`].
+    pub fn prepare(&self, batch: &B::Batch, task: impl IntoCondition, ctx: &mut Ctx) -> Result<BatchAdapters<'_>> {
+        let condition = task.into_condition(self.tasks())?;
+        let missing = |stack: &&Stack| condition.find_states(stack).is_none();
+        let needs = self.needs();
+        let mut states = Vec::new();
+        for stack in needs.states.iter().filter(missing) {
+            states.push(self.backbone().states(stack, batch, &self.active_before_generation()?, ctx)?);
+        }
+        self.prepare_from(condition, states)
+    }
+
+    /// Like [`prepare`](Self::prepare), with states that were computed before, with
+    /// [`active_before_generation`](Self::active_before_generation).
+    ///
+    /// # Errors
+    /// As [`weights`](Self::weights), and if the states are for another number of rows.
+    pub fn prepare_from(&self, task: impl IntoCondition, states: Vec<States>) -> Result<BatchAdapters<'_>> {
+        let condition = task.into_condition(self.tasks())?;
+        let condition = states.iter().cloned().try_fold(condition, Condition::with_states)?;
+        let stays = |states: &States| !self.plan().acts_before_end_of(states.stack());
+        Ok(BatchAdapters { active: self.active(condition)?, states: states.into_iter().filter(stays).collect() })
+    }
+
+    /// The loss of one batch of a task, a scalar of the gradient graph.
+    ///
+    /// # Errors
+    /// As [`Backbone::loss`] and [`prepare`](Self::prepare).
+    pub fn loss(&self, batch: &B::Batch, task: impl IntoCondition, ctx: &mut Ctx) -> Result<Tensor> {
+        let adapters = self.prepare(batch, task, ctx)?;
+        self.backbone.loss_with(batch, &adapters, ctx)
+    }
+}
