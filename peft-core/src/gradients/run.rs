@@ -155,11 +155,9 @@ impl<'a> Run<'a> {
     /// Goes to the point, and computes the gradients there.
     fn start(check: &'a GradientCheck, vars: &'a [(String, Var)], loss: &'a mut Loss<'a>) -> Result<Self> {
         let mut epsilon = vars.iter().map(|(name, var)| epsilon(name, var)).try_fold(0., larger)?;
-        let mut passes = 0;
-        for offset in OFFSETS {
+        for (passes, offset) in (1..).zip(OFFSETS) {
             let point = Point::near(vars, check.seed, offset)?;
             let loss_here = loss()?;
-            passes += 1;
             let value = scalar(&loss_here)?;
             if !value.is_finite() {
                 continue;
