@@ -174,7 +174,12 @@ impl Encoder {
         let mixed = ops::attention([&q, &k, &v], &options, self.kernels)?;
         let y = self.mapped(&mixed, &layer.output, None)?;
         let x = self.normed(&ops::residual(x, &y, None, self.kernels)?, &layer.norm)?;
-        let inner = ops::gelu(&self.mapped(&x, &layer.up, None)?, self.kernels)?;
+        let inner = self.mapped(&x, &layer.up, None)?;
+        let inner = match self.kernels {
+            Kernels::Fused => ops::gelu(&inner, self.kernels)?,
+            // One operation of candle, as one writes it by hand.
+            _ => inner.gelu_erf()?,
+        };
         let y = self.mapped(&inner, &layer.down, None)?;
         self.normed(&ops::residual(&x, &y, None, self.kernels)?, &layer.last)
     }
