@@ -154,7 +154,7 @@ fn a_broken_operation_of_t5_with_lora_and_adapters_is_found_and_named() {
     let (t5, batch) = t5();
     let builder = PeftModel::builder(t5)
         .method(LoraConfig::new(2))
-        .method(BottleneckConfig::double_seq_bn().reduction_factor(4.).non_linearity(NonLinearity::Gelu));
+        .method(BottleneckConfig::double_seq_bn().reduction_factor(4.).non_linearity(NonLinearity::GeluNew));
     let operations = every_broken_operation_is_found(&builder.build().unwrap(), &batch);
     for operation in ["attention", "bottleneck", "linear", "linear_low_rank", "rms_norm", "smoothed_cross_entropy"] {
         assert!(operations.contains(operation), "{operation} did not take part: {operations:?}");
