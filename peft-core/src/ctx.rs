@@ -22,12 +22,13 @@ pub struct Ctx {
     mode: Mode,
     kernels: Kernels,
     next_stream: u64,
+    exact_gradients: bool,
 }
 
 impl Ctx {
     /// Evaluation: no dropout.
     pub fn eval() -> Self {
-        Self { mode: Mode::Eval, kernels: Kernels::default(), next_stream: 0 }
+        Self { mode: Mode::Eval, kernels: Kernels::default(), next_stream: 0, exact_gradients: false }
     }
 
     /// Training. Random numbers depend on the run's `seed` and on `pass`, the number of this forward pass.
@@ -39,6 +40,18 @@ impl Ctx {
     pub fn with_kernels(mut self, kernels: Kernels) -> Self {
         self.kernels = kernels;
         self
+    }
+
+    /// The same context for a check of gradients: [`PeftModel`](crate::PeftModel) lets its methods hold nothing constant in their
+    /// backward pass ([`PeftModule::make_gradients_exact`](crate::PeftModule::make_gradients_exact)).
+    pub fn with_exact_gradients(mut self) -> Self {
+        self.exact_gradients = true;
+        self
+    }
+
+    /// Whether this pass is for a check of gradients.
+    pub fn has_exact_gradients(&self) -> bool {
+        self.exact_gradients
     }
 
     /// Whether this is a training pass.

@@ -88,6 +88,16 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The plan with modules whose gradients are the derivative of their results
+    /// ([`PeftModule::make_gradients_exact`]); `None` if that is true of this plan.
+    pub fn with_exact_gradients(mut self) -> Option<Self> {
+        let mut changed = false;
+        for target in &mut self.targets {
+            changed |= target.module.make_gradients_exact();
+        }
+        changed.then_some(self)
+    }
+
     /// All targets, in order.
     pub fn targets(&self) -> &[TargetedModule] {
         &self.targets

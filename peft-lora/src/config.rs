@@ -230,7 +230,7 @@ impl PeftConfig for LoraConfig {
             return Err(Error::invalid(PEFT_TYPE, field, "cannot be combined with use_dora"));
         }
         let lora = self.lora(site, d_in, d_out);
-        Ok(Some(if self.use_dora { Box::new(Dora(lora)) } else { Box::new(lora) }))
+        Ok(Some(if self.use_dora { Box::new(Dora::new(lora)) } else { Box::new(lora) }))
     }
 
     fn identity_at_init(&self) -> bool {

@@ -45,7 +45,8 @@ impl Default for LlamaBackbone {
     }
 }
 
-fn renamed(sites: &Sites) -> Sites {
+/// Llama's sites under the names of the matrix.
+pub fn renamed(sites: &Sites) -> Sites {
     let mut renamed = Sites::default();
     for site in sites {
         let (module, name) = site.path.rsplit_once('.').unwrap_or(("", &site.path));

@@ -1,15 +1,17 @@
 //! The gradient check on our backbones: right with every method, and any operation whose gradient is broken is found and named.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use peft_adapter::BottleneckConfig;
 use peft_core::gradients::{GradientCheck, GradientReport};
-use peft_core::{Backbone, Error, PeftModel, PeftParts, Tasks};
+use peft_core::{ActiveAdapters, Backbone, Ctx, Error, Merged, ParamStore, PeftModel, PeftParts, Result, Sites, Tasks};
 use peft_kernels::faults::{Fault, operations_of, with_fault};
+use peft_llama::{Llama, LlamaBatch, LlamaConfig};
 use peft_lora::LoraConfig;
 use peft_t5::{T5, T5Batch, T5Config, Weights, preset};
+use peft_tests::llama_backbone::renamed;
 use peft_tests::matrix::Matrix;
 
 // Linking is all that it takes.
@@ -56,11 +58,52 @@ fn t5_with_relu() -> (T5, T5Batch) {
     (T5::new(&shape, Weights::random(5).var_builder(DType::F32, &Device::Cpu)).unwrap(), t5().1)
 }
 
-/// Every method with every source of weights has right gradients on a backbone.
-fn every_method_is_right<B: Backbone>(open: impl Fn() -> (B, B::Batch)) {
+/// A small Llama whose sites have the names that the methods of the matrix know.
+struct Renamed {
+    llama: Llama,
+    sites: Sites,
+}
+
+impl Backbone for Renamed {
+    type Batch = LlamaBatch;
+
+    fn sites(&self) -> &Sites {
+        &self.sites
+    }
+
+    fn device(&self) -> &Device {
+        self.llama.device()
+    }
+
+    fn parameters(&self) -> Result<BTreeMap<String, Tensor>> {
+        self.llama.parameters()
+    }
+
+    fn train(self, covers: &dyn Fn(&str) -> bool, store: &ParamStore) -> Result<Self> {
+        Ok(Self { llama: self.llama.train(covers, store)?, sites: self.sites })
+    }
+
+    fn loss(&self, batch: &LlamaBatch, active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Tensor> {
+        self.llama.loss(batch, active, ctx)
+    }
+
+    fn merge_and_unload(&self, active: &ActiveAdapters<'_>) -> Result<Merged<Self>> {
+        let Merged { model, refused } = self.llama.merge_and_unload(active)?;
+        Ok(Merged { model: Self { llama: model, sites: self.sites.clone() }, refused })
+    }
+}
+
+fn llama() -> (Renamed, LlamaBatch) {
+    let llama = Llama::random(&LlamaConfig::small(), 5).unwrap();
+    let batch = LlamaBatch::new(&[&[5, 9], &[8]], &[&[12, 7, 1], &[20, 1]], &Device::Cpu).unwrap();
+    (Renamed { sites: renamed(llama.sites()), llama }, batch)
+}
+
+/// Every method with every source of weights that fits the backbone `name` has right gradients on it.
+fn every_method_is_right<B: Backbone>(name: &str, open: impl Fn() -> (B, B::Batch)) {
     let matrix = Matrix::read();
     let mut wrong = Vec::new();
-    for generator in &matrix.generator {
+    for generator in matrix.generator.iter().filter(|generator| generator.fits(name)) {
         for method in &matrix.method {
             let (backbone, batch) = open();
             let tasks = Tasks::new(["one", "two"]);
@@ -98,17 +141,20 @@ fn every_broken_operation_is_found<B: Backbone>(model: &PeftModel<B>, batch: &B:
 
 #[test]
 fn every_method_on_t5_has_right_gradients() {
-    every_method_is_right(t5);
+    every_method_is_right("T5", t5);
+}
+
+#[test]
+fn every_method_on_llama_has_right_gradients() {
+    every_method_is_right("Llama", llama);
 }
 
 #[test]
 fn a_broken_operation_of_t5_with_lora_and_adapters_is_found_and_named() {
     let (t5, batch) = t5();
-    let builder = PeftModel::builder(t5).method(LoraConfig::new(2)).method(BottleneckConfig::par_bn());
+    let builder = PeftModel::builder(t5).method(LoraConfig::new(2)).method(BottleneckConfig::new(4.));
     let operations = every_broken_operation_is_found(&builder.build().unwrap(), &batch);
-    for operation in
-        ["attention", "bottleneck", "gated", "linear", "linear_low_rank", "rms_norm", "smoothed_cross_entropy"]
-    {
+    for operation in ["attention", "bottleneck", "linear", "linear_low_rank", "rms_norm", "smoothed_cross_entropy"] {
         assert!(operations.contains(operation), "{operation} did not take part: {operations:?}");
     }
 }
@@ -122,6 +168,14 @@ fn a_broken_operation_of_t5_that_trains_as_a_whole_is_found_and_named() {
 }
 
 #[test]
+fn a_broken_operation_of_llama_is_found_and_named() {
+    let (llama, batch) = llama();
+    let model = PeftModel::builder(llama).method(LoraConfig::new(2).target_modules(["q", "wo"])).build().unwrap();
+    let operations = every_broken_operation_is_found(&model, &batch);
+    assert!(operations.contains("rotary") && operations.contains("gated"), "{operations:?}");
+}
+
+#[test]
 fn a_broken_operation_below_a_frozen_network_is_found_and_named() {
     let (t5, batch) = t5_with_relu();
     let model = PeftModel::builder(t5).method(LoraConfig::new(2).target_modules(["q"])).build().unwrap();
@@ -130,9 +184,26 @@ fn a_broken_operation_below_a_frozen_network_is_found_and_named() {
 }
 
 #[test]
+fn what_dora_holds_constant_on_purpose_is_no_fault_and_does_not_hide_one() {
+    let (t5, batch) = t5();
+    let model = PeftModel::builder(t5).method(LoraConfig::new(2).use_dora(true)).build().unwrap();
+    for (_, var) in model.vars() {
+        var.set(&(var.as_tensor() + 0.1).unwrap()).unwrap();
+    }
+    let pass = |ctx: Ctx| model.loss(&batch, 0, &mut ctx.clone()).unwrap().backward().unwrap();
+    let (trained, exact) = (pass(Ctx::eval()), pass(Ctx::eval().with_exact_gradients()));
+    let gap = |(_, var): (String, Var)| {
+        let gap = (trained.get(&var).unwrap() - exact.get(&var).unwrap()).unwrap().abs().unwrap();
+        gap.max_all().unwrap().to_scalar::<f32>().unwrap()
+    };
+    assert!(model.vars().into_iter().map(gap).fold(0., f32::max) > 1e-4, "the paper's gradient is not the derivative");
+    every_broken_operation_is_found(&model, &batch);
+}
+
+#[test]
 fn each_variable_on_its_own_is_right_too() {
     let (t5, batch) = t5();
     let model = PeftModel::builder(t5).method(LoraConfig::new(2)).build().unwrap();
     let report = model.gradient_report(&GradientCheck::default(), &batch).unwrap();
-    assert!(report.is_right() && report.largest_error() < 2e-3, "{report}");
+    assert!(report.is_right() && report.largest_error() < 1e-2, "{report}");
 }

@@ -116,10 +116,6 @@ fn every_method_trains_and_the_models_own_weights_stay() {
 #[test]
 fn gradients_are_right_on_exactly_the_variables_of_the_method() {
     for (name, model) in all() {
-        // DoRA treats its norm as a constant, as the paper proposes (section 4.3), so its gradient is not the derivative.
-        if name.starts_with("DoRA") {
-            continue;
-        }
         let report = model.gradient_report(&GradientCheck::quick(), &batch().unwrap()).unwrap();
         assert!(report.is_right(), "{name}: {report}");
         assert!(report.frozen.is_empty(), "{name}: {:?}", report.frozen);

@@ -112,7 +112,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
         let mut ctx = Ctx::eval().with_kernels(self.options.kernels);
         check_gradients(self.store, &self.objective.probes(&mut ctx)?, frozen)?;
         // Dropout has a backward pass too. With one seed it is the same in every pass.
-        let ctx = Ctx::train(self.options.seed, 0).with_kernels(self.options.kernels);
+        let ctx = Ctx::train(self.options.seed, 0).with_kernels(self.options.kernels).with_exact_gradients();
         let objective = &mut self.objective;
         let report = compare_gradients(self.store, || objective.probes(&mut ctx.clone()))?;
         info!("before step 1: {report}; {:.1} s", start.elapsed().as_secs_f64());

@@ -59,6 +59,10 @@ impl PeftModule for Chain {
         Ok(if changed { Some((merged - bias)?) } else { None })
     }
 
+    fn make_gradients_exact(&mut self) -> bool {
+        self.0.iter_mut().fold(false, |changed, module| module.make_gradients_exact() | changed)
+    }
+
     fn dropout(&self) -> f64 {
         self.0.iter().map(|module| module.dropout()).fold(0., f64::max)
     }

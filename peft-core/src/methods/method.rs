@@ -109,6 +109,15 @@ pub trait PeftModule: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// Makes the gradients of [`apply`](Self::apply) and [`delta`](Self::delta) the derivative of their results, and returns whether they
+    /// were something else on purpose. Default: nothing to do.
+    ///
+    /// A method may hold something constant in its backward pass, as DoRA does with a norm. Its gradients are then not the derivative of
+    /// the loss, and a [check of gradients](crate::gradients) has to ask for a module that holds nothing constant.
+    fn make_gradients_exact(&mut self) -> bool {
+        false
+    }
+
     /// The probability with which [`apply`](Self::apply) drops parts of its own input in training. Default: 0. A change of a weight
     /// cannot do that, so a [wrapped model](crate::Wrapped) refuses to train with it.
     fn dropout(&self) -> f64 {

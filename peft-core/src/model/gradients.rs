@@ -35,13 +35,15 @@ impl<B: Backbone> PeftModel<B> {
     }
 
     /// What `check` finds about the gradients of a batch. The loss is the sum over the tasks, in training mode with seeded dropout.
+    /// Methods hold nothing constant in it ([`Ctx::with_exact_gradients`]): that of DoRA, which holds a norm constant, is compared
+    /// without that.
     ///
     /// # Errors
     /// As [`loss`](Self::loss), and [`GradientCheck::run`].
     pub fn gradient_report(&self, check: &GradientCheck, batch: &B::Batch) -> Result<GradientReport> {
         let vars = self.vars();
         let loss = || {
-            let mut ctx = Ctx::train(check.seed, 0);
+            let mut ctx = Ctx::train(check.seed, 0).with_exact_gradients();
             let mut sum: Option<Tensor> = None;
             for task in 0..self.tasks().names().len() {
                 let loss = self.loss(batch, task, &mut ctx)?;

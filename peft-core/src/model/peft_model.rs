@@ -9,7 +9,7 @@ use super::backbone::{Backbone, Merged};
 use super::condition::IntoCondition;
 use crate::adapters::check_stack;
 use crate::{
-    ActiveAdapters, AdapterCheckpoint, AdapterWeights, Adapters, Condition, Error, GeneratorConfig, ParamStore,
+    ActiveAdapters, AdapterCheckpoint, AdapterWeights, Adapters, Condition, Ctx, Error, GeneratorConfig, ParamStore,
     PeftConfig, Plan, Result, Stack, Tasks, TrainableParameters, WeightGenerator,
 };
 
@@ -59,6 +59,8 @@ pub struct PeftModel<B> {
     store: ParamStore,
     parts: PeftParts,
     plan: Plan,
+    /// The plan for checks of gradients, if it is another one.
+    exact_plan: Option<Plan>,
     pub(super) generator: Box<dyn WeightGenerator>,
     /// Loaded adapters, in addition to the one that the model was built with.
     pub(super) loaded: Adapters,
@@ -75,10 +77,12 @@ impl<B: Backbone> PeftModel<B> {
     /// to see states that the backbone does not give.
     pub fn new(backbone: B, parts: PeftParts, store: &ParamStore, vb: VarBuilder<'_>) -> Result<Self> {
         let plan = Plan::resolve(backbone.sites(), &parts.methods)?;
+        let exact_plan = Plan::resolve(backbone.sites(), &parts.methods)?.with_exact_gradients();
         let generator = parts.generator.build(&plan, &parts.tasks, vb)?;
         check_needs(generator.as_ref(), parts.generator.typetag_name(), &backbone)?;
         let (loaded, active) = (Adapters::new(backbone.sites()), vec![DEFAULT_ADAPTER.to_owned()]);
-        Ok(Self { backbone, store: store.clone(), parts, plan, generator, loaded, active, enabled: true })
+        let store = store.clone();
+        Ok(Self { backbone, store, parts, plan, exact_plan, generator, loaded, active, enabled: true })
     }
 
     /// The backbone.
@@ -156,12 +160,21 @@ impl<B: Backbone> PeftModel<B> {
     /// # Errors
     /// As [`weights`](Self::weights).
     pub fn active(&self, task: impl IntoCondition) -> Result<ActiveAdapters<'_>> {
-        let condition = task.into_condition(self.tasks())?;
+        self.active_on(&self.plan, &task.into_condition(self.tasks())?)
+    }
+
+    /// [`active`](Self::active) with the modules of `plan`.
+    pub(super) fn active_on<'a>(&'a self, plan: &'a Plan, condition: &Condition) -> Result<ActiveAdapters<'a>> {
         let adapters = self.active_names().map(|name| match name {
-            DEFAULT_ADAPTER => ActiveAdapters::new(&self.plan, self.generate(&condition)?),
+            DEFAULT_ADAPTER => ActiveAdapters::new(plan, self.generate(condition)?),
             other => self.loaded.get(other),
         });
         Ok(ActiveAdapters::stack(adapters.collect::<Result<Vec<_>>>()?))
+    }
+
+    /// The plan for a pass with `ctx`.
+    pub(super) fn plan_for(&self, ctx: &Ctx) -> &Plan {
+        self.exact_plan.as_ref().filter(|_| ctx.has_exact_gradients()).unwrap_or(&self.plan)
     }
 
     /// The backbone with the active adapters of a task merged into its weights. Adapters that cannot be merged are listed with

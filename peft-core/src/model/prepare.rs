@@ -6,7 +6,7 @@ use super::backbone::Backbone;
 use super::batch_adapters::BatchAdapters;
 use super::condition::IntoCondition;
 use super::peft_model::{DEFAULT_ADAPTER, PeftModel};
-use crate::{ActiveAdapters, Condition, Ctx, Needs, Result, Stack, States};
+use crate::{ActiveAdapters, Condition, Ctx, Needs, Plan, Result, Stack, States};
 
 impl<B: Backbone> PeftModel<B> {
     /// What the generator of the [default adapter](DEFAULT_ADAPTER) needs to see of each batch; nothing while that adapter is not
@@ -44,7 +44,7 @@ impl<B: Backbone> PeftModel<B> {
         for stack in needs.states.iter().filter(missing) {
             states.push(self.backbone().states(stack, batch, &self.active_before_generation()?, ctx)?);
         }
-        self.prepare_from(condition, states)
+        self.adapt(self.plan_for(ctx), condition, states)
     }
 
     /// Like [`prepare`](Self::prepare), with states that were computed before, with
@@ -53,10 +53,14 @@ impl<B: Backbone> PeftModel<B> {
     /// # Errors
     /// As [`weights`](Self::weights), and if the states are for another number of rows.
     pub fn prepare_from(&self, task: impl IntoCondition, states: Vec<States>) -> Result<BatchAdapters<'_>> {
-        let condition = task.into_condition(self.tasks())?;
+        self.adapt(self.plan(), task.into_condition(self.tasks())?, states)
+    }
+
+    fn adapt<'a>(&'a self, plan: &'a Plan, condition: Condition, states: Vec<States>) -> Result<BatchAdapters<'a>> {
         let condition = states.iter().cloned().try_fold(condition, Condition::with_states)?;
-        let stays = |states: &States| !self.plan().acts_before_end_of(states.stack());
-        Ok(BatchAdapters { active: self.active(condition)?, states: states.into_iter().filter(stays).collect() })
+        let stays = |states: &States| !plan.acts_before_end_of(states.stack());
+        let active = self.active_on(plan, &condition)?;
+        Ok(BatchAdapters { active, states: states.into_iter().filter(stays).collect() })
     }
 
     /// The loss of one batch of a task, a scalar of the gradient graph.
