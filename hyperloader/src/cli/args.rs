@@ -232,6 +232,9 @@ pub(super) struct EvalArgs {
     /// How to decode tags [default: the configuration's eval.decoding]
     #[arg(long, value_enum)]
     pub(super) decoding: Option<Decoding>,
+    /// Also keep the predicted tags and spans of each sentence, in predictions/<split>/<task>.jsonl of the run folder
+    #[arg(long)]
+    pub(super) predictions: bool,
     /// Print the scores as one JSON document
     #[arg(long)]
     pub(super) json: bool,
