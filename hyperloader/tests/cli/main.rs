@@ -6,5 +6,6 @@
 mod common;
 
 mod contract;
+mod paper;
 mod predict;
 mod resume;
