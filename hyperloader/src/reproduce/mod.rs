@@ -30,7 +30,7 @@ pub use cell::Cell;
 pub use compose::compose;
 pub use corpora::{CorpusSource, corpora, find_corpora};
 pub use estimate::{Estimate, estimate};
-pub use outcome::{CELL_FILE, CellKey, CellResult, Score, SentenceCounts};
+pub use outcome::{CELL_FILE, CellResult, Score, SentenceCounts};
 pub use plan::{SuiteOptions, SuitePlan};
 pub use protocols::{Protocol, TaskPredictions, predict_task, test_sentences};
 pub use record::{SUITE_FILE, SuiteRecord, SystemRecord};
@@ -39,3 +39,7 @@ pub use scoring::{score_cell, sentences};
 pub use suite::{Entry, Models, Suite};
 pub use systems::{System, system_names};
 pub use work::{WorkOptions, run_suite};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests;

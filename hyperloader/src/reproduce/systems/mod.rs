@@ -24,11 +24,12 @@ pub struct System {
 }
 
 /// The files of the systems by their names.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 14] = [
     ("hyperloader", include_str!("hyperloader.toml")),
     ("hyperloader-text", include_str!("hyperloader-text.toml")),
     ("hyperformer++", include_str!("hyperformer++.toml")),
     ("hyperformer++-equal-sentences", include_str!("hyperformer++-equal-sentences.toml")),
+    ("hyperdecoder", include_str!("hyperdecoder.toml")),
     ("lora-hypernetwork", include_str!("lora-hypernetwork.toml")),
     ("adapters", include_str!("adapters.toml")),
     ("lora", include_str!("lora.toml")),
@@ -36,6 +37,8 @@ const FILES: [(&str, &str); 11] = [
     ("full", include_str!("full.toml")),
     ("full-multi-task", include_str!("full-multi-task.toml")),
     ("hyperloader-r16", include_str!("hyperloader-r16.toml")),
+    ("hyperloader-4-heads", include_str!("hyperloader-4-heads.toml")),
+    ("hyperloader-8-heads", include_str!("hyperloader-8-heads.toml")),
 ];
 
 /// The names of all systems.
