@@ -2,8 +2,10 @@
 
 mod data;
 mod number;
+mod reproduce;
 
 pub(super) use data::{ConvertArgs, DataArgs, DataVerb, InspectArgs, LengthArgs, SampleArgs, SourceArgs, TokenizeArgs};
+pub(super) use reproduce::ReproduceArgs;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -98,6 +100,9 @@ pub(super) enum Verb {
     /// Pretrain a T5 backbone on plain text by span corruption
     #[command(after_help = "Example: hyperloader pretrain --config docs/configs/real-small.toml --out runs/backbone")]
     Pretrain(PretrainArgs),
+    /// Run the paper's comparisons: every system, ablation and share of the data, with several seeds
+    #[command(after_help = reproduce::AFTER_HELP)]
+    Reproduce(ReproduceArgs),
     /// Inspect, convert, sample or tokenize a corpus
     Data(DataArgs),
     /// Print a shell's completion script
@@ -232,6 +237,9 @@ pub(super) struct EvalArgs {
     /// How to decode tags [default: the configuration's eval.decoding]
     #[arg(long, value_enum)]
     pub(super) decoding: Option<Decoding>,
+    /// Also keep the predicted tags and spans of each sentence, in predictions/<split>/<task>.jsonl of the run folder
+    #[arg(long)]
+    pub(super) predictions: bool,
     /// Print the scores as one JSON document
     #[arg(long)]
     pub(super) json: bool,

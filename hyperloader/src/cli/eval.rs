@@ -15,7 +15,7 @@ pub(super) fn eval(args: &EvalArgs, global: &Global, device: &Device, out: &mut 
     let run = RunDir::new(&args.run);
     let (mut session, step) = Session::load_in(&run, device, global.dtype)?;
     session.config.eval.decoding = args.decoding.unwrap_or(session.config.eval.decoding);
-    let options = ScoreOptions { split: args.split, tasks: args.tasks.clone(), step };
+    let options = ScoreOptions { split: args.split, tasks: args.tasks.clone(), step, predictions: args.predictions };
     let report = score_run(&run, &session, &options)?;
     if args.json { json(out, &report) } else { table(&report, out) }
 }

@@ -7,19 +7,9 @@ use datasets::Example;
 use datasets::metrics::{ScoringMode, SpanReport, score};
 use serde::{Deserialize, Serialize};
 
+use super::predictions::Prediction;
 use crate::Result;
-use crate::label::{Labeller, TaggedSentence};
-
-/// One sentence with its gold and predicted tags.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prediction {
-    /// The words.
-    pub tokens: Vec<String>,
-    /// The gold BIO tags.
-    pub tags: Vec<String>,
-    /// The predicted BIO tags.
-    pub predicted: Vec<String>,
-}
+use crate::label::Labeller;
 
 /// The scores of one task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,10 +68,6 @@ pub fn evaluate(
         malformed: labelled.iter().filter(|l| l.malformed).count(),
         seconds,
     };
-    let prediction = |(example, labelled): (&Example, TaggedSentence)| Prediction {
-        tokens: labelled.tokens,
-        tags: example.tags.clone(),
-        predicted: labelled.tags,
-    };
-    Ok((report, examples.iter().zip(labelled).map(prediction).collect()))
+    let predictions = examples.iter().zip(labelled).map(|(example, labelled)| Prediction::new(example, labelled));
+    Ok((report, predictions.collect::<Result<_>>()?))
 }

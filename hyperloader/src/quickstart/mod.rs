@@ -59,7 +59,8 @@ fn quickstart_in(out: &Path, seed: u64, device: &Device, options: &RunOptions) -
     pretrain(&config, &backbone, device, options)?;
     train(config, run.root(), device, options)?;
     let (session, step) = Session::load(&run, device)?;
-    score_run(&run, &session, &ScoreOptions { split: SplitName::Test, tasks: Vec::new(), step })
+    let options = ScoreOptions { split: SplitName::Test, tasks: Vec::new(), step, predictions: true };
+    score_run(&run, &session, &options)
 }
 
 /// Suggests commands to try after the quickstart has run in `out`.

@@ -29,7 +29,7 @@ pub const MODEL_FILE: &str = "model.safetensors";
 /// best -> checkpoints/step-N  the selected checkpoint, which eval and predict use
 /// adapter_model.safetensors   its trained weights, once the run is done
 /// eval/*.json                 metrics by split
-/// predictions/*.jsonl         predicted tags by task and split
+/// predictions/SPLIT/*.jsonl   predicted tags by split and task
 /// ```
 #[derive(Debug, Clone)]
 pub struct RunDir {
@@ -78,8 +78,8 @@ impl RunDir {
     }
 
     /// The predictions for `task` on `split`.
-    pub fn predictions(&self, task: &str, split: &str) -> PathBuf {
-        self.root.join("predictions").join(format!("{task}.{split}.jsonl"))
+    pub fn predictions(&self, split: &str, task: &str) -> PathBuf {
+        self.root.join("predictions").join(split).join(format!("{task}.jsonl"))
     }
 
     /// The steps that have a checkpoint, in ascending order. Folders with other names are ignored.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::Session;
-use crate::eval::{EvalReport, Prediction, evaluate};
+use crate::eval::{EvalReport, Prediction, evaluate, stage_predictions};
 use crate::run::RunDir;
 use crate::tasks::SplitName;
 use crate::{Error, Result};
@@ -20,9 +20,11 @@ pub struct ScoreOptions {
     pub tasks: Vec<String>,
     /// The step at which the weights were saved, for the report.
     pub step: usize,
+    /// Whether the predicted tags of each sentence are kept.
+    pub predictions: bool,
 }
 
-/// Labels and scores the tasks of `session`, and writes the report and the predictions into the folder of `run`.
+/// Labels and scores the tasks of `session`, and writes the report and, if asked for, the predictions into the folder of `run`.
 ///
 /// The report is the result. If the folder cannot be written to, a warning says so.
 ///
@@ -30,7 +32,7 @@ pub struct ScoreOptions {
 /// [`Error::Config`] with the known names if a task is unknown; if a task has no such split; if labelling fails. Nothing is written
 /// then.
 pub fn score_run(run: &RunDir, session: &Session, options: &ScoreOptions) -> Result<EvalReport> {
-    let &ScoreOptions { split, ref tasks, step } = options;
+    let &ScoreOptions { split, ref tasks, step, predictions: keeps } = options;
     let config = &session.config;
     let tasks = match tasks.is_empty() {
         true => config.tasks.iter().collect(),
@@ -42,7 +44,9 @@ pub fn score_run(run: &RunDir, session: &Session, options: &ScoreOptions) -> Res
         let labeller = session.labeller(&task.name)?;
         let (report, predicted) = evaluate(&labeller, &examples, config.eval.mode)?;
         reports.insert(task.name.clone(), report);
-        predictions.insert(task.name.clone(), predicted);
+        if keeps {
+            predictions.insert(task.name.clone(), predicted);
+        }
     }
     let report = EvalReport::new(step, split.to_string(), reports);
     if let Err(error) = keep(run, split, &report, &predictions) {
@@ -63,19 +67,11 @@ fn keep(
     let mut folders = vec![create_folders(parent(&path))?];
     let mut files = vec![stage(&path, |file| writeln!(file, "{text}"))?.0];
     for (task, predictions) in predictions {
-        let path = run.predictions(task, &split.to_string());
+        let path = run.predictions(&split.to_string(), task);
         folders.push(create_folders(parent(&path))?);
-        files.push(stage(&path, |file| lines(predictions, file))?.0);
+        files.push(stage_predictions(&path, predictions)?);
     }
     files.into_iter().try_for_each(Staged::commit)?;
     folders.into_iter().for_each(NewFolders::keep);
-    Ok(())
-}
-
-fn lines(predictions: &[Prediction], file: &mut impl Write) -> std::io::Result<()> {
-    for prediction in predictions {
-        serde_json::to_writer(&mut *file, prediction)?;
-        writeln!(file)?;
-    }
     Ok(())
 }

@@ -16,8 +16,18 @@ fn eval_reports_every_task_and_its_mean() {
     assert_eq!(tasks["home"]["sentences"], 12);
     let file = std::fs::read_to_string(bench.path("run/eval/test.json")).unwrap();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&file).unwrap()["tasks"], report["tasks"]);
-    let predictions = std::fs::read_to_string(bench.path("run/predictions/home.test.jsonl")).unwrap();
-    assert_eq!(predictions.lines().count(), 12);
+    assert!(!bench.path("run/predictions").exists());
+}
+
+#[test]
+fn eval_keeps_predictions_on_request() {
+    let bench = trained();
+    bench.ok(&["eval", "run", "--predictions", "--task", "home"]);
+    let predictions = hyperloader::eval::read_predictions(bench.path("run/predictions/test/home.jsonl")).unwrap();
+    assert_eq!(predictions.len(), 12);
+    let spans: Vec<_> = predictions.iter().flat_map(|sentence| &sentence.spans).collect();
+    assert!(!spans.is_empty() && spans.iter().all(|span| span.score.is_some_and(|p| p > 0. && p <= 1.)));
+    assert!(!bench.path("run/predictions/test/travel.jsonl").exists());
 }
 
 #[test]

@@ -8,4 +8,5 @@ mod common;
 mod contract;
 mod paper;
 mod predict;
+mod reproduce;
 mod resume;
