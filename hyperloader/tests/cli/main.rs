@@ -7,4 +7,5 @@ mod common;
 
 mod contract;
 mod predict;
+mod report;
 mod resume;
