@@ -50,7 +50,7 @@
 //! | label sentences, score labels | [`label`], [`eval`] |
 //! | read tagged corpora, train a tokenizer | the crate [`datasets`]; [`tasks`] for the corpora of a configuration |
 //! | exchange folders with Python's `peft` and AdapterHub | [`model::FromPretrained`], [`peft_adapter::files`], [`export`] |
-//! | do what the command does | [`session`], with a [`config`]; [`quickstart`], [`predict`], [`compile`], [`pretrain`], [`mod@bench`] |
+//! | do what the command does | [`session`], with a [`config`]; [`quickstart`], [`predict`], [`compile`], [`pretrain`], [`reproduce`], [`mod@bench`] |
 //! | see runs as one page, analyze errors | [`report`], [`analysis`] |
 //! | run your own training loop with checkpoints | [`train`], [`run`], [`files`], [`telemetry`] |
 //! | read the checkpoints of the paper's authors | [`paper_checkpoint`] |
@@ -81,6 +81,7 @@ pub mod prelude;
 pub mod pretrain;
 pub mod quickstart;
 pub mod report;
+pub mod reproduce;
 pub mod run;
 pub mod session;
 pub mod tasks;

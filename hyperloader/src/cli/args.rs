@@ -2,8 +2,10 @@
 
 mod data;
 mod number;
+mod reproduce;
 
 pub(super) use data::{ConvertArgs, DataArgs, DataVerb, InspectArgs, LengthArgs, SampleArgs, SourceArgs, TokenizeArgs};
+pub(super) use reproduce::ReproduceArgs;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -105,6 +107,9 @@ pub(super) enum Verb {
     /// Pretrain a T5 backbone on plain text by span corruption
     #[command(after_help = "Example: hyperloader pretrain --config docs/configs/real-small.toml --out runs/backbone")]
     Pretrain(PretrainArgs),
+    /// Run the paper's comparisons: every system, ablation and share of the data, with several seeds
+    #[command(after_help = reproduce::AFTER_HELP)]
+    Reproduce(ReproduceArgs),
     /// Inspect, convert, sample or tokenize a corpus
     Data(DataArgs),
     /// Print a shell's completion script

@@ -11,6 +11,7 @@ mod output;
 mod params;
 mod predict;
 mod report;
+mod reproduce;
 mod run;
 
 pub use run::main;

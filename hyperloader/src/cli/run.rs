@@ -8,7 +8,7 @@ use candle_core::Device;
 use clap::Parser;
 
 use super::args::{Cli, ExportArgs, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
-use super::{bench, compile, complete, crash, data, eval, output, params, predict, report};
+use super::{bench, compile, complete, crash, data, eval, output, params, predict, report, reproduce};
 use crate::export::{self, ExportOptions};
 use crate::run::RunDir;
 use crate::session::{self, RunOptions, open_device};
@@ -102,6 +102,7 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Verb::Export(args) => export(args, &device()?, out),
         Verb::Import(args) => import(args, &device()?, out),
         Verb::Pretrain(args) => pretrain(args, &cli.global, &device()?, out),
+        Verb::Reproduce(args) => reproduce::reproduce(args, &device()?, out),
         Verb::Data(args) => data::data(&args.verb, out),
         Verb::Completions { shell } => complete::completions(*shell, out),
         Verb::Man => complete::man(out),

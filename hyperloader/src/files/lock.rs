@@ -25,14 +25,23 @@ impl FolderLock {
     /// [`Error::Config`] naming the folder if another process holds it; [`Error::Io`] if there is no such folder.
     pub fn take(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        Self::try_take(path)?.ok_or_else(|| taken(path))
+    }
+
+    /// Like [`take`](Self::take), but `None` if the folder is held already.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if there is no such folder.
+    pub fn try_take(path: impl AsRef<Path>) -> Result<Option<Self>> {
+        let path = path.as_ref();
         match attempt(path) {
-            Attempt::Held(folder) => Ok(Self { _folder: Some(folder) }),
-            Attempt::Taken => Err(taken(path)),
+            Attempt::Held(folder) => Ok(Some(Self { _folder: Some(folder) })),
+            Attempt::Taken => Ok(None),
             Attempt::Unknown(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::io(path, error)),
             Attempt::Unknown(error) => {
                 let folder = path.display();
                 warn!("{folder}: cannot be locked here ({error}); let no other process write to it at the same time");
-                Ok(Self { _folder: None })
+                Ok(Some(Self { _folder: None }))
             }
         }
     }

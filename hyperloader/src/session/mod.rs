@@ -11,6 +11,7 @@ mod train;
 
 pub use device::open_device;
 pub use load::Session;
+pub(crate) use pretrain::random_shape;
 pub use pretrain::{PretrainReport, pretrain};
 pub use score::{ScoreOptions, score_run};
 pub use train::{RunOptions, train};

@@ -215,6 +215,18 @@ fn continued(config: &Config, pretrain: &PretrainConfig) -> Result<Start> {
     Ok(Start { config: backbone.config, weights: backbone.weights, tokenizer, random: false })
 }
 
+/// The shape of the model that `pretrain` makes from random weights, if its tokenizer has as many tokens as it may have.
+///
+/// # Errors
+/// [`Error::Config`] if there is no shape, or a wrong one.
+pub(crate) fn random_shape(pretrain: &PretrainConfig) -> Result<T5Config> {
+    match (&pretrain.shape, &pretrain.config) {
+        (Some(shape), _) => config_of(shape, pretrain.vocab_size.get()),
+        (None, Some(preset)) => built_in_or_file(preset),
+        (None, None) => Err(Error::setting("pretrain", "a model from random weights needs a shape or config")),
+    }
+}
+
 /// The configuration of a shape; its embedding has one row for each token, unless the shape says otherwise.
 fn config_of(shape: &T5Shape, vocab_size: usize) -> Result<T5Config> {
     let config = T5Config {

@@ -1,7 +1,7 @@
 //! Stopping between two steps at the user's request.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::Result;
 
@@ -24,8 +24,8 @@ struct Signals {
     wanted: bool,
     /// Whether the process has the handler.
     handled: AtomicBool,
-    /// Whether a trainer runs, which will stop soon and save its state.
-    awaited: AtomicBool,
+    /// How many trainers run, each of which will stop soon and save its state.
+    awaited: AtomicUsize,
 }
 
 /// The exit code after SIGINT that shells use.
@@ -63,12 +63,12 @@ impl Interrupt {
     #[cfg(feature = "cli")]
     pub(super) fn await_request(&self) -> Result<Awaited> {
         let signals = &self.0.signals;
-        signals.awaited.store(true, Ordering::Relaxed);
+        signals.awaited.fetch_add(1, Ordering::Relaxed);
         if signals.wanted && !signals.handled.swap(true, Ordering::Relaxed) {
             let interrupt = self.clone();
             let handler = move || match interrupt.0.signals.awaited.load(Ordering::Relaxed) {
-                true => interrupt.request(),
-                false => std::process::exit(INTERRUPTED.into()),
+                0 => std::process::exit(INTERRUPTED.into()),
+                _ => interrupt.request(),
             };
             ctrlc::set_handler(handler)
                 .map_err(|e| crate::Error::Training(format!("cannot handle interrupts: {e}")))?;
@@ -89,6 +89,6 @@ impl Interrupt {
 #[cfg(feature = "cli")]
 impl Drop for Awaited {
     fn drop(&mut self) {
-        self.0.0.signals.awaited.store(false, Ordering::Relaxed);
+        self.0.0.signals.awaited.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -6,6 +6,7 @@
 mod common;
 
 mod contract;
+mod paper;
 mod predict;
 mod report;
 mod resume;

@@ -61,7 +61,7 @@ fn a_run_without_predictions_is_shown_with_what_to_do() {
     let bench = trained();
     bench.ok(&["report", "run", "--out", "report.html"]);
     let page = fs::read_to_string(bench.path("report.html")).unwrap();
-    assert!(page.contains("run has no predictions on test for home, travel"), "{page}");
+    assert!(page.contains("run has no predictions on test for travel, home"), "{page}");
     assert!(page.contains("hyperloader eval run --split test --predictions"));
     assert!(page.contains("id=\"curves\"") && !page.contains("id=\"sentences\""));
 }
@@ -104,31 +104,45 @@ fn runs_with_other_sentences_under_one_task_name_are_told_apart() {
     assert!(page.contains("scores cannot be compared: home (1), home (2)"));
 }
 
+/// The `suite.json` of two systems, two tasks and two seeds.
+const SUITE: &str = r#"{"suite":"high-resource","scale":"tiny","version":"0.1.0","tasks":["home","travel"],"backbone":null,
+"data":{},"configurations":{},"systems":[{"name":"lora","title":"T5 LoRA","paper":null},{"name":"hyper","title":"HyperLoader","paper":"hyperloader"}],
+"fractions":[1.0],"seeds":[1,2],"commands":["hyperloader reproduce --suite high-resource"]}"#;
+
 #[test]
 fn a_suite_is_shown_as_far_as_it_is() {
     let bench = trained();
-    fs::create_dir_all(bench.path("suite/cells/hyper/all/1/seed-1")).unwrap();
     let write = |path: &str, text: &str| fs::write(bench.path(path), text).unwrap();
-    write("suite/suite.json", r#"{"suite":"high-resource","scale":"tiny","command":"hyperloader reproduce"}"#);
+    fs::create_dir_all(bench.path("suite/cells/hyper/all/1/seed-1")).unwrap();
+    write("suite/suite.json", SUITE);
     bench.ok(&["report", "suite", "--out", "report.html"]);
     let page = fs::read_to_string(bench.path("report.html")).unwrap();
-    assert!(page.contains("0 cells are done, 1 were begun and are not shown: hyper/all/1/seed-1"), "{page}");
+    assert!(
+        page.contains("suite is not finished: 0 cells are done. Cells are missing of T5 LoRA, HyperLoader."),
+        "{page}"
+    );
+    assert!(page.contains("Begun, and not shown: hyper&#x2f;all&#x2f;1&#x2f;seed-1."), "{page}");
 
     for (seed, f1) in [(1, 0.5), (2, 0.7)] {
         let folder = format!("suite/cells/lora/all/1/seed-{seed}");
         fs::create_dir_all(bench.path(&folder)).unwrap();
         write(&format!("{folder}/config.toml"), &fs::read_to_string(bench.path("run/config.toml")).unwrap());
+        write(&format!("{folder}/counts.json"), "{}");
         let score = format!(r#"{{"paper":{{"micro_f1":{f1},"precision":0.5,"recall":0.5,"support":9}}}}"#);
-        write(
-            &format!("{folder}/cell.json"),
-            &format!(
-                r#"{{"system":"lora","tasks":["home","travel"],"fraction":1.0,"seed":{seed},"trainable":100,"scores":{{"home":{score},"travel":{score}}}}}"#
-            ),
+        let cell = format!(
+            r#"{{"system":"lora","task":null,"fraction":1.0,"seed":{seed},"tasks":["home","travel"],"trainable":100,"total":1000,"steps":9,
+"sentences":99,"best_step":9,"final_validation":null,"steps_to_90":null,"seconds":1.0,"scores":{{"home":{score},"travel":{score}}}}}"#
         );
+        write(&format!("{folder}/cell.json"), &cell);
     }
-    bench.ok(&["report", "suite", "--out", "report.html"]);
+    bench.ok(&["report", "suite", "run", "--out", "report.html"]);
+    let page = fs::read_to_string(bench.path("report.html")).unwrap();
+    assert!(page.contains("suite is not finished: 2 cells are done. Cells are missing of HyperLoader."), "{page}");
     let markdown = fs::read_to_string(bench.path("report.md")).unwrap();
-    assert!(markdown.contains("| home | 60.00 ± 14.14 |"), "{markdown}");
-    assert!(markdown.contains("| average | 60.00 ± 14.14 |"), "{markdown}");
-    assert!(fs::read_to_string(bench.path("report.csv")).unwrap().contains(",average,lora,60,14.14"));
+    assert!(
+        markdown.contains("| corpus | T5 LoRA | HyperLoader |") && markdown.contains("| home | 60.00 ± 14.14 | – |"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("| average | 60.00 ± 14.14 | – |"), "{markdown}");
+    assert!(fs::read_to_string(bench.path("report.csv")).unwrap().contains(",average,T5 LoRA,60,14.14"));
 }

@@ -37,17 +37,18 @@ fn run(model: &Model) -> Input {
 }
 
 fn suite(suite: &Suite) -> Input {
-    let mut facts = vec![("suite", suite.plan.suite.clone())];
-    if !suite.plan.scale.is_empty() {
-        facts.push(("scale", suite.plan.scale.clone()));
-    }
-    facts.push(("finished cells", suite.cells.len().to_string()));
-    if let Some(version) = &suite.plan.version {
-        facts.push(("version", version.clone()));
-    }
-    if let Some(command) = suite.plan.command() {
-        facts.push(("command", command));
-    }
+    let record = &suite.results.record;
+    let join = |numbers: Vec<String>| numbers.join(", ");
+    let facts = vec![
+        ("suite", record.suite.name().to_owned()),
+        ("scale", record.scale.name().to_owned()),
+        ("corpora", record.tasks.join(", ")),
+        ("data", join(record.fractions.iter().map(|fraction| format!("{} %", 100. * fraction)).collect())),
+        ("seeds", join(record.seeds.iter().map(u64::to_string).collect())),
+        ("finished", format!("{} cells", suite.results.cells.len())),
+        ("version", record.version.clone()),
+        ("command", record.commands.join("; ")),
+    ];
     Input { name: suite.label.clone(), kind: "suite", facts }
 }
 

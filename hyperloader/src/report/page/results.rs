@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::Result;
 use crate::report::charts::{Figure, Line, Point, line_chart, scatter_chart};
 use crate::report::read::{Model, Source};
-use crate::report::tables::{Table, curve_table, run_table, shares, suite_tables};
+use crate::report::tables::{Table, curve_table, differences, run_table, shares, suite_tables};
 
 /// Scores, sizes and learning curves.
 #[derive(Debug, Serialize)]
@@ -28,12 +28,13 @@ pub(super) fn results(sources: &[Source], split: &str) -> Result<Results> {
         match source {
             Source::Run(model) => runs.push(&**model),
             Source::Suite(suite) => {
-                tables.extend(suite_tables(suite));
-                points.extend(shares(suite).into_iter().map(|share| Point {
-                    label: format!("{} ({} % of the data)", share.system, 100. * share.fraction),
+                tables.extend(suite_tables(suite)?);
+                tables.extend(differences(suite));
+                points.extend(shares(suite)?.into_iter().map(|share| Point {
+                    label: share.label,
                     trainable: share.trainable,
                     f1: share.f1,
-                    is_of_paper: false,
+                    is_of_paper: share.is_of_paper,
                 }));
             }
         }
@@ -60,7 +61,7 @@ fn point(model: &Model) -> Option<Point> {
 fn curves(models: &[&Model]) -> Result<Vec<Figure>> {
     let mut groups: BTreeMap<String, Vec<&Model>> = BTreeMap::new();
     for model in models {
-        let group = model.cell.as_ref().map_or_else(String::new, |_| format!(" · {}", model.tasks.join(", ")));
+        let group = model.place.as_ref().map_or_else(String::new, |_| format!(" · {}", model.tasks.join(", ")));
         groups.entry(group).or_default().push(model);
     }
     let mut figures = Vec::new();
@@ -70,8 +71,11 @@ fn curves(models: &[&Model]) -> Result<Vec<Figure>> {
             let all = models.iter().map(|model| Line { label: model.label.clone(), points: scaled(model) });
             all.filter(|line| !line.points.is_empty()).collect()
         };
-        let loss =
-            line_chart(&format!("Training loss{group}"), "loss a token", &lines(|model| model.curves.loss.as_slice(), 1.))?;
+        let loss = line_chart(
+            &format!("Training loss{group}"),
+            "loss a token",
+            &lines(|model| model.curves.loss.as_slice(), 1.),
+        )?;
         let validation = lines(|model| model.curves.validation.as_slice(), 100.);
         let validation = line_chart(&format!("Validation{group}"), "mean micro-F1 (%)", &validation)?;
         figures.extend(loss.into_iter().chain(validation));

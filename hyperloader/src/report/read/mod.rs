@@ -10,16 +10,14 @@ mod suite;
 
 pub(super) use curves::Curves;
 pub(super) use model::Model;
-pub(super) use suite::{FinishedCell, Suite};
+pub(super) use suite::Suite;
 
 use std::path::Path;
 
 use super::ReportOptions;
+use crate::reproduce::SUITE_FILE;
 use crate::run::RunDir;
 use crate::{Error, Result};
-
-/// The file that makes a folder a suite.
-const SUITE_FILE: &str = "suite.json";
 
 /// One argument of the command.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ pub(in crate::report) struct Model {
     /// The name on the page.
     pub(in crate::report) label: String,
     /// The place in its suite.
-    pub(in crate::report) cell: Option<Cell>,
+    pub(in crate::report) place: Option<Place>,
     /// The names of its tasks, in the order of its configuration.
     pub(in crate::report) tasks: Vec<String>,
     /// The size of the model, if its backbone's shape is at hand.
@@ -27,7 +27,7 @@ pub(in crate::report) struct Model {
 
 /// The place of a model in its suite.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::report) struct Cell {
+pub(in crate::report) struct Place {
     pub(in crate::report) system: String,
     pub(in crate::report) fraction: f64,
     pub(in crate::report) seed: u64,

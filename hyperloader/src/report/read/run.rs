@@ -40,7 +40,7 @@ pub(super) fn read(run: &RunDir, label: String, split: &str) -> Result<Model> {
         None
     });
     let scores = scores(run, split, &found)?;
-    Ok(Model { label, cell: None, tasks, parameters, curves, scores, predictions: found, notes })
+    Ok(Model { label, place: None, tasks, parameters, curves, scores, predictions: found, notes })
 }
 
 /// The scores that `eval` kept, and for the tasks that it did not score those of the predictions.

@@ -1,76 +1,24 @@
 //! One suite of `reproduce`: its cells, finished or not.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use peft_files::read_json;
-use serde::Deserialize;
-
-use super::model::{Cell, Model};
-use super::{SUITE_FILE, run};
+use super::model::{Model, Place};
+use super::run;
+use crate::Result;
+use crate::reproduce::tables::SuiteResults;
+use crate::reproduce::{CELL_FILE, Cell, CellResult};
 use crate::run::RunDir;
-use crate::{Error, Result};
-
-/// The file that makes a cell a finished one.
-const CELL_FILE: &str = "cell.json";
 
 /// One suite.
 #[derive(Debug)]
 pub(in crate::report) struct Suite {
     pub(in crate::report) label: String,
-    /// What `suite.json` says.
-    pub(in crate::report) plan: SuitePlan,
-    /// The finished cells.
-    pub(in crate::report) cells: Vec<FinishedCell>,
+    /// What the folder is for, and the finished cells.
+    pub(in crate::report) results: SuiteResults,
     /// The models that are analyzed: of each system and task the finished cell with the most data and the lowest seed.
     pub(in crate::report) models: Vec<Model>,
     pub(in crate::report) notes: Vec<String>,
-}
-
-/// The parts of `suite.json` that the page shows.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(in crate::report) struct SuitePlan {
-    pub(in crate::report) suite: String,
-    #[serde(default)]
-    pub(in crate::report) scale: String,
-    #[serde(default)]
-    pub(in crate::report) command: Option<serde_json::Value>,
-    #[serde(default)]
-    pub(in crate::report) version: Option<String>,
-}
-
-impl SuitePlan {
-    /// The command that made the suite, as one line.
-    pub(in crate::report) fn command(&self) -> Option<String> {
-        match self.command.as_ref()? {
-            serde_json::Value::String(line) => Some(line.clone()),
-            serde_json::Value::Array(words) => {
-                Some(words.iter().filter_map(|word| word.as_str()).collect::<Vec<_>>().join(" "))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The parts of `cell.json` that the page shows.
-#[derive(Debug, Clone, Deserialize)]
-pub(in crate::report) struct FinishedCell {
-    pub(in crate::report) system: String,
-    pub(in crate::report) tasks: Vec<String>,
-    pub(in crate::report) fraction: f64,
-    pub(in crate::report) seed: u64,
-    pub(in crate::report) trainable: usize,
-    #[serde(default)]
-    pub(in crate::report) total: Option<usize>,
-    /// By task and protocol.
-    pub(in crate::report) scores: BTreeMap<String, BTreeMap<String, CellScore>>,
-}
-
-/// The part of a score that the page shows.
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(in crate::report) struct CellScore {
-    /// In [0, 1].
-    pub(in crate::report) micro_f1: f64,
 }
 
 /// The suite in `folder`, called `label`, with the predictions on `split`. `prefix` goes before the names of its systems.
@@ -78,71 +26,86 @@ pub(in crate::report) struct CellScore {
 /// # Errors
 /// If `suite.json`, or a file of a finished cell, cannot be read.
 pub(super) fn read(folder: &Path, label: String, prefix: &str, split: &str) -> Result<Suite> {
-    let plan: SuitePlan = read_json(folder.join(SUITE_FILE))?;
-    let (mut cells, mut unfinished) = (Vec::new(), Vec::new());
-    for folder in cell_folders(&folder.join("cells"))? {
-        let file = folder.join(CELL_FILE);
-        match file.is_file() {
-            true => cells.push((folder, read_json::<FinishedCell>(&file)?)),
-            false => unfinished.push(folder),
-        }
-    }
-    let mut notes = progress(&label, folder, cells.len(), &unfinished);
+    let results = SuiteResults::read(folder)?;
+    let mut notes = Vec::new();
+    notes.extend(progress(&label, folder, &results));
     let mut models = Vec::new();
-    for (folder, cell) in analyzed(&cells) {
-        let model = run::read(&RunDir::new(folder), format!("{prefix}{}", cell.system), split)?;
-        let place = Cell { system: cell.system.clone(), fraction: cell.fraction, seed: cell.seed };
-        models.push(Model { cell: Some(place), ..model });
+    for result in analyzed(&results) {
+        let key = &result.cell;
+        let cell = Cell { system: key.system.clone(), task: key.task.clone(), fraction: key.fraction, seed: key.seed };
+        let system = results.record.systems.iter().find(|system| system.name == key.system);
+        let title = system.map_or(key.system.as_str(), |system| system.title.as_str());
+        let model = run::read(&RunDir::new(cell.folder(folder)), format!("{prefix}{title}"), split)?;
+        let place = Place { system: key.system.clone(), fraction: key.fraction, seed: key.seed };
+        models.push(Model { place: Some(place), ..model });
     }
     notes.extend(models.iter_mut().flat_map(|model| std::mem::take(&mut model.notes)));
-    let cells = cells.into_iter().map(|(_, cell)| cell).collect();
-    Ok(Suite { label, plan, cells, models, notes })
+    if let Some(place) = models.iter().find_map(|model| model.place.as_ref()) {
+        notes.push(format!(
+            "Curves, errors and sentences of {label} are those of seed {}, with {} % of the data where it is finished; scores are those \
+             of all seeds.",
+            place.seed,
+            100. * place.fraction
+        ));
+    }
+    Ok(Suite { label, results, models, notes })
 }
 
-/// `cells/<system>/<task or all>/<fraction>/seed-<n>`, in the order of their names.
-fn cell_folders(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut level = vec![root.to_path_buf()];
-    for _ in 0..4 {
-        let mut next = Vec::new();
-        for folder in level {
-            if folder.is_dir() {
-                let entries = std::fs::read_dir(&folder).map_err(|source| Error::io(&folder, source))?;
-                // Hidden folders and those that are being written are no cells.
-                let is_cell = |path: &PathBuf| {
-                    let name = path.file_name().unwrap_or_default().to_string_lossy();
-                    path.is_dir() && !name.starts_with('.') && !name.contains(".tmp-")
-                };
-                next.extend(entries.flatten().map(|entry| entry.path()).filter(is_cell));
+/// Of each system and its task the finished cell with the most data, and of these the one with the lowest seed.
+fn analyzed(results: &SuiteResults) -> Vec<&CellResult> {
+    let mut best: Vec<&CellResult> = Vec::new();
+    let is_same = |a: &CellResult, b: &CellResult| a.cell.system == b.cell.system && a.cell.task == b.cell.task;
+    for (result, _) in &results.cells {
+        match best.iter_mut().find(|kept| is_same(kept, result)) {
+            None => best.push(result),
+            Some(kept) => {
+                let (new, old) = (&result.cell, &kept.cell);
+                if new.fraction > old.fraction || (new.fraction == old.fraction && new.seed < old.seed) {
+                    *kept = result;
+                }
             }
         }
-        next.sort();
-        level = next;
     }
-    Ok(level)
+    best
 }
 
-/// Of each system and its tasks the cell with the most data, and of these the one with the lowest seed.
-fn analyzed(cells: &[(PathBuf, FinishedCell)]) -> Vec<&(PathBuf, FinishedCell)> {
-    let mut best: BTreeMap<(&str, &[String]), &(PathBuf, FinishedCell)> = BTreeMap::new();
-    for entry in cells {
-        let cell = &entry.1;
-        let kept = best.entry((cell.system.as_str(), cell.tasks.as_slice())).or_insert(entry);
-        if cell.fraction > kept.1.fraction || (cell.fraction == kept.1.fraction && cell.seed < kept.1.seed) {
-            *kept = entry;
+/// What is not finished, in words.
+fn progress(label: &str, folder: &Path, results: &SuiteResults) -> Option<String> {
+    let record = &results.record;
+    let mut begun = Vec::new();
+    // For each system the cells of one seed and share that were seen, and the seeds and shares in which all of these are finished.
+    let mut seen: BTreeMap<&str, BTreeMap<Option<&str>, usize>> = BTreeMap::new();
+    for system in &record.systems {
+        for task in std::iter::once(None).chain(record.tasks.iter().map(Some)) {
+            for (&fraction, &seed) in record.fractions.iter().flat_map(|f| record.seeds.iter().map(move |s| (f, s))) {
+                let cell = Cell { system: system.name.clone(), task: task.cloned(), fraction, seed };
+                let path = cell.folder(folder);
+                if path.join(CELL_FILE).exists() {
+                    *seen.entry(&system.name).or_default().entry(task.map(String::as_str)).or_default() += 1;
+                } else if path.is_dir() {
+                    begun.push(cell.name());
+                }
+            }
         }
     }
-    best.into_values().collect()
-}
-
-fn progress(label: &str, root: &Path, finished: usize, unfinished: &[PathBuf]) -> Vec<String> {
-    let name = |folder: &PathBuf| folder.strip_prefix(root.join("cells")).unwrap_or(folder).display().to_string();
-    match (finished, unfinished) {
-        (0, []) => vec![format!("{label}: no cell of this suite has begun.")],
-        (_, []) => Vec::new(),
-        (_, cells) => vec![format!(
-            "{label} is not finished: {finished} cells are done, {} were begun and are not shown: {}.",
-            cells.len(),
-            cells.iter().map(name).collect::<Vec<_>>().join(", ")
-        )],
+    let rounds = record.fractions.len() * record.seeds.len();
+    let is_whole = |system: &str| {
+        let Some(tasks) = seen.get(system) else { return false };
+        let expected = if tasks.contains_key(&None) { 1 } else { record.tasks.len() };
+        tasks.len() == expected && tasks.values().all(|cells| *cells == rounds)
+    };
+    let missing: Vec<&str> =
+        record.systems.iter().filter(|s| !is_whole(&s.name)).map(|system| system.title.as_str()).collect();
+    if missing.is_empty() {
+        return None;
     }
+    let mut note = format!(
+        "{label} is not finished: {} cells are done. Cells are missing of {}. Means are over the seeds that are done.",
+        results.cells.len(),
+        missing.join(", ")
+    );
+    if !begun.is_empty() {
+        note += &format!(" Begun, and not shown: {}.", begun.join(", "));
+    }
+    Some(note)
 }

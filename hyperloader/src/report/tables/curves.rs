@@ -25,7 +25,7 @@ pub(in crate::report) fn curve_table(models: &[&Model]) -> Table {
 
 /// The label, with the task where a suite has one model a task.
 fn name(model: &Model) -> String {
-    match (&model.cell, model.tasks.as_slice()) {
+    match (&model.place, model.tasks.as_slice()) {
         (Some(_), [task]) => format!("{} · {task}", model.label),
         _ => model.label.clone(),
     }

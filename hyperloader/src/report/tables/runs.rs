@@ -14,8 +14,7 @@ pub(in crate::report) fn run_table(models: &[&Model], split: &str) -> Table {
     let head = ["run".to_owned()].into_iter().chain(tasks.iter().map(|task| task.to_string()));
     let head = head.chain(["average", "steps", "trainable", "trainable %"].map(str::to_owned));
     let rows = models.iter().map(|model| {
-        let f1 =
-            |task: &&String| model.scores.get(*task).map_or_else(Cell::none, |f1| Cell::percent(*f1));
+        let f1 = |task: &&String| model.scores.get(*task).map_or_else(Cell::none, |f1| Cell::percent(*f1));
         let mut row = vec![Cell::text(&model.label)];
         row.extend(tasks.iter().map(f1));
         row.push(model.average().map_or_else(Cell::none, Cell::percent));

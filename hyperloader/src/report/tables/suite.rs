@@ -1,135 +1,135 @@
-//! The scores of a suite, as the paper lays them out.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! The scores of a suite, as the paper lays them out, with the paper's own next to them.
 
 use super::runs::share;
 use super::{Cell, Table};
-use crate::report::read::{FinishedCell, Suite};
+use crate::Result;
+use crate::report::read::Suite;
+use crate::reproduce::Protocol;
+use crate::reproduce::tables::{Average, Grid, PaperFigures, paper_figures};
 
-/// The scores of one system on one task, one for each seed, in percent.
-type Seeds = Vec<f64>;
-
-/// One table for each protocol and share of the data: a row for each task, a column for each system.
-pub(in crate::report) fn suite_tables(suite: &Suite) -> Vec<Table> {
+/// A table for each share of the data and protocol: a row for each corpus, a column for each system, and next to it the paper's
+/// figure where it has one.
+///
+/// # Errors
+/// If the paper's figures cannot be read.
+pub(in crate::report) fn suite_tables(suite: &Suite) -> Result<Vec<Table>> {
+    let paper = paper_figures()?;
+    let record = &suite.results.record;
     let mut tables = Vec::new();
-    for fraction in fractions(&suite.cells) {
-        let cells: Vec<&FinishedCell> = suite.cells.iter().filter(|cell| cell.fraction == fraction).collect();
-        let protocols: BTreeSet<&String> =
-            cells.iter().flat_map(|cell| cell.scores.values()).flat_map(|of| of.keys()).collect();
-        tables.extend(protocols.into_iter().map(|protocol| table(suite, &cells, fraction, protocol)));
+    for &fraction in record.fractions.iter().rev() {
+        for protocol in Protocol::ALL {
+            let grid = Grid::new(&suite.results, fraction, protocol);
+            if record
+                .systems
+                .iter()
+                .any(|system| record.tasks.iter().any(|task| grid.task(&system.name, task).is_some()))
+            {
+                tables.push(table(suite, &grid, &paper, fraction, protocol.name()));
+            }
+        }
     }
-    tables
+    Ok(tables)
 }
 
-/// The shares of data of `cells`, the largest first.
-fn fractions(cells: &[FinishedCell]) -> Vec<f64> {
-    let mut all: Vec<f64> = cells.iter().map(|cell| cell.fraction).collect();
-    all.sort_by(|a, b| b.total_cmp(a));
-    all.dedup();
-    all
-}
-
-fn table(suite: &Suite, cells: &[&FinishedCell], fraction: f64, protocol: &str) -> Table {
-    let scores = scores(cells, protocol);
-    let systems: BTreeSet<&str> = scores.keys().map(|(system, _)| *system).collect();
-    let tasks: BTreeSet<&str> = scores.keys().map(|(_, task)| *task).collect();
-    let row = |task: &&str| {
-        let cells = systems.iter().map(|system| spread(scores.get(&(*system, *task)).map_or(&[], Vec::as_slice)));
-        [Cell::text(*task)].into_iter().chain(cells).collect::<Vec<_>>()
-    };
-    let mut rows: Vec<Vec<Cell>> = tasks.iter().map(row).collect();
-    let averages = systems.iter().map(|system| spread(&averages(cells, system, &tasks, protocol)));
-    rows.push([Cell::text("average")].into_iter().chain(averages).collect());
-    let seeds: BTreeSet<u64> = cells.iter().map(|cell| cell.seed).collect();
+fn table(suite: &Suite, grid: &Grid<'_>, paper: &PaperFigures, fraction: f64, protocol: &str) -> Table {
+    let record = &suite.results.record;
+    let mut head = vec!["corpus".to_owned()];
+    let mut rows: Vec<Vec<Cell>> = record.tasks.iter().map(|task| vec![Cell::text(task)]).collect();
+    let mut averages = vec![Cell::text("average")];
+    for system in &record.systems {
+        head.push(system.title.clone());
+        let figure = system
+            .paper
+            .as_deref()
+            .filter(|paper_name| record.tasks.iter().any(|task| paper.score(fraction, paper_name, task).is_some()));
+        for (row, task) in rows.iter_mut().zip(&record.tasks) {
+            row.push(spread(grid.task(&system.name, task)));
+            row.extend(figure.map(|name| printed(paper.score(fraction, name, task))));
+        }
+        averages.push(spread(grid.average(&system.name)));
+        if let Some(name) = figure {
+            head.push(format!("{} (paper)", system.title));
+            averages.push(printed(paper.average(fraction, name, &record.tasks)));
+        }
+    }
+    rows.push(averages);
     let caption = format!(
-        "{} ({}, scale {}): micro-F1 in percent, protocol {protocol}, {} % of the data, {} seeds, mean ± standard deviation",
+        "{} ({}, {}): test micro-F1 in percent, {} % of the data, protocol {protocol}; mean ± standard deviation over the seeds of {}. \
+         Columns (paper) are the paper's, of t5-base and one seed",
         suite.label,
-        suite.plan.suite,
-        suite.plan.scale,
+        record.suite.name(),
+        record.scale.name(),
         100. * fraction,
-        seeds.len()
+        record.seeds.len()
     );
-    let subject = format!("{} · {protocol} · {} %", suite.label, 100. * fraction);
-    Table::new("suite", subject, caption).head(["corpus"].into_iter().chain(systems)).rows(rows)
+    Table::new("suite", format!("{} · {protocol} · {} %", suite.label, 100. * fraction), caption).head(head).rows(rows)
 }
 
-fn scores<'a>(cells: &[&'a FinishedCell], protocol: &str) -> BTreeMap<(&'a str, &'a str), Seeds> {
-    let mut scores: BTreeMap<(&str, &str), Seeds> = BTreeMap::new();
-    for cell in cells {
-        for (task, protocols) in &cell.scores {
-            if let Some(score) = protocols.get(protocol) {
-                scores.entry((cell.system.as_str(), task.as_str())).or_default().push(100. * score.micro_f1);
-            }
-        }
-    }
-    scores
+fn printed(figure: Option<f64>) -> Cell {
+    figure.map_or_else(Cell::none, |figure| Cell::number(figure, 2))
 }
 
-/// The mean over `tasks` of each seed that has them all.
-fn averages(cells: &[&FinishedCell], system: &str, tasks: &BTreeSet<&str>, protocol: &str) -> Seeds {
-    let mut seeds: BTreeMap<u64, BTreeMap<&str, f64>> = BTreeMap::new();
-    for cell in cells.iter().filter(|cell| cell.system == system) {
-        for (task, protocols) in &cell.scores {
-            if let Some(score) = protocols.get(protocol) {
-                seeds.entry(cell.seed).or_default().insert(task, 100. * score.micro_f1);
-            }
-        }
-    }
-    let whole = seeds.into_values().filter(|scores| scores.len() == tasks.len());
-    whole.map(|scores| scores.values().sum::<f64>() / scores.len() as f64).collect()
-}
-
-/// Mean and sample standard deviation.
-fn spread(values: &[f64]) -> Cell {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    match values {
-        [] => Cell::none(),
-        [value] => Cell::number(*value, 2),
-        _ => {
-            let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.)).sqrt();
-            Cell { text: format!("{mean:.2} ± {deviation:.2}"), spread: Some(deviation), ..Cell::number(mean, 2) }
-        }
+fn spread(average: Option<Average>) -> Cell {
+    match average {
+        None => Cell::none(),
+        Some(Average { mean, deviation: None, .. }) => Cell::percent(mean),
+        Some(Average { mean, deviation: Some(deviation), .. }) => Cell {
+            text: format!("{:.2} ± {:.2}", 100. * mean, 100. * deviation),
+            spread: Some(100. * deviation),
+            ..Cell::percent(mean)
+        },
     }
 }
 
-/// A point of the paper's figure 2: a system, its share of trainable parameters and its F1, both in percent, by share of the data.
+/// The sizes that the paper's figure 2 shows: trainable and all parameters, in millions. Of models for one task they are those of one.
+const PAPER_SIZES: [(&str, f64, f64); 6] = [
+    ("adapters", 3.5, 222.),
+    ("lora", 0.84, 222.),
+    ("unipelt", 4.5, 220.),
+    ("hyperformer++", 5., 228.),
+    ("hyperloader", 6., 229.),
+    ("hyperdecoder", 16., 239.),
+];
+
+/// A point of the paper's figure 2.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::report) struct Share {
-    pub(in crate::report) system: String,
-    pub(in crate::report) fraction: f64,
+    pub(in crate::report) label: String,
+    /// Trainable parameters, in percent of all.
     pub(in crate::report) trainable: f64,
+    /// Mean micro-F1 in percent.
     pub(in crate::report) f1: f64,
+    pub(in crate::report) is_of_paper: bool,
 }
 
-/// The points of a suite's systems, under the first protocol. A system whose size is not known has none.
-pub(in crate::report) fn shares(suite: &Suite) -> Vec<Share> {
+/// The points of a suite's systems under the paper's protocol, and those of the paper on the same corpora.
+///
+/// # Errors
+/// If the paper's figures cannot be read.
+pub(in crate::report) fn shares(suite: &Suite) -> Result<Vec<Share>> {
+    let (paper, record) = (paper_figures()?, &suite.results.record);
     let mut points = Vec::new();
-    for fraction in fractions(&suite.cells) {
-        let cells: Vec<&FinishedCell> = suite.cells.iter().filter(|cell| cell.fraction == fraction).collect();
-        let protocol = cells.iter().flat_map(|cell| cell.scores.values()).flat_map(|of| of.keys()).min();
-        let tasks: BTreeSet<&str> = cells.iter().flat_map(|cell| cell.scores.keys()).map(String::as_str).collect();
-        let systems: BTreeSet<&str> = cells.iter().map(|cell| cell.system.as_str()).collect();
-        for (system, protocol) in systems.into_iter().filter_map(|system| Some((system, protocol?))) {
-            let own = cells.iter().filter(|cell| cell.system == system);
-            let totals = own.filter_map(|cell| Some(share(cell.trainable, cell.total.or_else(|| total(suite, system))?)));
-            let (trainable, f1) = (totals.collect::<Vec<_>>(), averages(&cells, system, &tasks, protocol));
-            if !trainable.is_empty() && !f1.is_empty() {
-                let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    for &fraction in record.fractions.iter().rev() {
+        let grid = Grid::new(&suite.results, fraction, Protocol::Paper);
+        let percent = 100. * fraction;
+        for system in &record.systems {
+            let cell = suite.results.cells.iter().find(|(result, _)| result.cell.system == system.name);
+            if let Some(((result, _), average)) = cell.zip(grid.average(&system.name)) {
                 points.push(Share {
-                    system: system.to_owned(),
-                    fraction,
-                    trainable: 100. * mean(&trainable),
-                    f1: mean(&f1),
+                    label: format!("{}, {percent} %", system.title),
+                    trainable: 100. * share(result.trainable, result.total),
+                    f1: 100. * average.mean,
+                    is_of_paper: false,
                 });
+            }
+            let name = system.paper.as_deref();
+            let size = PAPER_SIZES.iter().find(|(system, ..)| Some(*system) == name);
+            let figure = name.and_then(|name| paper.average(fraction, name, &record.tasks));
+            if let Some(((_, trainable, total), f1)) = size.zip(figure) {
+                let label = format!("{}, {percent} %, paper", system.title);
+                points.push(Share { label, trainable: 100. * trainable / total, f1, is_of_paper: true });
             }
         }
     }
-    points
-}
-
-/// The parameters of a system's model, as its run says.
-fn total(suite: &Suite, system: &str) -> Option<usize> {
-    let of_system = |model: &&crate::report::read::Model| model.cell.as_ref().is_some_and(|cell| cell.system == system);
-    Some(suite.models.iter().find(of_system)?.parameters.as_ref()?.total)
+    Ok(points)
 }
