@@ -51,6 +51,7 @@
 //! | read tagged corpora, train a tokenizer | the crate [`datasets`]; [`tasks`] for the corpora of a configuration |
 //! | exchange folders with Python's `peft` and AdapterHub | [`model::FromPretrained`], [`peft_adapter::files`], [`export`] |
 //! | do what the command does | [`session`], with a [`config`]; [`quickstart`], [`predict`], [`compile`], [`pretrain`], [`reproduce`], [`mod@bench`] |
+//! | see runs as one page, analyze errors | [`report`], [`analysis`] |
 //! | run your own training loop with checkpoints | [`train`], [`run`], [`files`], [`telemetry`] |
 //! | read the checkpoints of the paper's authors | [`paper_checkpoint`] |
 //!
@@ -62,6 +63,7 @@ use peft_adapter as _;
 use peft_hyper as _;
 use peft_lora as _;
 
+pub mod analysis;
 pub mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -78,6 +80,7 @@ pub mod predict;
 pub mod prelude;
 pub mod pretrain;
 pub mod quickstart;
+pub mod report;
 pub mod reproduce;
 pub mod run;
 pub mod session;

@@ -78,6 +78,13 @@ pub(super) enum Verb {
         after_help = "Example: echo 'play some jazz by miles davis' | hyperloader predict runs/first --task snips -"
     )]
     Predict(PredictArgs),
+    /// Show runs and suites on one page: scores, curves, errors, sentences
+    #[command(
+        after_help = "Next to the page, the same tables are written as CSV (a line for each cell) and as Markdown: report.csv and \
+                      report.md for report.html. A run needs predictions first: hyperloader eval RUN --predictions\n\n\
+                      Example: hyperloader report runs/first runs/second --out report.html"
+    )]
+    Report(ReportArgs),
     /// Count the parameters of a configuration's model, without loading weights
     #[command(after_help = "Example: hyperloader params --config docs/configs/paper/hyperloader.toml --json")]
     Params(ParamsArgs),
@@ -264,6 +271,22 @@ pub(super) struct PredictArgs {
     /// Also write the N best tag sequences of each sentence with their scores; needs --format jsonl
     #[arg(long, value_name = "N", value_parser = count(MOST_BEAMS))]
     pub(super) n_best: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The folders of runs and of suites
+    #[arg(required = true, value_name = "RUN_OR_SUITE")]
+    pub(super) inputs: Vec<PathBuf>,
+    /// The page, a file that ends in .html; - for standard output, without the tables
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: PathBuf,
+    /// The split whose scores and predictions are shown
+    #[arg(long, value_enum, default_value_t = SplitName::Test)]
+    pub(super) split: SplitName,
+    /// The most sentences of a corpus that the page holds; sentences with errors come first
+    #[arg(long, value_name = "N", default_value = "300", value_parser = whole::<usize>)]
+    pub(super) sentences: usize,
 }
 
 #[derive(Debug, Args)]

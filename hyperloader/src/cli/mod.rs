@@ -10,6 +10,7 @@ mod eval;
 mod output;
 mod params;
 mod predict;
+mod report;
 mod reproduce;
 mod run;
 

@@ -8,7 +8,7 @@ use candle_core::Device;
 use clap::Parser;
 
 use super::args::{Cli, ExportArgs, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
-use super::{bench, compile, complete, crash, data, eval, output, params, predict, reproduce};
+use super::{bench, compile, complete, crash, data, eval, output, params, predict, report, reproduce};
 use crate::export::{self, ExportOptions};
 use crate::run::RunDir;
 use crate::session::{self, RunOptions, open_device};
@@ -95,6 +95,7 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Verb::Train(args) => train(args, &cli.global, &device()?, out),
         Verb::Eval(args) => eval::eval(args, &cli.global, &device()?, out),
         Verb::Predict(args) => predict::predict(args, &cli.global, &device()?, out),
+        Verb::Report(args) => report::report(args, out),
         Verb::Params(args) => params::params(args, out),
         Verb::Bench(args) => bench::bench(args, &cli.global, &device()?, out),
         Verb::Compile(args) => compile::compile(args, &cli.global, &device()?, out),

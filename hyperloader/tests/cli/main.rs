@@ -9,4 +9,5 @@ mod contract;
 mod paper;
 mod predict;
 mod reproduce;
+mod report;
 mod resume;
