@@ -31,12 +31,17 @@
 //! `layer_embed`, `position_embed`, `mlp1.{weight,bias}`, `mlp2.{weight,bias}`, `norm.{weight,bias}`, and for every name and
 //! shape of weights `heads.<weight name>.<shape>.{weight,bias}`. Example: `hyper.decoder.heads.lora_A.weight.8x768.weight`.
 
+//! A task of [`HyperConfig::unshared`] has its own weights under `hyper.tasks.<task>.<stack>`, with the same names as in
+//! `hyper.<stack>`. [`new_task`] makes the weights of a task that is added to a trained network.
+
 mod config;
 mod head;
 mod network;
+mod new_task;
 mod stack;
 
-pub use config::HyperConfig;
+pub use config::{HyperConfig, Unshared};
+pub use new_task::{is_of_task, new_task};
 
 /// The program of the README is compiled and run.
 #[cfg(doctest)]

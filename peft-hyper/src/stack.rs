@@ -11,6 +11,18 @@ use peft_kernels::{self as ops, Kernels};
 use crate::HyperConfig;
 use crate::head::{Head, Slot, index};
 
+/// The names of a stack's weights that are not heads.
+pub(crate) const CONDITIONING: [&str; 8] = [
+    "layer_embed",
+    "position_embed",
+    "mlp1.weight",
+    "mlp1.bias",
+    "mlp2.weight",
+    "mlp2.bias",
+    "norm.weight",
+    "norm.bias",
+];
+
 /// The standard deviation of the conditioning network's weights at the start.
 const INIT_STD: f64 = 0.01;
 
@@ -29,14 +41,23 @@ pub(crate) struct StackNetwork {
     heads: Vec<Head>,
 }
 
+/// Where the weights of a stack's network are.
+pub(crate) struct Places<'a> {
+    /// The embeddings and the conditioning network.
+    pub(crate) conditioning: VarBuilder<'a>,
+    /// The heads.
+    pub(crate) heads: VarBuilder<'a>,
+}
+
 impl StackNetwork {
     pub(crate) fn new(
         config: &HyperConfig,
         plan: &Plan,
         stack: &Stack,
         roles: &[SiteRole],
-        vb: &VarBuilder<'_>,
+        places: &Places<'_>,
     ) -> Result<Self> {
+        let vb = &places.conditioning;
         let (e, h, c) = (config.embedding_dim.get(), config.hidden_dim.get(), config.conditioning_dim.get());
         // The depth is the backbone's, not the plan's, so that a method on the upper layers keeps their numbers.
         let depth = plan.sites().layers(stack);
@@ -54,7 +75,7 @@ impl StackNetwork {
             eps: config.layer_norm_eps,
             layers: index(rows.places.iter().map(|p| p.0), vb.device())?,
             roles: index(rows.places.iter().map(|p| p.1), vb.device())?,
-            heads: rows.heads(plan, c, &vb.pp("heads"))?,
+            heads: rows.heads(plan, c, &places.heads.pp("heads"))?,
         })
     }
 

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod adapt;
 mod contract;
 mod predict;
 mod resume;

@@ -4,9 +4,12 @@
 //! - `store`: variables by name, with seeded initial values.
 
 mod adapter_weights;
+mod entry;
+mod initial;
 mod random;
 mod store;
 
 pub use adapter_weights::AdapterWeights;
+pub use initial::initial;
 pub use random::random_weights;
-pub use store::{ParamStore, check_elements, initial};
+pub use store::{ParamStore, check_elements};
