@@ -79,6 +79,10 @@ pub enum Error {
     #[error("{0}")]
     TagWords(String),
 
+    /// A rule that gives tag types other names is malformed, or matches none.
+    #[error("{0}")]
+    TagMap(String),
+
     /// Two sequences must have the same length and do not.
     #[error("{what}: {left} against {right}; the lengths must be equal")]
     LengthMismatch {

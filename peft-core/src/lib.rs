@@ -85,7 +85,7 @@ pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};
 pub use model::{DEFAULT_ADAPTER, DEFAULT_TASK, IntoCondition, PeftModelBuilder, PeftParts};
 pub use prelude::*;
 pub use sites::{KeyValuePrefix, PathPattern, PrefixPlacement};
-pub use weights::{check_elements, initial, random_weights};
+pub use weights::{check_elements, initial, moments, random_weights};
 pub use wrapped::{IntoVarBuilder, NoLoss};
 
 /// The programs of the README are compiled and run.

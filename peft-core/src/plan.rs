@@ -113,10 +113,10 @@ impl Plan {
         &self.sites
     }
 
-    /// Whether a method acts in `stack` or before it, in the order of the sites, and so may change the output of `stack`.
-    pub fn acts_before_end_of(&self, stack: &Stack) -> bool {
+    /// The indices of the targets in `stack` or before it, in the order of the sites: those that may change the output of `stack`.
+    pub fn before_end_of(&self, stack: &Stack) -> impl Iterator<Item = usize> {
         let end = self.sites.iter().rposition(|site| site.stack == *stack).map_or(0, |last| last + 1);
-        self.by_site.iter().take(end).any(|targets| !targets.is_empty())
+        self.by_site.iter().take(end).flatten().copied()
     }
 
     /// The number of elements of all weights, each counted once.

@@ -5,6 +5,10 @@ use std::num::NonZeroUsize;
 
 use peft_core::{Error, Plan, Result, SiteRole, Tasks, nonzero, setters};
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
+
+use crate::HyperInit;
+use crate::roles::{RoleGroup, check, group_of};
 
 /// The conditional hypernetwork of HyperLoader (arXiv 2407.01411, section 3) and HyperFormer++ (arXiv 2106.04489).
 ///
@@ -12,23 +16,36 @@ use serde::{Deserialize, Serialize};
 ///
 /// `c = LN(W₂ relu(W₁ [task_t ; layer_i ; position_p] + b₁) + b₂)`, and each weight is `head(c)`, reshaped row by row.
 ///
-/// There is one head for each name and shape of weights. It serves all layers, roles and tasks. Each stack,
-/// such as encoder and decoder, has a network of its own; they share only the task embeddings. Defaults are the paper's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// There is one head for each name and shape of weights. It serves all layers, roles and tasks, unless [`heads`](Self::heads) says
+/// otherwise. Each stack, such as encoder and decoder, has a network of its own; they share only the task embeddings. Defaults are
+/// the paper's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SmartDefault)]
 #[serde(default, deny_unknown_fields)]
 pub struct HyperConfig {
-    /// The width of task, layer and position embeddings. Default 64.
+    /// The width of layer and position embeddings. Default 64.
+    #[default(nonzero(64))]
     pub embedding_dim: NonZeroUsize,
+    /// The width of task embeddings. Default: `embedding_dim`, as in the paper's code; its text says 512.
+    pub task_embedding_dim: Option<NonZeroUsize>,
     /// The width of the conditioning network's hidden layer. Default 128.
+    #[default(nonzero(128))]
     pub hidden_dim: NonZeroUsize,
     /// The width of the conditioning vector `c`. Default 64.
+    #[default(nonzero(64))]
     pub conditioning_dim: NonZeroUsize,
     /// The layer norm's epsilon. Default 1e-6.
+    #[default(1e-6)]
     pub layer_norm_eps: f64,
-    /// The roles that have an embedding, in the order of its rows, the same in every stack. Default: the roles in the plan,
-    /// in the order of the backbone. The paper's order is
+    /// The roles that have an embedding, in the order of its rows, the same in every stack; roles in a list share a row. Default:
+    /// the roles in the plan, in the order of the backbone. The paper's order is
     /// `["ffn", "self", "self.q", "self.v", "cross.q", "cross.v"]`.
-    pub positions: Option<Vec<SiteRole>>,
+    pub positions: Option<Vec<RoleGroup>>,
+    /// Groups of roles with heads of their own, `[["self.q", "cross.q"], ["self.v", "cross.v"]]`. Every stack has the heads of all
+    /// groups in which a method needs such a weight, as every stack has all positions. Roles that are not named share theirs.
+    /// Default: none, all roles share the heads.
+    pub heads: Option<Vec<RoleGroup>>,
+    /// How it begins: `"paper"`, or `"scaled"`, with which generated weights begin where static ones do. Default `"paper"`.
+    pub init: HyperInit,
     /// The tasks that do not use the shared network, and what they have of their own instead. Default: none, as in the paper. A task
     /// that is added to a trained network may have its own, so that the network can change for it and not for the others.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -46,26 +63,16 @@ pub enum Unshared {
     Heads,
 }
 
-impl Default for HyperConfig {
-    fn default() -> Self {
-        Self {
-            embedding_dim: nonzero(64),
-            hidden_dim: nonzero(128),
-            conditioning_dim: nonzero(64),
-            layer_norm_eps: 1e-6,
-            positions: None,
-            unshared: BTreeMap::new(),
-        }
-    }
-}
-
 setters! {
     HyperConfig {
         embedding_dim => embedding_dim: nonzero,
+        task_embedding_dim => task_embedding_dim: nonzero,
         hidden_dim => hidden_dim: nonzero,
         conditioning_dim => conditioning_dim: nonzero,
         layer_norm_eps => layer_norm_eps: f64,
-        positions => positions: [SiteRole],
+        positions => positions: [RoleGroup],
+        heads => heads: [RoleGroup],
+        init => init: HyperInit,
     }
 }
 
@@ -93,8 +100,13 @@ impl HyperConfig {
         }
     }
 
-    /// The roles with an embedding. Every role in the plan must be among them.
-    pub(crate) fn rows(&self, plan: &Plan) -> Result<Vec<SiteRole>> {
+    /// The width of task embeddings.
+    pub(crate) fn task_dim(&self) -> usize {
+        self.task_embedding_dim.unwrap_or(self.embedding_dim).get()
+    }
+
+    /// The roles with an embedding, row by row. Every role in the plan must be among them.
+    pub(crate) fn rows(&self, plan: &Plan) -> Result<Vec<RoleGroup>> {
         let mut used: Vec<SiteRole> = Vec::new();
         for target in plan.targets() {
             if !used.contains(&target.site.role) {
@@ -102,9 +114,10 @@ impl HyperConfig {
             }
         }
         let Some(rows) = &self.positions else {
-            return Ok(used);
+            return Ok(used.into_iter().map(RoleGroup::from).collect());
         };
-        match used.iter().find(|role| !rows.contains(role)) {
+        check("positions", rows)?;
+        match used.iter().find(|role| group_of(rows, role).is_none()) {
             None => Ok(rows.clone()),
             Some(missing) => {
                 let reason = format!("lacks {:?}, where a method of this plan acts", missing.as_str());

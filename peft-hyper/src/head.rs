@@ -1,8 +1,10 @@
-//! One output layer of the hypernetwork. It turns conditioning vectors into weights of one name and shape.
+//! One output layer of a hypernetwork. It turns conditioning vectors into weights of one name and shape.
+
+use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use peft_core::{ParamSpec, Result};
+use peft_core::{HeadInit, ParamSpec, Result};
 use peft_kernels::{self as ops, Kernels};
 
 /// Where a generated weight goes: the target of the plan, and the index among the target's weights.
@@ -12,15 +14,43 @@ pub(crate) struct Slot {
     pub(crate) param: usize,
 }
 
-/// `head(c) = H c (+ b)` for every weight of one name and shape in a stack.
+/// One weight that a head generates.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    /// The row of the conditioning matrix that it is generated from.
+    pub(crate) row: u32,
+    /// Its group of roles.
+    pub(crate) group: usize,
+    pub(crate) slot: Slot,
+}
+
+/// `head(c) = H c (+ b)` for every weight of one name and shape in a stack. Each group of roles has `H` and `b` of its own, one after
+/// the other in one tensor.
 #[derive(Debug)]
 pub(crate) struct Head {
     weight: Tensor,
     bias: Option<Tensor>,
     dims: Vec<usize>,
-    /// The row of the conditioning matrix that each slot is generated from.
+    groups: Vec<Group>,
+}
+
+/// The weights of one group of roles.
+#[derive(Debug)]
+struct Group {
+    number: usize,
     rows: Tensor,
     slots: Vec<Slot>,
+}
+
+/// What a head is made of.
+pub(crate) struct HeadParts<'a> {
+    pub(crate) spec: &'a ParamSpec,
+    pub(crate) init: HeadInit,
+    /// The width of the conditioning vectors.
+    pub(crate) width: usize,
+    /// How many groups of roles there are, with members in this stack or not.
+    pub(crate) groups: usize,
+    pub(crate) members: &'a [Member],
 }
 
 impl Head {
@@ -30,34 +60,55 @@ impl Head {
         format!("{}.{}", spec.name, shape.join("x"))
     }
 
-    /// The head for weights like `spec`, with one `(row, slot)` for each weight that it generates.
-    pub(crate) fn new(spec: &ParamSpec, width: usize, members: &[(u32, Slot)], vb: &VarBuilder<'_>) -> Result<Self> {
+    /// The head of these parts.
+    pub(crate) fn new(parts: HeadParts<'_>, vb: &VarBuilder<'_>) -> Result<Self> {
+        let HeadParts { spec, init, width, groups, members } = parts;
         let vb = vb.pp(Self::key(spec));
-        let weight = vb.get_with_hints((spec.num_parameters(), width), "weight", spec.head.weight)?;
+        let weight = vb.get_with_hints((groups * spec.num_parameters(), width), "weight", init.weight)?;
         // The bias has the weight's own shape, because its initial value may depend on it.
-        let bias = |init| vb.get_with_hints(spec.dims.as_slice(), "bias", init);
+        let mut dims = spec.dims.clone();
+        if let Some(first) = dims.first_mut() {
+            *first *= groups;
+        }
+        let bias = |init| vb.get_with_hints(dims.as_slice(), "bias", init);
+        let mut by_group: BTreeMap<usize, Vec<&Member>> = BTreeMap::new();
+        members.iter().for_each(|member| by_group.entry(member.group).or_default().push(member));
+        let group = |(number, members): (usize, Vec<&Member>)| -> Result<Group> {
+            let rows = index(members.iter().map(|m| m.row), vb.device())?;
+            Ok(Group { number, rows, slots: members.iter().map(|m| m.slot).collect() })
+        };
         Ok(Self {
             weight,
-            bias: spec.head.bias.map(bias).transpose()?,
+            bias: init.bias.map(bias).transpose()?,
             dims: spec.dims.clone(),
-            rows: index(members.iter().map(|m| m.0), vb.device())?,
-            slots: members.iter().map(|m| m.1).collect(),
+            groups: by_group.into_iter().map(group).collect::<Result<_>>()?,
         })
     }
 
-    /// All weights of this head from the conditioning vectors `c: [rows, width]`, in one matrix product.
+    /// All weights of this head from the conditioning vectors `c: [rows, width]`, in one matrix product for each group. Vectors
+    /// that differ by row of the batch, `[rows, batch, width]`, give weights with a leading batch axis.
     pub(crate) fn generate(&self, c: &Tensor) -> Result<Vec<(Slot, Tensor)>> {
-        let flat = ops::linear(&c.index_select(&self.rows, 0)?, &self.weight, Kernels::default())?;
-        let flat = match &self.bias {
-            Some(bias) => flat.broadcast_add(&bias.flatten_all()?)?,
-            None => flat,
-        };
-        let one = |(slot, row): (&Slot, Tensor)| Ok((*slot, row.reshape(self.dims.as_slice())?));
-        self.slots.iter().zip(rows(&flat)?).map(one).collect()
+        let mut all = Vec::new();
+        for group in &self.groups {
+            let c = c.index_select(&group.rows, 0)?;
+            let elements = self.dims.iter().product();
+            let own = |t: &Tensor| t.narrow(0, group.number * elements, elements);
+            let flat = ops::linear(&c, &own(&self.weight)?, Kernels::default())?;
+            let flat = match &self.bias {
+                Some(bias) => flat.broadcast_add(&own(&bias.flatten_all()?)?)?,
+                None => flat,
+            };
+            let batch = c.dims().get(1..c.rank() - 1).unwrap_or_default();
+            let shape = [batch, &self.dims].concat();
+            for (slot, row) in group.slots.iter().zip(rows(&flat)?) {
+                all.push((*slot, row.reshape(shape.as_slice())?));
+            }
+        }
+        Ok(all)
     }
 }
 
-/// The rows of `x [n, d]`, `[1, d]` each. They are cut by repeated halving, because the backward pass pads each piece to the size
+/// The rows of `x [n, ..]`, `[1, ..]` each. They are cut by repeated halving, because the backward pass pads each piece to the size
 /// of the tensor that it was cut from: halving pads `2 log2 n` matrices in all, cutting each row from the whole pads `n`.
 fn rows(x: &Tensor) -> Result<Vec<Tensor>> {
     let n = x.dim(0)?;

@@ -9,7 +9,9 @@ use peft_core::{
     generate_rows, normal,
 };
 
-use crate::stack::{Places, StackNetwork, first_use};
+use crate::groups::HeadGroups;
+use crate::sources::Sources;
+use crate::stack::{StackNetwork, StackVars};
 use crate::{HyperConfig, Unshared};
 
 /// Where the task embeddings are, next to the stacks.
@@ -32,15 +34,14 @@ pub(crate) struct HyperNetwork {
     embeddings: Vec<Tensor>,
     /// The networks of each task, one for each stack. Tasks that share a network share its tensors.
     networks: Vec<Arc<Vec<StackNetwork>>>,
-    /// For each weight of each target: the target and the index of the weight that is generated for it. It is the weight itself,
-    /// unless sites share it.
-    sources: Vec<Vec<(usize, usize)>>,
+    sources: Sources,
 }
 
 impl HyperNetwork {
     pub(crate) fn new(config: &HyperConfig, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Self> {
         let roles = config.rows(plan)?;
-        let dim = config.embedding_dim.get();
+        let groups = HeadGroups::new(config.heads.as_ref(), plan)?;
+        let dim = config.task_dim();
         let embedding = |task: &String| Ok(vb.pp(TASKS).get_with_hints(dim, task, normal(1.))?);
         let used = |stack: &&Stack| plan.targets().iter().any(|e| e.site.stack == **stack);
         let stacks: Vec<Stack> = plan.sites().stacks().into_iter().filter(used).cloned().collect();
@@ -48,8 +49,8 @@ impl HyperNetwork {
         config.check_unshared(tasks)?;
         let networks = |conditioning: &VarBuilder<'_>, heads: &VarBuilder<'_>| -> Result<Arc<Vec<StackNetwork>>> {
             let network = |stack: &Stack| {
-                let places = Places { conditioning: conditioning.pp(stack), heads: heads.pp(stack) };
-                StackNetwork::new(config, plan, stack, &roles, &places)
+                let vars = StackVars { conditioning: conditioning.pp(stack), heads: heads.pp(stack) };
+                StackNetwork::new(config, plan, stack, (&roles, &groups), &vars)
             };
             Ok(Arc::new(stacks.iter().map(network).collect::<Result<_>>()?))
         };
@@ -66,36 +67,22 @@ impl HyperNetwork {
             embeddings: tasks.names().iter().map(embedding).collect::<Result<_>>()?,
             networks: tasks.names().iter().map(of_task).collect::<Result<_>>()?,
             tasks: tasks.clone(),
-            sources: plan
-                .targets()
-                .iter()
-                .enumerate()
-                .map(|(e, target)| sources(plan, e, target.params.len()))
-                .collect(),
+            sources: Sources::of(plan),
         })
     }
 
     fn generate_one(&self, task: usize) -> Result<AdapterWeights> {
         let embedding = self.tasks.get(&self.embeddings, task)?;
-        let mut made: Vec<Vec<Option<Tensor>>> = self.sources.iter().map(|e| vec![None; e.len()]).collect();
+        let mut generated = Vec::new();
         for stack in self.tasks.get(&self.networks, task)?.iter() {
-            for (slot, weight) in stack.generate(embedding)? {
-                if let Some(place) = made.get_mut(slot.target).and_then(|e| e.get_mut(slot.param)) {
-                    *place = Some(weight);
-                }
-            }
+            generated.extend(stack.generate(embedding)?);
         }
-        let weight = |&(e, p): &(usize, usize)| made.get(e).and_then(|target| target.get(p).cloned().flatten());
-        let target = |places: &Vec<(usize, usize)>| places.iter().map(weight).collect::<Option<Vec<_>>>();
-        let weights = self.sources.iter().map(target).collect::<Option<Vec<_>>>();
-        weights
-            .map(AdapterWeights::new)
-            .ok_or_else(|| Error::Mismatch("the hypernetwork has no head for a weight of the plan".into()))
+        self.sources.collect(generated)
     }
 }
 
 /// Weights are named after their stack, so its name must not be that of the task embeddings.
-fn check_name(stack: &Stack) -> Result<()> {
+pub(crate) fn check_name(stack: &Stack) -> Result<()> {
     let reason = match stack.parts().next() {
         Some(TASKS) => format!("the task embeddings are named {TASKS:?}"),
         _ if stack.parts().any(str::is_empty) => "a part of the name is empty".to_owned(),
@@ -105,10 +92,6 @@ fn check_name(stack: &Stack) -> Result<()> {
         "a hypernetwork cannot name its weights after the stack {:?} of this backbone: {reason}; give the stack another name",
         stack.as_str()
     )))
-}
-
-fn sources(plan: &Plan, target: usize, params: usize) -> Vec<(usize, usize)> {
-    (0..params).map(|param| first_use(plan, target, param)).collect()
 }
 
 impl WeightGenerator for HyperNetwork {

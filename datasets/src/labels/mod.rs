@@ -4,7 +4,7 @@
 //! sequence tagging into a seq2seq task"): `B-X` becomes `X`, every `I-X` becomes `I`, `O` stays `O`. A
 //! model then has one word per type and cannot contradict itself inside a span. [`restore`] turns sBIO back
 //! into BIO and accepts any text that a model may write. [`TagWords`] renames types to words that a model
-//! knows better. [`TagSet`] lists the tags of a corpus, and so the words that a decoder may write.
+//! knows better. [`TagMap`] turns many types into one. [`TagSet`] lists the tags of a corpus, and so the words that a decoder may write.
 //!
 //! ```
 //! use datasets::labels;
@@ -18,6 +18,7 @@
 mod scheme;
 mod simplify;
 mod tag;
+mod tag_map;
 mod tag_set;
 mod tag_words;
 
@@ -25,5 +26,6 @@ pub(crate) use scheme::{Evidence, looks_like_tag, marked, notation, recognize, t
 pub use scheme::{SchemeFound, TagNotation, TagScheme, from_iob2};
 pub use simplify::{INSIDE, OUTSIDE, decode, fit, restore, simplify};
 pub use tag::Tag;
+pub use tag_map::TagMap;
 pub use tag_set::TagSet;
 pub use tag_words::TagWords;

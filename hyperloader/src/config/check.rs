@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use datasets::labels::TagWords;
+use datasets::labels::{TagMap, TagWords};
 
 use super::data::DataConfig;
 use super::eval::EvalConfig;
@@ -147,6 +147,8 @@ fn tasks(tasks: &[TaskConfig]) -> Check {
         expect(!task.train.as_os_str().is_empty(), &format!("tasks.{i}.train"), || {
             "empty; expected a file, or a folder with seq.in and seq.out".to_owned()
         })?;
+        let tags = TagMap::new(task.tag_map.clone()).map(drop);
+        tags.map_err(|e| Issue { key: format!("tasks.{i}.tag_map"), reason: e.to_string() })?;
         tag_words(i, task)?;
     }
     Ok(())

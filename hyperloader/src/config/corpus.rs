@@ -1,7 +1,7 @@
 //! The corpus of a `[[tasks]]` table.
 
 use datasets::encode::EncodeOptions;
-use datasets::labels::TagWords;
+use datasets::labels::{TagMap, TagWords};
 use datasets::read::ReadOptions;
 
 use super::root::Config;
@@ -13,7 +13,7 @@ impl Config {
     /// The corpus of `task`, one of the configuration's tasks.
     ///
     /// # Errors
-    /// If two of its tags would be written with one word.
+    /// If two of its tags would be written with one word, or a rule of its `tag_map` is malformed.
     pub fn corpus(&self, task: &TaskConfig) -> Result<Corpus> {
         let index = self.tasks.iter().position(|own| own.name == task.name);
         Ok(Corpus {
@@ -36,6 +36,7 @@ impl Config {
                 max_target_length: self.data.max_target_length.get(),
                 prefix: task.prefix.clone().unwrap_or_default(),
             },
+            tag_map: TagMap::new(task.tag_map.clone())?,
             words: TagWords::new(task.tag_words.clone())?,
             fraction: self.data.fraction,
             seed: self.seed,

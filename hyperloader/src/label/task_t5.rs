@@ -58,7 +58,7 @@ impl<'a> TaskT5<'a> {
         }
         let active = match needs.is_empty() {
             true => model.active(task.clone())?.detach(),
-            false => model.active_before_generation()?.detach(),
+            false => model.active_before_generation(task.clone())?.detach(),
         };
         // Methods whose weights change with each batch act on the quantized maps.
         let t5 = model.backbone().merge(&active)?;
@@ -88,8 +88,8 @@ impl<'a> TaskT5<'a> {
             }
             TaskAdapters::PerBatch { model, task } => (model, task),
         };
-        let seen = t5.encode_packed(sentences, &model.active_before_generation()?, ctx)?;
-        let adapters = model.prepare_from(task, vec![seen.states()?])?;
+        let seen = t5.encode_packed(sentences, &model.active_before_generation(task.clone())?, ctx)?;
+        let adapters = model.prepare_from(task.clone(), vec![seen.states()?])?;
         let active = adapters.active.detach();
         let encoded = match adapters.states(&Stack::ENCODER) {
             Some(states) => Encoded::from_states(states)?,

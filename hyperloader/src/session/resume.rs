@@ -119,7 +119,7 @@ fn training_rule(key: &[&str]) -> Rule {
         ["train", "output_dir" | "max_steps" | "save_steps" | "save_total_limit" | "logging_steps"] => Rule::Free,
         ["train", "eval_steps" | "eval_sentences" | "select_best"] => Rule::Free,
         ["model", "name" | "tokenizer"] => Rule::SameContent(key.join(".")),
-        ["tasks", _, "name" | "prefix" | "tag_words", ..] => Rule::Fixed,
+        ["tasks", _, "name" | "prefix" | "tag_map" | "tag_words", ..] => Rule::Fixed,
         // Where the sentences are, and how they are read from there.
         ["tasks", number, ..] => Rule::SameContent(format!("tasks.{number}.train")),
         _ => Rule::Fixed,

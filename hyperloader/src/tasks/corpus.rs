@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use datasets::encode::{EncodeOptions, Pairs, encode_all};
-use datasets::labels::{TagSet, TagWords, simplify};
+use datasets::labels::{TagMap, TagSet, TagWords, simplify};
 use datasets::read::{OnBadLine, ReadOptions, files_of, read};
 use datasets::sample::down_sample;
 use datasets::tokenizer::T5Tokenizer;
@@ -33,6 +33,8 @@ pub struct Corpus {
     pub reading: ReadOptions,
     /// How sentences become ids.
     pub encoding: EncodeOptions,
+    /// New names of tag types, which the data get when they are read.
+    pub tag_map: TagMap,
     /// The words that the model writes for tags.
     pub words: TagWords,
     /// The share of the training and validation sentences that is used, in `(0, 1]`.
@@ -92,13 +94,20 @@ impl Corpus {
         })
     }
 
-    /// Reads all of `split`, with what the reader decided.
+    /// Reads all of `split`, with what the reader decided. The tags have their [new names](Self::tag_map).
     ///
     /// # Errors
-    /// [`Error::Config`] if the task has no such split; otherwise the reader's, with file, line and reason.
+    /// [`Error::Config`] if the task has no such split, or a rule for tags matches none of the training data; otherwise the
+    /// reader's, with file, line and reason.
     pub fn dataset(&self, split: SplitName) -> Result<Dataset> {
         let asked = |error: datasets::Error| Error::from(error).asked_by(format!("{}.{split}", self.key));
-        read(self.path_of(split)?, &self.reading).map_err(asked)
+        let mut dataset = read(self.path_of(split)?, &self.reading).map_err(asked)?;
+        if split == SplitName::Train {
+            let key = format!("{}.tag_map", self.key);
+            self.tag_map.check(&dataset.examples).map_err(|error| Error::setting(&key, error.to_string()))?;
+        }
+        self.tag_map.apply(&mut dataset.examples)?;
+        Ok(dataset)
     }
 
     /// Reads `split` without encoding it, and counts the bad lines that were skipped. Only the [fraction](Self::fraction) of
@@ -173,6 +182,7 @@ impl Corpus {
             "max_source_length": self.encoding.max_source_length,
             "max_target_length": self.encoding.max_target_length,
             "prefix": self.encoding.prefix,
+            "tag_map": self.tag_map,
             "tag_words": self.words,
             "sample": self.sampled(split),
         });

@@ -91,12 +91,13 @@ fn any_change_of_content_tokenizer_or_options_misses() {
     misses(&home.config(), &usual, "nothing yet");
     misses(&home.config(), &tokenizer("north"), "another tokenizer");
     type Change = fn(&mut Config);
-    let changes: [(&str, Change); 6] = [
+    let changes: [(&str, Change); 7] = [
         ("source length", |c| c.data.max_source_length = 4.try_into().unwrap()),
         ("target length", |c| c.data.max_target_length = 4.try_into().unwrap()),
         ("fraction", |c| c.data.fraction = 0.5),
         ("seed of the fraction", |c| (c.data.fraction, c.seed) = (0.5, 7)),
         ("prefix", |c| c.tasks[0].prefix = Some("north".to_owned())),
+        ("tag map", |c| _ = c.tasks[0].tag_map.insert("ci*".to_owned(), "place".to_owned())),
         ("tag words", |c| _ = c.tasks[0].tag_words.insert("city".to_owned(), "oslo".to_owned())),
     ];
     for (what, change) in changes {
@@ -109,6 +110,28 @@ fn any_change_of_content_tokenizer_or_options_misses() {
     let mut config = home.config();
     config.tasks[0].format = Some(Format::Bio);
     misses(&config, &usual, "the format, said");
+}
+
+#[test]
+fn every_split_has_the_new_types_and_a_rule_for_no_type_is_refused() {
+    let home = Home::new();
+    home.write(&[Example::new(["oslo", "rome", "now"], ["B-place/from", "B-place/to", "B-time"])]);
+    let mut config = home.config();
+    (config.tasks[0].validation, config.tasks[0].test) = (Some(home.data()), Some(home.data()));
+    config.tasks[0].tag_map.insert("place/*".to_owned(), "place".to_owned());
+    let corpus = config.corpus(&config.tasks[0]).unwrap();
+    for split in [SplitName::Train, SplitName::Validation, SplitName::Test] {
+        let (examples, _) = corpus.read(split).unwrap();
+        assert_eq!(examples[0].tags, ["B-place", "B-place", "B-time"], "{split}");
+    }
+    assert_eq!(corpus.tags().unwrap(), ["I", "O", "place", "time"]);
+
+    config.tasks[0].tag_map.insert("plaec/to".to_owned(), "place".to_owned());
+    let corpus = config.corpus(&config.tasks[0]).unwrap();
+    let error = corpus.read(SplitName::Train).unwrap_err().to_string();
+    assert!(error.contains("tasks.0.tag_map") && error.contains("did you mean `place/to`?"), "{error}");
+    // A type that only training has is no mistake.
+    corpus.read(SplitName::Test).unwrap();
 }
 
 #[test]

@@ -97,20 +97,29 @@ fn old_tasks_keep_every_bit_and_only_the_variables_of_the_new_task_change() {
     assert!(folder == tree(&bench.path("run")), "the run was only read");
 }
 
+/// The backbone is random and the run short, so that the embedding alone has nothing to choose from: the trained network generates
+/// nearly the same weights for each.
 #[test]
 fn the_new_task_learns_and_more_the_more_trains() {
     let bench = bench();
-    let mut ends = Vec::new();
-    for (unfreeze, _) in CHOICES {
-        adapt(&bench, "run", "new", unfreeze, &["--unfreeze", unfreeze, "--set", "train.max_steps=200"]);
+    let mut gains = Vec::new();
+    for (unfreeze, rate) in [("conditioning", "3e-2"), ("heads", "1e-2")] {
+        let rate = format!("train.learning_rate={rate}");
+        adapt(
+            &bench,
+            "run",
+            "new",
+            unfreeze,
+            &["--unfreeze", unfreeze, "--set", "train.max_steps=200", "--set", &rate],
+        );
         let log = std::fs::read_to_string(bench.path(unfreeze).join("metrics.jsonl")).unwrap();
         let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let losses: Vec<f64> = lines.filter_map(|line| line["loss_per_token"].as_f64()).collect();
-        let (first, last) = (losses[0], losses[losses.len() - 3..].iter().sum::<f64>() / 3.);
-        assert!(last < first, "{unfreeze}: {losses:?}");
-        ends.push(last);
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        assert_eq!(losses.len(), 20, "{losses:?}");
+        gains.push(mean(&losses[..3]) - mean(&losses[17..]));
     }
-    assert!(ends[2] < ends[1] && ends[1] < ends[0], "{ends:?}");
+    assert!(gains[0] > 0.05 && gains[1] > 0.3 && gains[1] > gains[0], "{gains:?}");
 }
 
 #[test]
@@ -206,8 +215,9 @@ fn refusals_name_the_option_and_say_what_to_do() {
         ),
         (refused(2, "run", "new", "new.train.bio", &["--set", "train.max_stps=2"]), ["train.max_stps", "max_steps"]),
     ] {
-        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
-        assert_eq!(message.lines().count(), 1, "{message}");
+        // What was read of the data is told before.
+        let error = message.lines().last().unwrap();
+        assert!(error.starts_with("error: ") && parts.iter().all(|part| error.contains(part)), "{message}");
     }
     std::fs::remove_file(bench.path("run/adapter_model.safetensors")).unwrap();
     let message = refused(2, "run", "new", "new.train.bio", &[]);

@@ -7,5 +7,6 @@ mod common;
 
 mod adapt;
 mod contract;
+mod paper;
 mod predict;
 mod resume;

@@ -25,6 +25,16 @@ impl<'a> Layer<'a> {
 
     /// An adapter that every row uses.
     pub(super) fn new(plan: &'a Plan, weights: Cow<'a, AdapterWeights>) -> Result<Self> {
+        let adapter = Self::partial(plan, weights)?;
+        let idle = plan.targets().iter().zip(adapter.weights.iter()).find(|(target, weights)| !acts(target, weights));
+        if let Some((target, _)) = idle {
+            return Err(wrong_number(target, 0));
+        }
+        Ok(adapter)
+    }
+
+    /// The part of an adapter that has weights.
+    pub(super) fn partial(plan: &'a Plan, weights: Cow<'a, AdapterWeights>) -> Result<Self> {
         if weights.len() != plan.targets().len() {
             return Err(Error::Mismatch(format!(
                 "the plan has {} targets, the weights are for {}",
@@ -32,9 +42,10 @@ impl<'a> Layer<'a> {
                 weights.len()
             )));
         }
-        for (target, weights) in plan.targets().iter().zip(weights.iter()) {
-            check(target, weights)?;
-        }
+        let targets = plan.targets().iter().zip(weights.iter());
+        targets
+            .filter(|(target, weights)| acts(target, weights))
+            .try_for_each(|(target, weights)| check(target, weights))?;
         Ok(Self::trusted(plan, weights))
     }
 
@@ -46,7 +57,9 @@ impl<'a> Layer<'a> {
     /// The modules at `site`, with their weights.
     pub(super) fn at(&self, site: SiteId) -> impl Iterator<Item = (&TargetedModule, &[Tensor])> {
         let here = self.plan.at(site).iter();
-        here.filter_map(|&e| self.plan.targets().get(e).map(|target| (target, self.weights.of_target(e))))
+        let targets =
+            here.filter_map(|&e| self.plan.targets().get(e).map(|target| (target, self.weights.of_target(e))));
+        targets.filter(|(target, weights)| acts(target, weights))
     }
 
     /// The rows that use it; `None` means all.
@@ -150,15 +163,19 @@ impl<'a> Layer<'a> {
     }
 }
 
+/// Whether a target with these weights acts: not if it needs weights and has none.
+fn acts(target: &TargetedModule, weights: &[Tensor]) -> bool {
+    target.params.is_empty() || !weights.is_empty()
+}
+
+fn wrong_number(target: &TargetedModule, found: usize) -> Error {
+    Error::Mismatch(format!("{}: the method needs {} weights, found {found}", target.site.path, target.params.len()))
+}
+
 /// Each weight has the shape of its spec, or that shape after one batch axis.
 fn check(target: &TargetedModule, weights: &[Tensor]) -> Result<()> {
     if weights.len() != target.params.len() {
-        return Err(Error::Mismatch(format!(
-            "{}: the method needs {} weights, found {}",
-            target.site.path,
-            target.params.len(),
-            weights.len()
-        )));
+        return Err(wrong_number(target, weights.len()));
     }
     for (param, weight) in target.params.iter().zip(weights) {
         let dims = weight.dims();

@@ -56,6 +56,14 @@ impl<'a> ActiveAdapters<'a> {
         Ok(Self(vec![Layer::new(plan, weights.into())?]))
     }
 
+    /// The part of an adapter that has weights: a target of `plan` for which `weights` holds an empty list does not act.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn partial(plan: &'a Plan, weights: impl Into<Cow<'a, AdapterWeights>>) -> Result<Self> {
+        Ok(Self(vec![Layer::partial(plan, weights.into())?]))
+    }
+
     /// The same with weights that [`ActiveAdapters::new`] has accepted before.
     pub(crate) fn trusted(plan: &'a Plan, weights: &'a AdapterWeights) -> Self {
         Self(vec![Layer::trusted(plan, Cow::Borrowed(weights))])

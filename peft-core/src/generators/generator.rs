@@ -18,6 +18,17 @@ pub trait WeightGenerator: Debug + Send + Sync {
     /// it would ignore; or a failed tensor operation.
     fn generate(&self, condition: &Condition) -> Result<AdapterWeights>;
 
+    /// The weights that act while the backbone computes what the generator [needs](Self::needs) to see: those of some targets, and
+    /// an empty list for each target that does not act then. [`generate`](Self::generate) must give these targets the same weights.
+    /// `condition` holds no states. Default: none, the bare backbone is seen.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate).
+    fn generate_before(&self, condition: &Condition) -> Result<Option<AdapterWeights>> {
+        let _ = condition;
+        Ok(None)
+    }
+
     /// What [`generate`](Self::generate) needs to see in addition to tasks. [`PeftModel`](crate::PeftModel) refuses the generator
     /// when the model is built if the backbone cannot give it, and computes it for every batch otherwise. Default: nothing.
     fn needs(&self) -> Needs {

@@ -16,4 +16,4 @@ pub use condition::{Condition, ConditionInputs, RowTasks};
 pub use generator::{GeneratorConfig, Tasks, WeightGenerator, generate_rows};
 pub use needs::Needs;
 pub use states::States;
-pub use static_weights::{PEFT_PREFIX, StaticConfig};
+pub use static_weights::{PEFT_PREFIX, StaticConfig, plain_weights};

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::RowTasks;
 use super::generator::generate_rows;
-use crate::{AdapterWeights, Condition, GeneratorConfig, Plan, Result, Scope, TargetedModule, Tasks, WeightGenerator};
+use crate::{
+    AdapterWeights, Condition, GeneratorConfig, ParamSpec, Plan, Result, Scope, TargetedModule, Tasks, WeightGenerator,
+};
 
 /// The prefix that Hugging Face `peft` puts before the path of a module.
 pub const PEFT_PREFIX: &str = "base_model.model";
@@ -45,23 +47,39 @@ impl StaticConfig {
     }
 
     fn weights(&self, plan: &Plan, task: Option<&str>, vb: &VarBuilder<'_>) -> Result<AdapterWeights> {
-        let target = |e: &TargetedModule| -> Result<Vec<Tensor>> {
-            let root = vb.pp(PEFT_PREFIX);
-            let one = |p: &crate::ParamSpec| {
-                let vb = match p.scope {
-                    Scope::Site => root.pp(&e.site.path),
-                    Scope::Model => root.clone(),
-                };
-                let vb = match task {
-                    Some(task) if !self.is_shared(&p.name) => vb.pp("tasks").pp(task),
-                    _ => vb.clone(),
-                };
-                Ok(vb.get_with_hints(p.dims.as_slice(), &p.name, p.init)?)
-            };
-            e.params.iter().map(one).collect()
-        };
-        plan.targets().iter().map(target).collect::<Result<_>>().map(AdapterWeights::new)
+        let of_task = |p: &ParamSpec| task.filter(|_| !self.is_shared(&p.name));
+        let targets = plan.targets().iter().map(|target| variables(target, of_task, vb));
+        targets.collect::<Result<_>>().map(AdapterWeights::new)
     }
+}
+
+/// The weights of one target as plain variables, which all tasks share, with the names that [`StaticConfig`] gives them.
+///
+/// # Errors
+/// If a weight is missing from `vb` or has another shape there.
+pub fn plain_weights(target: &TargetedModule, vb: &VarBuilder<'_>) -> Result<Vec<Tensor>> {
+    variables(target, |_| None, vb)
+}
+
+/// The weights of one target; those of a task are named after it.
+fn variables<'t>(
+    target: &TargetedModule,
+    task: impl Fn(&ParamSpec) -> Option<&'t str>,
+    vb: &VarBuilder<'_>,
+) -> Result<Vec<Tensor>> {
+    let root = vb.pp(PEFT_PREFIX);
+    let one = |p: &ParamSpec| {
+        let vb = match p.scope {
+            Scope::Site => root.pp(&target.site.path),
+            Scope::Model => root.clone(),
+        };
+        let vb = match task(p) {
+            Some(task) => vb.pp("tasks").pp(task),
+            None => vb,
+        };
+        Ok(vb.get_with_hints(p.dims.as_slice(), &p.name, p.init)?)
+    };
+    target.params.iter().map(one).collect()
 }
 
 #[typetag::serde(name = "static")]

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use candle_nn::Init;
 use candle_nn::init::{FanInOut, NonLinearity, NormalOrUniform};
 
+use super::head_init::HeadInit;
+
 /// `kaiming_uniform(a = √5)`: uniform in ±1/√fan_in, the initial value of PyTorch's `Linear` and of LoRA's A.
 pub const KAIMING_UNIFORM: Init = Init::Kaiming {
     dist: NormalOrUniform::Uniform,
@@ -16,30 +18,6 @@ pub const KAIMING_UNIFORM: Init = Init::Kaiming {
 /// Normal with mean 0 and standard deviation `stdev`.
 pub const fn normal(stdev: f64) -> Init {
     Init::Randn { mean: 0., stdev }
-}
-
-/// The initial values of a generator's output layer for one kind of weight.
-///
-/// A generator computes `w = H c (+ b)` from a conditioning vector `c`. This struct has the initial values of `H` and `b`.
-#[derive(Debug, Clone, Copy)]
-pub struct HeadInit {
-    /// The initial value of `H`, of shape `[elements of the weight, width of c]`.
-    pub weight: Init,
-    /// The initial value of `b`; `None`: the head has no bias.
-    pub bias: Option<Init>,
-}
-
-impl HeadInit {
-    /// A head whose first outputs look like the static weight's initial value `init`. A constant is generated exactly (`H` is
-    /// zero, `b` is the constant), a random weight with a little noise added. What a method promises about its initial
-    /// output therefore also holds with generated weights.
-    pub fn from_static(init: Init) -> Self {
-        let weight = match init {
-            Init::Const(_) => candle_nn::init::ZERO,
-            _ => normal(0.01),
-        };
-        Self { weight, bias: Some(init) }
-    }
 }
 
 /// Whether sites share a weight.

@@ -2,8 +2,9 @@
 
 use candle_core::{Device, Shape, Tensor};
 use candle_nn::Init;
-use candle_nn::init::{FanInOut, NonLinearity, NormalOrUniform};
+use candle_nn::init::NormalOrUniform;
 
+use super::moments::kaiming;
 use crate::Result;
 use crate::rng::Stream;
 
@@ -20,7 +21,7 @@ pub fn initial(stream: Stream, shape: &Shape, init: Init, device: &Device) -> Re
         Init::Randn { mean, stdev } => normal(mean, stdev),
         Init::Uniform { lo, up } => uniform(lo, up),
         Init::Kaiming { dist, fan, non_linearity } => {
-            let std = gain(non_linearity) / fan_of(fan, dims).sqrt();
+            let std = kaiming(fan, non_linearity, dims);
             match dist {
                 NormalOrUniform::Normal => normal(0., std),
                 NormalOrUniform::Uniform => uniform(-std * 3f64.sqrt(), std * 3f64.sqrt()),
@@ -28,24 +29,4 @@ pub fn initial(stream: Stream, shape: &Shape, init: Init, device: &Device) -> Re
         }
     };
     Ok(Tensor::from_vec(values, shape, device)?)
-}
-
-fn fan_of(fan: FanInOut, dims: &[usize]) -> f64 {
-    let receptive: usize = dims.iter().skip(2).product();
-    let features = match fan {
-        FanInOut::FanIn => dims.get(1).or(dims.first()),
-        FanInOut::FanOut => dims.first(),
-    };
-    (features.copied().unwrap_or(1) * receptive) as f64
-}
-
-/// The gains of PyTorch's `calculate_gain`.
-fn gain(non_linearity: NonLinearity) -> f64 {
-    match non_linearity {
-        NonLinearity::ReLU => std::f64::consts::SQRT_2,
-        NonLinearity::Tanh => 5. / 3.,
-        NonLinearity::SELU => 0.75,
-        NonLinearity::Linear | NonLinearity::Sigmoid => 1.,
-        NonLinearity::ExplicitGain(gain) => gain,
-    }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use peft_adapter::BottleneckConfig;
-use peft_core::{GeneratorConfig, PeftConfig, SiteRole, StaticConfig, TargetModules};
-use peft_hyper::HyperConfig;
+use peft_core::{GeneratorConfig, PeftConfig, StaticConfig, TargetModules};
+use peft_hyper::{HyperConfig, RoleGroup};
 use peft_lora::LoraConfig;
 use peft_t5::{FeedForwardProj, T5Config, Trainable};
 use serde::Deserialize;
@@ -176,7 +176,8 @@ impl Peft {
             hidden_dim: width(self.d_hidden),
             conditioning_dim: width(self.d_cond),
             layer_norm_eps: self.cond_eps,
-            positions: Some(rows.iter().map(|row| SiteRole::from((*row).to_owned())).collect()),
+            positions: Some(rows.iter().map(|row| RoleGroup::from(*row)).collect()),
+            ..HyperConfig::default()
         })
     }
 

@@ -67,6 +67,12 @@ fn tag_words_are_one_word_for_one_tag() {
 }
 
 #[test]
+fn a_tag_map_is_checked_before_the_data_are_read() {
+    let message = message("[[tasks]]\nname = \"a\"\ntrain = \"x\"\ntag_map = { \"w/*\" = \"O\" }");
+    assert!(message.starts_with("config.toml:4: tasks.0.tag_map: ") && message.contains("`w/*`"), "{message}");
+}
+
+#[test]
 fn a_shape_and_a_config_exclude_each_other() {
     assert_eq!(
         message("[pretrain]\nconfig = \"t5-small\"\nshape = {}"),

@@ -44,6 +44,10 @@ fn every_other_key_is_refused_with_both_values() {
             ("train = \"a.bio\"", "train = \"a.bio\"\nprefix = \"tag\""),
             "tasks.0.prefix: not set in the run, \"tag\" now",
         ),
+        (
+            ("train = \"a.bio\"", "train = \"a.bio\"\ntag_map = { \"w/*\" = \"w\" }"),
+            "tasks.0.tag_map.w/*: not set in the run, \"w\" now",
+        ),
     ] {
         let message = resumed(Verb::Train, change, "").unwrap_err();
         assert!(message.contains(says) && message.contains("config.toml"), "{message}");
