@@ -155,6 +155,51 @@ fn other_verbs_that_are_refused_or_fail_change_nothing() {
 }
 
 #[test]
+fn a_refused_or_failed_adaptation_changes_nothing() {
+    let bench = bench();
+    bench.ok(&["compile", "work/run", "--task", "home", "--out", "work/compiled"]);
+    fs::write(bench.path("work/plain.bio"), "O\tfly\nO\tto\nO\trome\n\n").unwrap();
+    let short = ["--set", "train.max_steps=2", "-q"];
+    let new = ["adapt", "work/run", "--task", "new", "--data", "work/corpus.bio", "--out", "work/adapted"];
+    bench.ok(&[&new[..], &short].concat());
+    fs::create_dir_all(bench.path("work/unfinished")).unwrap();
+    for file in ["config.toml", "tags.json"] {
+        fs::copy(bench.path("work/run").join(file), bench.path("work/unfinished").join(file)).unwrap();
+    }
+    change_nothing(
+        &bench,
+        &[
+            (2, "adapt work/run --task home --data work/corpus.bio --out work/new"),
+            (2, "adapt work/adapted --task new --data work/corpus.bio --out work/new"),
+            (2, "adapt work/run --task a/b --data work/corpus.bio --out work/new"),
+            (2, "adapt work/run --task other --data work/corpus.bio --out work/run"),
+            (2, "adapt work/run --task other --data work/corpus.bio --out work/run --resume"),
+            (2, "adapt work/run --task other --data work/corpus.bio --out work/adapted"),
+            (2, "adapt work/run --task other --data work/corpus.bio --out work/adapted --resume"),
+            (2, "adapt work/run --task new --data work/corpus.bio --out work/adapted --resume --unfreeze heads"),
+            (2, "adapt work/run --task new --data home.train.bio --out work/adapted --resume --set train.max_steps=2"),
+            (2, "train --config work/adapted/config.toml --out work/adapted --resume"),
+            (2, "adapt work/run --task new --data work/corpus.bio --out work/mine"),
+            (1, "adapt work/run --task new --data work/corpus.bio --out work/file/new"),
+            (1, "adapt work/run --task new --data none.bio --out work/new"),
+            (1, "adapt work/run --task new --data work/corpus.bio --validation none.bio --out work/new"),
+            (1, "adapt work/run --task new --data work/bad.bio --out work/deep/new"),
+            (1, "adapt work/run --task new --data work/plain.bio --out work/new"),
+            (2, "adapt work/none --task new --data work/corpus.bio --out work/new"),
+            (2, "adapt work/mine --task new --data work/corpus.bio --out work/new"),
+            (2, "adapt work/unfinished --task new --data work/corpus.bio --out work/new"),
+            (2, "adapt work/compiled --task new --data work/corpus.bio --out work/new"),
+            (2, "adapt work/run --task new --data work/corpus.bio --out work/new --set peft.0.r=4"),
+            (2, "adapt work/run --task new --data work/corpus.bio --out work/new --set seed=3"),
+            (2, "adapt work/run --task new --data work/corpus.bio --out work/new --set tasks.0.prefix=tag"),
+            (2, "adapt work/run --task new --data work/corpus.bio --out work/new --set train.max_stps=3"),
+            (2, "adapt work/run --task new --data work/corpus.bio --out work/new --set task.formt=bio"),
+            (1, "adapt work/run --task new --data work/corpus.bio --out work/new --set train.learning_rate=1e38"),
+        ],
+    );
+}
+
+#[test]
 fn a_start_that_failed_or_was_killed_early_is_no_run() {
     let bench = bench();
     bench.fails(1, &["train", "--config", "config.toml", "--out", "new", "--set", "tasks.0.train=none.bio"]);

@@ -1,8 +1,9 @@
 //! The hypernetwork's configuration.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use peft_core::{Error, Plan, Result, SiteRole, nonzero, setters};
+use peft_core::{Error, Plan, Result, SiteRole, Tasks, nonzero, setters};
 use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
 
@@ -45,6 +46,21 @@ pub struct HyperConfig {
     pub heads: Option<Vec<RoleGroup>>,
     /// How it begins: `"paper"`, or `"scaled"`, with which generated weights begin where static ones do. Default `"paper"`.
     pub init: HyperInit,
+    /// The tasks that do not use the shared network, and what they have of their own instead. Default: none, as in the paper. A task
+    /// that is added to a trained network may have its own, so that the network can change for it and not for the others.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unshared: BTreeMap<String, Unshared>,
+}
+
+/// What a task has of its own, in addition to its embedding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unshared {
+    /// The conditioning network of each stack: the embeddings of layers and positions, both linear maps and the layer norm. The task
+    /// uses the shared heads.
+    Conditioning,
+    /// The conditioning network and the heads: a whole hypernetwork.
+    Heads,
 }
 
 setters! {
@@ -64,6 +80,24 @@ impl HyperConfig {
     /// The network of the paper.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Gives the task called `task` a network of its own.
+    #[must_use]
+    pub fn unshare(mut self, task: impl Into<String>, what: Unshared) -> Self {
+        self.unshared.insert(task.into(), what);
+        self
+    }
+
+    /// Checks that the tasks with a network of their own exist.
+    pub(crate) fn check_unshared(&self, tasks: &Tasks) -> Result<()> {
+        match self.unshared.keys().find(|name| !tasks.names().contains(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let reason = format!("there is no task {name:?}; known: {}", tasks.names().join(", "));
+                Err(Error::invalid("hypernetwork", "unshared", reason))
+            }
+        }
     }
 
     /// The width of task embeddings.

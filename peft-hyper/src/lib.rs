@@ -32,7 +32,9 @@
 //! shape of weights `heads.<weight name>.<shape>.{weight,bias}`. Example: `hyper.decoder.heads.lora_A.weight.8x768.weight`. With groups of heads, those of the groups
 //! are one after the other in these tensors.
 //!
-
+//! A task of [`HyperConfig::unshared`] has its own weights under `hyper.tasks.<task>.<stack>`, with the same names as in
+//! `hyper.<stack>`. [`new_task`] makes the weights of a task that is added to a trained network.
+//!
 //! # From the input
 //!
 //! [`HyperdecoderConfig`], `generator = "hyperdecoder"`, generates weights from the output of a stack, such as the encoder, for each
@@ -44,14 +46,16 @@ mod head;
 mod hyperdecoder;
 mod init;
 mod network;
+mod new_task;
 mod places;
 mod roles;
 mod sources;
 mod stack;
 
-pub use config::HyperConfig;
+pub use config::{HyperConfig, Unshared};
 pub use hyperdecoder::HyperdecoderConfig;
 pub use init::HyperInit;
+pub use new_task::{is_of_task, new_task};
 pub use roles::RoleGroup;
 
 /// The program of the README is compiled and run.

@@ -1,4 +1,6 @@
-//! The whole hypernetwork: task embeddings and one network per stack.
+//! The whole hypernetwork: task embeddings and one network per stack, and those of tasks that do not share it.
+
+use std::sync::Arc;
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
@@ -7,18 +9,21 @@ use peft_core::{
     generate_rows, normal,
 };
 
-use crate::HyperConfig;
 use crate::groups::HeadGroups;
 use crate::sources::Sources;
-use crate::stack::StackNetwork;
+use crate::stack::{StackNetwork, StackVars};
+use crate::{HyperConfig, Unshared};
 
 /// Where the task embeddings are, next to the stacks.
-const TASKS: &str = "tasks";
+pub(crate) const TASKS: &str = "tasks";
+
+/// Where the whole hypernetwork is.
+pub(crate) const ROOT: &str = "hyper";
 
 #[typetag::serde(name = "hypernetwork")]
 impl GeneratorConfig for HyperConfig {
     fn build(&self, plan: &Plan, tasks: &Tasks, vb: VarBuilder<'_>) -> Result<Box<dyn WeightGenerator>> {
-        Ok(Box::new(HyperNetwork::new(self, plan, tasks, vb.pp("hyper"))?))
+        Ok(Box::new(HyperNetwork::new(self, plan, tasks, vb.pp(ROOT))?))
     }
 }
 
@@ -27,7 +32,8 @@ impl GeneratorConfig for HyperConfig {
 pub(crate) struct HyperNetwork {
     tasks: Tasks,
     embeddings: Vec<Tensor>,
-    stacks: Vec<StackNetwork>,
+    /// The networks of each task, one for each stack. Tasks that share a network share its tensors.
+    networks: Vec<Arc<Vec<StackNetwork>>>,
     sources: Sources,
 }
 
@@ -38,13 +44,28 @@ impl HyperNetwork {
         let dim = config.task_dim();
         let embedding = |task: &String| Ok(vb.pp(TASKS).get_with_hints(dim, task, normal(1.))?);
         let used = |stack: &&Stack| plan.targets().iter().any(|e| e.site.stack == **stack);
-        let network = |stack: &Stack| {
-            check_name(stack)?;
-            StackNetwork::new(config, plan, stack, (&roles, &groups), &vb.pp(stack))
+        let stacks: Vec<Stack> = plan.sites().stacks().into_iter().filter(used).cloned().collect();
+        stacks.iter().try_for_each(check_name)?;
+        config.check_unshared(tasks)?;
+        let networks = |conditioning: &VarBuilder<'_>, heads: &VarBuilder<'_>| -> Result<Arc<Vec<StackNetwork>>> {
+            let network = |stack: &Stack| {
+                let vars = StackVars { conditioning: conditioning.pp(stack), heads: heads.pp(stack) };
+                StackNetwork::new(config, plan, stack, (&roles, &groups), &vars)
+            };
+            Ok(Arc::new(stacks.iter().map(network).collect::<Result<_>>()?))
+        };
+        let shared = networks(&vb, &vb)?;
+        let of_task = |task: &String| {
+            let own = vb.pp(TASKS).pp(task);
+            match config.unshared.get(task) {
+                None => Ok(shared.clone()),
+                Some(Unshared::Conditioning) => networks(&own, &vb),
+                Some(Unshared::Heads) => networks(&own, &own),
+            }
         };
         Ok(Self {
             embeddings: tasks.names().iter().map(embedding).collect::<Result<_>>()?,
-            stacks: plan.sites().stacks().into_iter().filter(used).map(network).collect::<Result<_>>()?,
+            networks: tasks.names().iter().map(of_task).collect::<Result<_>>()?,
             tasks: tasks.clone(),
             sources: Sources::of(plan),
         })
@@ -53,7 +74,7 @@ impl HyperNetwork {
     fn generate_one(&self, task: usize) -> Result<AdapterWeights> {
         let embedding = self.tasks.get(&self.embeddings, task)?;
         let mut generated = Vec::new();
-        for stack in &self.stacks {
+        for stack in self.tasks.get(&self.networks, task)?.iter() {
             generated.extend(stack.generate(embedding)?);
         }
         self.sources.collect(generated)

@@ -13,6 +13,26 @@ use crate::head::{Head, Slot, index};
 use crate::places::Rows;
 use crate::roles::RoleGroup;
 
+/// The names of a stack's weights that are not heads.
+pub(crate) const CONDITIONING: [&str; 8] = [
+    "layer_embed",
+    "position_embed",
+    "mlp1.weight",
+    "mlp1.bias",
+    "mlp2.weight",
+    "mlp2.bias",
+    "norm.weight",
+    "norm.bias",
+];
+
+/// Where the weights of a stack's network are.
+pub(crate) struct StackVars<'a> {
+    /// The embeddings and the conditioning network.
+    pub(crate) conditioning: VarBuilder<'a>,
+    /// The heads.
+    pub(crate) heads: VarBuilder<'a>,
+}
+
 /// Embeddings, conditioning network and heads of one stack.
 #[derive(Debug)]
 pub(crate) struct StackNetwork {
@@ -34,8 +54,9 @@ impl StackNetwork {
         plan: &Plan,
         stack: &Stack,
         (roles, groups): (&[RoleGroup], &HeadGroups),
-        vb: &VarBuilder<'_>,
+        vars: &StackVars<'_>,
     ) -> Result<Self> {
+        let vb = &vars.conditioning;
         let (e, h, c) = (config.embedding_dim.get(), config.hidden_dim.get(), config.conditioning_dim.get());
         // The depth is the backbone's, not the plan's, so that a method on the upper layers keeps their numbers.
         let depth = plan.sites().layers(stack);
@@ -55,7 +76,7 @@ impl StackNetwork {
             eps: config.layer_norm_eps,
             layers: index(rows.places.iter().map(|p| p.0), vb.device())?,
             roles: index(rows.places.iter().map(|p| p.1), vb.device())?,
-            heads: rows.heads(plan, groups, (c, head), &vb.pp("heads"))?,
+            heads: rows.heads(plan, groups, (c, head), &vars.heads.pp("heads"))?,
         })
     }
 

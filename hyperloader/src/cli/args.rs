@@ -1,9 +1,11 @@
 //! The arguments of the command.
 
+mod adapt;
 mod data;
 mod number;
 mod reproduce;
 
+pub(super) use adapt::AdaptArgs;
 pub(super) use data::{ConvertArgs, DataArgs, DataVerb, InspectArgs, LengthArgs, SampleArgs, SourceArgs, TokenizeArgs};
 pub(super) use reproduce::ReproduceArgs;
 
@@ -70,6 +72,11 @@ pub(super) enum Verb {
         after_help = "Example: hyperloader train --config docs/configs/paper/hyperloader.toml --set train.max_steps=1000 --out runs/first"
     )]
     Train(TrainArgs),
+    /// Add a task to a trained run without training it again; the run's own tasks stay the same, bit by bit
+    #[command(
+        after_help = "Example: hyperloader adapt runs/first --task restaurant --data restaurant.bio --test restaurant-test.bio --out runs/second"
+    )]
+    Adapt(AdaptArgs),
     /// Score a trained run on one split of its tasks' sentences
     #[command(after_help = "Example: hyperloader eval runs/first --split test --json")]
     Eval(EvalArgs),

@@ -1,5 +1,6 @@
 //! The `hyperloader` command: it parses the arguments, runs one verb, and writes results to stdout and messages to stderr.
 
+mod adapt;
 mod args;
 mod bench;
 mod compile;

@@ -8,7 +8,7 @@ use candle_core::Device;
 use clap::Parser;
 
 use super::args::{Cli, ExportArgs, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
-use super::{bench, compile, complete, crash, data, eval, output, params, predict, report, reproduce};
+use super::{adapt, bench, compile, complete, crash, data, eval, output, params, predict, report, reproduce};
 use crate::export::{self, ExportOptions};
 use crate::run::RunDir;
 use crate::session::{self, RunOptions, open_device};
@@ -93,6 +93,10 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
     match &cli.verb {
         Verb::Quickstart(args) => quickstart(args, &cli.global, &device()?, out),
         Verb::Train(args) => train(args, &cli.global, &device()?, out),
+        Verb::Adapt(args) => {
+            adapt::refuse_dtype(cli.global.dtype)?;
+            adapt::adapt(args, &device()?, &options(args.resume, &cli.global), out)
+        }
         Verb::Eval(args) => eval::eval(args, &cli.global, &device()?, out),
         Verb::Predict(args) => predict::predict(args, &cli.global, &device()?, out),
         Verb::Report(args) => report::report(args, out),

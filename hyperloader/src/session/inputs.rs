@@ -22,13 +22,19 @@ const BLOCK: usize = 4096;
 
 /// The inputs of `train`. The data count as they are after encoding, so that a moved or converted file is the same.
 pub(super) fn of_training(session: &Session, tasks: &[TaskData]) -> Result<Inputs> {
-    let numbered = tasks.iter().enumerate();
-    let mut inputs: Inputs = numbered.map(|(n, task)| (format!("tasks.{n}.train"), of_pairs(&task.train))).collect();
+    let of_task = |task: &TaskData| (format!("{}.train", task.corpus.key), of_pairs(&task.train));
+    let mut inputs: Inputs = tasks.iter().map(of_task).collect();
     inputs.insert("model.tokenizer".to_owned(), of_tokenizer(&session.tokenizer)?);
     let shape = of_shape(session.model.backbone().config())?;
     let weights = session.folder.as_deref().map(of_weights).transpose()?.unwrap_or_default();
     inputs.insert("model.name".to_owned(), shape + &weights);
     Ok(inputs)
+}
+
+/// The hash of the content of a file.
+pub(super) fn of_file(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    Ok(hexadecimal(&Sha256::digest(bytes)))
 }
 
 /// The hash of the text of `pretrain`.

@@ -61,42 +61,23 @@ impl Session {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_in(run: &RunDir, device: &Device, dtype: Option<Precision>) -> Result<(Self, usize)> {
-        let path = run.config();
-        if !path.is_file() {
-            let root = run.root();
-            let reason = match (root.is_dir(), root.exists()) {
-                (true, _) => "it has no config.toml",
-                (false, true) => "it is a file",
-                (false, false) => "there is no such folder",
-            };
-            return Err(Error::Config(format!("{} is no run folder: {reason}", root.display())));
-        }
-        let mut config = Config::load(&path, &[])?;
+        let mut config = config_of(run)?;
         config.model.dtype = dtype.unwrap_or(config.model.dtype);
-        if run.is_self_contained() {
-            config.model.name = unicode(run.root())?;
-            config.model.tokenizer = None;
-        }
-        if let Some(folder) = near_run(Path::new(&config.model.name), run.root()) {
-            info!("the backbone {} of this run is {}", config.model.name, folder.display());
-            config.model.name = unicode(&folder)?;
-        }
-        config.model.tokenizer = config.model.tokenizer.map(|path| near_run(&path, run.root()).unwrap_or(path));
-        let best = resolve_link(run.best())?.map(|folder| folder.join(ADAPTER_FILE));
-        let weights = [Some(run.root().join(ADAPTER_FILE)), best].into_iter().flatten().find(|p| p.is_file());
-        let weights = weights.ok_or_else(|| {
-            let (root, backbone) = (run.root().display(), run.root().join(MODEL_FILE).is_file());
-            Error::Config(match backbone {
-                true => {
-                    format!("{root}: this is a backbone of pretrain, which has no task yet; train on it, as model.name")
-                }
-                false => format!("{root} has no {ADAPTER_FILE}: the run has not saved a checkpoint yet"),
-            })
-        })?;
-        let store = ParamStore::from_tensors(load_tensors(weights)?, device);
+        let store = ParamStore::from_tensors(load_tensors(weights_of(run)?)?, device);
         let session = Self { tags: run.load_tags()?, ..Self::build(config, store, device, true)? };
         session.model.store().check_all_used()?;
         Ok((session, selected_step(run)))
+    }
+
+    /// A model that goes on to train, with the values of `store`, all of which must be used.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); if the model lacks a value or does not use one.
+    pub(super) fn with_store(config: Config, store: ParamStore, device: &Device) -> Result<Self> {
+        config.model.check_trains()?;
+        let session = Self::build(config, store, device, false)?;
+        session.model.store().check_all_used()?;
+        Ok(session)
     }
 
     /// A labeller for the task called `task`, which decodes as the configuration says.
@@ -170,6 +151,52 @@ impl Session {
         let model = PeftModel::new(t5, parts, &store, store.var_builder())?;
         Ok(Self { tokenizer, model, tags: TagSets::new(), device: device.clone(), config, folder })
     }
+}
+
+/// The configuration of `run`, with the places where its backbone and its tokenizer are now.
+///
+/// # Errors
+/// [`Error::Config`] if `run` is no run folder; as [`Config::load`].
+pub(super) fn config_of(run: &RunDir) -> Result<Config> {
+    let path = run.config();
+    if !path.is_file() {
+        let root = run.root();
+        let reason = match (root.is_dir(), root.exists()) {
+            (true, _) => "it has no config.toml",
+            (false, true) => "it is a file",
+            (false, false) => "there is no such folder",
+        };
+        return Err(Error::Config(format!("{} is no run folder: {reason}", root.display())));
+    }
+    let mut config = Config::load(&path, &[])?;
+    if run.is_self_contained() {
+        config.model.name = unicode(run.root())?;
+        config.model.tokenizer = None;
+    }
+    if let Some(folder) = near_run(Path::new(&config.model.name), run.root()) {
+        info!("the backbone {} of this run is {}", config.model.name, folder.display());
+        config.model.name = unicode(&folder)?;
+    }
+    config.model.tokenizer = config.model.tokenizer.map(|path| near_run(&path, run.root()).unwrap_or(path));
+    Ok(config)
+}
+
+/// The file of the trained weights of `run`: its own, or that of the selected checkpoint.
+///
+/// # Errors
+/// [`Error::Config`] if there is none yet.
+pub(super) fn weights_of(run: &RunDir) -> Result<PathBuf> {
+    let best = resolve_link(run.best())?.map(|folder| folder.join(ADAPTER_FILE));
+    let weights = [Some(run.root().join(ADAPTER_FILE)), best].into_iter().flatten().find(|p| p.is_file());
+    weights.ok_or_else(|| {
+        let (root, backbone) = (run.root().display(), run.root().join(MODEL_FILE).is_file());
+        Error::Config(match backbone {
+            true => {
+                format!("{root}: this is a backbone of pretrain, which has no task yet; train on it, as model.name")
+            }
+            false => format!("{root} has no {ADAPTER_FILE}: the run has not saved a checkpoint yet"),
+        })
+    })
 }
 
 /// The type in which linear maps are loaded so that the model holds them in `dtype`.

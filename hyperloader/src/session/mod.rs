@@ -1,5 +1,6 @@
-//! The commands `train`, `pretrain` and `eval` as functions, and [`Session`]: a model with its configuration, tokenizer and variables.
+//! The commands `train`, `adapt`, `pretrain` and `eval` as functions, and [`Session`]: a model with its configuration, tokenizer and variables.
 
+mod adapt;
 mod device;
 mod inputs;
 mod load;
@@ -9,6 +10,7 @@ mod resume;
 mod score;
 mod train;
 
+pub use adapt::{AdaptOptions, Unfreeze, adapt};
 pub use device::open_device;
 pub use load::Session;
 pub(crate) use pretrain::random_shape;

@@ -13,8 +13,12 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
     Train,
+    Adapt,
     Pretrain,
 }
+
+/// The input that only runs of `adapt` have: the weights that they adapt.
+pub(super) const ADAPTED: &str = "adapt.run";
 
 /// What a changed key means.
 enum Rule {
@@ -31,14 +35,14 @@ enum Rule {
 /// # Errors
 /// [`Error::Config`] with the keys that must not change, and both values of each.
 pub(super) fn require_same(run: &RunDir, step: usize, config: &Config, verb: Verb) -> Result<()> {
-    require_verb(run, step, verb)?;
+    let kept = inputs_of(&run.checkpoint(step))?;
+    require_verb(run, step, verb, &kept)?;
     let path = run.config();
     if !path.exists() {
         warn!("{} does not exist, so the configuration is not compared with that of the run", path.display());
         return Ok(());
     }
     let (old, new) = (keys_of(&Config::load(&path, &[])?)?, keys_of(config)?);
-    let kept = inputs_of(&run.checkpoint(step))?;
     let mut refused = String::new();
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for key in keys {
@@ -62,9 +66,10 @@ pub(super) fn require_same(run: &RunDir, step: usize, config: &Config, verb: Ver
     )))
 }
 
-/// Refuses the folder of the other verb, which differs in most keys. The weights tell them apart: a configuration may have both
+/// Refuses the folder of another verb, which differs in most keys. The weights tell them apart: a configuration may have both
 /// `[pretrain]` and `[[tasks]]`.
-fn require_verb(run: &RunDir, step: usize, verb: Verb) -> Result<()> {
+fn require_verb(run: &RunDir, step: usize, verb: Verb, kept: &Inputs) -> Result<()> {
+    let is_adapted = kept.contains_key(ADAPTED);
     let holds = |name: &str| run.checkpoint(step).join(name).exists();
     let message = match verb {
         Verb::Train if holds(MODEL_FILE) && !holds(ADAPTER_FILE) => {
@@ -75,7 +80,17 @@ fn require_verb(run: &RunDir, step: usize, verb: Verb) -> Result<()> {
             "this is a folder of train, and pretrain cannot continue it; continue it with hyperloader train --resume, or give another \
              --out"
         }
-        Verb::Train | Verb::Pretrain => return Ok(()),
+        Verb::Adapt if holds(MODEL_FILE) && !holds(ADAPTER_FILE) => {
+            "this is a folder of pretrain, and adapt cannot continue it; give another --out"
+        }
+        Verb::Train if is_adapted => {
+            "this is a folder of adapt, in which one task trains; continue it with hyperloader adapt --resume, or give another --out"
+        }
+        Verb::Adapt if !is_adapted => {
+            "this is a folder of train, and adapt cannot continue it; continue it with hyperloader train --resume, or give another \
+             --out"
+        }
+        Verb::Train | Verb::Adapt | Verb::Pretrain => return Ok(()),
     };
     Err(Error::Config(format!("{}: {message}", run.root().display())))
 }
@@ -93,7 +108,7 @@ fn judge(verb: Verb, key: &str, kept: &Inputs) -> Result<(), &'static str> {
 fn rule(verb: Verb, key: &str) -> Rule {
     let parts: Vec<&str> = key.split('.').collect();
     match verb {
-        Verb::Train => training_rule(&parts),
+        Verb::Train | Verb::Adapt => training_rule(&parts),
         Verb::Pretrain => pretraining_rule(&parts),
     }
 }
@@ -126,7 +141,7 @@ fn pretraining_rule(key: &[&str]) -> Rule {
 }
 
 /// The values of a configuration by their dotted keys.
-fn keys_of(config: &Config) -> Result<BTreeMap<String, toml::Value>> {
+pub(super) fn keys_of(config: &Config) -> Result<BTreeMap<String, toml::Value>> {
     let table: toml::Table = toml::from_str(&config.to_toml()?)
         .map_err(|e| Error::Internal(format!("a resolved configuration cannot be read: {e}")))?;
     let mut keys = BTreeMap::new();

@@ -20,7 +20,7 @@ use crate::model::ModelName;
 use crate::run::{RunDir, TagSets, Workplace};
 use crate::tasks::{Cache, Encoded, Notices, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
-use crate::train::{Interrupt, Labelling, LabellingOptions, TaskData, TrainOptions, TrainOutput, Trainer};
+use crate::train::{Inputs, Interrupt, Labelling, LabellingOptions, TaskData, TrainOptions, TrainOutput, Trainer};
 use peft_files::write_listed;
 
 /// The least time between two lines of progress where stderr is no terminal.
@@ -58,9 +58,8 @@ pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) 
 }
 
 fn train_in(place: &Workplace, config: Config, device: &Device, options: &RunOptions) -> Result<TrainOutput> {
-    let run = place.run();
     if let Some(step) = place.checkpoint() {
-        require_same(run, step, &config, Verb::Train)?;
+        require_same(place.run(), step, &config, Verb::Train)?;
     }
     let session = Session::new(config, device)?;
     let config = &session.config;
@@ -68,19 +67,45 @@ fn train_in(place: &Workplace, config: Config, device: &Device, options: &RunOpt
     let load = |task| load_task(&session, task, cache.as_ref());
     let tasks = config.require_tasks()?.iter().map(load).collect::<Result<Vec<_>>>()?;
     tasks.iter().try_for_each(|task| require_distinct_tags(&session, task))?;
-    let labelling_options = labelling_options(config, device);
-    let labelling = Labelling::new(&session.model, &session.tokenizer, &tasks, labelling_options)?;
-    let train_options = TrainOptions { inputs: of_training(&session, &tasks)?, ..train_options(config, &tasks) };
+    let start = Start { inputs: of_training(&session, &tasks)?, tags: tag_sets(&tasks), frozen: frozen(&session)? };
+    carry_out(place, &session, &tasks, start, options)
+}
+
+/// What a training on labels begins with, in addition to its session and its tasks.
+pub(super) struct Start {
+    /// The hashes that checkpoints keep.
+    pub(super) inputs: Inputs,
+    /// The tags that the run folder keeps.
+    pub(super) tags: TagSets,
+    /// The tensors that must receive no gradient.
+    pub(super) frozen: Vec<(String, Tensor)>,
+}
+
+/// Trains the variables of `session` on `tasks`, from the checkpoint of `place` if it has one.
+///
+/// # Errors
+/// As [`train`].
+pub(super) fn carry_out(
+    place: &Workplace,
+    session: &Session,
+    tasks: &[TaskData],
+    start: Start,
+    options: &RunOptions,
+) -> Result<TrainOutput> {
+    let (run, config) = (place.run(), &session.config);
+    let labelling_options = labelling_options(config, &session.device);
+    let labelling = Labelling::new(&session.model, &session.tokenizer, tasks, labelling_options)?;
+    let train_options = TrainOptions { inputs: start.inputs, ..train_options(config, tasks) };
     let trainer = Trainer::new(session.model.store(), labelling, train_options, run.clone())?;
     let mut trainer = trainer.with_interrupt(options.interrupt.clone());
     match place.checkpoint() {
         Some(_) => _ = trainer.resume()?,
-        None => trainer.check_gradients(&frozen(&session)?)?,
+        None => trainer.check_gradients(&start.frozen)?,
     }
     // Everything is checked: from here on files are written.
     place.begin()?;
     write_config(run, config)?;
-    run.save_tags(&tag_sets(&tasks))?;
+    run.save_tags(&start.tags)?;
     let mut telemetry = open_telemetry(place, config.train.max_steps.get(), options)?;
     let output = trainer.run(&mut telemetry);
     telemetry.finish()?;
@@ -88,7 +113,7 @@ fn train_in(place: &Workplace, config: Config, device: &Device, options: &RunOpt
 }
 
 /// Fails now where the first validation would fail, after hours of training.
-fn require_distinct_tags(session: &Session, task: &TaskData) -> Result<()> {
+pub(super) fn require_distinct_tags(session: &Session, task: &TaskData) -> Result<()> {
     if task.validation.is_none() || session.config.eval.decoding == Decoding::Free {
         return Ok(());
     }
@@ -115,7 +140,7 @@ fn tag_sets(tasks: &[TaskData]) -> TagSets {
     tasks.iter().map(|task| (task.corpus.name.clone(), task.tags.clone())).collect()
 }
 
-fn open_cache(session: &Session) -> Result<Option<Cache>> {
+pub(super) fn open_cache(session: &Session) -> Result<Option<Cache>> {
     let data = &session.config.data;
     let folder = data.encoded_folder();
     if folder.is_none() && data.cache {
@@ -124,7 +149,7 @@ fn open_cache(session: &Session) -> Result<Option<Cache>> {
     folder.map(|folder| Cache::open(folder, &session.tokenizer)).transpose()
 }
 
-fn load_task(session: &Session, task: &TaskConfig, cache: Option<&Cache>) -> Result<TaskData> {
+pub(super) fn load_task(session: &Session, task: &TaskConfig, cache: Option<&Cache>) -> Result<TaskData> {
     let corpus = session.config.corpus(task)?;
     let tokenizer = &session.tokenizer;
     let notices = Notices::of(&corpus, tokenizer)?;

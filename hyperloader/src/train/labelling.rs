@@ -62,7 +62,7 @@ pub struct LabellingOptions {
 /// A micro-batch: padded sentences of one task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskBatch {
-    /// The task's number.
+    /// The task's index among the objective's tasks.
     pub task: usize,
     /// The sentences.
     pub batch: Batch,
@@ -75,6 +75,8 @@ pub struct Labelling<'a> {
     model: &'a PeftModel<T5>,
     tokenizer: &'a T5Tokenizer,
     tasks: &'a [TaskData],
+    /// The number of each of them in the model.
+    numbers: Vec<usize>,
     options: LabellingOptions,
     /// Sampler state after the last started step; prefetched batches are not counted.
     sampler: TaskSampler,
@@ -83,10 +85,10 @@ pub struct Labelling<'a> {
 }
 
 impl<'a> Labelling<'a> {
-    /// An objective over `tasks`, which are in the order of the model's tasks.
+    /// An objective over `tasks`, which are some or all of the model's tasks.
     ///
     /// # Errors
-    /// If there is no task or one has no sentences.
+    /// If there is no task, one has no sentences, or the model does not know one.
     pub fn new(
         model: &'a PeftModel<T5>,
         tokenizer: &'a T5Tokenizer,
@@ -95,7 +97,9 @@ impl<'a> Labelling<'a> {
     ) -> Result<Self> {
         let sizes: Vec<usize> = tasks.iter().map(|t| t.train.len()).collect();
         let sampler = TaskSampler::new(&sizes, options.temperature, options.seed)?;
-        Ok(Self { model, tokenizer, tasks, options, sampler, prefetcher: None })
+        let number = |task: &TaskData| model.tasks().index(&task.corpus.name);
+        let numbers = tasks.iter().map(number).collect::<Result<_, _>>()?;
+        Ok(Self { model, tokenizer, tasks, numbers, options, sampler, prefetcher: None })
     }
 
     /// The running prefetcher; a new one, from the sampler's state, if none makes steps of `micro_batches`.
@@ -131,7 +135,9 @@ impl Objective for Labelling<'_> {
 
     fn loss(&self, TaskBatch { task, batch }: TaskBatch, ctx: &mut Ctx) -> Result<Loss> {
         let batch = batch_of(batch, self.tokenizer.pad_id(), &self.options.device)?;
-        let adapters = trace_span!("generate").in_scope(|| self.model.prepare(&batch, task, ctx))?;
+        let unknown = || Error::Internal(format!("a batch of task {task} of {}", self.tasks.len()));
+        let number = *self.numbers.get(task).ok_or_else(unknown)?;
+        let adapters = trace_span!("generate").in_scope(|| self.model.prepare(&batch, number, ctx))?;
         let value = self.model.backbone().smoothed_loss_with(&batch, &self.options.loss, &adapters, ctx)?;
         Ok(Loss { value, tokens: batch.label_tokens })
     }

@@ -376,6 +376,7 @@ fn completions_and_man_name_every_verb_and_each_explains_itself() {
     for verb in [
         "quickstart",
         "train",
+        "adapt",
         "eval",
         "predict",
         "params",

@@ -5,9 +5,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod adapt;
 mod contract;
 mod paper;
 mod predict;
-mod reproduce;
 mod report;
+mod reproduce;
 mod resume;

@@ -59,9 +59,9 @@ impl Weight {
             DType::BF16 => DType::F32,
             dtype => dtype,
         };
-        let var = store.get_or_insert_with(&self.name, self.value.shape(), || Ok(self.value.detach()))?;
+        let value = store.get_or_insert_with(&self.name, self.value.shape(), || Ok(self.value.detach()))?;
         // Gradients pass through a cast to the variable. Without a cast this is the variable itself.
-        self.value = var.as_tensor().to_dtype(dtype)?;
+        self.value = value.to_dtype(dtype)?;
         Ok(())
     }
 

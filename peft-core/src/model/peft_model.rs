@@ -124,8 +124,9 @@ impl<B: Backbone> PeftModel<B> {
         let own: BTreeMap<String, Tensor> = self.store.tensors();
         let frozen = self.backbone.parameters()?.into_iter().filter(|(name, _)| !own.contains_key(name));
         let frozen: usize = frozen.map(|(_, tensor)| tensor.elem_count()).sum();
+        let own: usize = own.values().map(Tensor::elem_count).sum();
         let loaded = self.loaded.trainable_parameters([]).all;
-        Ok(TrainableParameters { trainable, all: trainable + frozen + loaded })
+        Ok(TrainableParameters { trainable, all: own + frozen + loaded })
     }
 
     /// Prints [`trainable_parameters`](Self::trainable_parameters) to the standard output.

@@ -66,7 +66,7 @@ impl Backbone for ToyBackbone {
         let name = format!("{PATH}.weight");
         if covers(&name) {
             let value = || Ok(self.weight.detach());
-            self.weight = store.get_or_insert_with(&name, self.weight.shape(), value)?.as_tensor().clone();
+            self.weight = store.get_or_insert_with(&name, self.weight.shape(), value)?;
         }
         Ok(self)
     }

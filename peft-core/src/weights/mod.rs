@@ -5,11 +5,14 @@
 //! - `moments`: the mean and the standard deviation of an initial value.
 
 mod adapter_weights;
+mod entry;
+mod initial;
 mod moments;
 mod random;
 mod store;
 
 pub use adapter_weights::AdapterWeights;
+pub use initial::initial;
 pub use moments::moments;
 pub use random::random_weights;
-pub use store::{ParamStore, check_elements, initial};
+pub use store::{ParamStore, check_elements};

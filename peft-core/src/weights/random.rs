@@ -4,7 +4,8 @@ use candle_core::{DType, Device, Shape, Tensor, bail};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
-use super::store::{check_elements, initial};
+use super::initial::initial;
+use super::store::check_elements;
 use crate::rng::{Stream, stream_of};
 
 /// A builder of frozen parameters with their own initial values. Each value depends on `seed` and on the parameter's name alone.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{DType, Device, Shape, Tensor, Var};
-use candle_nn::init::NormalOrUniform;
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
-use super::moments::kaiming;
+use super::entry::Entry;
+use super::initial::initial;
 use crate::rng::{Stream, stream_of};
 use crate::{Error, Result};
 
@@ -29,12 +29,14 @@ pub fn check_elements(name: &str, shape: &[usize]) -> Result<()> {
 
 /// A map of variables that hands out [`VarBuilder`]s.
 ///
-/// It differs from candle's `VarMap` in three ways:
+/// It differs from candle's `VarMap` in four ways:
 ///
 /// - Initial values depend only on the seed and on the variable's *name*, not on the order of creation.
 /// - The variables are sorted by name.
 /// - Values can be given in advance. Then every key must be used and none may be missing ([`ParamStore::from_tensors`],
 ///   [`ParamStore::check_all_used`]).
+/// - Some of the given values may be frozen: they are saved and loaded with the variables, and do not train
+///   ([`ParamStore::with_frozen`]).
 ///
 /// ```
 /// use candle_core::Device;
@@ -56,22 +58,47 @@ struct Inner {
     seed: u64,
     device: Device,
     given: Option<BTreeMap<String, Tensor>>,
-    vars: Mutex<BTreeMap<String, Var>>,
+    frozen: BTreeMap<String, Tensor>,
+    entries: Mutex<BTreeMap<String, Entry>>,
 }
 
 impl ParamStore {
     /// An empty store. Its variables start at seeded random values.
     pub fn new(seed: u64, device: &Device) -> Self {
-        Self::build(seed, device, None)
+        Self::build(seed, device, None, BTreeMap::new())
     }
 
     /// A store whose variables start at the values `given`. It is an error to ask for another name or shape.
     pub fn from_tensors(given: BTreeMap<String, Tensor>, device: &Device) -> Self {
-        Self::build(0, device, Some(given))
+        Self::build(0, device, Some(given), BTreeMap::new())
     }
 
-    fn build(seed: u64, device: &Device, given: Option<BTreeMap<String, Tensor>>) -> Self {
-        Self { inner: Arc::new(Inner { seed, device: device.clone(), given, vars: Mutex::default() }) }
+    /// Like [`from_tensors`](Self::from_tensors), with further tensors that do not train. They are asked for, saved and loaded as
+    /// the variables are, but they receive no gradient, and their values stay.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device, Tensor};
+    /// use peft_core::ParamStore;
+    ///
+    /// let one = |name: &str| Ok::<_, candle_core::Error>((name.to_owned(), Tensor::ones(2, DType::F32, &Device::Cpu)?));
+    /// let store = ParamStore::with_frozen([one("new")?].into(), [one("old")?].into(), &Device::Cpu);
+    /// let sum = (store.var_builder().get(2, "new")? + store.var_builder().get(2, "old")?)?;
+    /// assert_eq!(store.vars().len(), 1);
+    /// assert_eq!(store.tensors().len(), 2);
+    /// assert!(sum.backward()?.get(store.vars()[0].1.as_tensor()).is_some());
+    /// # Ok::<(), candle_core::Error>(())
+    /// ```
+    pub fn with_frozen(given: BTreeMap<String, Tensor>, frozen: BTreeMap<String, Tensor>, device: &Device) -> Self {
+        Self::build(0, device, Some(given), frozen)
+    }
+
+    fn build(
+        seed: u64,
+        device: &Device,
+        given: Option<BTreeMap<String, Tensor>>,
+        frozen: BTreeMap<String, Tensor>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { seed, device: device.clone(), given, frozen, entries: Mutex::default() }) }
     }
 
     /// A builder whose `get` makes variables of this store, in f32.
@@ -81,17 +108,17 @@ impl ParamStore {
 
     /// The variables, sorted by name.
     pub fn vars(&self) -> Vec<(String, Var)> {
-        self.lock().iter().map(|(name, var)| (name.clone(), var.clone())).collect()
+        self.lock().iter().filter_map(|(name, entry)| Some((name.clone(), entry.variable()?.clone()))).collect()
     }
 
-    /// The current values by name, detached from the gradient graph.
+    /// The current values by name, the frozen ones included, detached from the gradient graph.
     pub fn tensors(&self) -> BTreeMap<String, Tensor> {
-        self.lock().iter().map(|(name, var)| (name.clone(), var.as_tensor().detach())).collect()
+        self.lock().iter().map(|(name, entry)| (name.clone(), entry.tensor().detach())).collect()
     }
 
     /// The number of elements of all variables.
     pub fn num_parameters(&self) -> usize {
-        self.lock().values().map(|v| v.elem_count()).sum()
+        self.lock().values().filter_map(Entry::variable).map(|var| var.elem_count()).sum()
     }
 
     /// Checks that every given tensor was used. Call it after the model is built.
@@ -99,70 +126,86 @@ impl ParamStore {
     /// # Errors
     /// [`Error::UnknownKeys`] with those that were not.
     pub fn check_all_used(&self) -> Result<()> {
-        let unused = self.inner.given.as_ref().map(|given| keys_not_in(given, &self.lock())).unwrap_or_default();
+        let entries = self.lock();
+        let given = self.inner.given.as_ref().map(|given| keys_not_in(given, &entries)).unwrap_or_default();
+        let unused = [given, keys_not_in(&self.inner.frozen, &entries)].concat();
         if unused.is_empty() { Ok(()) } else { Err(Error::UnknownKeys { keys: unused }) }
     }
 
-    /// Overwrites the values of all variables.
+    /// Overwrites the values of all variables. Frozen tensors must be there too, with the values that they have.
     ///
     /// # Errors
-    /// [`Error::MissingKeys`], [`Error::UnknownKeys`] or [`Error::ShapeMismatch`]. In that case nothing is written.
+    /// [`Error::MissingKeys`], [`Error::UnknownKeys`] or [`Error::ShapeMismatch`]; [`Error::Mismatch`] if the value of a frozen tensor
+    /// is another one. In that case nothing is written.
     pub fn load(&self, values: &BTreeMap<String, Tensor>) -> Result<()> {
-        let vars = self.lock();
-        let missing = keys_not_in(&*vars, values);
+        let entries = self.lock();
+        let missing = keys_not_in(&*entries, values);
         if !missing.is_empty() {
             return Err(Error::MissingKeys { keys: missing });
         }
-        let unknown = keys_not_in(values, &*vars);
+        let unknown = keys_not_in(values, &*entries);
         if !unknown.is_empty() {
             return Err(Error::UnknownKeys { keys: unknown });
         }
-        let pairs = || vars.iter().filter_map(|(n, var)| values.get(n).map(|v| (n, var, v)));
-        for (name, var, value) in pairs() {
-            check_shape(name, var.dims(), value)?;
+        let pairs = || entries.iter().filter_map(|(n, entry)| values.get(n).map(|v| (n, entry, v)));
+        for (name, entry, value) in pairs() {
+            check_shape(name, entry.tensor().dims(), value)?;
+            entry.require_loadable(name, value)?;
         }
-        for (_, var, value) in pairs() {
-            var.set(&value.to_dtype(var.dtype())?.to_device(var.device())?.contiguous()?)?;
+        for (_, entry, value) in pairs() {
+            entry.load(value)?;
         }
         Ok(())
     }
 
     /// Ignores poisoning: a thread that panics holds the lock only around whole insertions, so the map stays valid.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Var>> {
-        self.inner.vars.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        self.inner.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The variable called `name`. On first use it is created with a seeded random value.
+    /// The variable called `name`, or the frozen tensor. On first use a variable is created with a seeded random value.
     ///
     /// # Errors
     /// If its shape is not `shape`, or it is not among the given values.
-    pub fn get_or_init(&self, name: &str, shape: &Shape, init: Init) -> Result<Var> {
+    pub fn get_or_init(&self, name: &str, shape: &Shape, init: Init) -> Result<Tensor> {
         let stream = Stream::new(self.inner.seed, stream_of(name));
         self.get_or_insert_with(name, shape, || initial(stream, shape, init, &self.inner.device))
     }
 
-    /// The variable called `name`. On first use it is created from `value` (such as a pretrained weight), unless the store was
-    /// made from given values; then the given value is used.
+    /// The variable called `name`, or the frozen tensor. On first use a variable is created from `value` (such as a pretrained weight),
+    /// unless the store was made from given values; then the given value is used.
     ///
     /// # Errors
     /// If its shape is not `shape`, or it is not among the given values; or if `value` fails.
-    pub fn get_or_insert_with(&self, name: &str, shape: &Shape, value: impl FnOnce() -> Result<Tensor>) -> Result<Var> {
-        if let Some(var) = self.lock().get(name) {
-            check_shape(name, shape.dims(), var)?;
-            return Ok(var.clone());
+    pub fn get_or_insert_with(
+        &self,
+        name: &str,
+        shape: &Shape,
+        value: impl FnOnce() -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        if let Some(entry) = self.lock().get(name) {
+            check_shape(name, shape.dims(), entry.tensor())?;
+            return Ok(entry.tensor().clone());
         }
         check_elements(name, shape.dims())?;
-        let value = match &self.inner.given {
-            None => value()?,
-            Some(given) => {
+        let frozen = self.inner.frozen.get(name);
+        let value = match (frozen, &self.inner.given) {
+            (Some(frozen), _) => frozen.detach(),
+            (None, None) => value()?,
+            (None, Some(given)) => {
                 let missing = || Error::MissingKeys { keys: vec![name.to_owned()] };
                 given.get(name).ok_or_else(missing)?.clone()
             }
         };
         check_shape(name, shape.dims(), &value)?;
-        let var = Var::from_tensor(&value.to_dtype(DType::F32)?.to_device(&self.inner.device)?)?;
-        self.lock().insert(name.to_owned(), var.clone());
-        Ok(var)
+        let value = value.to_dtype(DType::F32)?.to_device(&self.inner.device)?;
+        let entry = match frozen {
+            Some(_) => Entry::Frozen(value),
+            None => Entry::Variable(Var::from_tensor(&value)?),
+        };
+        let tensor = entry.tensor().clone();
+        self.lock().insert(name.to_owned(), entry);
+        Ok(tensor)
     }
 }
 
@@ -180,13 +223,14 @@ fn check_shape(name: &str, expected: &[usize], value: &Tensor) -> Result<()> {
 
 impl SimpleBackend for ParamStore {
     fn get(&self, s: Shape, name: &str, h: Init, dtype: DType, _dev: &Device) -> candle_core::Result<Tensor> {
-        let var = self.get_or_init(name, &s, h).map_err(candle_core::Error::wrap)?;
+        let tensor = self.get_or_init(name, &s, h).map_err(candle_core::Error::wrap)?;
         // Gradients pass through a cast to the variable. Without a cast this is the variable itself.
-        var.as_tensor().to_dtype(dtype)
+        tensor.to_dtype(dtype)
     }
 
     fn get_unchecked(&self, name: &str, dtype: DType, _dev: &Device) -> candle_core::Result<Tensor> {
-        let found = self.lock().get(name).map(|v| v.as_tensor().clone());
+        let found = self.lock().get(name).map(|entry| entry.tensor().clone());
+        let found = found.or_else(|| self.inner.frozen.get(name).cloned());
         match found.or_else(|| self.inner.given.as_ref()?.get(name).cloned()) {
             Some(tensor) => tensor.to_dtype(dtype),
             None => candle_core::bail!("no variable {name} in this store"),
@@ -195,31 +239,8 @@ impl SimpleBackend for ParamStore {
 
     fn contains_tensor(&self, name: &str) -> bool {
         match &self.inner.given {
-            Some(given) => given.contains_key(name),
+            Some(given) => given.contains_key(name) || self.inner.frozen.contains_key(name),
             None => self.lock().contains_key(name),
         }
     }
-}
-
-/// The initial value of a variable: element `i` is number `i` of `stream`.
-///
-/// # Errors
-/// If the tensor cannot be made.
-pub fn initial(stream: Stream, shape: &Shape, init: Init, device: &Device) -> Result<Tensor> {
-    let (n, dims) = (shape.elem_count() as u64, shape.dims());
-    let normal = |mean: f64, stdev: f64| (0..n).map(|i| (mean + stdev * stream.normal(i)) as f32).collect();
-    let uniform = |lo: f64, up: f64| (0..n).map(|i| (lo + (up - lo) * stream.uniform(i)) as f32).collect();
-    let values: Vec<f32> = match init {
-        Init::Const(value) => vec![value as f32; n as usize],
-        Init::Randn { mean, stdev } => normal(mean, stdev),
-        Init::Uniform { lo, up } => uniform(lo, up),
-        Init::Kaiming { dist, fan, non_linearity } => {
-            let std = kaiming(fan, non_linearity, dims);
-            match dist {
-                NormalOrUniform::Normal => normal(0., std),
-                NormalOrUniform::Uniform => uniform(-std * 3f64.sqrt(), std * 3f64.sqrt()),
-            }
-        }
-    };
-    Ok(Tensor::from_vec(values, shape, device)?)
 }

@@ -32,7 +32,7 @@ impl<M, B> Backbone for Wrapped<M, B> {
         for (name, weight) in base.weights.iter_mut().filter(|(name, _)| covers(name)) {
             let value = || Ok(weight.detach());
             // The variable is f32. The model gets it in the type that it asks for.
-            *weight = store.get_or_insert_with(name, weight.shape(), value)?.as_tensor().clone();
+            *weight = store.get_or_insert_with(name, weight.shape(), value)?;
         }
         Ok(self.with_base(base))
     }

@@ -40,6 +40,15 @@ impl Config {
         read(path, &text, overrides)
     }
 
+    /// This configuration after `overrides`, as [`load`](Self::load) applies them. It must be valid before.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) with the override and the key.
+    pub fn with_overrides(&self, overrides: &[String]) -> Result<Self> {
+        self.validate()?;
+        read(Path::new("config.toml"), &self.to_toml()?, overrides)
+    }
+
     /// A configuration from the text of a TOML file.
     ///
     /// # Errors

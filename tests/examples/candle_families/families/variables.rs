@@ -40,7 +40,7 @@ impl SimpleBackend for Variables {
         let var = self.0.get_or_init(name, &shape, Init::Randn { mean, stdev }).map_err(candle_core::Error::wrap)?;
         // Its gradient is an error of candle unless the image has the size of pretraining.
         let is_frozen = name == "pos_embed";
-        Ok(if is_frozen { var.as_tensor().copy()?.detach() } else { var.as_tensor().clone() })
+        Ok(if is_frozen { var.copy()?.detach() } else { var })
     }
 
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {

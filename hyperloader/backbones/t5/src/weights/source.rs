@@ -213,7 +213,7 @@ impl Weights {
         match &self.variables {
             Some((which, store)) if which.covers(name) => {
                 let value = || self.value(name, shape, init, device).map_err(|e| candle_core::Error::wrap(e).into());
-                Ok(store.get_or_insert_with(name, shape, value)?.as_tensor().clone())
+                Ok(store.get_or_insert_with(name, shape, value)?)
             }
             _ => self.value(name, shape, init, device),
         }
