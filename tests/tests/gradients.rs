@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{DType, Device, Tensor, Var};
 use peft_adapter::{BottleneckConfig, NonLinearity};
-use peft_core::gradients::{GradientCheck, GradientReport};
+use peft_core::gradients::{GradientCheck, GradientReport, Verdict};
 use peft_core::{ActiveAdapters, Backbone, Ctx, Error, Merged, ParamStore, PeftModel, PeftParts, Result, Sites, Tasks};
 use peft_kernels::faults::{Fault, operations_of, with_fault};
 use peft_llama::{Llama, LlamaBatch, LlamaConfig};
@@ -109,9 +109,13 @@ fn every_method_is_right<B: Backbone>(name: &str, open: impl Fn() -> (B, B::Batc
             let tasks = Tasks::new(["one", "two"]);
             let parts = PeftParts { methods: vec![method.parse()], generator: generator.parse(), tasks };
             let model = PeftModel::builder(backbone).parts(parts).seed(1).build().unwrap();
-            if let Err(error) = model.check_gradients(&batch) {
-                wrong.push(format!("{} × {}: {error}", generator.name, method.name));
-            }
+            let unclear = match model.check_gradients(&batch) {
+                Err(error) => error.to_string(),
+                // Some variables move nothing, such as the bias of keys; a check that knows nothing of most would pass for nothing.
+                Ok(report) if 10 * report.count(Verdict::Right) < 9 * report.variables.len() => report.to_string(),
+                Ok(_) => continue,
+            };
+            wrong.push(format!("{} × {}: {unclear}", generator.name, method.name));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));

@@ -18,6 +18,8 @@ pub(super) struct Slope {
     pub(super) value: f64,
     /// How far from the true derivative `value` may be: what the step leaves out, kinks, and the rounding of the function.
     pub(super) uncertainty: f64,
+    /// The part of the uncertainty that comes from the rounding of the function.
+    pub(super) rounding: f64,
 }
 
 /// A function, and how its derivative is computed.
@@ -37,7 +39,7 @@ impl Values {
     /// The derivative of `f` at 0. While it is more uncertain than wanted, another step is tried: a larger one if rounding is the
     /// reason, otherwise a smaller one.
     pub(super) fn slope(self, mut f: impl FnMut(f64) -> Result<f64>) -> Result<Slope> {
-        let mut best = Slope { value: 0., uncertainty: f64::INFINITY };
+        let mut best = Slope { value: 0., uncertainty: f64::INFINITY, rounding: 0. };
         let mut values = self;
         for _ in 0..ATTEMPTS {
             let found = values.slope_at_step(&mut f)?;
@@ -58,7 +60,7 @@ impl Values {
     pub(super) fn look_again(&mut self, slope: Slope, f: impl FnMut(f64) -> Result<f64>) -> Result<Slope> {
         self.step *= FINER;
         let finer = self.slope_at_step(f)?;
-        Ok(Slope { value: finer.value, uncertainty: finer.uncertainty + (finer.value - slope.value).abs() })
+        Ok(Slope { uncertainty: finer.uncertainty + (finer.value - slope.value).abs(), ..finer })
     }
 
     /// What rounding makes of a derivative: the weights of the four values are 4/3 and 1/6 over the step of half the size.
@@ -84,7 +86,8 @@ impl Values {
         let (value, coarser) = ((4. * fine - middle) / 3., (4. * middle - coarse) / 3.);
         // Eight and four values, twice and once over half and the whole step.
         let jump = ((2. * near - far).abs() - 20. * noise / step).max(0.);
-        Ok(Slope { value, uncertainty: (value - coarser).abs() + self.rounding() + jump / 2. })
+        let rounding = self.rounding();
+        Ok(Slope { value, uncertainty: (value - coarser).abs() + rounding + jump / 2., rounding })
     }
 }
 

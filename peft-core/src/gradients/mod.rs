@@ -6,6 +6,8 @@
 //!
 //! - `check`: [`GradientCheck`], what is compared and how closely.
 //! - `run`: which variables move together, and what follows from it.
+//! - `comparison`: the two derivatives, and what they show.
+//! - `place`: where gradients are compared.
 //! - `point`: the variables, moved and put back.
 //! - `differences`: a derivative from values, with its uncertainty.
 //! - `report`: [`GradientReport`], what was found.
@@ -13,7 +15,9 @@
 //! - `refusal`: a report as an error that names variables and operations.
 
 mod check;
+mod comparison;
 mod differences;
+mod place;
 mod point;
 pub mod probe;
 mod refusal;

@@ -1,18 +1,14 @@
 //! Which variables move together, and what follows from it.
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 use super::check::GradientCheck;
-use super::differences::{Slope, Values};
-use super::point::{Point, dot, length};
+use super::comparison::{Along, Comparison, OFF_BY, SURE, Shows};
+use super::differences::Values;
+use super::place::{Gradient, Loss, Place, epsilon, scalar};
+use super::point::{Point, dot};
 use super::report::{GradientReport, VariableReport, Verdict};
 use crate::{Error, Result};
-
-/// How sure a verdict must be, in uncertainties of the differences.
-const SURE: f64 = 3.;
-
-/// The relative error of a usual variable of a group that must show.
-const OFF_BY: f64 = 0.1;
 
 /// The part of its own derivative that may be unclear of a variable that is judged with others.
 const UNCLEAR: f64 = 0.2;
@@ -26,9 +22,6 @@ const SMALLEST_TOLERANCE: f64 = 1e-5;
 /// Variables with wrong gradients after which groups are no longer divided.
 const ENOUGH: usize = 8;
 
-/// The point is nearer to the current values if the loss is not finite there.
-const OFFSETS: [f64; 3] = [1., 0.1, 0.];
-
 /// How often a derivative that differs from the gradient is looked at again, each time with a smaller step.
 const LOOKS: usize = 2;
 
@@ -37,8 +30,6 @@ const SAMPLES: u64 = 3;
 
 /// Random directions of these numbers and above are for rounding.
 const FOR_ROUNDING: u64 = u64::MAX / 2;
-
-type Loss<'a> = dyn FnMut() -> Result<Tensor> + 'a;
 
 /// A check that runs.
 pub(super) struct Run<'a> {
@@ -53,85 +44,6 @@ pub(super) struct Run<'a> {
     epsilon: f64,
     verdicts: Vec<Option<VariableReport>>,
     passes: usize,
-}
-
-/// The gradient of one variable at the point.
-struct Gradient {
-    value: Option<Tensor>,
-    length: f64,
-}
-
-impl Gradient {
-    /// The gradient, if it is one.
-    fn nonzero(&self) -> Option<&Tensor> {
-        self.value.as_ref().filter(|_| self.length > 0.)
-    }
-}
-
-/// A direction of the check.
-#[derive(Clone, Copy)]
-enum Along {
-    Gradient,
-    Random(u64),
-}
-
-/// What one comparison shows of one variable, the most telling last.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
-enum Shows {
-    Nothing,
-    Right,
-    Wrong,
-}
-
-/// One comparison: the derivative of the loss along directions of several variables.
-struct Comparison {
-    differences: Slope,
-    /// The derivative by the backward pass, and the part of each variable.
-    found: f64,
-    parts: Vec<f64>,
-    /// The largest relative error that is accepted.
-    relative: f64,
-}
-
-impl Comparison {
-    /// The sum of the parts' absolute values.
-    fn size(&self) -> f64 {
-        self.parts.iter().map(|part| part.abs()).sum()
-    }
-
-    fn gap(&self) -> f64 {
-        (self.differences.value - self.found).abs()
-    }
-
-    /// The largest derivative that is known.
-    fn scale(&self) -> f64 {
-        self.differences.value.abs().max(self.size())
-    }
-
-    /// What uncertain differences may hide.
-    fn hidden(&self) -> f64 {
-        SURE * self.differences.uncertainty
-    }
-
-    fn error(&self) -> f64 {
-        if self.scale() > 0. { self.gap() / self.scale() } else { 0. }
-    }
-
-    /// Whether the two derivatives differ by more than can be put down to rounding.
-    fn differs(&self) -> bool {
-        self.gap() > self.hidden() + self.relative * self.scale()
-    }
-
-    /// What it shows of the gradient of one variable.
-    fn shows(&self) -> Shows {
-        if self.differs() {
-            Shows::Wrong
-        } else if self.scale() > 0. && self.hidden() <= OFF_BY * self.scale() {
-            Shows::Right
-        } else {
-            Shows::Nothing
-        }
-    }
 }
 
 impl<'a> Run<'a> {
@@ -154,25 +66,14 @@ impl<'a> Run<'a> {
 
     /// Goes to the point, and computes the gradients there.
     fn start(check: &'a GradientCheck, vars: &'a [(String, Var)], loss: &'a mut Loss<'a>) -> Result<Self> {
-        let mut epsilon = vars.iter().map(|(name, var)| epsilon(name, var)).try_fold(0., larger)?;
-        for (passes, offset) in (1..).zip(OFFSETS) {
-            let point = Point::near(vars, check.seed, offset)?;
-            let loss_here = loss()?;
-            let value = scalar(&loss_here)?;
-            if !value.is_finite() {
-                continue;
-            }
-            epsilon = larger(epsilon, self::epsilon("the loss", &loss_here))?;
-            let store = loss_here.backward()?;
-            let gradient = |(_, var): &(String, Var)| {
-                let value = store.get(var).map(Tensor::detach);
-                Ok(Gradient { length: value.as_ref().map_or(Ok(0.), length)?, value })
-            };
-            let gradients = vars.iter().map(gradient).collect::<Result<Vec<_>>>()?;
-            let verdicts = vec![None; vars.len()];
-            return Ok(Self { check, vars, loss, point, gradients, value, noise: 0., epsilon, verdicts, passes });
-        }
-        Err(Error::Mismatch("gradient check: the loss is not finite; expected a number".into()))
+        let mut epsilon = vars
+            .iter()
+            .map(|(name, var)| epsilon(name, var))
+            .try_fold(0., |epsilon, of| Ok::<f64, Error>(f64::max(epsilon, of?)))?;
+        let Place { point, value, epsilon: of_loss, gradients, passes } = Place::find(check, vars, loss)?;
+        epsilon = epsilon.max(of_loss);
+        let verdicts = vec![None; vars.len()];
+        Ok(Self { check, vars, loss, point, gradients, value, noise: 0., epsilon, verdicts, passes })
     }
 
     fn value(&mut self) -> Result<f64> {
@@ -280,7 +181,8 @@ impl<'a> Run<'a> {
             return Ok(vec![small]);
         }
         let largest = comparison.parts.iter().fold(0., |largest: f64, part| largest.max(part.abs()));
-        if comparison.hidden() < largest {
+        // Fewer variables are clearer, unless rounding is the reason.
+        if SURE * comparison.differences.rounding < largest {
             return Ok(halves(group));
         }
         // Rounding is larger than any of them: moving them one by one would not help.
@@ -371,28 +273,4 @@ impl<'a> Run<'a> {
 fn halves(group: &[usize]) -> Vec<Vec<usize>> {
     let (one, other) = group.split_at(group.len() / 2);
     vec![other.to_vec(), one.to_vec()]
-}
-
-/// The machine epsilon of a tensor's type.
-fn epsilon(name: &str, tensor: &Tensor) -> Result<f64> {
-    match tensor.dtype() {
-        DType::F64 => Ok(f64::EPSILON),
-        DType::F32 => Ok(f64::from(f32::EPSILON)),
-        DType::F16 => Ok(2f64.powi(-10)),
-        DType::BF16 => Ok(2f64.powi(-7)),
-        other => Err(Error::Mismatch(format!("gradient check: {name} is {other:?}; expected f64, f32, bf16 or f16"))),
-    }
-}
-
-fn larger(epsilon: f64, other: Result<f64>) -> Result<f64> {
-    Ok(epsilon.max(other?))
-}
-
-/// The value of a loss.
-fn scalar(loss: &Tensor) -> Result<f64> {
-    if loss.elem_count() != 1 {
-        let shape = loss.dims();
-        return Err(Error::Mismatch(format!("gradient check: the loss has the shape {shape:?}; expected a scalar")));
-    }
-    Ok(loss.detach().to_dtype(DType::F64)?.flatten_all()?.squeeze(0)?.to_scalar()?)
 }

@@ -7,6 +7,7 @@
 //! | `linear`, `norm`, `embedding` | the layers that are made of one parameter |
 //! | `columns` | positions and masks in a padded batch of a decoder |
 //! | `key_values` | the keys and values of an attention, with those that methods put in front |
+//! | `sampling` | the next token out of the scores of all words, greedy or drawn |
 //! | `builder` | takes parameters from a `VarBuilder`, and names sites on the way |
 //! | `merge` | merges methods into the parameters of a model, and undoes it |
 //!
@@ -37,6 +38,7 @@ mod linear;
 mod merge;
 mod norm;
 mod run;
+mod sampling;
 mod weight;
 
 pub use builder::LayerBuilder;
@@ -47,4 +49,5 @@ pub use linear::Linear;
 pub use merge::{merge_weights, unmerge_weights};
 pub use norm::RmsNorm;
 pub use run::Run;
+pub use sampling::{Sampler, Sampling};
 pub use weight::Weight;

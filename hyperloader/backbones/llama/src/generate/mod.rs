@@ -1,17 +1,17 @@
 //! Generation token by token: greedy, or sampled.
 
 mod options;
-mod pick;
 
 use candle_core::{DType, Tensor};
+use peft_core::layers::Sampler;
 use peft_core::{ActiveAdapters, Ctx, Error, Result};
 
 use crate::cache::KvCache;
 use crate::input::LlamaInput;
 use crate::model::Llama;
-use pick::Picker;
 
-pub use options::{GenerateOptions, Sampling};
+pub use options::GenerateOptions;
+pub use peft_core::layers::Sampling;
 
 /// What the model writes after each prompt, without the prompt. A text ends with the first of the tokens that end it, or at
 /// `max_new_tokens`. Finished texts leave the batch; adapters and weights that differ by row follow their rows.
@@ -37,7 +37,7 @@ pub fn generate(
     options: &GenerateOptions,
     active: &ActiveAdapters<'_>,
 ) -> Result<Vec<Vec<u32>>> {
-    let picker = Picker::new(&options.sampling)?;
+    let sampler = Sampler::new(&options.sampling)?;
     let ends = options.eos.as_deref().unwrap_or(&llama.config().eos_token_id);
     let rows = prompts.rows()?;
     let mut texts = vec![Vec::new(); rows.len()];
@@ -50,7 +50,7 @@ pub fn generate(
         let scores = going.scores(llama, &input)?;
         let mut next = Vec::with_capacity(scores.len());
         for (row, scores) in going.rows.iter().zip(&scores) {
-            let token = picker.pick(scores, (*row, step))?;
+            let token = sampler.pick(scores, (*row, step))?;
             texts.get_mut(*row).into_iter().for_each(|text| text.push(token));
             next.push(token);
         }

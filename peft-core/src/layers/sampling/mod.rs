@@ -1,15 +1,30 @@
 //! The next token out of the scores of all words.
 
-use peft_core::rng::Stream;
-use peft_core::{Error, Result};
+mod options;
 
-use super::options::Sampling;
+pub use options::Sampling;
 
-/// Chooses tokens as [`Sampling`] says, whose values were checked.
-pub(super) struct Picker(Sampling);
+use crate::rng::Stream;
+use crate::{Error, Result};
 
-impl Picker {
-    pub(super) fn new(sampling: &Sampling) -> Result<Self> {
+/// Chooses tokens as a [`Sampling`] says.
+///
+/// ```
+/// use peft_core::layers::{Sampler, Sampling};
+///
+/// let greedy = Sampler::new(&Sampling::greedy())?;
+/// assert_eq!(greedy.pick(&[0.5, 2., -1.], (0, 0))?, 1);
+/// # Ok::<(), peft_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampler(Sampling);
+
+impl Sampler {
+    /// A sampler with these options.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] naming the option that is out of its range.
+    pub fn new(sampling: &Sampling) -> Result<Self> {
         let Sampling { temperature, top_k, top_p, .. } = *sampling;
         let reason = if !(temperature >= 0. && temperature.is_finite()) {
             format!("temperature: {temperature}, expected 0 or more")
@@ -23,8 +38,11 @@ impl Picker {
         Err(Error::Mismatch(format!("sampling: {reason}")))
     }
 
-    /// The token at step `step` of text `row`.
-    pub(super) fn pick(&self, scores: &[f32], (row, step): (usize, usize)) -> Result<u32> {
+    /// The token at step `step` of text `row`, from the scores (logits) of all words. Words with the score NaN are never picked.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if every score is NaN.
+    pub fn pick(&self, scores: &[f32], (row, step): (usize, usize)) -> Result<u32> {
         let best = (0u32..).zip(scores).filter(|(_, score)| !score.is_nan());
         // Of equal scores the first.
         let best = best.reduce(|best, other| if other.1 > best.1 { other } else { best });
@@ -79,7 +97,7 @@ mod tests {
     /// How often each token is drawn.
     fn shares(sampling: Sampling) -> Vec<f64> {
         const DRAWS: usize = 20_000;
-        let picker = Picker::new(&sampling).unwrap();
+        let picker = Sampler::new(&sampling).unwrap();
         let mut counts = vec![0.; SCORES.len()];
         (0..DRAWS).for_each(|step| counts[picker.pick(&SCORES, (0, step)).unwrap() as usize] += 1.);
         counts.iter().map(|count| count / DRAWS as f64).collect()
@@ -100,7 +118,7 @@ mod tests {
     #[test]
     fn greedy_takes_the_first_of_the_likeliest() {
         assert_eq!(shares(Sampling::greedy()), [0., 1., 0., 0.]);
-        let picker = Picker::new(&Sampling::greedy()).unwrap();
+        let picker = Sampler::new(&Sampling::greedy()).unwrap();
         assert_eq!(picker.pick(&[f32::NAN, f32::NEG_INFINITY, -5.], (0, 0)).unwrap(), 2);
         assert!(picker.pick(&[f32::NAN], (0, 0)).unwrap_err().to_string().contains("every score is NaN"));
     }
@@ -126,7 +144,7 @@ mod tests {
     #[test]
     fn the_seed_and_the_row_decide_what_is_drawn() {
         let drawn = |seed: u64, row: usize| -> Vec<u32> {
-            let picker = Picker::new(&Sampling::new(seed)).unwrap();
+            let picker = Sampler::new(&Sampling::new(seed)).unwrap();
             (0..50).map(|step| picker.pick(&SCORES, (row, step)).unwrap()).collect()
         };
         assert_eq!(drawn(1, 0), drawn(1, 0));
@@ -144,7 +162,7 @@ mod tests {
             (Sampling { top_p: 0., ..plain }, "top_p: 0"),
             (Sampling { top_p: 1.5, ..plain }, "top_p: 1.5"),
         ] {
-            let message = Picker::new(&sampling).err().unwrap().to_string();
+            let message = Sampler::new(&sampling).err().unwrap().to_string();
             assert!(message.starts_with(&format!("sampling: {key}")), "{message}");
         }
     }
