@@ -61,7 +61,7 @@ impl Default for GradientCheck {
 
 impl GradientCheck {
     /// Many variables at once, along the gradient and a random direction, with a tolerance of 2 % that frozen weights in `bf16` need:
-    /// 17 to 100 forward passes for up to 64 variables whose gradients are right, and up to six backward passes: more where the loss is
+    /// some 20 to 200 forward passes if the gradients are right, and up to six backward passes: more where the loss is
     /// steep, as at the beginning of a hypernetwork.
     pub fn quick() -> Self {
         Self { directions: 1, tolerance: Some(0.02), together: TOGETHER, ..Self::default() }

@@ -17,8 +17,8 @@ pub enum Verdict {
     Unused,
     /// Not compared on its own: the check stops after a few variables whose gradients are wrong.
     Unchecked,
-    /// There is a gradient, but neither it nor the loss shows a derivative that is larger than rounding errors. Nothing is known of
-    /// the gradient then. (The bias of attention keys is such a variable: a softmax does not see it.)
+    /// There is a gradient, but neither it nor the loss shows a derivative that is larger than the errors of the differences. Nothing is
+    /// known of this gradient alone then; together with others it may have been found right. (The bias of attention keys is such a variable: a softmax does not see it.)
     Flat,
     /// The gradient is the derivative of the loss.
     Right,

@@ -22,6 +22,9 @@ const SMALLEST_TOLERANCE: f64 = 1e-5;
 /// Variables with wrong gradients after which groups are no longer divided.
 const ENOUGH: usize = 8;
 
+/// Forward passes after which a group whose gradients are right together, but unclear one by one, is no longer divided.
+const MANY: usize = 150;
+
 /// How often a derivative that differs from the gradient is looked at again, each time with a smaller step.
 const LOOKS: usize = 2;
 
@@ -174,19 +177,21 @@ impl<'a> Run<'a> {
         for (&number, part) in group.iter().zip(&comparison.parts) {
             match unclear <= UNCLEAR * part.abs() {
                 true => self.note(number, Verdict::Right, Some(&comparison))?,
-                false => small.push(number),
+                false => small.push((part.abs(), number)),
             }
         }
-        if small.len() < group.len() {
-            return Ok(vec![small]);
+        // Large parts hide small ones, so like ones stay together.
+        small.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        let largest = small.first().map_or(0., |(part, _)| *part);
+        let smaller: Vec<usize> = small.iter().map(|(_, number)| *number).collect();
+        if smaller.len() < group.len() {
+            return Ok(vec![smaller]);
         }
-        let largest = comparison.parts.iter().fold(0., |largest: f64, part| largest.max(part.abs()));
         // Fewer variables are clearer, unless rounding is the reason.
-        if SURE * comparison.differences.rounding < largest {
-            return Ok(halves(group));
+        if SURE * comparison.differences.rounding < largest && self.passes < MANY {
+            return Ok(halves(&smaller));
         }
-        // Rounding is larger than any of them: moving them one by one would not help.
-        small.iter().try_for_each(|number| self.note(*number, Verdict::Flat, Some(&comparison)))?;
+        smaller.iter().try_for_each(|number| self.note(*number, Verdict::Flat, Some(&comparison)))?;
         Ok(Vec::new())
     }
 

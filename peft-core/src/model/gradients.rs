@@ -14,7 +14,7 @@ impl<B: Backbone> PeftModel<B> {
     /// batch with finite differences ([`GradientCheck::quick`]).
     ///
     /// An operation without a backward pass cuts gradients without an error. Give a batch of one or two short rows: the check takes
-    /// some 16 forward passes of it for each task. The report can be displayed.
+    /// some 20 to 200 forward passes of it for each task. The report can be displayed.
     ///
     /// ```
     /// use candle_core::{DType, Device, Tensor};
