@@ -3,7 +3,7 @@
 //! A [`SuitePlan`] is a list of [`Cell`]s: a system on one share of the data with one seed. [`run_suite`] trains and scores those
 //! that are not finished, in one process or in several that share the folder, and writes the tables.
 //!
-//! - What is compared: `suite` (which systems, how much data), `systems/` (a configuration file each), `scale` (backbone and length
+//! - What is compared: `suite` (which systems, how much data), `systems` (a configuration file each, in the folder of that name), `scale` (backbone and length
 //!   of training), `corpora`. `compose` makes one configuration of the four, and `plan` one for each cell.
 //! - How it runs: `work` (the queue), `claim` (who works on what), `record` (`suite.json`), `scoring` and `outcome` (`cell.json`).
 //! - What comes out: `protocols` (how predictions are made and scored), `statistics`, `tables`.
