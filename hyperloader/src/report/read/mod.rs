@@ -23,7 +23,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) enum Source {
     Run(Box<Model>),
-    Suite(Suite),
+    Suite(Box<Suite>),
 }
 
 impl Source {
@@ -55,7 +55,7 @@ pub(super) fn sources(options: &ReportOptions) -> Result<Vec<Source>> {
         Kind::Suite => {
             // Where other models are shown too, a system is named with its suite.
             let prefix = if options.inputs.len() > 1 { format!("{label}/") } else { String::new() };
-            Ok(Source::Suite(suite::read(path, label, &prefix, &split)?))
+            Ok(Source::Suite(Box::new(suite::read(path, label, &prefix, &split)?)))
         }
     };
     if options.inputs.is_empty() {
