@@ -29,7 +29,7 @@ fn bench() -> Bench {
     assert!(!["home", "travel"].contains(&task.name.as_str()));
     for (split, count) in [(SplitName::Train, 40), (SplitName::Validation, 6), (SplitName::Test, 10)] {
         let examples = templates.draw(task, split, 1, count).unwrap();
-        write(&Dataset::from_examples(examples), &bench.path(&format!("new.{split}.bio")), Format::Bio).unwrap();
+        write(&Dataset::from_examples(examples), bench.path(&format!("new.{split}.bio")), Format::Bio).unwrap();
     }
     bench
 }
