@@ -194,7 +194,10 @@ fn a_refused_or_failed_adaptation_changes_nothing() {
             (2, "adapt work/run --task new --data work/corpus.bio --out work/new --set tasks.0.prefix=tag"),
             (2, "adapt work/run --task new --data work/corpus.bio --out work/new --set train.max_stps=3"),
             (2, "adapt work/run --task new --data work/corpus.bio --out work/new --set task.formt=bio"),
-            (1, "adapt work/run --task new --data work/corpus.bio --out work/new --set train.learning_rate=1e38"),
+            (
+                1,
+                "adapt work/run --task new --data work/corpus.bio --unfreeze heads --out work/new --set train.learning_rate=1e38",
+            ),
         ],
     );
 }

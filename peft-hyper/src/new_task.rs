@@ -97,17 +97,17 @@ mod tests {
     use crate::HyperConfig;
 
     fn config() -> HyperConfig {
-        HyperConfig::new().embedding_dim(2).hidden_dim(3).conditioning_dim(2)
+        HyperConfig::new().embedding_dim(2).hidden_dim(5).conditioning_dim(4)
     }
 
-    /// The weights of a network of two tasks, with no value that is zero or one.
+    /// The weights of a network of two tasks, in which no two elements of a weight are the same.
     fn trained() -> BTreeMap<String, Tensor> {
         let store = ParamStore::new(3, &Device::Cpu);
         config().build(&plan(), &Tasks::new(["a", "b"]), store.var_builder()).unwrap();
-        let mut number = 0.;
         let shift = |(name, tensor): (String, Tensor)| {
-            number += 0.01;
-            (name, (tensor + number).unwrap())
+            let numbers = Tensor::arange(0f32, tensor.elem_count() as f32, &Device::Cpu).unwrap();
+            let numbers = (numbers.reshape(tensor.shape()).unwrap() * 0.03).unwrap();
+            (name, (tensor + numbers).unwrap())
         };
         store.tensors().into_iter().map(shift).collect()
     }
