@@ -10,8 +10,6 @@ mod page;
 mod read;
 mod subject;
 mod tables;
-#[cfg(test)]
-mod tests;
 mod write;
 
 pub use options::ReportOptions;

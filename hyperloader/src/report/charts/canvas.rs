@@ -49,3 +49,8 @@ pub(super) fn limits(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> 
         false => 0.0..1.0,
     }
 }
+
+/// A value of an axis, with as few digits as it needs.
+pub(super) fn short(value: &f64) -> String {
+    format!("{}", (value * 1000.).round() / 1000.)
+}

@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::canvas::{draw, limits, text};
+use super::canvas::{draw, limits, short, text};
 use super::ink::Ink;
 use super::{Figure, LegendItem};
 use crate::Result;
@@ -26,7 +26,7 @@ pub(in crate::report) fn line_chart(title: &str, axis: &str, lines: &[Line]) -> 
     let (x, y) = (limits(points().map(|(x, _)| x)), limits(points().map(|(_, y)| y)));
     // Steps and scores have no values below 0.
     let (x, y) = (x.start.max(0.)..x.end, y.start.max(0.)..y.end);
-    let svg = draw((760, 320), |area| {
+    let svg = draw((560, 300), |area| {
         let mut chart = ChartBuilder::on(area);
         chart.margin(8).x_label_area_size(42).y_label_area_size(58);
         let mut chart = chart.build_cartesian_2d(x.clone(), y.clone())?;
@@ -36,7 +36,11 @@ pub(in crate::report) fn line_chart(title: &str, axis: &str, lines: &[Line]) -> 
             .light_line_style(TRANSPARENT)
             .axis_style(Ink::Axis.color());
         mesh.x_desc("step").y_desc(axis).axis_desc_style(text(Ink::Text)).label_style(text(Ink::Axis));
-        mesh.x_label_formatter(&|step| format!("{step:.0}")).x_labels(8).y_labels(6).draw()?;
+        mesh.x_label_formatter(&|step| format!("{step:.0}"))
+            .x_labels(6)
+            .y_label_formatter(&short)
+            .y_labels(6)
+            .draw()?;
         for (number, line) in lines.iter().enumerate() {
             let style = Ink::Series(number).color().stroke_width(2);
             chart.draw_series(LineSeries::new(line.points.iter().copied(), style))?;

@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::canvas::{anchored, draw, limits, text};
+use super::canvas::{anchored, draw, limits, short, text};
 use super::ink::Ink;
 use super::{Figure, LegendItem};
 use crate::Result;
@@ -39,7 +39,7 @@ pub(in crate::report) fn scatter_chart(title: &str, points: &[Point]) -> Result<
         let mut mesh = chart.configure_mesh();
         mesh.bold_line_style(Ink::Grid.color()).light_line_style(TRANSPARENT).axis_style(Ink::Axis.color());
         mesh.x_desc("trainable parameters, % of all").y_desc("mean micro-F1 (%)");
-        mesh.axis_desc_style(text(Ink::Text)).label_style(text(Ink::Axis)).y_labels(6);
+        mesh.axis_desc_style(text(Ink::Text)).label_style(text(Ink::Axis)).y_label_formatter(&short).y_labels(6);
         mesh.x_label_formatter(&|share| format!("{}", (share * 1000.).round() / 1000.)).draw()?;
         for (number, point) in points.iter().enumerate() {
             let place = (point.trainable, point.f1);

@@ -70,7 +70,7 @@
   const [corpusSelect, modelSelect, kindSelect, typeSelect, wordsInput] = ["corpus", "model", "kind", "type", "words"].map(byId);
   const list = byId("list");
   const KINDS = ["correct", "wrong type", "wrong border", "missed", "invented"];
-  const SIGNS = ["✓", "≠", "↔", "−", "+"];
+  const SIGNS = ["✓", "✗", "↔", "−", "+"];
   const PAGE = 25;
   let found = [];
   let shown = 0;
@@ -109,12 +109,12 @@
     for (const [start, end, className, sign, label, title] of [...spans].sort((a, b) => a[0] - b[0])) {
       if (start > next) line.append(words.slice(next, start).join(" "), " ");
       const mark = make("span", "span " + className);
-      if (sign) mark.append(make("b", "", sign), " ");
+      if (sign) mark.append(make("b", "", sign), "\u00a0");
+      if (title) { mark.title = title; mark.append(make("span", "sr", title + ": ")); }
       mark.append(make("bdi", "", words.slice(start, end).join(" ")));
       const small = make("small");
       small.append(make("bdi", "", label));
       mark.append(small);
-      if (title) { mark.title = title; mark.append(make("span", "sr", " (" + title + ")")); }
       line.append(mark, " ");
       next = Math.max(next, end);
     }

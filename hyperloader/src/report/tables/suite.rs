@@ -54,7 +54,7 @@ fn table(suite: &Suite, grid: &Grid<'_>, paper: &PaperFigures, fraction: f64, pr
     }
     rows.push(averages);
     let caption = format!(
-        "{} ({}, {}): test micro-F1 in percent, {} % of the data, protocol {protocol}; mean ± standard deviation over the seeds of {}. \
+        "{} ({}, {}): test micro-F1 in percent, {} % of the data, protocol {protocol}; mean ± standard deviation over the finished ones of {} seeds. \
          Columns (paper) are the paper's, of t5-base and one seed",
         suite.label,
         record.suite.name(),
