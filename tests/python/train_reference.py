@@ -9,7 +9,9 @@ from `model.name`, and the sentences are encoded by the command. Batches are dra
 the paper's code, but not the same numbers.
 
 First the weights of RUN are put into the reference and scored: that must give the scores of the run's own `eval/test.json`, which shows
-that the two agree on everything but training. Then each seed is trained and scored.
+that the two agree on everything but training. With `--start`, the reference then begins at the initial values of RUN, and the loss of each
+step is compared with the one that RUN logged (`train.logging_steps = 1`). The only step of the run that `--start` names has a learning rate
+of 0, so that its weights are the initial values. At last each seed is trained from the reference's own initial values, and scored.
 """
 import argparse
 import importlib.util
@@ -168,7 +170,7 @@ def described(config, ref):
         if found != wanted:
             sys.exit(f"the reference cannot do {found!r}; expected {wanted!r}")
     pf = ref.Peft(mode="hyperloader", tasks=[task["name"] for task in config["tasks"]], rank=lora["r"], alpha=lora["lora_alpha"],
-                  bottleneck=bb.d_model // adapter["reduction_factor"], d_task=generator["embedding_dim"],
+                  bottleneck=int(bb.d_model // adapter["reduction_factor"]), d_task=generator["embedding_dim"],
                   d_hidden=generator["hidden_dim"], d_cond=generator["conditioning_dim"])
     return bb, pf
 
@@ -214,6 +216,8 @@ def main():
     parser.add_argument("--reference", required=True)
     parser.add_argument("--command", default="hyperloader")
     parser.add_argument("--seeds", type=int, nargs="*", default=[])
+    parser.add_argument("--start", type=Path, help="a run with the same seed and settings, but max_steps = 1 and warmup_steps = 1")
+    parser.add_argument("--compare", type=int, default=100, help="with --start: how many steps to compare")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -238,19 +242,16 @@ def main():
     theirs = load_file(Path(config["model"]["name"]) / "model.safetensors")
     backbone = {k: theirs[ref.foreign_name(k, bb)] for k in kinds if our_name(k, bb, pf) is None}
 
-    ours = load_file(args.run / "adapter_model.safetensors")
-    trained = {k: ours.get(our_name(k, bb, pf) or ref.foreign_name(k, bb)) for k in kinds}
-    own = Model(bb, pf, {k: backbone[k].clone() if v is None else v.reshape(kinds[k][0]) for k, v in trained.items()})
-    report = json.loads((args.run / "eval" / "test.json").read_text())["tasks"]
-    for task, f1 in scores(own, tests, words, length).items():
-        print(json.dumps({"weights": "ours", "task": task, "f1": f1, "f1_of_eval": report[task]["micro_f1"]}), flush=True)
+    def put(run):
+        """The reference with the weights of a run."""
+        ours = load_file(run / "adapter_model.safetensors")
+        trained = {k: ours.get(our_name(k, bb, pf) or ref.foreign_name(k, bb)) for k in kinds}
+        return Model(bb, pf, {k: backbone[k].clone() if v is None else v.reshape(kinds[k][0]) for k, v in trained.items()})
 
-    for seed in args.seeds:
-        start = time.time()
-        P = {**ref.init(bb, pf, seed), **{k: v.clone() for k, v in backbone.items()}}
-        model, optimizer = Model(bb, pf, P), ref.AdamW()
-        sampler = Sampler([len(pairs) for pairs in sets], data["temperature"], seed)
-        for step in range(train["max_steps"]):
+    def steps(model, seed, count):
+        """Trains, and yields the loss of each step."""
+        optimizer, sampler = ref.AdamW(), Sampler([len(pairs) for pairs in sets], data["temperature"], seed)
+        for step in range(count):
             number, items = sampler.step(train["batch_size"])
             batch = batch_of([sets[number][i] for i in items], pf.tasks[number])
             loss = model.smoothed_sum(model.logits(batch["ids"], batch["mask"], batch["labels"], batch["task"]), batch["labels"],
@@ -260,13 +261,30 @@ def main():
             rate = ref.linear_lr(step, train["learning_rate"], train["warmup_steps"], train["max_steps"])
             with torch.no_grad():
                 optimizer.step(model.P, gradients, rate)
-            if (step + 1) % 100 == 0:
-                tokens = int((batch["labels"] != PAD).sum())
-                print(f"seed {seed} step {step + 1}: {loss.item() / tokens:.3f} per token, {time.time() - start:.0f} s",
-                      file=sys.stderr, flush=True)
-        seconds = time.time() - start
+            yield loss.item()
+
+    report = json.loads((args.run / "eval" / "test.json").read_text())["tasks"]
+    for task, f1 in scores(put(args.run), tests, words, length).items():
+        print(json.dumps({"weights": "ours", "task": task, "f1": f1, "f1_of_eval": report[task]["micro_f1"]}), flush=True)
+
+    if args.start:
+        lines = map(json.loads, (args.run / "metrics.jsonl").read_text().splitlines())
+        ours = [line["loss"] for line in lines if "loss" in line][:args.compare]
+        theirs = list(steps(put(args.start), config["seed"], len(ours)))
+        gaps = [abs(a - b) / b for a, b in zip(theirs, ours, strict=True)]
+        for n in (1, 10, 30, 100, len(gaps)):
+            if n <= len(gaps):
+                print(json.dumps({"losses_of_steps": n, "largest_relative_difference": max(gaps[:n])}), flush=True)
+
+    for seed in args.seeds:
+        start = time.time()
+        model = Model(bb, pf, {**ref.init(bb, pf, seed), **{k: v.clone() for k, v in backbone.items()}})
+        for step, loss in enumerate(steps(model, seed, train["max_steps"]), 1):
+            if step % 50 == 0:
+                print(f"seed {seed} step {step}: loss {loss:.1f}, {time.time() - start:.0f} s", file=sys.stderr, flush=True)
+        seconds = round(time.time() - start)
         for task, f1 in scores(model, tests, words, length).items():
-            print(json.dumps({"weights": "reference", "seed": seed, "task": task, "f1": f1, "seconds": round(seconds)}), flush=True)
+            print(json.dumps({"weights": "reference", "seed": seed, "task": task, "f1": f1, "seconds": seconds}), flush=True)
 
 
 if __name__ == "__main__":
