@@ -50,7 +50,12 @@ pub fn score_run(run: &RunDir, session: &Session, options: &ScoreOptions) -> Res
     }
     let report = EvalReport::new(step, split.to_string(), reports);
     if let Err(error) = keep(run, split, &report, &predictions) {
-        warn!("scores and predictions are not kept in eval/ and predictions/ of the run: {error}");
+        let what = if keeps {
+            "scores and predictions are not kept in eval/ and predictions/"
+        } else {
+            "scores are not kept in eval/"
+        };
+        warn!("{what} of the run: {error}");
     }
     Ok(report)
 }
