@@ -339,7 +339,7 @@ fn eval_prints_scores_where_it_cannot_write() {
     let output = bench.run(&["eval", "work/run"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("average micro-F1 on test"));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("not kept in eval/ and predictions/"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("scores are not kept in eval/"));
     assert!(before == tree(&bench.path("work")), "not half of the files is written");
 }
 
