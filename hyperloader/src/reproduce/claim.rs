@@ -1,6 +1,6 @@
 //! Who works on what: several processes, also on several machines with one folder, share the cells of a suite.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::Result;
@@ -15,8 +15,8 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The right to work on one thing, until it is dropped or its process ends.
 #[derive(Debug)]
+#[must_use = "the claim ends when this is dropped"]
 pub(super) struct Claim {
-    folder: PathBuf,
     _lock: FolderLock,
 }
 
@@ -27,16 +27,8 @@ impl Claim {
     /// If the folder of the claim cannot be made.
     pub(super) fn take(suite: &Path, name: &str) -> Result<Option<Self>> {
         let folder = suite.join(CLAIMS).join(name.replace(['/', '\\'], "."));
-        // Another process may remove it between the two calls.
-        for _ in 0..3 {
-            create_folders(&folder)?.keep();
-            match FolderLock::try_take(&folder) {
-                Ok(lock) => return Ok(lock.map(|lock| Self { folder, _lock: lock })),
-                Err(_) if !folder.is_dir() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(None)
+        create_folders(&folder)?.keep();
+        Ok(FolderLock::try_take(&folder)?.map(|lock| Self { _lock: lock }))
     }
 
     /// Claims `name` once it is free; `None` if `interrupt` is requested first. `waiting` is called before the first wait.
@@ -63,13 +55,18 @@ impl Claim {
             std::thread::sleep(LOOK_AGAIN);
         }
     }
+}
 
-    /// Gives it back after the work is done. Its folder goes, so that a finished suite has none.
-    pub(super) fn done(self) {
-        // Another process that has the folder open sees that the work is done.
-        let _ = std::fs::remove_dir(&self.folder);
-        if let Some(claims) = self.folder.parent() {
-            let _ = std::fs::remove_dir(claims);
+/// Removes the folders of claims in the finished suite folder `suite`. What another process holds stays.
+pub(super) fn clear_claims(suite: &Path) {
+    let claims = suite.join(CLAIMS);
+    let Ok(items) = std::fs::read_dir(&claims) else { return };
+    for folder in items.flatten().map(|item| item.path()) {
+        if let Ok(Some(lock)) = FolderLock::try_take(&folder) {
+            // A folder that cannot be removed does no harm.
+            let _ = std::fs::remove_dir(&folder);
+            drop(lock);
         }
     }
+    let _ = std::fs::remove_dir(&claims);
 }

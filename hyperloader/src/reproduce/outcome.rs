@@ -19,11 +19,10 @@ const COUNTS_FILE: &str = "counts.json";
 
 /// What came out of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CellResult {
     /// Which cell.
     #[serde(flatten)]
-    pub cell: CellKey,
+    pub cell: Cell,
     /// The tasks of its model.
     pub tasks: Vec<String>,
     /// Parameters that were trained.
@@ -44,25 +43,6 @@ pub struct CellResult {
     pub seconds: f64,
     /// Scores by task and protocol.
     pub scores: BTreeMap<String, BTreeMap<Protocol, Score>>,
-}
-
-/// The fields of [`Cell`] in a `cell.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CellKey {
-    /// The name of the system.
-    pub system: String,
-    /// The task of a system that has one model a task.
-    pub task: Option<String>,
-    /// The share of the training and validation data.
-    pub fraction: f64,
-    /// The seed.
-    pub seed: u64,
-}
-
-impl From<&Cell> for CellKey {
-    fn from(cell: &Cell) -> Self {
-        Self { system: cell.system.clone(), task: cell.task.clone(), fraction: cell.fraction, seed: cell.seed }
-    }
 }
 
 /// The scores of a task.

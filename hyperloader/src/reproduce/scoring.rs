@@ -50,7 +50,7 @@ pub fn score_cell(plan: &SuitePlan, cell: &Cell, device: &Device, started: Insta
     let validations = validations(&run)?;
     let final_validation = validations.last().map(|(_, score)| *score);
     let result = CellResult {
-        cell: cell.into(),
+        cell: cell.clone(),
         tasks: config.tasks.iter().map(|task| task.name.clone()).collect(),
         trainable: session.model.store().num_parameters(),
         total: session.parameters()?,

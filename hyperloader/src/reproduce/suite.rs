@@ -43,9 +43,25 @@ pub struct Entry {
     pub paper: Option<String>,
 }
 
-const MAIN: [&str; 8] =
-    ["hyperloader", "hyperformer++", "lora-hypernetwork", "adapters", "lora", "unipelt", "full", "full-multi-task"];
-const ABLATION: [&str; 4] = ["hyperloader", "hyperloader-r16", "hyperformer++", "lora-hypernetwork"];
+const MAIN: [&str; 9] = [
+    "hyperloader",
+    "hyperformer++",
+    "hyperdecoder",
+    "lora-hypernetwork",
+    "adapters",
+    "lora",
+    "unipelt",
+    "full",
+    "full-multi-task",
+];
+const ABLATION: [&str; 6] = [
+    "hyperloader",
+    "hyperloader-4-heads",
+    "hyperloader-8-heads",
+    "hyperloader-r16",
+    "hyperformer++",
+    "lora-hypernetwork",
+];
 /// Systems of the paper's text that differ from those of its code; only where they are asked for.
 const ON_REQUEST: [&str; 2] = ["hyperloader-text", "hyperformer++-equal-sentences"];
 /// The shares of the steps in the scaling suite.

@@ -10,7 +10,7 @@ use tracing::subscriber::{NoSubscriber, with_default};
 use tracing::{info, warn};
 
 use super::cell::Cell;
-use super::claim::{Claim, LOOK_AGAIN};
+use super::claim::{Claim, LOOK_AGAIN, clear_claims};
 use super::outcome::CellResult;
 use super::plan::SuitePlan;
 use super::protocols::Protocol;
@@ -49,11 +49,13 @@ pub fn run_suite(plan: &SuitePlan, device: &Device, options: &WorkOptions) -> Re
     create_folders(out)?.keep();
     keep_record(plan, record, options)?;
     make_backbone(plan, device, options)?;
-    let failures = work_on_cells(plan, device, options);
-    let failures = failures?;
+    let failures = work_on_cells(plan, device, options)?;
     write_all_tables(plan, options, true)?;
     match failures.as_slice() {
-        [] => Ok(()),
+        [] => {
+            clear_claims(out);
+            Ok(())
+        }
         _ => Err(Error::Training(format!(
             "{} of {} cells failed; the others are finished, and the same command tries again:\n  {}",
             failures.len(),
@@ -75,7 +77,7 @@ fn keep_record(plan: &SuitePlan, record: SuiteRecord, options: &WorkOptions) -> 
         None => record,
     };
     record.write(out)?;
-    claim.done();
+    drop(claim);
     Ok(())
 }
 
@@ -94,7 +96,7 @@ fn make_backbone(plan: &SuitePlan, device: &Device, options: &WorkOptions) -> Re
         let run = RunOptions { resume: true, quiet: true, interrupt: options.interrupt.clone() };
         pretrain(&config, &folder, device, &run)?;
     }
-    claim.done();
+    drop(claim);
     Ok(())
 }
 
@@ -168,7 +170,7 @@ fn worker(plan: &SuitePlan, device: &Device, options: &WorkOptions, queue: &Mute
         };
         match outcome {
             Ok(result) => {
-                claim.done();
+                drop(claim);
                 let mut queue = lock();
                 queue.done += 1;
                 if let Some(result) = result {
@@ -221,6 +223,6 @@ fn write_all_tables(plan: &SuitePlan, options: &WorkOptions, is_end: bool) -> Re
     };
     let Some(claim) = claim else { return Ok(()) };
     write_tables(out, if is_end { options.draws } else { 0 })?;
-    claim.done();
+    drop(claim);
     Ok(())
 }

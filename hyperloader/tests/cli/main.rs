@@ -9,4 +9,5 @@ mod contract;
 mod paper;
 mod predict;
 mod report;
+mod reproduce;
 mod resume;

@@ -1,4 +1,4 @@
-//! The systems that are compared. Each is configuration alone: a file of this folder.
+//! The systems that are compared. Each is configuration alone, a file of the folder `systems`.
 
 use serde::Deserialize;
 
@@ -24,18 +24,21 @@ pub struct System {
 }
 
 /// The files of the systems by their names.
-const FILES: [(&str, &str); 11] = [
-    ("hyperloader", include_str!("hyperloader.toml")),
-    ("hyperloader-text", include_str!("hyperloader-text.toml")),
-    ("hyperformer++", include_str!("hyperformer++.toml")),
-    ("hyperformer++-equal-sentences", include_str!("hyperformer++-equal-sentences.toml")),
-    ("lora-hypernetwork", include_str!("lora-hypernetwork.toml")),
-    ("adapters", include_str!("adapters.toml")),
-    ("lora", include_str!("lora.toml")),
-    ("unipelt", include_str!("unipelt.toml")),
-    ("full", include_str!("full.toml")),
-    ("full-multi-task", include_str!("full-multi-task.toml")),
-    ("hyperloader-r16", include_str!("hyperloader-r16.toml")),
+const FILES: [(&str, &str); 14] = [
+    ("hyperloader", include_str!("systems/hyperloader.toml")),
+    ("hyperloader-text", include_str!("systems/hyperloader-text.toml")),
+    ("hyperformer++", include_str!("systems/hyperformer++.toml")),
+    ("hyperformer++-equal-sentences", include_str!("systems/hyperformer++-equal-sentences.toml")),
+    ("hyperdecoder", include_str!("systems/hyperdecoder.toml")),
+    ("lora-hypernetwork", include_str!("systems/lora-hypernetwork.toml")),
+    ("adapters", include_str!("systems/adapters.toml")),
+    ("lora", include_str!("systems/lora.toml")),
+    ("unipelt", include_str!("systems/unipelt.toml")),
+    ("full", include_str!("systems/full.toml")),
+    ("full-multi-task", include_str!("systems/full-multi-task.toml")),
+    ("hyperloader-r16", include_str!("systems/hyperloader-r16.toml")),
+    ("hyperloader-4-heads", include_str!("systems/hyperloader-4-heads.toml")),
+    ("hyperloader-8-heads", include_str!("systems/hyperloader-8-heads.toml")),
 ];
 
 /// The names of all systems.
