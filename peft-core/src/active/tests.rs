@@ -111,6 +111,24 @@ fn gradients_of_a_mixed_batch_are_those_of_the_separate_batches() {
 }
 
 #[test]
+fn a_target_without_its_weights_acts_only_where_a_part_is_asked_for() {
+    let (sites, plan) = plan(&["q", "v"]);
+    let some = AdapterWeights::new(vec![vec![Tensor::new(&[2f32, 3.], CPU).unwrap()], Vec::new()]);
+    let active = ActiveAdapters::partial(&plan, &some).unwrap();
+    let [q, v] = ["layers.0.q", "layers.0.v"].map(|path| sites.find(path).unwrap());
+    assert_eq!((active.is_idle(q), active.is_idle(v)), (false, true));
+    let x = batch(1);
+    let y = active.apply(v, SiteInput::new(&x, x.clone()), &mut Ctx::eval()).unwrap();
+    assert_eq!(values(&y), values(&x));
+    assert_ne!(values(&at(&active, &sites, &x)), values(&x));
+
+    let error = ActiveAdapters::new(&plan, &some).unwrap_err().to_string();
+    assert_eq!(error, "layers.0.v: the method needs 1 weights, found 0");
+    let wrong = AdapterWeights::new(vec![vec![Tensor::new(&[2f32], CPU).unwrap()], Vec::new()]);
+    assert!(ActiveAdapters::partial(&plan, &wrong).is_err());
+}
+
+#[test]
 fn rows_that_do_not_exist_and_batches_of_another_size_are_refused() {
     let (sites, plan) = plan(&["q"]);
     let one = ActiveAdapters::new(&plan, weights(1, 2., 2.)).unwrap();
