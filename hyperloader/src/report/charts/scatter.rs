@@ -48,8 +48,10 @@ pub(in crate::report) fn scatter_chart(title: &str, points: &[Point]) -> Result<
                 false => Ink::Mark(number).color().filled(),
             };
             chart.draw_series([Circle::new(place, 6, style)])?;
+            // Points that nearly coincide keep their numbers apart.
+            let beside = if number.is_multiple_of(2) { -7 } else { 7 };
             let sign = anchored(Ink::Text, HPos::Left, VPos::Center);
-            chart.draw_series([EmptyElement::at(place) + Text::new((number + 1).to_string(), (10, 0), sign)])?;
+            chart.draw_series([EmptyElement::at(place) + Text::new((number + 1).to_string(), (10, beside), sign)])?;
         }
         Ok(())
     })?;
