@@ -244,7 +244,8 @@ def main():
 
     def put(run):
         """The reference with the weights of a run."""
-        ours = load_file(run / "adapter_model.safetensors")
+        own = run / "adapter_model.safetensors"
+        ours = load_file(own if own.is_file() else run / "best" / "adapter_model.safetensors")
         trained = {k: ours.get(our_name(k, bb, pf) or ref.foreign_name(k, bb)) for k in kinds}
         return Model(bb, pf, {k: backbone[k].clone() if v is None else v.reshape(kinds[k][0]) for k, v in trained.items()})
 
