@@ -8,4 +8,5 @@ pub mod golden;
 pub mod llama_backbone;
 pub mod matrix;
 pub mod registry;
+pub mod sentences;
 pub mod t5_backbone;

@@ -9,6 +9,7 @@ use peft_core::{Condition, Ctx, ParamStore, PeftParts, Tasks};
 use peft_kernels::SmoothedCrossEntropy;
 use peft_t5::decode::{GenerationConfig, Source, generate};
 use peft_t5::{T5, T5Batch, T5Config, Weights, preset};
+use peft_tests::sentences::{batch, shift};
 
 const LORA: &str = "[[peft]]\npeft_type = \"LORA\"\nr = 3\nlora_alpha = 12\n";
 const ADAPTER: &str = "[[peft]]\npeft_type = \"BOTTLENECK\"\nreduction_factor = 4\n";
@@ -51,21 +52,8 @@ fn build(text: &str) -> Built {
     let weights = Weights::random(1).trainable(config.model.trainable, &store).var_builder(DType::F32, &Device::Cpu);
     let t5 = T5::new(&shape, weights).unwrap();
     let model = PeftModel::new(t5, parts, &store, store.var_builder()).unwrap();
-    for (number, (_, var)) in store.vars().into_iter().enumerate() {
-        let wave: Vec<f32> = (0..var.elem_count()).map(|i| 0.05 * ((i * 7 + number) as f32).sin()).collect();
-        var.set(&(var.as_tensor() + Tensor::from_vec(wave, var.shape(), &Device::Cpu).unwrap()).unwrap()).unwrap();
-    }
+    shift(store.vars(), 0.05);
     Built { model, store }
-}
-
-fn batch() -> T5Batch {
-    let ids = |rows: &[[u32; 5]; 3]| Tensor::new(rows, &Device::Cpu).unwrap();
-    T5Batch {
-        source: ids(&[[5, 9, 12, 7, 1], [8, 30, 1, 0, 0], [11, 6, 21, 1, 0]]),
-        mask: ids(&[[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]),
-        labels: ids(&[[4, 17, 9, 2, 1], [6, 3, 1, 0, 0], [14, 8, 8, 1, 0]]),
-        label_tokens: 12,
-    }
 }
 
 fn row(batch: &T5Batch, n: usize) -> T5Batch {

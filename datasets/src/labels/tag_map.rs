@@ -11,7 +11,7 @@ use crate::error::{Error, Result, nearest};
 
 /// Rules that give tag types other names, before anything else sees them. Several types may get one name.
 ///
-/// A rule is the name of a type, or a pattern with one `*`, which stands for any text: `weather/*`. The rule with the name itself
+/// A rule is the name of a type, or a pattern with one `*`, which matches any text: `weather/*`. The rule with the name itself
 /// counts first, then the pattern with the most letters, then the first in alphabetical order. Types that no rule names stay as
 /// they are. In a configuration this is a table, `{ "weather/*" = "weather" }`.
 ///

@@ -19,5 +19,5 @@ pub use confusion::Confusion;
 pub use curves::thinned;
 pub use lengths::{LengthBin, by_length};
 pub use outcome::{Match, Outcome, compare};
-pub use sentence::{ScoredSpan, Sentence};
+pub use sentence::Sentence;
 pub use types::{TypeErrors, error_totals, errors_by_type};

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::ScoredSpan;
+use crate::eval::PredictedSpan;
 
 /// What became of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,12 +52,13 @@ pub struct Match {
 /// each step the pair that shares the most words comes first, then the leftmost.
 ///
 /// ```
-/// # use hyperloader::analysis::{Outcome, ScoredSpan, compare};
-/// let span = |kind: &str, start, end| ScoredSpan { kind: kind.into(), start, end, score: None };
+/// # use hyperloader::analysis::{Outcome, compare};
+/// # use hyperloader::eval::PredictedSpan;
+/// let span = |kind: &str, start, end| PredictedSpan { kind: kind.into(), start, end, score: None };
 /// let matches = compare(&[span("city", 0, 2)], &[span("city", 1, 2), span("date", 3, 4)]);
 /// assert_eq!(matches.iter().map(|m| m.outcome).collect::<Vec<_>>(), [Outcome::WrongBorder, Outcome::Invented]);
 /// ```
-pub fn compare(gold: &[ScoredSpan], predicted: &[ScoredSpan]) -> Vec<Match> {
+pub fn compare(gold: &[PredictedSpan], predicted: &[PredictedSpan]) -> Vec<Match> {
     let mut pairs = Vec::new();
     for (g, gold) in gold.iter().enumerate() {
         for (p, predicted) in predicted.iter().enumerate() {
@@ -96,8 +97,9 @@ pub fn compare(gold: &[ScoredSpan], predicted: &[ScoredSpan]) -> Vec<Match> {
     matches
 }
 
-fn start(pair: &Match, gold: &[ScoredSpan], predicted: &[ScoredSpan]) -> usize {
-    let starts = |spans: &[ScoredSpan], index: Option<usize>| index.and_then(|i| spans.get(i)).map(|span| span.start);
+fn start(pair: &Match, gold: &[PredictedSpan], predicted: &[PredictedSpan]) -> usize {
+    let starts =
+        |spans: &[PredictedSpan], index: Option<usize>| index.and_then(|i| spans.get(i)).map(|span| span.start);
     starts(gold, pair.gold).or(starts(predicted, pair.predicted)).unwrap_or(usize::MAX)
 }
 
@@ -108,7 +110,7 @@ mod tests {
     use super::super::testing::span;
     use super::*;
 
-    fn outcomes(gold: &[ScoredSpan], predicted: &[ScoredSpan]) -> Vec<Outcome> {
+    fn outcomes(gold: &[PredictedSpan], predicted: &[PredictedSpan]) -> Vec<Outcome> {
         compare(gold, predicted).into_iter().map(|m| m.outcome).collect()
     }
 
@@ -150,7 +152,7 @@ mod tests {
             gold in prop::collection::vec((0..3_usize, 0..8_usize, 1..4_usize), 0..5),
             predicted in prop::collection::vec((0..3_usize, 0..8_usize, 1..4_usize), 0..5),
         ) {
-            let spans = |of: &[(usize, usize, usize)]| -> Vec<ScoredSpan> {
+            let spans = |of: &[(usize, usize, usize)]| -> Vec<PredictedSpan> {
                 of.iter().map(|(kind, start, words)| span(&kind.to_string(), *start, start + words)).collect()
             };
             let (gold, predicted) = (spans(&gold), spans(&predicted));

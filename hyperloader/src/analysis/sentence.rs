@@ -1,26 +1,11 @@
 //! A sentence with its gold and predicted spans.
 
 use datasets::metrics::{ScoringMode, spans};
-use serde::Deserialize;
 
+use crate::eval::PredictedSpan;
 use crate::{Error, Result};
 
-/// A span of words, with the model's confidence where it has one.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct ScoredSpan {
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The index of its first word, counted from 0.
-    pub start: usize,
-    /// The index after its last word.
-    pub end: usize,
-    /// The model's probability for the span, in [0, 1].
-    #[serde(default)]
-    pub score: Option<f64>,
-}
-
-impl ScoredSpan {
+impl PredictedSpan {
     /// The number of words that both spans hold.
     pub(super) fn overlap(&self, other: &Self) -> usize {
         self.end.min(other.end).saturating_sub(self.start.max(other.start))
@@ -42,9 +27,9 @@ pub struct Sentence {
     /// The predicted BIO tags, one a word.
     pub predicted_tags: Vec<String>,
     /// The gold spans, from left to right.
-    pub gold: Vec<ScoredSpan>,
+    pub gold: Vec<PredictedSpan>,
     /// The predicted spans, from left to right.
-    pub predicted: Vec<ScoredSpan>,
+    pub predicted: Vec<PredictedSpan>,
 }
 
 impl Sentence {
@@ -57,7 +42,7 @@ impl Sentence {
         words: Vec<String>,
         gold_tags: Vec<String>,
         predicted_tags: Vec<String>,
-        scored: Vec<ScoredSpan>,
+        scored: Vec<PredictedSpan>,
     ) -> Result<Self> {
         let counts = [words.len(), gold_tags.len(), predicted_tags.len()];
         if counts.iter().any(|count| *count != words.len()) {
@@ -76,8 +61,8 @@ impl Sentence {
     }
 
     /// The predicted spans with a note whether each is right: its type and borders are those of a gold span.
-    pub fn judged(&self) -> impl Iterator<Item = (&ScoredSpan, bool)> {
-        let is_gold = |span: &ScoredSpan| self.gold.iter().any(|g| g.kind == span.kind && g.has_borders_of(span));
+    pub fn judged(&self) -> impl Iterator<Item = (&PredictedSpan, bool)> {
+        let is_gold = |span: &PredictedSpan| self.gold.iter().any(|g| g.kind == span.kind && g.has_borders_of(span));
         self.predicted.iter().map(move |span| (span, is_gold(span)))
     }
 
@@ -87,14 +72,8 @@ impl Sentence {
     }
 }
 
-fn spans_of(tags: &[String]) -> Result<Vec<ScoredSpan>> {
-    let span = |span: datasets::metrics::Span<'_>| ScoredSpan {
-        kind: span.kind.to_owned(),
-        start: span.start,
-        end: span.end,
-        score: None,
-    };
-    Ok(spans(tags, ScoringMode::Default)?.into_iter().map(span).collect())
+fn spans_of(tags: &[String]) -> Result<Vec<PredictedSpan>> {
+    Ok(spans(tags, ScoringMode::Default)?.into_iter().map(|span| PredictedSpan::new(span, None)).collect())
 }
 
 #[cfg(test)]
@@ -107,8 +86,8 @@ mod tests {
     fn a_span_takes_the_score_of_its_type_and_borders() {
         let text = |t: &str| t.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let scored = vec![
-            ScoredSpan { score: Some(0.9), ..span("date", 0, 2) },
-            ScoredSpan { score: Some(0.4), ..span("city", 0, 2) },
+            PredictedSpan { score: Some(0.9), ..span("date", 0, 2) },
+            PredictedSpan { score: Some(0.4), ..span("city", 0, 2) },
         ];
         let read = Sentence::new(text("new york now"), text("O O O"), text("B-city I-city B-date"), scored).unwrap();
         assert_eq!(read.predicted.iter().map(|s| s.score).collect::<Vec<_>>(), [Some(0.4), None]);

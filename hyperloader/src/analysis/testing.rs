@@ -1,11 +1,12 @@
 //! Sentences for the tests of this room.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use super::{ScoredSpan, Sentence};
+use super::Sentence;
+use crate::eval::PredictedSpan;
 
 /// A span without a score.
-pub(super) fn span(kind: &str, start: usize, end: usize) -> ScoredSpan {
-    ScoredSpan { kind: kind.to_owned(), start, end, score: None }
+pub(super) fn span(kind: &str, start: usize, end: usize) -> PredictedSpan {
+    PredictedSpan { kind: kind.to_owned(), start, end, score: None }
 }
 
 /// A sentence of as many words as `gold` has tags; both are tags separated by spaces.

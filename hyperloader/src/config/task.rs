@@ -43,7 +43,7 @@ pub struct TaskConfig {
     pub encoding: Option<TextEncoding>,
     /// Text before every source sentence. Default: none, as in the paper.
     pub prefix: Option<String>,
-    /// New names of tag types, which may be one name for many: `{ "weather/*" = "weather" }`; one `*` stands for any text. Everything
+    /// New names of tag types, which may be one name for many: `{ "weather/*" = "weather" }`; one `*` matches any text. Everything
     /// else, scores and `tag_words` too, sees the new types. Default: none.
     #[serde(default)]
     pub tag_map: BTreeMap<String, String>,

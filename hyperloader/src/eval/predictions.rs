@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use datasets::Example;
-use datasets::metrics::{ScoringMode, spans};
+use datasets::metrics::{ScoringMode, Span, spans};
 use peft_files::{Staged, parse_json, read_text, stage};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,14 @@ pub struct PredictedSpan {
     /// The probability of its tags: the product of the probabilities of its words' tags, each given the tags before it. Free
     /// decoding has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score: Option<f32>,
+    pub score: Option<f64>,
+}
+
+impl PredictedSpan {
+    /// `span` with its probability, if it is known.
+    pub(crate) fn new(span: Span<'_>, score: Option<f64>) -> Self {
+        Self { kind: span.kind.to_owned(), start: span.start, end: span.end, score }
+    }
 }
 
 impl Prediction {
@@ -50,16 +57,12 @@ impl Prediction {
     /// # Errors
     /// If a predicted tag is not a BIO tag; a labeller writes no such tag.
     pub fn new(example: &Example, labelled: TaggedSentence) -> Result<Self> {
-        let score =
-            |start: usize, end: usize| -> Option<f32> { Some(labelled.confidences.get(start..end)?.iter().product()) };
-        let found = spans(&labelled.tags, ScoringMode::Default)?;
-        let spans = found.into_iter().map(|span| PredictedSpan {
-            kind: span.kind.to_owned(),
-            start: span.start,
-            end: span.end,
-            score: score(span.start, span.end),
-        });
-        let spans = spans.collect();
+        let score = |span: &Span<'_>| -> Option<f64> {
+            let words = labelled.confidences.get(span.start..span.end)?;
+            Some(words.iter().copied().map(f64::from).product())
+        };
+        let found = spans(&labelled.tags, ScoringMode::Default)?.into_iter();
+        let spans = found.map(|span| PredictedSpan::new(span, score(&span))).collect();
         Ok(Self { words: labelled.tokens, gold: example.tags.clone(), predicted: labelled.tags, spans })
     }
 

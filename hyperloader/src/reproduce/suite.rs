@@ -39,7 +39,7 @@ pub struct Entry {
     pub system: System,
     /// The share of the scale's steps that it trains for.
     pub steps: f64,
-    /// The system of the paper's tables that it stands for.
+    /// The system of the paper's tables that it reproduces.
     pub paper: Option<String>,
 }
 

@@ -13,6 +13,7 @@ use hyperloader::session::{RunOptions, Session, train};
 use hyperloader::train::check_gradients;
 use peft_core::{ActiveAdapters, Condition, Ctx, PeftModel, Stack};
 use peft_t5::{T5, T5Batch};
+use peft_tests::sentences::{batch, row, shift};
 
 use super::models;
 
@@ -38,32 +39,8 @@ layer_embedding_dim = 3
 fn model(trainable: &str, vocab_size: usize) -> PeftModel<T5> {
     let text = format!("[model]\ntrainable = {trainable:?}\n{METHODS}");
     let model = models::model(&text, &models::shape(16, vocab_size), 3);
-    for (number, (_, var)) in model.vars().into_iter().enumerate() {
-        let wave: Vec<f32> = (0..var.elem_count()).map(|i| 0.1 * ((i * 7 + number) as f32).sin()).collect();
-        var.set(&(var.as_tensor() + Tensor::from_vec(wave, var.shape(), &Device::Cpu).unwrap()).unwrap()).unwrap();
-    }
+    shift(model.vars(), 0.1);
     model
-}
-
-/// Sentences of 5, 3 and 4 tokens.
-const LENGTHS: [usize; 3] = [5, 3, 4];
-
-fn batch() -> T5Batch {
-    let ids = |rows: &[[u32; 5]; 3]| Tensor::new(rows, &Device::Cpu).unwrap();
-    T5Batch {
-        source: ids(&[[5, 9, 12, 7, 1], [8, 30, 1, 0, 0], [11, 6, 21, 1, 0]]),
-        mask: ids(&[[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]),
-        labels: ids(&[[4, 17, 9, 2, 1], [6, 3, 1, 0, 0], [14, 8, 8, 1, 0]]),
-        label_tokens: 12,
-    }
-}
-
-/// One sentence of the batch, without its padding.
-fn row(n: usize) -> T5Batch {
-    let batch = batch();
-    let cut = |t: &Tensor| t.narrow(0, n, 1).unwrap();
-    let source = |t: &Tensor| cut(t).narrow(1, 0, LENGTHS[n]).unwrap().contiguous().unwrap();
-    T5Batch { source: source(&batch.source), mask: source(&batch.mask), labels: cut(&batch.labels), label_tokens: 0 }
 }
 
 fn logits(model: &PeftModel<T5>, batch: &T5Batch, condition: Condition) -> Tensor {

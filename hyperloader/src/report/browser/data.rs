@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::super::subject::Subject;
 use super::choose::choose;
 use super::corpora::{Corpus, corpora};
-use crate::analysis::{Outcome, ScoredSpan, Sentence, compare};
+use crate::analysis::{Outcome, Sentence, compare};
+use crate::eval::PredictedSpan;
 
 /// The most sentences of the page, each counted once for every model that labelled it.
 const MOST_IN_ALL: usize = 12_000;
@@ -88,7 +89,7 @@ fn corpus_data(corpus: &Corpus<'_>, most: usize) -> CorpusData {
 }
 
 fn matches(sentence: &Sentence) -> Vec<MatchData> {
-    let span = |span: &ScoredSpan| {
+    let span = |span: &PredictedSpan| {
         let score = span.score.map(|score| (score * 1000.).round() / 1000.);
         (span.start, span.end, span.kind.clone(), score)
     };

@@ -23,7 +23,7 @@ pub(super) enum Ink {
 }
 
 impl Ink {
-    /// The color that stands for this ink until [`resolve`] replaces it.
+    /// The color that marks this ink until [`resolve`] replaces it.
     pub(super) fn color(self) -> RGBColor {
         let numbered = |kind: u8, number: usize| RGBColor(0xFE, kind, (number % 32) as u8);
         match self {

@@ -49,9 +49,9 @@ pub(in crate::report) fn scatter_chart(title: &str, points: &[Point]) -> Result<
             };
             chart.draw_series([Circle::new(place, 6, style)])?;
             // Points that nearly coincide keep their numbers apart.
-            let beside = if number.is_multiple_of(2) { -7 } else { 7 };
+            let shift = if number.is_multiple_of(2) { -7 } else { 7 };
             let sign = anchored(Ink::Text, HPos::Left, VPos::Center);
-            chart.draw_series([EmptyElement::at(place) + Text::new((number + 1).to_string(), (10, beside), sign)])?;
+            chart.draw_series([EmptyElement::at(place) + Text::new((number + 1).to_string(), (10, shift), sign)])?;
         }
         Ok(())
     })?;

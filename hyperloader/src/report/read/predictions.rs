@@ -1,6 +1,6 @@
 //! The labelled sentences of a run.
 
-use crate::analysis::{ScoredSpan, Sentence};
+use crate::analysis::Sentence;
 use crate::eval::{Prediction, read_predictions};
 use crate::run::RunDir;
 use crate::{Error, Result};
@@ -15,13 +15,8 @@ pub(super) fn predictions(run: &RunDir, split: &str, task: &str) -> Result<Optio
         return Ok(None);
     }
     let sentence = |(line, prediction): (usize, Prediction)| {
-        let spans = prediction.spans.into_iter().map(|span| ScoredSpan {
-            kind: span.kind,
-            start: span.start,
-            end: span.end,
-            score: span.score.map(f64::from),
-        });
-        let sentence = Sentence::new(prediction.words, prediction.gold, prediction.predicted, spans.collect());
+        let Prediction { words, gold, predicted, spans } = prediction;
+        let sentence = Sentence::new(words, gold, predicted, spans);
         sentence.map_err(|error| Error::malformed(&path, format!("line {}: {error}", line + 1)))
     };
     read_predictions(&path)?.into_iter().enumerate().map(sentence).collect::<Result<_>>().map(Some)

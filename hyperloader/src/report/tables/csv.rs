@@ -7,8 +7,7 @@ pub(in crate::report) const CSV_HEAD: [&str; 6] = ["table", "subject", "row", "c
 
 /// The tables in long form: `table,subject,row,column,value,sd`. A filter and a pivot give each table back.
 ///
-/// The rules are those of RFC 4180, with `\n` as the end of a line. They are written here because the crate `csv` would bring serde
-/// features that make cargo build every heavy dependency twice.
+/// The rules are those of RFC 4180, with `\n` as the end of a line.
 pub(in crate::report) fn to_csv<'a>(tables: impl IntoIterator<Item = &'a Table>) -> String {
     let mut text = line(CSV_HEAD);
     for table in tables {

@@ -2,16 +2,13 @@
 
 use std::fmt::Write;
 
+use super::differences::{Compared, Differences};
 use super::grid::{Average, Grid};
 use super::paper::{PaperFigures, paper_figures};
 use super::results::SuiteResults;
 use crate::Result;
 use crate::reproduce::protocols::Protocol;
 use crate::reproduce::record::SystemRecord;
-use crate::reproduce::statistics::{Difference, holm, paired_bootstrap};
-
-/// The seed of the bootstrap.
-const BOOTSTRAP_SEED: u64 = 2407;
 
 /// The page of `results`. Differences are tested with `draws` draws; with 0 they are left out.
 pub(super) fn text(results: &SuiteResults, draws: usize) -> Result<String> {
@@ -114,42 +111,23 @@ fn scores(results: &SuiteResults, grid: &Grid<'_>, fraction: f64, figures: &Pape
 
 /// The first system of the suite against each of the others, under the strict protocol.
 fn differences(results: &SuiteResults, fraction: f64, draws: usize, page: &mut String) {
-    let record = &results.record;
-    let grid = Grid::new(results, fraction, Protocol::Strict);
-    let Some((first, others)) = record.systems.split_first() else { return };
-    let counts =
-        |system: &str, tasks: &[String]| tasks.iter().map(|task| grid.counts(system, task)).collect::<Option<Vec<_>>>();
-    let columns: Vec<(&str, &[String])> = std::iter::once(("average", record.tasks.as_slice()))
-        .chain(record.tasks.iter().map(|task| (task.as_str(), std::slice::from_ref(task))))
-        .collect();
-    let mut found: Vec<(&SystemRecord, &str, Difference)> = Vec::new();
-    for other in others {
-        for (name, tasks) in &columns {
-            let pair = counts(&first.name, tasks).zip(counts(&other.name, tasks));
-            let difference = pair.and_then(|(a, b)| paired_bootstrap(&a, &b, draws, BOOTSTRAP_SEED));
-            found.extend(difference.map(|difference| (other, *name, difference)));
-        }
-    }
-    if found.is_empty() {
-        return;
-    }
-    let corrected = holm(&found.iter().map(|(_, _, difference)| difference.p).collect::<Vec<_>>());
+    let Some(Differences { first, rows }) = Differences::of(results, fraction, draws) else { return };
     let _ = write!(
         page,
         "\n### {} minus another system, protocol `strict`\n\nPoints of micro-F1, with the 95 % interval of a paired bootstrap over test \
          sentences ({draws} draws; the seeds are averaged, so the interval says nothing about other seeds), p, and p by Holm's \
          correction over the {} comparisons of this table. A difference is in bold where the corrected p is below 0.05.\n\n",
         first.title,
-        found.len()
+        rows.len()
     );
     head(page, &["against", "on", "difference", "95 % interval", "p", "p, corrected"]);
-    for ((other, name, difference), corrected) in found.iter().zip(corrected) {
+    for Compared { other, on, difference, corrected } in rows {
         let value = format!("{:+.2}", 100. * difference.difference);
         row(
             page,
             [
                 other.title.clone(),
-                (*name).to_owned(),
+                on.to_owned(),
                 if corrected < 0.05 { format!("**{value}**") } else { value },
                 format!("{:+.2} to {:+.2}", 100. * difference.low, 100. * difference.high),
                 format!("{:.4}", difference.p),

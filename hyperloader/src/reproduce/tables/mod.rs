@@ -1,11 +1,13 @@
 //! `results.csv` and `results.md` of a suite folder.
 
 mod csv;
+mod differences;
 mod grid;
 mod markdown;
 mod paper;
 mod results;
 
+pub use differences::{Compared, DRAWS, Differences};
 pub use grid::{Average, Grid};
 pub use paper::{PaperFigures, paper_figures};
 pub use results::SuiteResults;
