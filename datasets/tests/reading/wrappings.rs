@@ -302,6 +302,25 @@ fn parquet_reads_only_its_two_columns() {
 
 #[cfg(feature = "tables")]
 #[test]
+fn a_page_of_parquet_may_not_claim_more_than_its_file_holds() {
+    let mut bytes = fs::read(fixture("other_columns.parquet")).unwrap();
+    // The header of a page: its type, two sizes, and the header of that type.
+    let begins = |part: &[u8]| matches!(part, [0x15, 0 | 4, 0x15, _, 0x15, _, 0x2c | 0x4c]);
+    let headers: Vec<usize> = (0..bytes.len() - 7).filter(|at| begins(&bytes[*at..*at + 7])).collect();
+    assert!(headers.len() > 4, "{headers:?}");
+    for at in headers {
+        // An unknown field that is a string of 2 GB.
+        bytes[at..at + 6].copy_from_slice(&[0xf8, 0xff, 0xff, 0xff, 0xff, 0x07]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claims.parquet");
+    fs::write(&path, bytes).unwrap();
+    let error = read(&path, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("message too long"), "{error}");
+}
+
+#[cfg(feature = "tables")]
+#[test]
 fn parquet_of_hugging_face_names_its_tags() {
     let dataset = read(fixture("class_names.parquet"), &ReadOptions::default()).unwrap();
     assert_eq!(pairs(&dataset), ["a/O b/B-PER", "c/B-PER"]);

@@ -43,8 +43,11 @@ pub fn compose(system: &System, scale: &ScaleSettings, corpora: &[CorpusSource],
 /// What `system` trains.
 fn kind(system: &System) -> Kind {
     let text = |table: &str, key: &str| system.config.get(table)?.get(key)?.as_str().map(str::to_owned);
+    let mut methods = system.config.get("peft").and_then(Value::as_array).into_iter().flatten();
+    let is_lora = methods.all(|method| method.get("peft_type").and_then(Value::as_str) == Some("LORA"));
     match (text("generator", "generator").as_deref(), text("model", "trainable").as_deref()) {
         (_, Some("all")) => Kind::Full,
+        (None | Some("static"), _) if is_lora => Kind::Lora,
         (None | Some("static"), _) => Kind::Static,
         (Some(_), _) => Kind::Hypernetwork,
     }

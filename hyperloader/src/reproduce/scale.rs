@@ -53,7 +53,9 @@ pub struct ScaleSettings {
 pub enum Kind {
     /// A generator other than `static`.
     Hypernetwork,
-    /// Variables of methods.
+    /// Variables of LoRA alone.
+    Lora,
+    /// Variables of other methods.
     Static,
     /// The whole backbone.
     Full,

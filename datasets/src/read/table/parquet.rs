@@ -99,8 +99,10 @@ fn column(bytes: &[u8], group: &RowGroupMetadata, field: Field) -> Result<Vec<Ce
         let range = chunk.byte_range();
         let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
         let content = range.and_then(|(start, end)| bytes.get(start..end)).ok_or("its content is not in the file")?;
+        // Polars reserves what a page's header says that it holds, before it reads it.
+        let most = content.len();
         let content = Cursor::new(Buffer::from(content.to_vec()));
-        pages.push(BasicDecompressor::new(PageReader::new(content, chunk, Vec::new(), usize::MAX), Vec::new()));
+        pages.push(BasicDecompressor::new(PageReader::new(content, chunk, Vec::new(), most), Vec::new()));
         types.push(&chunk.descriptor().descriptor.primitive_type);
     }
     let (arrays, _) = column_iter_to_arrays(pages, types, field, None).map_err(|error| error.to_string())?;
