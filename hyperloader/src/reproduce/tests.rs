@@ -237,6 +237,18 @@ fn every_cell_of_every_suite_and_scale_has_a_configuration_and_an_estimate() {
 }
 
 #[test]
+fn lora_alone_other_methods_hypernetworks_and_full_models_have_learning_rates_of_their_own() {
+    let root = tempfile::tempdir().unwrap();
+    write_data(&root.path().join("data"));
+    let suite = plan(root.path(), "suite", &["lora", "unipelt", "hyperloader", "full"], 1);
+    let rate = |system: &str| {
+        let cell = suite.cells().into_iter().find(|cell| cell.system == system).unwrap();
+        suite.config(&cell).unwrap().train.learning_rate
+    };
+    assert_eq!(["lora", "unipelt", "hyperloader", "full"].map(rate), [3e-2, 3e-3, 2e-3, 2e-3]);
+}
+
+#[test]
 fn the_draws_of_a_share_depend_on_task_and_seed_alone() {
     let root = tempfile::tempdir().unwrap();
     write_data(&root.path().join("data"));
