@@ -57,6 +57,9 @@ pub struct SuitePlan {
     pub seeds: Vec<u64>,
 }
 
+/// The fewest validations of a model of the suite `init`, which compares how fast models learn.
+const VALIDATIONS_OF_INIT: usize = 40;
+
 impl SuitePlan {
     /// The plan of `options`. Nothing is written.
     ///
@@ -138,6 +141,9 @@ impl SuitePlan {
         train.max_steps = NonZeroUsize::new(part(train.max_steps.get())).unwrap_or(NonZeroUsize::MIN);
         train.warmup_steps = part(train.warmup_steps).min(train.max_steps.get().saturating_sub(1));
         train.eval_steps = part(train.eval_steps);
+        if self.options.suite == Suite::Init {
+            train.eval_steps = train.eval_steps.min((train.max_steps.get() / VALIDATIONS_OF_INIT).max(1));
+        }
         train.save_steps = part(train.save_steps);
         Ok(config)
     }

@@ -249,6 +249,19 @@ fn lora_alone_other_methods_hypernetworks_and_full_models_have_learning_rates_of
 }
 
 #[test]
+fn the_suite_on_initialization_validates_often_enough_to_see_when_a_model_learns() {
+    let root = tempfile::tempdir().unwrap();
+    write_data(&root.path().join("data"));
+    let options = plan(root.path(), "suite", &[], 1).options;
+    let evaluates = |suite: Suite| {
+        let plan = SuitePlan::new(SuiteOptions { suite, ..options.clone() }).unwrap();
+        let train = plan.config(&plan.cells()[0]).unwrap().train;
+        train.max_steps.get() / train.eval_steps
+    };
+    assert_eq!([Suite::Init, Suite::HighResource].map(evaluates), [40, 4]);
+}
+
+#[test]
 fn the_draws_of_a_share_depend_on_task_and_seed_alone() {
     let root = tempfile::tempdir().unwrap();
     write_data(&root.path().join("data"));
