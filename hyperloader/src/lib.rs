@@ -101,6 +101,11 @@ struct Readme;
 #[doc = include_str!("../../README.md")]
 struct ProjectReadme;
 
+/// The program of this chapter of the book is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/labelling.md")]
+struct LabellingText;
+
 /// The programs of the guide are compiled, and all except the last are run.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/wrapping-a-model.md")]

@@ -7,6 +7,7 @@ mod common;
 
 mod adapt;
 mod contract;
+mod labelling;
 mod paper;
 mod predict;
 mod report;
