@@ -4,10 +4,14 @@ mod adapt;
 mod data;
 mod number;
 mod reproduce;
+#[cfg(feature = "serve")]
+mod serve;
 
 pub(super) use adapt::AdaptArgs;
 pub(super) use data::{ConvertArgs, DataArgs, DataVerb, InspectArgs, LengthArgs, SampleArgs, SourceArgs, TokenizeArgs};
 pub(super) use reproduce::ReproduceArgs;
+#[cfg(feature = "serve")]
+pub(super) use serve::ServeArgs;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -85,6 +89,10 @@ pub(super) enum Verb {
         after_help = "Example: echo 'play some jazz by miles davis' | hyperloader predict runs/first --task snips -"
     )]
     Predict(PredictArgs),
+    /// Label text over HTTP, with the tasks of several models
+    #[cfg(feature = "serve")]
+    #[command(after_help = serve::AFTER_HELP)]
+    Serve(ServeArgs),
     /// Show runs and suites on one page: scores, curves, errors, sentences
     #[command(
         after_help = "Next to the page, the same tables are written as CSV (a line for each cell) and as Markdown: report.csv and \

@@ -15,10 +15,12 @@ use crate::{Error, Result};
 ///  "word_start":2,"word_end":4,"score":0.875}],"confidences":[1.0,1.0,1.0,0.75]}
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Answer {
     /// What the caller named the text, unchanged; left out if it has no name.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[cfg_attr(feature = "serve", schema(value_type = Option<Object>))]
     pub id: Option<Box<RawValue>>,
     /// The text exactly as it was given; for a list of words, these joined by one blank.
     pub text: String,

@@ -13,6 +13,7 @@ use crate::{Error, Result};
 ///
 /// Offsets count characters: Unicode code points, as Python and Hugging Face do. They are neither bytes nor UTF-16 units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 pub struct Entity {
     /// Its type.
     #[serde(rename = "type")]
@@ -34,6 +35,7 @@ pub struct Entity {
 
 /// A span as the token classification pipeline of Python's `transformers` returns it with an aggregation strategy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 pub struct EntityGroup {
     /// Its type.
     pub entity_group: String,

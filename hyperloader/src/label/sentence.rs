@@ -38,6 +38,7 @@ pub struct TaggedSentence {
 
 /// One sequence of tags for a text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 pub struct Alternative {
     /// One BIO tag per word.
     pub tags: Vec<String>,

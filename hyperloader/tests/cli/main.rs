@@ -13,3 +13,5 @@ mod predict;
 mod report;
 mod reproduce;
 mod resume;
+#[cfg(feature = "serve")]
+mod serve;
