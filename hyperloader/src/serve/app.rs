@@ -56,14 +56,16 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router> {
     }
     let routes = routes
         .fallback(|| async { ApiError::not_found("there is no such route; GET /openapi.json lists them") })
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .layer(cors(&app.options.cors_origins)?)
-        .layer(from_fn_with_state(app.clone(), observed));
-    Ok(routes.with_state(app.clone()))
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() });
+    let routes = match cors(&app.options.cors_origins)? {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    };
+    Ok(routes.layer(from_fn_with_state(app.clone(), observed)).with_state(app.clone()))
 }
 
 /// Lets pages of other origins read answers, if they are named.
-fn cors(origins: &[String]) -> Result<CorsLayer> {
+fn cors(origins: &[String]) -> Result<Option<CorsLayer>> {
     let parse = |origin: &String| {
         let origin = origin.trim_end_matches('/');
         let is_origin = origin.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'));
@@ -75,13 +77,11 @@ fn cors(origins: &[String]) -> Result<CorsLayer> {
         })
     };
     let origins: Vec<HeaderValue> = origins.iter().map(parse).collect::<Result<_>>()?;
-    Ok(match origins.is_empty() {
-        true => CorsLayer::new(),
-        false => CorsLayer::new()
-            .allow_origin(origins)
-            .allow_methods([Method::GET, Method::POST])
-            .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION]),
-    })
+    let layer = |origins: Vec<HeaderValue>| {
+        let layer = CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::POST]);
+        layer.allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION])
+    };
+    Ok(Some(origins).filter(|origins| !origins.is_empty()).map(layer))
 }
 
 /// Counts and logs a request.
@@ -104,7 +104,10 @@ async fn observed(State(app): State<Arc<App>>, request: Request, next: Next) -> 
 async fn bounded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let _accepted = match app.progress.accept() {
         Ok(accepted) => accepted,
-        Err(phase) => return unavailable(phase).into_response(),
+        Err(phase) => {
+            api::skip(request, &app.options.limits).await;
+            return unavailable(phase).into_response();
+        }
     };
     let limit = app.options.limits.request_time;
     match tokio::time::timeout(limit, next.run(request)).await {
@@ -124,18 +127,22 @@ pub(super) fn unavailable(phase: Phase) -> ApiError {
 
 /// Lets clients in, with the token if there is one.
 async fn client(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    match app.options.token.as_ref().is_none_or(|token| presents(&request, token)) {
-        true => next.run(request).await,
-        false => ApiError::unauthorized().into_response(),
-    }
+    let is_let_in = app.options.token.as_ref().is_none_or(|token| presents(&request, token));
+    let_in(is_let_in, &app, request, next).await
 }
 
 /// Lets those in who may load and unload models.
 async fn admin(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    match app.options.admin_token.as_ref().is_some_and(|token| presents(&request, token)) {
-        true => next.run(request).await,
-        false => ApiError::unauthorized().into_response(),
+    let is_let_in = app.options.admin_token.as_ref().is_some_and(|token| presents(&request, token));
+    let_in(is_let_in, &app, request, next).await
+}
+
+async fn let_in(is_let_in: bool, app: &App, request: Request, next: Next) -> Response {
+    if is_let_in {
+        return next.run(request).await;
     }
+    api::skip(request, &app.options.limits).await;
+    ApiError::unauthorized().into_response()
 }
 
 /// Whether the request has the header `Authorization: Bearer TOKEN`.

@@ -80,7 +80,9 @@ async fn run(
 
 /// Checks that the tasks of the options are there.
 fn check_tasks(app: &App) -> Result<()> {
-    let known: Vec<String> = app.models.tasks().into_iter().map(|task| task.task).collect();
+    let mut known: Vec<String> = app.models.tasks().into_iter().map(|task| task.task).collect();
+    known.sort();
+    known.dedup();
     let asked = app.options.default_task.iter().map(|task| ("--default-task", task));
     for (option, task) in asked.chain(app.options.preload.iter().map(|task| ("--preload", task))) {
         if !known.contains(task) {

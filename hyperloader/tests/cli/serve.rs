@@ -220,8 +220,8 @@ fn every_error_names_what_is_wrong() {
         (422, "{\"task\": \"home\", \"text\": \"a\", \"txt\": 1}", "txt: unknown field `txt`"),
         (422, "{\"task\": \"home\"}", "text: missing"),
         (422, "{\"task\": \"home\", \"text\": \"a\", \"words\": [\"a\"]}", "words: given next to text"),
-        (422, "{\"text\": \"a\"}", "task: missing; known: home, media"),
-        (422, "{\"task\": \"hone\", \"text\": \"a\"}", "task: unknown task \"hone\"; known: home, media"),
+        (422, "{\"text\": \"a\"}", "task: missing; known: home, travel"),
+        (422, "{\"task\": \"hone\", \"text\": \"a\"}", "task: unknown task \"hone\"; known: home, travel"),
         (422, "{\"task\": \"home\", \"model\": \"x\", \"text\": \"a\"}", "model: unknown model \"x\"; known: run"),
         (422, "{\"task\": \"home\", \"text\": \"a\", \"threshold\": 2}", "threshold: 2"),
         (422, "{\"task\": \"home\", \"text\": \"a\", \"n_best\": 0}", "n_best: "),
@@ -271,11 +271,11 @@ fn a_server_says_what_it_is_and_how_it_is() {
     assert!(ambiguous.error().contains("model: missing; these have the task \"home\": other, run"));
     let twice = json!({"task": "home", "model": "run", "text": ["stop", "turn on"]});
     assert_eq!(server.label(&twice).status, 200);
-    assert_eq!(server.label(&json!({"task": "media", "model": "run", "text": "play"})).status, 200);
+    assert_eq!(server.label(&json!({"task": "travel", "model": "run", "text": "play"})).status, 200);
     // The count follows the answer.
     server.wait_for("hyperloader_loaded_tasks{model=\"run\"} 1");
     let tasks = server.get("/v1/tasks").json();
-    let loaded = [info(&tasks, "run", "home"), info(&tasks, "run", "media")].map(|task| task["loaded"] == true);
+    let loaded = [info(&tasks, "run", "home"), info(&tasks, "run", "travel")].map(|task| task["loaded"] == true);
     assert_eq!(loaded, [false, true], "the least recently used task makes room");
 
     let metrics = server.get("/metrics");
@@ -291,6 +291,10 @@ fn a_server_says_what_it_is_and_how_it_is() {
     ] {
         assert!(metrics.body.lines().any(|own| own == line), "{line}\n{}", metrics.body);
     }
+    let seen = |server: &Server| server.send("GET /health HTTP/1.1\r\nOrigin: https://example.org", "").head;
+    assert!(!seen(&server).contains("access-control"), "pages of other origins read nothing");
+    let open = Server::start(&bench, &["run", "--cors-origin", "https://example.org"]);
+    assert!(seen(&open).contains("access-control-allow-origin: https://example.org\r\n"));
     let described = server.get("/openapi.json").json();
     let routes: Vec<&String> = described["paths"].as_object().unwrap().keys().collect();
     assert_eq!(routes, ["/", "/health", "/metrics", "/openapi.json", "/ready", "/v1/label", "/v1/tasks"]);

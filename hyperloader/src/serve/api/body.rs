@@ -15,10 +15,16 @@ use crate::serve::options::Limits;
 /// without asking.
 pub(super) async fn read<T: DeserializeOwned>(request: Request, limits: &Limits) -> Result<T, ApiError> {
     if !is_json(request.headers()) {
+        skip(request, limits).await;
         return Err(ApiError::unsupported());
     }
     let bytes = bytes(request.into_body(), limits).await?;
     parse(&bytes)
+}
+
+/// Reads the body of a request that is refused anyway. A client that still sends would see a broken connection instead of the answer.
+pub(in crate::serve) async fn skip(request: Request, limits: &Limits) {
+    let _ = bytes(request.into_body(), limits).await;
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

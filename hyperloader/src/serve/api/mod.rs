@@ -10,6 +10,7 @@ mod openapi;
 mod page;
 mod status;
 
+pub(super) use body::skip;
 pub(super) use hugging_face::hugging_face;
 pub(super) use label::label;
 pub(super) use models::{load_model, unload_model};

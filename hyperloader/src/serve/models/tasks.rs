@@ -43,11 +43,6 @@ impl<'s> Tasks<'s> {
         made
     }
 
-    /// The number of tasks that are kept.
-    pub(super) fn len(&self) -> usize {
-        self.kept().len()
-    }
-
     /// The names of the tasks that are kept.
     pub(super) fn names(&self) -> Vec<String> {
         self.kept().iter().map(|(name, _)| name.clone()).collect()
