@@ -236,6 +236,7 @@ fn every_error_names_what_is_wrong() {
     }
     let errors = [
         (422, server.post("/", "{\"inputs\": 3}")),
+        (422, server.post("/", "{\"inputs\": \"a\", \"parameters\": []}")),
         (422, server.post("/?tsk=home", "{\"inputs\": \"a\"}")),
         (415, server.send("POST /v1/label HTTP/1.1", "{}")),
         (415, server.send("POST /v1/label HTTP/1.1\r\nContent-Type: text/plain", "{}")),

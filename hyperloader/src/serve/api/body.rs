@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
+use super::fields::Object;
 use crate::serve::error::ApiError;
 use crate::serve::options::Limits;
 
@@ -47,7 +48,7 @@ async fn bytes(body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let Object(value) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (path, error) = (error.path().to_string(), error.into_inner());
         match error.is_data() {
             true => ApiError::invalid(format!("{}{}", place(&path), reason(&error))),
@@ -100,7 +101,10 @@ mod tests {
         assert!(status == 422 && message.contains("list[1].n: invalid type: string"), "{message}");
         let (status, message) = error(r#"{"list": [{"n": 1, "m": 2}]}"#);
         assert!(status == 422 && message.contains("list[0].m: unknown field `m`"), "{message}");
-        assert!(error("[]").1.contains("\"invalid type"), "{}", error("[]").1);
+        for list in ["[]", "[[]]"] {
+            let (status, message) = error(list);
+            assert!(status == 422 && message.contains("\"invalid type: sequence, expected an object"), "{message}");
+        }
     }
 
     #[test]

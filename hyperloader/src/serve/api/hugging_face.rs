@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ask::{How, Input, ask, target};
 use super::body::read;
-use super::fields::{OneOrMany, Texts};
+use super::fields::{Object, OneOrMany, Texts};
 use crate::label::{EntityGroup, TaggedSentence};
 use crate::serve::app::App;
 use crate::serve::error::{ApiError, ErrorBody};
@@ -24,7 +24,8 @@ pub(super) struct HfRequest {
     inputs: Texts,
     /// How the answer is made.
     #[serde(default)]
-    parameters: Option<Parameters>,
+    #[schema(value_type = Option<Parameters>)]
+    parameters: Option<Object<Parameters>>,
     /// Ignored: settings of Hugging Face's own servers.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -129,7 +130,7 @@ pub(in crate::serve) async fn hugging_face(
 ) -> Result<Response, ApiError> {
     let Query(address) = address.map_err(|_| ApiError::invalid("the address may only have ?task=TASK"))?;
     let HfRequest { inputs, parameters, .. } = read(request, &app.options.limits).await?;
-    let Parameters { aggregation_strategy, ignore_labels, task } = parameters.unwrap_or_default();
+    let Parameters { aggregation_strategy, ignore_labels, task } = parameters.unwrap_or_default().0;
     let (model, task) = target(&app, None, task.or(address.task).as_deref())?;
     if !model.has_confidences() {
         return Err(ApiError::invalid(
