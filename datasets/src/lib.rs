@@ -23,6 +23,7 @@
 //!    sets for low-resource experiments. All numbers come from a seed, and a checkpoint can save the state.
 //! 5. **[`metrics`]** scores whole spans as `seqeval` does, in both of its modes.
 //! 6. **[`noise`]** makes the pretraining tasks that prepare a small T5 for sequence labelling.
+//! 7. **[`words`]** finds the words and sentences of raw text that is to be labelled.
 //!
 //! # From a file to a score
 //!
@@ -80,6 +81,7 @@ pub mod noise;
 pub mod read;
 pub mod sample;
 pub mod tokenizer;
+pub mod words;
 
 pub use error::{Error, Place, Result};
 pub use example::Example;

@@ -51,12 +51,13 @@
 //! | read tagged corpora, train a tokenizer | the crate [`datasets`]; [`tasks`] for the corpora of a configuration |
 //! | exchange folders with Python's `peft` and AdapterHub | [`model::FromPretrained`], [`peft_adapter::files`], [`export`] |
 //! | do what the command does | [`session`], with a [`config`]; [`quickstart`], [`predict`], [`compile`], [`pretrain`], [`reproduce`], [`mod@bench`] |
+//! | label texts over HTTP | `serve` |
 //! | see runs as one page, analyze errors | [`report`], [`analysis`] |
 //! | run your own training loop with checkpoints | [`train`], [`run`], [`files`], [`telemetry`] |
 //! | read the checkpoints of the paper's authors | [`paper_checkpoint`] |
 //!
-//! The features `cli` (the command), `hub` (models by their names on the Hugging Face hub) and `progress` (a progress bar) are on by
-//! default. The features `cuda` and `metal` build for a GPU.
+//! The features `cli` (the command), `hub` (models by their names on the Hugging Face hub), `progress` (a progress bar) and `serve` (the
+//! server) are on by default. The features `cuda` and `metal` build for a GPU.
 
 // A crate registers its methods and generators with typetag only if it is linked, and only a crate that is named is linked.
 use peft_adapter as _;
@@ -83,6 +84,8 @@ pub mod quickstart;
 pub mod report;
 pub mod reproduce;
 pub mod run;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod session;
 pub mod tasks;
 pub mod telemetry;
@@ -100,6 +103,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct ProjectReadme;
+
+/// The program of this chapter of the book is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/labelling.md")]
+struct LabellingText;
 
 /// The programs of the guide are compiled, and all except the last are run.
 #[cfg(doctest)]

@@ -9,6 +9,6 @@ pub use peft_hyper::HyperConfig;
 pub use peft_lora::{Ia3Config, LoraConfig};
 pub use peft_t5::{T5, T5Batch, T5Config, Trainable, preset};
 
-pub use crate::label::{LabelSentences, Labeller, TaggedSentence};
+pub use crate::label::{Entity, LabelSentences, Labeller, TaggedSentence};
 pub use crate::model::{FromPretrained, SavePretrained, TokenizerFromPretrained, labelling_batch};
 pub use crate::optim::{AdamW, AdamWConfig};

@@ -4,10 +4,14 @@ mod adapt;
 mod data;
 mod number;
 mod reproduce;
+#[cfg(feature = "serve")]
+mod serve;
 
 pub(super) use adapt::AdaptArgs;
 pub(super) use data::{ConvertArgs, DataArgs, DataVerb, InspectArgs, LengthArgs, SampleArgs, SourceArgs, TokenizeArgs};
 pub(super) use reproduce::ReproduceArgs;
+#[cfg(feature = "serve")]
+pub(super) use serve::ServeArgs;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -15,12 +19,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use self::number::{ANY, MOST_THREADS, MOST_TOKENS, count, whole};
+use self::number::{ANY, MOST_THREADS, MOST_TOKENS, count, share, whole};
 use crate::config::{Config, MOST_BEAMS};
 use crate::export::ExportFormat;
 use crate::label::Decoding;
 use crate::model::Precision;
-use crate::predict::PredictionFormat;
+use crate::predict::{InputFormat, PredictionFormat};
 use crate::tasks::SplitName;
 use crate::{Error, Result};
 
@@ -80,11 +84,15 @@ pub(super) enum Verb {
     /// Score a trained run on one split of its tasks' sentences
     #[command(after_help = "Example: hyperloader eval runs/first --split test --json")]
     Eval(EvalArgs),
-    /// Tag text, one sentence per line
+    /// Tag text, line by line or as a whole
     #[command(
         after_help = "Example: echo 'play some jazz by miles davis' | hyperloader predict runs/first --task snips -"
     )]
     Predict(PredictArgs),
+    /// Label text over HTTP, with the tasks of several models
+    #[cfg(feature = "serve")]
+    #[command(after_help = serve::AFTER_HELP)]
+    Serve(ServeArgs),
     /// Show runs and suites on one page: scores, curves, errors, sentences
     #[command(
         after_help = "Next to the page, the same tables are written as CSV (a line for each cell) and as Markdown: report.csv and \
@@ -266,9 +274,18 @@ pub(super) struct PredictArgs {
     /// The name of the task
     #[arg(long)]
     pub(super) task: String,
-    /// The text, one sentence per line, words separated by spaces; - for standard input
+    /// The input, one text per line; - for standard input
     #[arg(default_value = "-")]
     pub(super) input: PathBuf,
+    /// What a line of the input is
+    #[arg(long, value_enum, default_value_t = InputFormat::Text)]
+    pub(super) input_format: InputFormat,
+    /// The whole input is one text
+    #[arg(long)]
+    pub(super) document: bool,
+    /// Label each text sentence by sentence; offsets still count in the text
+    #[arg(long)]
+    pub(super) split_sentences: bool,
     /// The format of the output
     #[arg(long, value_enum, default_value_t = PredictionFormat::Bio)]
     pub(super) format: PredictionFormat,
@@ -278,6 +295,9 @@ pub(super) struct PredictArgs {
     /// Also write the N best tag sequences of each sentence with their scores; needs --format jsonl
     #[arg(long, value_name = "N", value_parser = count(MOST_BEAMS))]
     pub(super) n_best: Option<NonZeroUsize>,
+    /// Drop spans with a lower score, from 0 to 1: their words get the tag O
+    #[arg(long, value_name = "SCORE", value_parser = share)]
+    pub(super) threshold: Option<f32>,
 }
 
 #[derive(Debug, Args)]

@@ -14,5 +14,7 @@ mod predict;
 mod report;
 mod reproduce;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 
 pub use run::main;

@@ -87,7 +87,11 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         }
     })?;
     if !cli.global.quiet {
-        print_messages();
+        match &cli.verb {
+            #[cfg(feature = "serve")]
+            Verb::Serve(_) => crate::serve::log_events(cli.global.verbose),
+            _ => print_messages(),
+        }
     }
     let device = || open_device(cli.global.device.as_deref());
     match &cli.verb {
@@ -99,6 +103,8 @@ fn work(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         }
         Verb::Eval(args) => eval::eval(args, &cli.global, &device()?, out),
         Verb::Predict(args) => predict::predict(args, &cli.global, &device()?, out),
+        #[cfg(feature = "serve")]
+        Verb::Serve(args) => super::serve::serve(args, &cli.global, &device()?, out),
         Verb::Report(args) => report::report(args, out),
         Verb::Params(args) => params::params(args, out),
         Verb::Bench(args) => bench::bench(args, &cli.global, &device()?, out),

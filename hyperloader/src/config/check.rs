@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use datasets::labels::{TagMap, TagWords};
+use datasets::words::WordSplitter;
 
 use super::data::DataConfig;
 use super::eval::EvalConfig;
@@ -121,7 +122,9 @@ fn data(data: &DataConfig) -> Check {
     let good = fraction > 0.0 && fraction <= 1.0;
     number(good, "data.fraction", fraction, "a number above 0, at most 1")?;
     at_most("data.max_source_length", data.max_source_length.get(), MOST_ROWS)?;
-    at_most("data.max_target_length", data.max_target_length.get(), MOST_ROWS)
+    at_most("data.max_target_length", data.max_target_length.get(), MOST_ROWS)?;
+    let splitter = WordSplitter::new(&data.words).map(drop);
+    splitter.map_err(|e| Issue { key: "data.words.pattern".to_owned(), reason: e.to_string() })
 }
 
 fn length_buckets(config: &Config) -> Check {

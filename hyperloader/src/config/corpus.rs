@@ -3,6 +3,7 @@
 use datasets::encode::EncodeOptions;
 use datasets::labels::{TagMap, TagWords};
 use datasets::read::ReadOptions;
+use datasets::words::WordSplitter;
 
 use super::root::Config;
 use super::task::TaskConfig;
@@ -13,7 +14,7 @@ impl Config {
     /// The corpus of `task`, one of the configuration's tasks.
     ///
     /// # Errors
-    /// If two of its tags would be written with one word, or a rule of its `tag_map` is malformed.
+    /// If two of its tags would be written with one word, a rule of its `tag_map` is malformed, or `data.words` is.
     pub fn corpus(&self, task: &TaskConfig) -> Result<Corpus> {
         let index = self.tasks.iter().position(|own| own.name == task.name);
         Ok(Corpus {
@@ -38,6 +39,7 @@ impl Config {
             },
             tag_map: TagMap::new(task.tag_map.clone())?,
             words: TagWords::new(task.tag_words.clone())?,
+            splitter: WordSplitter::new(&self.data.words)?,
             fraction: self.data.fraction,
             seed: self.seed,
         })

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use datasets::read::OnBadLine;
+use datasets::words::WordsConfig;
 use peft_core::nonzero;
 use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
@@ -43,6 +44,9 @@ pub struct DataConfig {
     /// the user's cache folder (on Linux `$XDG_CACHE_HOME` or `~/.cache`).
     #[serde(deserialize_with = "optional::path")]
     pub cache_dir: Option<PathBuf>,
+    /// How raw text becomes words when it is labelled. The sentences of data files have words already, and are trained on as they
+    /// are.
+    pub words: WordsConfig,
 }
 
 impl DataConfig {

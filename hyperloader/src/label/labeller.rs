@@ -1,5 +1,6 @@
 //! The labeller: it generates and merges the weights of one task once, then labels sentences.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use datasets::encode::{Encoder, Pair, decode_tags};
@@ -9,8 +10,11 @@ use peft_core::PeftModel;
 use rayon::prelude::*;
 
 use super::batches::batches;
+use super::entity::Entity;
+use super::item::SplitText;
+use super::join::{Piece, SentenceTags};
 use super::options::{DecodeOptions, Decoding};
-use super::sentence::{Piece, TaggedSentence, join};
+use super::sentence::TaggedSentence;
 use super::task::LabelTask;
 use super::task_t5::TaskT5;
 use super::windows::{Limits, windows};
@@ -45,9 +49,13 @@ enum Method {
 
 /// A window of a sentence, as the encoder reads it.
 struct Window {
+    /// The number of the sentence, counted over all texts.
     sentence: usize,
+    /// Its words, counted in the sentence.
     words: Range<usize>,
     pair: Pair,
+    /// Whether its only word has more tokens than a window holds.
+    truncated: bool,
 }
 
 impl Window {
@@ -95,44 +103,94 @@ impl<'a> Labeller<'a> {
         Ok(Self { t5, tokenizer, task, method, batch_size: options.batch_size.get() })
     }
 
-    /// Labels sentences and returns them in their order. Each word gets exactly one tag, however long its sentence is.
+    /// The task.
+    pub fn task(&self) -> &LabelTask {
+        &self.task
+    }
+
+    /// The spans in `text`, from left to right.
     ///
-    /// A sentence is raw text, which is split at white space, or a list of words: see [`Words`]. A sentence without words has no
-    /// tags.
+    /// # Errors
+    /// As [`label`](Self::label).
+    pub fn label_text(&self, text: &str) -> Result<Vec<Entity>> {
+        self.label([text])?.first().map_or_else(|| Ok(Vec::new()), TaggedSentence::spans)
+    }
+
+    /// Labels texts and returns them in their order. Each word gets exactly one tag, however long its text is.
+    ///
+    /// A text is raw text, which the task's splitter splits into words, or a list of words: see [`Words`]. A text without words has
+    /// no tags.
     ///
     /// # Errors
     /// If a word cannot be tokenized or a tensor operation fails.
-    pub fn label<S: Words>(&self, sentences: impl IntoIterator<Item = S>) -> Result<Vec<TaggedSentence>> {
-        let sentences: Vec<Vec<String>> = sentences.into_iter().map(|sentence| sentence.words()).collect();
-        let mut cut = Vec::with_capacity(sentences.len());
-        let mut encoder = Encoder::new(self.tokenizer, &self.task.encoding)?;
-        let mut lengths = WordEncoder::new(self.tokenizer);
-        // A sentence without words has no window: there is nothing to ask the model.
-        for (number, sentence) in sentences.iter().enumerate().filter(|(_, sentence)| !sentence.is_empty()) {
-            cut.extend(self.windows(number, sentence, &mut encoder, &mut lengths)?);
+    pub fn label<S: Words>(&self, texts: impl IntoIterator<Item = S>) -> Result<Vec<TaggedSentence>> {
+        let beams = match &self.method {
+            Method::Structured { beams, .. } => *beams,
+            Method::Free(_) => 1,
+        };
+        self.label_with(texts, beams)
+    }
+
+    /// Like [`label`](Self::label), with the `n` best sequences of tags of each text.
+    ///
+    /// # Errors
+    /// As [`label`](Self::label); [`Error::Config`] with free decoding.
+    pub fn label_n_best<S: Words>(
+        &self,
+        texts: impl IntoIterator<Item = S>,
+        n: NonZeroUsize,
+    ) -> Result<Vec<TaggedSentence>> {
+        match &self.method {
+            Method::Structured { .. } => self.label_with(texts, n.get()),
+            Method::Free(_) => Err(Error::Config("the n best sequences need structured decoding".into())),
         }
-        let pieces = self.write_all(&cut)?;
-        let mut windows = cut.into_iter().zip(pieces).peekable();
-        let joined = sentences.into_iter().enumerate().map(|(number, tokens)| {
-            let (mut ranges, mut pieces) = (Vec::new(), Vec::new());
-            while let Some((window, piece)) = windows.next_if(|(window, _)| window.sentence == number) {
-                ranges.push(window.words);
-                pieces.push(piece);
-            }
-            if tokens.is_empty() { TaggedSentence::default() } else { join(tokens, &ranges, &pieces) }
+    }
+
+    fn label_with<S: Words>(&self, texts: impl IntoIterator<Item = S>, beams: usize) -> Result<Vec<TaggedSentence>> {
+        let splitter = &self.task.splitter;
+        let texts: Vec<SplitText> = texts.into_iter().map(|text| text.item().split(splitter)).collect();
+        let windows = self.cut(&texts)?;
+        let pieces = self.write_all(&windows, beams)?;
+        let mut windows = windows.into_iter().zip(pieces).peekable();
+        let mut number = 0;
+        let joined = texts.into_iter().map(|text| {
+            let sentence = |words: &Range<usize>| {
+                let mut own = std::iter::from_fn(|| windows.next_if(|(window, _)| window.sentence == number));
+                let joined = joined(words.len(), &mut own);
+                number += 1;
+                joined
+            };
+            let tags = text.sentences.iter().map(sentence).collect();
+            TaggedSentence::new(text, tags)
         });
         Ok(joined.collect())
     }
 
+    /// The windows of all sentences, in their order.
+    fn cut(&self, texts: &[SplitText]) -> Result<Vec<Window>> {
+        let mut encoder = Encoder::new(self.tokenizer, &self.task.encoding)?;
+        let mut lengths = WordEncoder::new(self.tokenizer);
+        let limits = self.limits()?;
+        let (mut cut, mut number) = (Vec::new(), 0);
+        for text in texts {
+            for words in &text.sentences {
+                let words = text.read(words.clone(), &self.task.splitter);
+                cut.extend(sentence_windows(number, &words, limits, &mut encoder, &mut lengths)?);
+                number += 1;
+            }
+        }
+        Ok(cut)
+    }
+
     /// What the model writes for each window, in the order of the windows.
-    fn write_all(&self, windows: &[Window]) -> Result<Vec<Piece>> {
+    fn write_all(&self, windows: &[Window], beams: usize) -> Result<Vec<Piece>> {
         // Sentences of similar length share a batch, so that the rows of a batch end together.
         let mut order: Vec<usize> = (0..windows.len()).collect();
         order.sort_by_key(|&i| windows.get(i).map_or((0, 0), |window| (window.words.len(), window.pair.source.len())));
         let batches = batches(&order, |&i| windows.get(i).map_or(0, Window::tokens), self.batch_size);
         let write = |numbers: &&[usize]| {
             let batch: Vec<&Window> = numbers.iter().filter_map(|&i| windows.get(i)).collect();
-            self.write(&batch)
+            self.write(&batch, beams)
         };
         // Each thread labels another batch: threads that share a batch wait for each other at every operation. No more
         // batches run at once than there are threads, because a waiting thread would start another and hold its memory.
@@ -149,30 +207,6 @@ impl<'a> Labeller<'a> {
         Ok(pieces)
     }
 
-    /// The windows of one sentence: one, unless it is too long.
-    fn windows(
-        &self,
-        sentence: usize,
-        words: &[String],
-        encoder: &mut Encoder<'_>,
-        lengths: &mut WordEncoder<'_>,
-    ) -> Result<Vec<Window>> {
-        let mut window = |range: Range<usize>| -> Result<(bool, Window)> {
-            let encoded = encoder.source(words.get(range.clone()).unwrap_or_default())?;
-            let pair = Pair { source: encoded.ids, ..Pair::default() };
-            Ok((encoded.truncated, Window { sentence, words: range, pair }))
-        };
-        let limits = self.limits()?;
-        if words.len() <= limits.words {
-            let (truncated, whole) = window(0..words.len())?;
-            if !truncated {
-                return Ok(vec![whole]);
-            }
-        }
-        let lengths: Vec<usize> = words.iter().map(|word| Ok(1 + lengths.ids(word)?.len())).collect::<Result<_>>()?;
-        windows(&lengths, limits).into_iter().map(|range| Ok(window(range)?.1)).collect()
-    }
-
     /// The most that one window holds: no more than the model was trained to read and to write.
     ///
     /// A source ends with a sentinel and `</s>`. So does a target, in which each tag takes a sentinel and at least one token.
@@ -185,14 +219,14 @@ impl<'a> Labeller<'a> {
         Ok(Limits { tokens, words })
     }
 
-    fn write(&self, batch: &[&Window]) -> Result<Vec<Piece>> {
+    fn write(&self, batch: &[&Window], beams: usize) -> Result<Vec<Piece>> {
         let words: Vec<usize> = batch.iter().map(|window| window.words.len()).collect();
         let sources: Vec<&[u32]> = batch.iter().map(|window| window.pair.source.as_slice()).collect();
         let encoded = self.t5.encode(&sources)?;
         let source = encoded.source();
         match &self.method {
-            Method::Structured { decoder, beams } => {
-                let found = decoder.decode(&source, &words, *beams)?;
+            Method::Structured { decoder, .. } => {
+                let found = decoder.decode(&source, &words, beams)?;
                 found.into_iter().map(|sequences| structured(sequences, &self.task.tags)).collect()
             }
             Method::Free(generation) => {
@@ -210,6 +244,40 @@ impl<'a> Labeller<'a> {
         tags.resize_with(words, || OUTSIDE.to_owned());
         Ok(Piece { sequences: vec![(tags, 0.)], confidences: Vec::new(), malformed })
     }
+}
+
+/// The tags of a sentence of `words` words in these windows.
+fn joined(words: usize, windows: &mut dyn Iterator<Item = (Window, Piece)>) -> SentenceTags {
+    let (mut ranges, mut pieces, mut truncated) = (Vec::new(), Vec::new(), Vec::new());
+    for (window, piece) in windows {
+        truncated.extend(Some(window.words.start).filter(|_| window.truncated));
+        ranges.push(window.words);
+        pieces.push(piece);
+    }
+    SentenceTags { truncated, ..SentenceTags::join(words, &ranges, &pieces) }
+}
+
+/// The windows of the sentence with this number: one, unless it is too long.
+fn sentence_windows(
+    sentence: usize,
+    words: &[String],
+    limits: Limits,
+    encoder: &mut Encoder<'_>,
+    lengths: &mut WordEncoder<'_>,
+) -> Result<Vec<Window>> {
+    let mut window = |range: Range<usize>| -> Result<Window> {
+        let encoded = encoder.source(words.get(range.clone()).unwrap_or_default())?;
+        let pair = Pair { source: encoded.ids, ..Pair::default() };
+        Ok(Window { sentence, words: range, pair, truncated: encoded.truncated })
+    };
+    if words.len() <= limits.words {
+        let whole = window(0..words.len())?;
+        if !whole.truncated {
+            return Ok(vec![whole]);
+        }
+    }
+    let lengths: Vec<usize> = words.iter().map(|word| Ok(1 + lengths.ids(word)?.len())).collect::<Result<_>>()?;
+    windows(&lengths, limits).into_iter().map(window).collect()
 }
 
 fn structured(sequences: Vec<TagSequence>, tags: &[String]) -> Result<Piece> {

@@ -2,6 +2,7 @@
 
 use datasets::encode::EncodeOptions;
 use datasets::labels::{INSIDE, OUTSIDE, TagSet, TagWords};
+use datasets::words::WordSplitter;
 
 use crate::Result;
 
@@ -24,6 +25,8 @@ pub struct LabelTask {
     pub words: TagWords,
     /// The lengths and the prefix that the model was trained with. Default: 128 tokens and no prefix.
     pub encoding: EncodeOptions,
+    /// How raw text becomes words, and how the model reads words. Default: words are between white space, and are read as they are.
+    pub splitter: WordSplitter,
 }
 
 impl LabelTask {
@@ -41,8 +44,8 @@ impl LabelTask {
         let set = TagSet::of_tags(types)?;
         let mut tags: Vec<String> = set.types().chain([OUTSIDE, INSIDE]).map(str::to_owned).collect();
         tags.sort();
-        let (words, encoding) = (TagWords::default(), EncodeOptions::default());
-        Ok(Self { name: name.into(), tags, words, encoding })
+        let (words, encoding, splitter) = (TagWords::default(), EncodeOptions::default(), WordSplitter::default());
+        Ok(Self { name: name.into(), tags, words, encoding, splitter })
     }
 
     /// Sets the words that the model writes for tags.
@@ -55,5 +58,11 @@ impl LabelTask {
     #[must_use]
     pub fn encoding(self, encoding: EncodeOptions) -> Self {
         Self { encoding, ..self }
+    }
+
+    /// Sets how raw text becomes words, and how the model reads words.
+    #[must_use]
+    pub fn splitter(self, splitter: WordSplitter) -> Self {
+        Self { splitter, ..self }
     }
 }

@@ -43,17 +43,22 @@ fn end(lengths: &[usize], start: usize, limits: Limits) -> usize {
 
 /// For each word of a sentence: the window in which the word is farthest from an edge, or the first of several such windows.
 ///
-/// The beginning and the end of the sentence do not count as edges.
+/// The beginning and the end of the sentence do not count as edges. The windows begin and end one after the other.
 pub(super) fn owners(windows: &[Range<usize>], words: usize) -> Vec<usize> {
     let margin = |window: &Range<usize>, word: usize| {
         let left = if window.start == 0 { usize::MAX } else { word - window.start };
         let right = if window.end == words { usize::MAX } else { window.end - 1 - word };
         left.min(right)
     };
+    // Few windows hold a word, and they follow each other.
+    let mut first = 0;
     let owner = |word: usize| {
-        let holding = windows.iter().enumerate().filter(|(_, window)| window.contains(&word));
-        let best = holding.rev().max_by_key(|(_, window)| margin(window, word));
-        best.map_or(0, |(place, _)| place)
+        while windows.get(first).is_some_and(|window| window.end <= word) {
+            first += 1;
+        }
+        let holding = windows.iter().enumerate().skip(first).take_while(|(_, window)| window.start <= word);
+        // Of windows with the same margin, `min_by_key` takes the first.
+        holding.min_by_key(|(_, window)| std::cmp::Reverse(margin(window, word))).map_or(first, |(place, _)| place)
     };
     (0..words).map(owner).collect()
 }

@@ -1,49 +1,57 @@
 //! What can be labelled.
 
-/// A sentence to be labelled: raw text, which is split at white space, or a list of words.
+use super::item::Item;
+
+/// What can be labelled: raw text, a list of words, or an [`Item`], which is either of the two.
 ///
 /// ```
-/// use hyperloader::label::Words;
-/// assert_eq!("book a  flight".words(), ["book", "a", "flight"]);
-/// assert_eq!(["New York", "!"].words(), ["New York", "!"]);
+/// use hyperloader::label::{Item, Words};
+/// assert_eq!("book a flight".item(), Item::raw("book a flight"));
+/// assert_eq!(["New York", "!"].item(), Item::words(&["New York", "!"]));
 /// ```
 pub trait Words {
-    /// The words, in order.
-    fn words(&self) -> Vec<String>;
+    /// The item to label.
+    fn item(&self) -> Item<'_>;
 }
 
 impl Words for str {
-    fn words(&self) -> Vec<String> {
-        self.split_whitespace().map(str::to_owned).collect()
+    fn item(&self) -> Item<'_> {
+        Item::raw(self)
     }
 }
 
 impl Words for String {
-    fn words(&self) -> Vec<String> {
-        self.as_str().words()
+    fn item(&self) -> Item<'_> {
+        Item::raw(self.as_str())
     }
 }
 
 impl<W: AsRef<str>> Words for [W] {
-    fn words(&self) -> Vec<String> {
-        self.iter().map(|word| word.as_ref().to_owned()).collect()
+    fn item(&self) -> Item<'_> {
+        Item::words(self)
     }
 }
 
 impl<W: AsRef<str>, const N: usize> Words for [W; N] {
-    fn words(&self) -> Vec<String> {
-        self.as_slice().words()
+    fn item(&self) -> Item<'_> {
+        Item::words(self)
     }
 }
 
 impl<W: AsRef<str>> Words for Vec<W> {
-    fn words(&self) -> Vec<String> {
-        self.as_slice().words()
+    fn item(&self) -> Item<'_> {
+        Item::words(self)
+    }
+}
+
+impl Words for Item<'_> {
+    fn item(&self) -> Item<'_> {
+        self.clone()
     }
 }
 
 impl<T: Words + ?Sized> Words for &T {
-    fn words(&self) -> Vec<String> {
-        (**self).words()
+    fn item(&self) -> Item<'_> {
+        (**self).item()
     }
 }

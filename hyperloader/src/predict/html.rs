@@ -2,38 +2,31 @@
 
 use std::fmt::Write;
 
-use crate::label::TaggedSpan;
+use crate::label::Entity;
 
-/// The page before the first sentence.
+/// The page before the first text.
 pub(super) const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>HyperLoader</title>\n<style>\
-body{font:16px/1.9 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
+body{font:16px/1.9 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}p{white-space:pre-wrap}\
 mark{border-radius:.3em;padding:.1em .3em;color:#111}mark small{margin-left:.4em;opacity:.7}</style></head><body>\n";
-/// The page after the last sentence.
+/// The page after the last text.
 pub(super) const TAIL: &str = "</body></html>\n";
 
-/// One sentence as a paragraph.
-pub(super) fn paragraph(tokens: &[String], spans: &[TaggedSpan]) -> String {
-    let mut html = String::from("<p>");
-    let mut next = 0;
-    for span in spans {
-        plain(&mut html, tokens.get(next..span.start));
+/// One text as a paragraph, made of `parts`.
+pub(super) fn paragraph<'a>(parts: impl IntoIterator<Item = (&'a str, Option<&'a Entity>)>) -> String {
+    let mut html = String::from("<p dir=\"auto\">");
+    for (text, span) in parts {
+        let text = escape(text);
+        let Some(span) = span else {
+            html.push_str(&text);
+            continue;
+        };
         // The hue depends only on the type's name, so it is the same on every page.
         let hue = span.kind.bytes().fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % 360;
-        let (text, kind) = (escape(&span.text), escape(&span.kind));
+        let kind = escape(&span.kind);
         // Writing to a string cannot fail.
-        let _ = write!(html, "<mark style=\"background:hsl({hue} 80% 82%)\">{text}<small>{kind}</small></mark> ");
-        next = span.end;
+        let _ = write!(html, "<mark style=\"background:hsl({hue} 80% 82%)\">{text}<small>{kind}</small></mark>");
     }
-    plain(&mut html, tokens.get(next..));
-    html.truncate(html.trim_end().len());
     html + "</p>\n"
-}
-
-fn plain(html: &mut String, tokens: Option<&[String]>) {
-    for token in tokens.unwrap_or_default() {
-        html.push_str(&escape(token));
-        html.push(' ');
-    }
 }
 
 fn escape(text: &str) -> String {

@@ -1,12 +1,13 @@
-//! Sentences from a file or a pipe, as many at a time as can be read without waiting.
+//! Texts from a file or a pipe, as many at a time as can be read without waiting.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Chain, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use datasets::read::{must_be_whole, plain_text_of};
-use peft_files::{check_contents, invalid_utf8};
+use peft_files::{check_contents, invalid_utf8, text_of};
 
+use super::input::{InputFormat, Request};
 use crate::{Error, Result};
 
 /// The size of the read buffer: as much as a pipe holds.
@@ -14,17 +15,18 @@ const BUFFER: usize = 1 << 16;
 /// The byte order mark that some editors put before UTF-8.
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// The lines of a text. Each line is a sentence; white space separates its words. A blank line is a sentence without words.
+/// The lines of an input. Each line is a text to label, also a blank one, which has no words.
 ///
-/// A text that is compressed or UTF-16 is read whole before its first line.
+/// An input that is compressed or UTF-16 is read whole before its first line.
 pub struct Lines<R> {
     text: Text<R>,
     name: PathBuf,
+    format: InputFormat,
     /// Whether to wait until as many lines have arrived as are asked for.
     patient: bool,
     /// The number of lines that were read.
     line: usize,
-    /// What ended the text, to be told after the sentences before it.
+    /// What ended the input, to be told after the lines before it.
     failed: Option<Error>,
 }
 
@@ -42,56 +44,76 @@ enum Text<R> {
 }
 
 impl Lines<Box<dyn Read>> {
-    /// The lines of the file `input`, or of standard input if that is `-`.
+    /// The lines of the file `input`, or of standard input if that is `-`, in `format`.
     ///
     /// # Errors
     /// If the file cannot be opened.
-    pub fn open(input: &Path) -> Result<Self> {
+    pub fn open(input: &Path, format: InputFormat) -> Result<Self> {
         if input == Path::new("-") {
-            return Ok(Self::new(Box::new(std::io::stdin()), input, false));
+            return Ok(Self::new(Box::new(std::io::stdin()), input, false).format(format));
         }
         let io = |e| Error::io(input, e);
         let file = File::open(input).map_err(io)?;
         let kind = file.metadata().map_err(io)?;
         if kind.is_dir() {
-            return Err(Error::malformed(input, "a folder; expected a file with one sentence a line, or - for stdin"));
+            return Err(Error::malformed(input, "a folder; expected a file with one text a line, or - for stdin"));
         }
         // Whoever writes into a pipe may wait for answers.
-        Ok(Self::new(Box::new(file), input, kind.is_file()))
+        Ok(Self::new(Box::new(file), input, kind.is_file()).format(format))
     }
 }
 
 impl<R: Read> Lines<R> {
-    /// The lines of `reader`, which errors call `name`.
+    /// The lines of `reader`, which errors call `name`. Each is a raw text.
     ///
     /// If `patient` is set, [`next`](Self::next) waits until as many lines have arrived as are asked for. Otherwise it returns
     /// the lines that have arrived, so that a program that writes one line at a time gets an answer to each.
     pub fn new(reader: R, name: &Path, patient: bool) -> Self {
         let name = if name == Path::new("-") { PathBuf::from("stdin") } else { name.to_path_buf() };
-        Self { text: Text::Unread(reader), name, patient, line: 0, failed: None }
+        Self { text: Text::Unread(reader), name, format: InputFormat::Text, patient, line: 0, failed: None }
     }
 
-    /// The words of the next lines: at least one line and at most `count`; `None` at the end.
+    /// Sets what a line is. Default: a raw text.
+    #[must_use]
+    pub fn format(self, format: InputFormat) -> Self {
+        Self { format, ..self }
+    }
+
+    /// The next lines: at least one and at most `count`; `None` at the end.
     ///
     /// # Errors
-    /// If reading fails, or a line is not UTF-8 (or what a byte order mark says). The lines before it are returned first; the call after that returns the error.
-    pub fn next(&mut self, count: usize) -> Result<Option<Vec<Vec<String>>>> {
+    /// If reading fails, or a line is not UTF-8 (or what a byte order mark says), or not in the format. The lines before it are
+    /// returned first; the call after that returns the error.
+    pub fn next(&mut self, count: usize) -> Result<Option<Vec<Request>>> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        let mut sentences: Vec<Vec<String>> = Vec::new();
-        while sentences.is_empty() || (sentences.len() < count && self.has_line()) {
-            match self.sentence() {
-                Ok(Some(words)) => sentences.push(words),
+        let mut requests: Vec<Request> = Vec::new();
+        while requests.is_empty() || (requests.len() < count && self.has_line()) {
+            match self.request() {
+                Ok(Some(request)) => requests.push(request),
                 Ok(None) => break,
-                Err(error) if sentences.is_empty() => return Err(error),
+                Err(error) if requests.is_empty() => return Err(error),
                 Err(error) => {
                     self.failed = Some(error);
                     break;
                 }
             }
         }
-        Ok((!sentences.is_empty()).then_some(sentences))
+        Ok((!requests.is_empty()).then_some(requests))
+    }
+
+    /// The rest of the input as one raw text, without the line end at its end.
+    ///
+    /// # Errors
+    /// If reading fails, or the input is not UTF-8 (or what a byte order mark says).
+    pub fn document(mut self) -> Result<Request> {
+        let mut bytes = Vec::new();
+        let read = self.reader()?.read_to_end(&mut bytes);
+        read.map_err(|e| Error::io(&self.name, e))?;
+        check_contents(&self.name, &bytes)?;
+        let text = text_of(&self.name, bytes)?;
+        Ok(Request::raw(without_line_end(&text)))
     }
 
     /// The reader, which is opened by the first call.
@@ -107,8 +129,8 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// The words of one line; `None` at the end.
-    fn sentence(&mut self) -> Result<Option<Vec<String>>> {
+    /// What the next line asks for; `None` at the end.
+    fn request(&mut self) -> Result<Option<Request>> {
         let mut line = Vec::new();
         let read = self.reader()?.read_until(b'\n', &mut line);
         if read.map_err(|e| Error::io(&self.name, e))? == 0 {
@@ -120,13 +142,9 @@ impl<R: Read> Lines<R> {
             check_contents(&self.name, &line)?;
         }
         let text = line.strip_prefix(BOM).filter(|_| first).unwrap_or(&line);
-        match std::str::from_utf8(text) {
-            Ok(text) => Ok(Some(text.split_whitespace().map(str::to_owned).collect())),
-            Err(error) => {
-                let reason = invalid_utf8(error.valid_up_to());
-                Err(peft_files::Error::at_line(&self.name, self.line, reason).into())
-            }
-        }
+        let text = std::str::from_utf8(text).map_err(|error| invalid_utf8(error.valid_up_to()));
+        let request = text.and_then(|text| self.format.request(without_line_end(text)));
+        request.map(Some).map_err(|reason| peft_files::Error::at_line(&self.name, self.line, reason).into())
     }
 
     /// Whether a whole line can be read without waiting.
@@ -137,6 +155,12 @@ impl<R: Read> Lines<R> {
         };
         self.patient || arrived.contains(&b'\n')
     }
+}
+
+/// `text` without the line end of Unix or Windows at its end.
+fn without_line_end(text: &str) -> &str {
+    let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    line.unwrap_or(text)
 }
 
 /// The beginning of the text and the rest, or all of the text as UTF-8 and nothing.
@@ -185,9 +209,13 @@ mod tests {
         Lines::new(Pipe(chunks.to_vec()), Path::new("in.txt"), patient)
     }
 
+    fn texts(requests: Vec<Request>) -> Vec<String> {
+        requests.iter().map(|request| request.item.text().to_owned()).collect()
+    }
+
     fn sizes(patient: bool) -> Vec<usize> {
         let mut lines = lines(&[b"a b\n", b"\n\nc\nd\ne", b" f\n", b"g\nh\ni\n", b"j"], patient);
-        std::iter::from_fn(|| lines.next(2).unwrap()).map(|sentences| sentences.len()).collect()
+        std::iter::from_fn(|| lines.next(2).unwrap()).map(|requests| requests.len()).collect()
     }
 
     #[test]
@@ -200,19 +228,19 @@ mod tests {
     fn every_line_is_a_sentence_also_a_blank_one() {
         let mut lines = lines(&["\u{feff}a  b\r\n\r\n \t\nc".as_bytes()], true);
         let read = lines.next(9).unwrap().unwrap();
-        assert_eq!(read, [vec!["a", "b"], vec![], vec![], vec!["c"]]);
+        assert_eq!(texts(read), ["a  b", "", " \t", "c"]);
         assert!(lines.next(9).unwrap().is_none());
     }
 
     #[test]
     fn utf_16_and_compressed_text_are_read_whole() {
         let mut wide = lines(&[b"\xff", b"\xfea\0\n", b"\0b\0\n\0"], false);
-        assert_eq!(wide.next(9).unwrap().unwrap(), [vec!["a"], vec!["b"]]);
+        assert_eq!(texts(wide.next(9).unwrap().unwrap()), ["a", "b"]);
         assert!(wide.next(9).unwrap().is_none());
         let damaged = lines(&[b"\x1f\x8b\x08"], false).next(9).unwrap_err().to_string();
         assert!(damaged.starts_with("in.txt: damaged gzip data"), "{damaged}");
         // A bracket may be the beginning of Zstandard, until the next byte says that it is not.
-        assert_eq!(lines(&[b"(", b" a )\n"], false).next(9).unwrap().unwrap(), [vec!["(", "a", ")"]]);
+        assert_eq!(texts(lines(&[b"(", b" a )\n"], false).next(9).unwrap().unwrap()), ["( a )"]);
     }
 
     #[test]

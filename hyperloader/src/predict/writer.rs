@@ -1,42 +1,34 @@
-//! Writing tagged sentences one at a time.
+//! Writing labelled texts one at a time.
 
 use std::io::Write;
 
-use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::html;
-use crate::label::{Alternative, TaggedSentence, TaggedSpan};
+use crate::label::{Answer, Entity, EntityGroup, TaggedSentence, to_bytes};
 use crate::{Error, Result};
 
 /// How predicted tags are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum PredictionFormat {
-    /// One `word<TAB>tag` a line, a blank line between sentences
+    /// One `word<TAB>tag` a line, a blank line between texts
     Bio,
-    /// One JSON object a line, with tokens, tags, spans and confidences
+    /// One JSON object a line, with text, tokens, tags, spans and confidences
     ///
-    /// The keys are `tokens`, `tags` and `spans`; with structured decoding also `confidences`, one per word, and on request
-    /// `n_best`, a list of objects with `tags` and `score`. A blank line gets an object with empty lists.
+    /// It is an [`Answer`]. A blank line gets an object with empty lists.
     Jsonl,
     /// The text with its spans in brackets: `play [jazz](genre)`
     Inline,
     /// One page with colored spans
     Html,
+    /// One JSON list a line, as the token classification pipeline of Hugging Face returns it
+    ///
+    /// It holds an object for each span, with the keys `entity_group`, `score`, `word`, `start` and `end`.
+    Hf,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    tokens: &'a [String],
-    tags: &'a [String],
-    spans: Vec<TaggedSpan>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confidences: Option<&'a [f32]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    n_best: Option<&'a [Alternative]>,
-}
-
-/// Writes tagged sentences in one format.
+/// Writes labelled texts in one format.
 pub struct PredictionWriter<'a> {
     out: &'a mut dyn Write,
     format: PredictionFormat,
@@ -44,7 +36,7 @@ pub struct PredictionWriter<'a> {
 }
 
 impl<'a> PredictionWriter<'a> {
-    /// A writer; it writes the text before the first sentence at once.
+    /// A writer; it writes what comes before the first text at once.
     ///
     /// # Errors
     /// If `out` cannot be written to.
@@ -61,28 +53,32 @@ impl<'a> PredictionWriter<'a> {
         Self { n_best, ..self }
     }
 
-    /// Writes one sentence.
+    /// Writes one text, which the caller named `id`.
     ///
     /// # Errors
-    /// If a tag is not a BIO tag, or `out` cannot be written to.
-    pub fn sentence(&mut self, sentence: &TaggedSentence) -> Result<()> {
-        let TaggedSentence { tokens, tags, confidences, n_best, .. } = sentence;
+    /// If a tag is not a BIO tag, the format needs scores and there are none, or `out` cannot be written to.
+    pub fn sentence(&mut self, sentence: TaggedSentence, id: Option<Box<RawValue>>) -> Result<()> {
         let text = match self.format {
-            PredictionFormat::Bio => bio(tokens, tags),
-            PredictionFormat::Inline => inline(tokens, &sentence.spans()?),
-            PredictionFormat::Html => html::paragraph(tokens, &sentence.spans()?),
-            PredictionFormat::Jsonl => {
-                let n_best = self.n_best.then_some(n_best.as_slice());
-                // Free decoding has none; a blank line has as many as it has words.
-                let confidences = (confidences.len() == tokens.len()).then_some(confidences.as_slice());
-                let line = Line { tokens, tags, spans: sentence.spans()?, confidences, n_best };
-                serde_json::to_string(&line).map_err(|e| Error::malformed("stdout", e.to_string()))? + "\n"
+            PredictionFormat::Bio => bio(&sentence),
+            PredictionFormat::Inline => {
+                let spans = sentence.spans()?;
+                parts(&sentence.text, &spans).into_iter().map(inline).collect::<String>() + "\n"
+            }
+            PredictionFormat::Html => {
+                let spans = sentence.spans()?;
+                html::paragraph(parts(&sentence.text, &spans))
+            }
+            PredictionFormat::Jsonl => Answer::new(sentence, self.n_best)?.with_id(id).to_json()? + "\n",
+            PredictionFormat::Hf => {
+                let groups: Vec<EntityGroup> =
+                    sentence.spans()?.into_iter().map(EntityGroup::try_from).collect::<Result<_>>()?;
+                serde_json::to_string(&groups).map_err(|e| Error::malformed("stdout", e.to_string()))? + "\n"
             }
         };
         self.put(&text)
     }
 
-    /// Flushes the output, so that a reader sees every sentence written so far.
+    /// Flushes the output, so that a reader sees every text written so far.
     ///
     /// # Errors
     /// If `out` cannot be written to.
@@ -90,7 +86,7 @@ impl<'a> PredictionWriter<'a> {
         self.out.flush().map_err(|e| Error::io("stdout", e))
     }
 
-    /// Writes the text after the last sentence.
+    /// Writes what comes after the last text.
     ///
     /// # Errors
     /// If `out` cannot be written to.
@@ -106,21 +102,31 @@ impl<'a> PredictionWriter<'a> {
     }
 }
 
-fn bio(tokens: &[String], tags: &[String]) -> String {
-    let lines: String = tokens.iter().zip(tags).map(|(token, tag)| format!("{token}\t{tag}\n")).collect();
-    lines + "\n"
+/// White space in a word, which would end its column or its line, becomes one blank.
+fn bio(sentence: &TaggedSentence) -> String {
+    let word = |token: &String| token.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines = sentence.tokens.iter().zip(&sentence.tags).map(|(token, tag)| format!("{}\t{tag}\n", word(token)));
+    lines.collect::<String>() + "\n"
 }
 
-fn inline(tokens: &[String], spans: &[TaggedSpan]) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut next = 0;
-    for span in spans {
-        words.extend(tokens.get(next..span.start).unwrap_or_default().iter().cloned());
-        words.push(format!("[{}]({})", span.text, span.kind));
-        next = span.end;
+fn inline((text, span): (&str, Option<&Entity>)) -> String {
+    match span {
+        Some(span) => format!("[{text}]({})", span.kind),
+        None => text.to_owned(),
     }
-    words.extend(tokens.get(next..).unwrap_or_default().iter().cloned());
-    words.join(" ") + "\n"
+}
+
+/// `text` in parts, from left to right: what is in a span, with it, and what is between spans.
+fn parts<'a>(text: &'a str, spans: &'a [Entity]) -> Vec<(&'a str, Option<&'a Entity>)> {
+    let (mut parts, mut next) = (Vec::with_capacity(2 * spans.len() + 1), 0);
+    let places = to_bytes(text, spans.iter().map(|span| span.start..span.end));
+    for (span, place) in spans.iter().zip(places) {
+        parts.push((text.get(next..place.start).unwrap_or_default(), None));
+        next = place.end;
+        parts.push((text.get(place).unwrap_or_default(), Some(span)));
+    }
+    parts.push((text.get(next..).unwrap_or_default(), None));
+    parts
 }
 
 #[cfg(test)]
@@ -128,34 +134,37 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    fn written(format: PredictionFormat) -> String {
-        let words = |w: &[&str]| w.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    fn write(format: PredictionFormat, sentence: TaggedSentence) -> String {
         let mut out = Vec::new();
-        let mut writer = PredictionWriter::new(&mut out, format).unwrap();
-        let sentence = TaggedSentence {
-            tokens: words(&["fly", "to", "<new>", "york", "now"]),
-            tags: words(&["O", "O", "B-city", "I-city", "O"]),
-            ..TaggedSentence::default()
-        };
-        writer.sentence(&sentence).unwrap();
+        let mut writer = PredictionWriter::new(&mut out, format).unwrap().with_n_best(true);
+        writer.sentence(sentence, None).unwrap();
         writer.finish().unwrap();
         String::from_utf8(out).unwrap()
     }
 
-    #[test]
-    fn a_sentence_without_words_has_its_place_in_every_format() {
-        let write = |format| {
-            let mut out = Vec::new();
-            let mut writer = PredictionWriter::new(&mut out, format).unwrap().with_n_best(true);
-            writer.sentence(&TaggedSentence::default()).unwrap();
-            writer.finish().unwrap();
-            String::from_utf8(out).unwrap()
+    fn written(format: PredictionFormat) -> String {
+        let words = ["fly", "to", "<new>", "york", "now"];
+        let sentence = TaggedSentence {
+            text: "fly to  <new>  york now".to_owned(),
+            tokens: words.map(str::to_owned).to_vec(),
+            offsets: vec![0..3, 4..6, 8..13, 15..19, 20..23],
+            tags: ["O", "O", "B-city", "I-city", "O"].map(str::to_owned).to_vec(),
+            confidences: vec![1., 1., 0.5, 0.25, 1.],
+            ..TaggedSentence::default()
         };
+        write(format, sentence)
+    }
+
+    #[test]
+    fn a_text_without_words_has_its_place_in_every_format() {
+        let write = |format| write(format, TaggedSentence::default());
         assert_eq!(write(PredictionFormat::Bio), "\n");
         assert_eq!(write(PredictionFormat::Inline), "\n");
-        assert!(write(PredictionFormat::Html).contains("<p></p>\n"));
+        assert_eq!(write(PredictionFormat::Hf), "[]\n");
+        assert!(write(PredictionFormat::Html).contains("<p dir=\"auto\"></p>\n"));
         let line = write(PredictionFormat::Jsonl);
-        assert_eq!(line, "{\"tokens\":[],\"tags\":[],\"spans\":[],\"confidences\":[],\"n_best\":[]}\n");
+        let expected = r#"{"text":"","tokens":[],"offsets":[],"tags":[],"spans":[],"confidences":[],"n_best":[]}"#;
+        assert_eq!(line, format!("{expected}\n"));
     }
 
     #[test]
@@ -164,20 +173,29 @@ mod tests {
     }
 
     #[test]
-    fn jsonl_has_spans_with_half_open_ends() {
+    fn jsonl_has_spans_in_characters_and_in_words() {
         let line: serde_json::Value = serde_json::from_str(&written(PredictionFormat::Jsonl)).unwrap();
-        assert_eq!(line["spans"], serde_json::json!([{"type": "city", "start": 2, "end": 4, "text": "<new> york"}]));
+        let span = serde_json::json!(
+            {"type": "city", "start": 8, "end": 19, "text": "<new>  york", "word_start": 2, "word_end": 4, "score": 0.375}
+        );
+        assert_eq!(line["spans"], serde_json::json!([span]));
     }
 
     #[test]
-    fn inline_keeps_the_words_around() {
-        assert_eq!(written(PredictionFormat::Inline), "fly to [<new> york](city) now\n");
+    fn hf_has_the_keys_of_the_pipeline() {
+        let line = r#"[{"entity_group":"city","score":0.375,"word":"<new>  york","start":8,"end":19}]"#;
+        assert_eq!(written(PredictionFormat::Hf), format!("{line}\n"));
+    }
+
+    #[test]
+    fn inline_keeps_the_text_around() {
+        assert_eq!(written(PredictionFormat::Inline), "fly to  [<new>  york](city) now\n");
     }
 
     #[test]
     fn html_escapes_the_text() {
         let page = written(PredictionFormat::Html);
-        assert!(page.contains(">&lt;new&gt; york<small>city</small></mark> now</p>"), "{page}");
+        assert!(page.contains(">&lt;new&gt;  york<small>city</small></mark> now</p>"), "{page}");
         assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
     }
 }

@@ -116,6 +116,8 @@ fn rule(verb: Verb, key: &str) -> Rule {
 fn training_rule(key: &[&str]) -> Rule {
     match key {
         ["pretrain" | "eval", ..] | ["data", "cache" | "cache_dir"] | ["tasks", _, "validation" | "test"] => Rule::Free,
+        // It acts where text is labelled, and the words of training sentences are in their files.
+        ["data", "words", _] => Rule::Free,
         ["train", "output_dir" | "max_steps" | "save_steps" | "save_total_limit" | "logging_steps"] => Rule::Free,
         ["train", "eval_steps" | "eval_sentences" | "select_best"] => Rule::Free,
         ["model", "name" | "tokenizer"] => Rule::SameContent(key.join(".")),
@@ -133,7 +135,7 @@ fn pretraining_rule(key: &[&str]) -> Rule {
         ["pretrain", "text" | "tokenizer"] => Rule::SameContent(key.join(".")),
         ["pretrain", "config"] | ["model", "name"] => same("pretrain.shape"),
         ["model", "tokenizer"] => same("pretrain.tokenizer"),
-        ["data", "cache" | "cache_dir"] | ["tasks", _, "validation" | "test"] => Rule::Free,
+        ["data", "cache" | "cache_dir"] | ["data", "words", _] | ["tasks", _, "validation" | "test"] => Rule::Free,
         ["data" | "tasks", ..] => same("pretrain.text"),
         ["seed"] | ["pretrain" | "model", ..] | ["train", "kernels"] => Rule::Fixed,
         _ => Rule::Free,

@@ -7,6 +7,7 @@ use datasets::labels::{TagMap, TagSet, TagWords, simplify};
 use datasets::read::{OnBadLine, ReadOptions, files_of, read};
 use datasets::sample::down_sample;
 use datasets::tokenizer::T5Tokenizer;
+use datasets::words::WordSplitter;
 use datasets::{Dataset, Example};
 
 use super::cache::{Cache, Key};
@@ -37,6 +38,8 @@ pub struct Corpus {
     pub tag_map: TagMap,
     /// The words that the model writes for tags.
     pub words: TagWords,
+    /// How raw text becomes words, and how words are read, when they are labelled.
+    pub splitter: WordSplitter,
     /// The share of the training and validation sentences that is used, in `(0, 1]`.
     pub fraction: f64,
     /// The seed that chooses this share.
@@ -55,7 +58,13 @@ pub struct Encoded {
 impl Corpus {
     /// The task of this corpus for a labeller. Structured decoding chooses from `tags`, the simplified tags.
     pub fn label_task(&self, tags: Vec<String>) -> LabelTask {
-        LabelTask { name: self.name.clone(), tags, words: self.words.clone(), encoding: self.encoding.clone() }
+        LabelTask {
+            name: self.name.clone(),
+            tags,
+            words: self.words.clone(),
+            encoding: self.encoding.clone(),
+            splitter: self.splitter.clone(),
+        }
     }
 
     /// The file of `split`, if the task has one.

@@ -7,8 +7,11 @@ mod common;
 
 mod adapt;
 mod contract;
+mod labelling;
 mod paper;
 mod predict;
 mod report;
 mod reproduce;
 mod resume;
+#[cfg(feature = "serve")]
+mod serve;

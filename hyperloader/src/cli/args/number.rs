@@ -30,3 +30,9 @@ pub(super) fn whole<T: FromStr>(text: &str) -> Result<T, String> {
 pub(super) fn decimal(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| "expected a number".to_owned())
 }
+
+/// A share: a number from 0 to 1.
+pub(super) fn share(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}

@@ -27,6 +27,7 @@ fn the_length_evaluation_logging_and_places_of_by_products_may_change() {
     for change in [
         ("max_steps = 3", "max_steps = 9\nsave_steps = 2\nlogging_steps = 4\neval_steps = 1\noutput_dir = \"x\""),
         ("[pretrain]", "[eval]\nnum_beams = 4\n[data]\ncache = false\n[pretrain]\nmax_steps = 8"),
+        ("[pretrain]", "[data.words]\nsplitter = \"pattern\"\npattern = \"a+\"\nlowercase = true\n[pretrain]"),
         ("train = \"a.bio\"", "train = \"a.bio\"\nvalidation = \"v.bio\"\ntest = \"t.bio\""),
     ] {
         resumed(Verb::Train, change, "").unwrap();

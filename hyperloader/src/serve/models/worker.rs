@@ -1,0 +1,68 @@
+//! What takes batches and labels them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tracing::error;
+
+use super::job::Failure;
+use super::model::Shared;
+use super::queue::Batch;
+use super::tasks::Tasks;
+use crate::Result;
+use crate::label::{Item, Labeller, TaggedSentence};
+
+/// Labels what waits, batch by batch, until the queue is closed and empty.
+pub(super) fn work(shared: &Shared, tasks: &Tasks<'_>) {
+    while let Some(batch) = shared.queue.take() {
+        shared.metrics.batch(batch.texts.len(), batch.words);
+        answer(shared, tasks, &batch);
+        shared.queue.done(&batch);
+        shared.keep_names(tasks.names());
+    }
+}
+
+fn answer(shared: &Shared, tasks: &Tasks<'_>, batch: &Batch) {
+    let (model, task) = (&shared.name, &batch.key.task);
+    let labeller = match guarded(|| tasks.get(task)) {
+        Ok(labeller) => labeller,
+        Err(reason) => {
+            error!(model, task, "the weights of the task cannot be generated: {reason}");
+            batch.texts.iter().for_each(|(job, number, _)| job.give(*number, Err(Failure::Task)));
+            return;
+        }
+    };
+    let items: Vec<Item<'static>> = batch.texts.iter().map(|(_, _, item)| item.clone()).collect();
+    if let Ok(labelled) = guarded(|| label(&labeller, batch, items)) {
+        for ((job, number, _), labelled) in batch.texts.iter().zip(labelled) {
+            job.give(*number, Ok(labelled));
+        }
+        return;
+    }
+    // One of the texts fails. The others are answered all the same.
+    for (job, number, item) in &batch.texts {
+        let labelled = guarded(|| label(&labeller, batch, vec![item.clone()]));
+        let only = labelled.and_then(|labelled| labelled.into_iter().next().ok_or_else(|| "no answer".to_owned()));
+        job.give(
+            *number,
+            only.map_err(|reason| {
+                error!(model, task, "a text cannot be labelled: {reason}");
+                Failure::Text
+            }),
+        );
+    }
+}
+
+fn label(labeller: &Labeller<'_>, batch: &Batch, items: Vec<Item<'static>>) -> Result<Vec<TaggedSentence>> {
+    match batch.key.n_best {
+        Some(n) => labeller.label_n_best(items, n),
+        None => labeller.label(items),
+    }
+}
+
+/// The result of `work`, or the reason why it failed. A panic must not take the model away from everybody else.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("this is a bug: the labeller panicked".to_owned()),
+    }
+}
