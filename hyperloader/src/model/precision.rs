@@ -13,7 +13,7 @@ pub enum Precision {
     F32,
     /// 16 bits, with the exponent of f32
     Bf16,
-    /// 8 bits with a scale for each output, for labelling only: predict, eval, compile
+    /// 8 bits with a scale for each output, for labelling only: predict, serve, eval, compile
     Int8,
 }
 

@@ -94,6 +94,8 @@ async fn observed(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     app.metrics.request(&route, status, time);
     let ms = time.as_secs_f64() * 1e3;
     match status {
+        // What asks whether the server is ready gets 503 until it is.
+        503 => debug!(%method, route, status, ms, "request"),
         500.. => warn!(%method, route, status, ms, "request"),
         _ => debug!(%method, route, status, ms, "request"),
     }

@@ -135,20 +135,21 @@ fn inline_and_html_keep_the_text_between_spans() {
 #[test]
 fn words_and_objects_are_labelled_like_the_text_that_they_make() {
     let bench = trained();
-    let text = &objects(&bench, "run", "turn on the lights\n", &[])[0];
-    assert_eq!(&objects(&bench, "run", " turn  on\tthe lights \n", &["--input-format", "words"])[0], text);
+    let text = lines(&bench, "run", "turn on the lights\n", &["--format", "jsonl"]).remove(0);
+    let words = &["--format", "jsonl", "--input-format", "words"];
+    assert_eq!(lines(&bench, "run", " turn  on\tthe lights \n", words), [text.as_str()]);
     let input = r#"{"text": "turn on the lights", "id": {"b": [1.50, null], "a": 1e400}, "more": 5}
 
-{"tokens": ["turn", "on", "the", "lights"], "id": null}
 {"tokens": ["turn on", "lights"]}
 "#;
     let answers = lines(&bench, "run", input, &["--input-format", "jsonl", "--format", "jsonl"]);
     assert!(answers[0].starts_with(r#"{"id":{"b": [1.50, null], "a": 1e400},"text":"turn"#), "{}", answers[0]);
     assert!(answers[1].starts_with(r#"{"text":"","tokens":[],"#), "a blank line is answered");
-    assert!(answers[2].starts_with(r#"{"id":null,"text":"turn on the lights","#), "{}", answers[2]);
-    assert_eq!(serde_json::to_string(text).unwrap().len() + r#""id":null,"#.len(), answers[2].len());
-    let pair: Value = serde_json::from_str(&answers[3]).unwrap();
+    let pair: Value = serde_json::from_str(&answers[2]).unwrap();
     assert_eq!((&pair["text"], &pair["offsets"]), (&json!("turn on lights"), &json!([[0, 7], [8, 14]])));
+    let input = r#"{"tokens": ["turn", "on", "the", "lights"], "id": null}"#;
+    let alone = lines(&bench, "run", input, &["--input-format", "jsonl", "--format", "jsonl"]);
+    assert_eq!(alone, [text.replacen('{', r#"{"id":null,"#, 1)]);
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn a_long_sentence_has_as_many_tags_as_words_and_so_has_a_word_that_is_too_long(
     let cut = cut.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["truncated_words"].clone());
     assert_eq!(cut.collect::<Vec<_>>(), [Value::Null, serde_json::json!([2]), serde_json::json!([0])]);
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("warning: 2 words have more tokens than the model reads at once"), "{stderr}");
+    assert!(stderr.contains("2 words have more tokens than the model reads at once"), "{stderr}");
     std::fs::write(bench.path("in.txt"), format!("{long}\n")).unwrap();
     let output = bench.run(&["predict", "run", "--task", "home", "in.txt"]);
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "nothing was cut, so there is nothing to say");

@@ -12,10 +12,10 @@ use crate::config::MOST_BEAMS;
 use crate::serve::{Limits, ModelSource, ServeOptions};
 use crate::{Error, Result};
 
-pub(super) const AFTER_HELP: &str = "The first line on standard output is the address: {\"address\":\"http://127.0.0.1:8080\"}. GET /ready \
-     answers 200 once the models are loaded. SIGTERM and SIGINT end the server when it has answered what it accepted.\n\n\
-     Example: hyperloader serve runs/first &\n\
-     curl --json '{\"task\": \"snips\", \"text\": \"play some jazz\"}' http://127.0.0.1:8080/v1/label";
+pub(super) const AFTER_HELP: &str = "The first line on standard output is the address: {\"address\":\"http://127.0.0.1:8080\"}. GET /ready answers 200 once the models are \
+     loaded. SIGTERM and SIGINT end the server when it has answered what it accepted.\n\n\
+     Example: hyperloader serve runs/first\n\n\
+     Then: curl --json '{\"task\": \"snips\", \"text\": \"play some jazz\"}' http://127.0.0.1:8080/v1/label";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ServeArgs {
