@@ -158,19 +158,17 @@ pub(in crate::serve) async fn hugging_face(
 }
 
 fn words(labelled: &TaggedSentence, ignored: &[String]) -> Vec<WordEntity> {
-    let parts = labelled.tokens.iter().zip(&labelled.tags).zip(&labelled.confidences).zip(&labelled.offsets);
-    let word =
-        |(number, (((word, tag), score), place)): (usize, (((&String, &String), &f32), &std::ops::Range<usize>))| {
-            WordEntity {
-                entity: tag.clone(),
-                score: *score,
-                index: number + 1,
-                word: word.clone(),
-                start: place.start,
-                end: place.end,
-            }
-        };
-    parts.enumerate().map(word).filter(|word| !ignored.contains(&word.entity)).collect()
+    let scored = labelled.tags.iter().zip(&labelled.confidences);
+    let placed = labelled.tokens.iter().zip(&labelled.offsets);
+    let all = scored.zip(placed).enumerate().map(|(number, ((tag, score), (word, place)))| WordEntity {
+        entity: tag.clone(),
+        score: *score,
+        index: number + 1,
+        word: word.clone(),
+        start: place.start,
+        end: place.end,
+    });
+    all.filter(|word| !ignored.contains(&word.entity)).collect()
 }
 
 /// The spans and, unless it is ignored, what is between them: words without a span have the label `O`.
