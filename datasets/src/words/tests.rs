@@ -1,5 +1,5 @@
 //! What words are.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::single_range_in_vec_init, reason = "tests; lists of ranges")]
 
 use proptest::prelude::*;
 use unicode_segmentation::UnicodeSegmentation;

@@ -106,6 +106,7 @@ fn grouped(words: &[Range<usize>], sentences: &[Range<usize>]) -> Vec<Range<usiz
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::single_range_in_vec_init, reason = "lists of ranges")]
     use super::*;
 
     #[test]
