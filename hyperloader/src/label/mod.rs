@@ -4,6 +4,8 @@
 //! lists of words ([`Words`]) and returns a [`TaggedSentence`] for each. A sentence that is too long for the model is cut into
 //! overlapping windows, and the tags of the windows are joined.
 
+#[cfg(all(test, target_arch = "x86_64"))]
+mod batch_tests;
 mod batches;
 mod labeller;
 mod model;
