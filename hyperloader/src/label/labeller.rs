@@ -27,6 +27,11 @@ use peft_t5::decode::{GenerationConfig, TagDecoder, TagSequence, generate};
 ///
 /// The task's weights are generated once, detached from the graph and merged into the backbone where that is possible. A generator
 /// that sees the encoder's output makes them for each batch instead.
+///
+/// **An answer depends on its sentence alone.** On one machine, tags, confidences and scores have the same bits whatever other
+/// sentences are given to [`label`](Self::label), in whatever order, with any batch size and any number of threads, in `f32`, `bf16` and
+/// eight bits. There are two exceptions: processors other than x86-64 with AVX2, and methods with a gate (`use_gating`), whose mean
+/// counts the padding where sentences are padded.
 #[derive(Debug)]
 pub struct Labeller<'a> {
     t5: TaskT5<'a>,

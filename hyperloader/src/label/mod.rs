@@ -6,6 +6,8 @@
 //! programs get: a line of JSON.
 
 mod answer;
+#[cfg(all(test, target_arch = "x86_64"))]
+mod batch_tests;
 mod batches;
 mod characters;
 mod entity;

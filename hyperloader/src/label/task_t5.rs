@@ -88,7 +88,8 @@ impl<'a> TaskT5<'a> {
             }
             TaskAdapters::PerBatch { model, task } => (model, task),
         };
-        let seen = t5.encode_packed(sentences, &model.active_before_generation(task.clone())?, ctx)?;
+        let before = model.active_before_generation(task.clone())?.detach();
+        let seen = t5.encode_packed(sentences, &before, ctx)?;
         let adapters = model.prepare_from(task.clone(), vec![seen.states()?])?;
         let active = adapters.active.detach();
         let encoded = match adapters.states(&Stack::ENCODER) {

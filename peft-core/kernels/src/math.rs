@@ -34,7 +34,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     if x > EXP_MAX { f32::INFINITY } else { y }
 }
 
-/// `sum_i a_i b_i`, accumulated in `f64`: an error in a row's statistics would reach every element of the row.
+/// `sum_i a_i b_i`, accumulated in `f64`: an error in a row's statistics would reach every element of the row. Zeros after the last
+/// number change nothing.
 #[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
     let (a, a_rest) = a.as_chunks::<LANES>();
@@ -45,11 +46,13 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
             *lane += f64::from(*a) * f64::from(*b);
         }
     }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-    lanes.iter().sum::<f64>() + rest
+    for ((lane, a), b) in lanes.iter_mut().zip(a_rest).zip(b_rest) {
+        *lane += f64::from(*a) * f64::from(*b);
+    }
+    lanes.iter().sum()
 }
 
-/// `sum_i a_i`, accumulated in `f64`.
+/// `sum_i a_i`, accumulated in `f64`. Zeros after the last number change nothing, so padding does not reach the softmax of a row.
 #[inline(always)]
 pub(crate) fn sum(a: &[f32]) -> f64 {
     let (chunks, rest) = a.as_chunks::<LANES>();
@@ -59,7 +62,10 @@ pub(crate) fn sum(a: &[f32]) -> f64 {
             *lane += f64::from(*a);
         }
     }
-    lanes.iter().sum::<f64>() + rest.iter().copied().map(f64::from).sum::<f64>()
+    for (lane, a) in lanes.iter_mut().zip(rest) {
+        *lane += f64::from(*a);
+    }
+    lanes.iter().sum()
 }
 
 /// The largest element, or `-inf` for an empty slice. NaN may be ignored.
@@ -122,6 +128,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn zeros_at_the_end_change_no_sum_and_masked_scores_no_softmax() {
+        for n in 1..70 {
+            let a: Vec<f32> = (0..n).map(|i| (i as f32 * 0.7).sin() / 3.0).collect();
+            let mut alone = a.clone();
+            softmax_row(&mut alone);
+            for padding in 1..40 {
+                let padded = [&a[..], &vec![0.0; padding]].concat();
+                assert_eq!((sum(&padded), dot(&padded, &padded)), (sum(&a), dot(&a, &a)), "{n} + {padding}");
+                let mut masked = [&a[..], &vec![-1e9; padding]].concat();
+                softmax_row(&mut masked);
+                assert_eq!((&masked[..n], masked[n]), (&alone[..], 0.0), "{n} + {padding}");
+            }
+        }
+    }
+
+    #[test]
     fn exp_is_within_2e_7_of_the_exact_value() {
         let steps = 4_000_000;
         let mut worst = 0.0f64;
@@ -150,7 +172,7 @@ mod tests {
             let a: Vec<f32> = (1..=n).map(|i| i as f32).collect();
             let total = (n * (n + 1) / 2) as f64;
             let squares = (n * (n + 1) * (2 * n + 1) / 6) as f64;
-            assert_eq!((sum(&a), dot(&a, &a)), (total, squares));
+            assert_eq!((sum(&a), dot(&a, &a)), (total, squares), "{n}");
             assert_eq!(max(&a), if n == 0 { f32::NEG_INFINITY } else { n as f32 });
         }
     }

@@ -64,9 +64,10 @@ impl States {
     /// # Errors
     /// If a tensor operation fails.
     pub fn mean(&self) -> Result<Tensor> {
-        let mask = self.mask.to_dtype(self.hidden.dtype())?.unsqueeze(1)?;
-        let sum = mask.matmul(&self.hidden.contiguous()?)?.squeeze(1)?;
-        let count = mask.sum(2)?.maximum(1f64)?;
+        let mask = self.mask.to_dtype(self.hidden.dtype())?.unsqueeze(2)?;
+        // Not a matrix product: its order of summation may depend on the padding.
+        let sum = self.hidden.broadcast_mul(&mask)?.sum(1)?;
+        let count = mask.sum(1)?.maximum(1f64)?;
         Ok(sum.broadcast_div(&count)?)
     }
 }

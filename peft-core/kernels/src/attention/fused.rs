@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::options::Attention;
 use super::shape::Shapes;
 use crate::dropout::Dropper;
-use crate::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add};
+use crate::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add, multiply_padded};
 use crate::math::{add_to, softmax_row, softmax_row_backward};
 use crate::operation::{Fused, Operation, gradient};
 use crate::parallel::{TASK, for_each_chunk, tail, zeros};
@@ -118,7 +118,7 @@ impl FusedAttention {
     fn probabilities(&self, p: &mut [f32], x: Example<'_>, head: usize, terms: Terms<'_>) -> Result<()> {
         let Shapes { t, s, .. } = self.shapes;
         let (q, k) = (self.shapes.query(x.q, head), self.shapes.key(x.k, head));
-        multiply(MatrixMut::new(p, t, s), q, k.t(), Threads::One)?;
+        multiply_padded(MatrixMut::new(p, t, s), q, k.t(), Threads::One)?;
         self.scale(p);
         let (per_example, per_row) = terms.mask_strides;
         softmax_of_sum(p, s, tail(terms.bias, head * t * s), tail(terms.mask, x.index * per_example), per_row);
@@ -148,7 +148,7 @@ impl FusedAttention {
             self.drop(&mut p, x, head);
             let v = self.shapes.key(x.v, head);
             let y = self.shapes.query_mut(y, head);
-            multiply(y, Matrix::new(&p, t, s), v, Threads::One)?;
+            multiply_padded(y, Matrix::new(&p, t, s), v, Threads::One)?;
         }
         Ok(())
     }

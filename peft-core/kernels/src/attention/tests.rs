@@ -164,3 +164,27 @@ fn shapes_that_do_not_fit_are_named() {
     assert!(run(2, &k, &k, Some(&t(&[2, 2, 3, 5])), None).contains("[1, 2, 3, 5]"));
     assert!(run(2, &k, &k, None, Some(&t(&[3, 1, 1, 5]))).contains("[3, 1, 1, 5]"));
 }
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn an_example_has_the_same_bits_alone_and_padded_in_a_batch() {
+    let (heads, width, longest) = (2, 48, 60);
+    let lengths = [1, 5, 16, 17, 33, 47, 60];
+    let [q, k, v] =
+        [31, 32, 33].map(|seed| random(&[lengths.len(), longest, width], seed).to_dtype(DType::F32).unwrap());
+    let unseen = |length: usize| (0..longest).map(move |key| if key < length { 0f32 } else { -1e9 });
+    let mask: Vec<f32> = lengths.into_iter().flat_map(unseen).collect();
+    let mask = Tensor::from_vec(mask, (lengths.len(), 1, 1, longest), &Device::Cpu).unwrap();
+    let options = Attention { heads, key_value_heads: heads, ..PLAIN };
+    let batch = Attention { mask: Some(&mask), ..options };
+    let together = attention([&q, &k, &v], &batch, Kernels::Fused).unwrap();
+    for (example, length) in lengths.into_iter().enumerate() {
+        let own = |x: &Tensor| x.narrow(0, example, 1).unwrap().narrow(1, 0, length).unwrap().contiguous().unwrap();
+        let alone = attention([&own(&q), &own(&k), &own(&v)], &options, Kernels::Fused).unwrap();
+        let bits = |x: &Tensor| {
+            let numbers: Vec<f32> = x.flatten_all().unwrap().to_vec1().unwrap();
+            numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        assert_eq!(bits(&own(&together)), bits(&alone), "{length} of {longest}");
+    }
+}

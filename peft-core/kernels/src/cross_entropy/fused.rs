@@ -5,7 +5,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::options::{Reduction, SmoothedCrossEntropy, Token};
-use crate::gemm::{Matrix, MatrixMut, Threads, multiply, multiply_add, multiply_bf16};
+use crate::gemm::{Matrix, MatrixMut, Order, Threads, multiply_add, multiply_bf16, multiply_in};
 use crate::math::{exp, max, sum};
 use crate::operation::{gradient, passed_on};
 use crate::values::{argument, values};
@@ -84,16 +84,16 @@ impl Table<'_> {
     /// `rows wᵀ`.
     fn logits(&self, out: MatrixMut<'_>, rows: Matrix<'_>) -> Result<()> {
         match self {
-            Self::F32(w) => multiply(out, rows, w.t(), Threads::All),
-            Self::Bf16(w) => multiply_bf16(out, rows, w.t(), Threads::All),
+            Self::F32(w) => multiply_in(Order::Fastest, out, rows, w.t(), Threads::All),
+            Self::Bf16(w) => multiply_bf16(Order::Fastest, out, rows, w.t(), Threads::All),
         }
     }
 
     /// `logits w`.
     fn gradient(&self, out: MatrixMut<'_>, logits: Matrix<'_>) -> Result<()> {
         match self {
-            Self::F32(w) => multiply(out, logits, *w, Threads::All),
-            Self::Bf16(w) => multiply_bf16(out, logits, *w, Threads::All),
+            Self::F32(w) => multiply_in(Order::Fastest, out, logits, *w, Threads::All),
+            Self::Bf16(w) => multiply_bf16(Order::Fastest, out, logits, *w, Threads::All),
         }
     }
 }

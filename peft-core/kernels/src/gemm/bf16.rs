@@ -3,24 +3,31 @@
 use candle_core::Result;
 use half::bf16;
 
-use super::product::multiply;
+use super::order::Order;
+use super::product::multiply_in;
 use super::threads::Threads;
 use super::view::{Matrix, MatrixMut, check, check_out};
 #[cfg(target_arch = "x86_64")]
-use super::{fma, isa::Isa, output::Output, tiles};
+use super::{dot, fma, isa::Isa, output::Output, tiles};
 
 /// `a b` for a `b` of `bf16`: a new row-major matrix of `f32`.
 ///
 /// Sums are `f32`. If the processor multiplies `bf16` numbers faster, `a` is rounded to `bf16` too, a relative error of 2⁻⁹ per
 /// element. Otherwise `b` is converted to `f32` and `a` stays as it is.
-pub(crate) fn product_bf16(a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) -> Result<Vec<f32>> {
+pub(crate) fn product_bf16(order: Order, a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) -> Result<Vec<f32>> {
     let mut out = vec![0.0; a.rows * b.cols];
-    multiply_bf16(MatrixMut::new(&mut out, a.rows, b.cols), a, b, threads)?;
+    multiply_bf16(order, MatrixMut::new(&mut out, a.rows, b.cols), a, b, threads)?;
     Ok(out)
 }
 
 /// [`product_bf16`] into `out`.
-pub(crate) fn multiply_bf16(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_, bf16>, threads: Threads) -> Result<()> {
+pub(crate) fn multiply_bf16(
+    order: Order,
+    out: MatrixMut<'_>,
+    a: Matrix<'_>,
+    b: Matrix<'_, bf16>,
+    threads: Threads,
+) -> Result<()> {
     check(&a, &b)?;
     check_out(&out, &a, &b)?;
     #[cfg(target_arch = "x86_64")]
@@ -31,17 +38,28 @@ pub(crate) fn multiply_bf16(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_, bf1
             unsafe { tiles::product_bf16(isa, to, a, b, threads) };
             return Ok(());
         }
-        if fma::applies(isa, &a, &b, false) {
+        if fma::applies(isa, &a, &b) {
             // SAFETY: as above.
             unsafe { fma::product(to, a, b, threads) };
             return Ok(());
         }
+        if isa.has_vectors() && dot::applies(&a, &b) {
+            // SAFETY: as above.
+            unsafe {
+                match order.packs(a.rows) && a.cols > 0 {
+                    true => fma::product(to, a, b, threads),
+                    false => dot::on_vectors(to, a, b, threads),
+                }
+            }
+            return Ok(());
+        }
     }
-    multiply_converted(out, a, b, threads)
+    multiply_converted(order, out, a, b, threads)
 }
 
 /// `out = a b` for processors with neither products of `bf16` numbers nor vectors of 16 `f32`.
 pub(super) fn multiply_converted(
+    order: Order,
     out: MatrixMut<'_>,
     a: Matrix<'_>,
     b: Matrix<'_, bf16>,
@@ -65,7 +83,7 @@ pub(super) fn multiply_converted(
         let view = Matrix::new(&numbers, source.rows, source.cols);
         let view = if by_column { view.t() } else { view };
         let place = out.data.get_mut(first..).unwrap_or_default();
-        multiply(MatrixMut::strided(place, rows, count, stride), a, view, threads)?;
+        multiply_in(order, MatrixMut::strided(place, rows, count, stride), a, view, threads)?;
     }
     Ok(())
 }

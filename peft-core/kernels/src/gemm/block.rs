@@ -1,8 +1,9 @@
 //! A block of 32 by 32 results, and the transpose of 16 by 16 numbers.
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_setzero_si512, _mm512_shuffle_i32x4,
-    _mm512_storeu_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    __m512, __m512i, _mm512_add_ps, _mm512_castsi512_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_setzero_si512,
+    _mm512_shuffle_i32x4, _mm512_storeu_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+    _mm512_unpacklo_epi64,
 };
 
 use super::output::Output;
@@ -33,7 +34,8 @@ impl Block {
         }
     }
 
-    /// Writes the transpose of the block to `out`, from row `row` and column `column` on. Rows past `rows` are not written.
+    /// Writes the transpose of the block to `out`, from row `row` and column `column` on, or adds it if `out` accumulates. Rows past
+    /// `rows` are not written.
     ///
     /// # Safety
     /// The written rows and the 32 columns must be inside `out`.
@@ -49,7 +51,13 @@ impl Block {
             transpose(&mut vectors);
             for (i, vector) in vectors.iter().enumerate().take(rows.saturating_sub(first_row)) {
                 // SAFETY: by this function's contract.
-                unsafe { _mm512_mask_storeu_epi32(out.at(first_row + i, first_column).cast(), u16::MAX, *vector) };
+                unsafe {
+                    let (to, mut numbers) = (out.at(first_row + i, first_column), _mm512_castsi512_ps(*vector));
+                    if out.accumulate {
+                        numbers = _mm512_add_ps(_mm512_loadu_ps(to), numbers);
+                    }
+                    _mm512_storeu_ps(to, numbers);
+                }
             }
         }
     }

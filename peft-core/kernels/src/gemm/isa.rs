@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::dot;
 use super::view::Matrix;
 
 /// The best instructions for products.
@@ -19,12 +20,12 @@ pub(super) enum Isa {
 
 /// With fewer rows or columns, packing costs more time than a faster product saves.
 const FEWEST: usize = 48;
-/// The same for rows if the right operand's columns are contiguous, because it is then packed faster.
-const FEWEST_ROWS: usize = 16;
 /// The same for the inner dimension.
 const SHALLOWEST: usize = 32;
 /// The same for the product of all three.
 const SMALLEST: usize = 1 << 20;
+/// The same for the numbers of a weight whose columns are contiguous, which is packed faster.
+const SMALLEST_WEIGHT: usize = 1 << 15;
 
 impl Isa {
     /// The best that this processor and its operating system support. They are asked once.
@@ -34,11 +35,15 @@ impl Isa {
     }
 
     /// The instructions for this `f32` product on tiles, if that is faster than `f32` arithmetic.
+    ///
+    /// In a product `x W^T` the weight decides alone, so that the bits of a row do not depend on other rows.
     pub(super) fn for_f32(self, a: &Matrix<'_>, b: &Matrix<'_>) -> Option<Self> {
         let (m, n, k) = (a.rows, b.cols, a.cols);
-        let fewest = if b.row_stride == 1 { FEWEST_ROWS } else { FEWEST };
-        let large = m >= fewest && n >= FEWEST && k >= SHALLOWEST && m * n * k >= SMALLEST;
-        (self == Self::Amx && large).then_some(self)
+        let large = match dot::applies(a, b) {
+            true => n * k >= SMALLEST_WEIGHT,
+            false => m >= FEWEST && m * n * k >= SMALLEST,
+        };
+        (self == Self::Amx && large && n >= FEWEST && k >= SHALLOWEST).then_some(self)
     }
 
     /// The instructions for products of `bf16` pairs, if there are any.

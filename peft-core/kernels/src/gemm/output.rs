@@ -23,10 +23,21 @@ impl Output {
         Self { accumulate, ..self }
     }
 
+    /// The address of the first element.
+    pub(super) fn data(self) -> *mut f32 {
+        self.data
+    }
+
+    /// The distance between rows.
+    pub(super) fn stride(self) -> usize {
+        self.stride
+    }
+
     /// The address of an element.
     ///
     /// # Safety
     /// The element must be inside the memory.
+    #[cfg(target_arch = "x86_64")]
     pub(super) unsafe fn at(self, row: usize, column: usize) -> *mut f32 {
         // SAFETY: by this function's contract.
         unsafe { self.data.add(row * self.stride + column) }

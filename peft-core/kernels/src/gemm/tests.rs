@@ -137,9 +137,9 @@ fn numbers_of_any_size_keep_their_last_bits() {
 /// The product on every path that this processor has for `bf16`.
 fn bf16_products(a: Matrix<'_>, b: Matrix<'_, bf16>) -> Vec<(&'static str, Vec<f32>)> {
     let empty = || vec![7.0; a.rows * b.cols];
-    let mut all = vec![("chosen", product_bf16(a, b, Threads::All).unwrap())];
+    let mut all = vec![("chosen", product_bf16(Order::Independent, a, b, Threads::All).unwrap())];
     let mut converted = empty();
-    multiply_converted(MatrixMut::new(&mut converted, a.rows, b.cols), a, b, Threads::One).unwrap();
+    multiply_converted(Order::Independent, MatrixMut::new(&mut converted, a.rows, b.cols), a, b, Threads::One).unwrap();
     all.push(("converted", converted));
     #[cfg(target_arch = "x86_64")]
     {
@@ -152,7 +152,13 @@ fn bf16_products(a: Matrix<'_>, b: Matrix<'_, bf16>) -> Vec<(&'static str, Vec<f
                 all.push((how, y));
             }
         }
-        if fma::applies(Isa::detect(), &a, &b, false) {
+        if Isa::detect().has_vectors() && dot::applies(&a, &b) {
+            let mut y = empty();
+            // SAFETY: as above.
+            unsafe { dot::on_vectors(Output::new(y.as_mut_ptr(), b.cols), a, b, Threads::One) };
+            all.push(("dot products", y));
+        }
+        if fma::applies(Isa::detect(), &a, &b) {
             let mut y = empty();
             // SAFETY: as above.
             unsafe { fma::product(Output::new(y.as_mut_ptr(), b.cols), a, b, Threads::One) };
@@ -185,9 +191,9 @@ fn a_strided_bf16_product_leaves_the_gaps_alone() {
     let a = random(m * k, 7);
     let w: Vec<bf16> = random(n * k, 8).into_iter().map(bf16::from_f32).collect();
     let (a, b) = (Matrix::new(&a, m, k), Matrix::new(&w, n, k).t());
-    let expected = product_bf16(a, b, Threads::One).unwrap();
+    let expected = product_bf16(Order::Independent, a, b, Threads::One).unwrap();
     let mut out = vec![5.0; m * (n + 3)];
-    multiply_bf16(MatrixMut::strided(&mut out, m, n, n + 3), a, b, Threads::One).unwrap();
+    multiply_bf16(Order::Independent, MatrixMut::strided(&mut out, m, n, n + 3), a, b, Threads::One).unwrap();
     for (row, expected) in out.chunks(n + 3).zip(expected.chunks(n)) {
         assert_eq!((&row[..n], &row[n..]), (expected, &[5.0; 3][..]));
     }
@@ -201,7 +207,146 @@ fn bytes_do_not_depend_on_the_number_of_threads() {
         let narrow: Vec<bf16> = b.iter().copied().map(bf16::from_f32).collect();
         let (a, narrow) = (Matrix::new(&a, m, k), Matrix::new(&narrow, k, n));
         let both = [Matrix::new(&b, k, n), Matrix::new(&b, n, k).t()];
-        let run = |threads| (both.map(|b| product(a, b, threads).unwrap()), product_bf16(a, narrow, threads).unwrap());
+        let run = |threads| {
+            (
+                both.map(|b| product(a, b, threads).unwrap()),
+                product_bf16(Order::Independent, a, narrow, threads).unwrap(),
+            )
+        };
         assert_eq!(pool.install(|| run(Threads::All)), run(Threads::One));
     }
+}
+
+/// Inner dimensions and widths around the sizes of vectors, tiles, blocks and parts of a sum, and around the sizes at which another
+/// way of computing begins.
+#[cfg(target_arch = "x86_64")]
+const WEIGHTS: [(usize, usize); 14] = [
+    (1, 1),
+    (5, 16),
+    (16, 17),
+    (31, 32),
+    (33, 64),
+    (64, 65),
+    (65, 31),
+    (100, 96),
+    (130, 33),
+    (512, 64),
+    (700, 96),
+    (1024, 15),
+    (1030, 40),
+    (2100, 32),
+];
+
+/// `x W^T` for rows `x`.
+#[cfg(target_arch = "x86_64")]
+type Map = Box<dyn Fn(&[f32], usize, Threads) -> Vec<f32> + Sync>;
+
+/// Maps with a weight of each type, `[n, k]`.
+#[cfg(target_arch = "x86_64")]
+fn maps(k: usize, n: usize) -> [(&'static str, Map); 4] {
+    let w = random(n * k, 12);
+    let narrow: Vec<bf16> = w.iter().copied().map(bf16::from_f32).collect();
+    let mut bytes = Vec::new();
+    w.chunks(k).for_each(|row| quantize_row(row, &mut bytes));
+    let added_to = w.clone();
+    let add = move |x: &[f32], rows, threads| {
+        let mut y = vec![0.3; rows * n];
+        let b = Matrix::new(&added_to, n, k).t();
+        multiply_add(MatrixMut::new(&mut y, rows, n), Matrix::new(x, rows, k), b, threads).unwrap();
+        y
+    };
+    let wide =
+        move |x: &[f32], rows, threads| product(Matrix::new(x, rows, k), Matrix::new(&w, n, k).t(), threads).unwrap();
+    let narrow = move |x: &[f32], rows, threads| {
+        product_bf16(Order::Independent, Matrix::new(x, rows, k), Matrix::new(&narrow, n, k).t(), threads).unwrap()
+    };
+    let int8 = move |x: &[f32], rows, threads| {
+        product_int8(x, rows, Int8 { data: &bytes, rows: n, depth: k }, threads).unwrap()
+    };
+    [("f32", Box::new(wide)), ("added to", Box::new(add)), ("bf16", Box::new(narrow)), ("int8", Box::new(int8))]
+}
+
+#[cfg(target_arch = "x86_64")]
+fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|x| x.to_bits()).collect()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_row_has_the_same_bits_alone_and_among_any_number_of_rows() {
+    const MOST: usize = 70;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    for (k, n) in WEIGHTS {
+        let x = random(MOST * k, 11);
+        for (what, map) in maps(k, n) {
+            let alone: Vec<f32> = x.chunks(k).flat_map(|row| map(row, 1, Threads::One)).collect();
+            for rows in 2..=MOST {
+                for threads in [Threads::One, Threads::All] {
+                    let together = pool.install(|| map(&x[..rows * k], rows, threads));
+                    assert_eq!(bits(&together), bits(&alone[..rows * n]), "{what} {rows} x {k} x {n} {threads:?}");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_fastest_order_gives_the_same_product_but_for_rounding() {
+    let (m, k, n) = (1100, 130, 70);
+    let (a, w) = (random(m * k, 15), random(n * k, 16));
+    let narrow: Vec<bf16> = w.iter().copied().map(bf16::from_f32).collect();
+    let (x, f32, bf16) = (Matrix::new(&a, m, k), Matrix::new(&w, n, k).t(), Matrix::new(&narrow, n, k).t());
+    let wide: Vec<f32> = narrow.iter().map(|x| x.to_f32()).collect();
+    let fast = [
+        product_in(Order::Fastest, x, f32, Threads::All).unwrap(),
+        product_bf16(Order::Fastest, x, bf16, Threads::All).unwrap(),
+    ];
+    for ((fast, weight), most) in fast.iter().zip([&w, &wide]).zip([1e-6, 4e-3]) {
+        assert!(relative_error(fast, &a, &transposed(weight, n, k), (m, k, n)) < most);
+    }
+    let slow = product_in(Order::Independent, x, f32, Threads::All).unwrap();
+    assert_eq!(bits(&slow[..n]), bits(&product(Matrix::new(&a, 1, k), f32, Threads::One).unwrap()));
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn padding_changes_no_bit_of_a_padded_product() {
+    for (k, n) in WEIGHTS {
+        for (rows, more) in [(1, 1), (7, 16), (40, 23), (3, 600)] {
+            let (a, b) = (random(rows * k, 13), random((k + more) * n, 14));
+            let longer: Vec<f32> = a.chunks(k).flat_map(|row| [row, &vec![0.0; more]].concat()).collect();
+            let bt = transposed(&b, k + more, n);
+            for by_column in [false, true] {
+                let b = |depth| match by_column {
+                    true => Matrix::strided(&bt, n, depth, k + more).t(),
+                    false => Matrix::new(&b, depth, n),
+                };
+                let run = |a: &[f32], rows, depth| {
+                    let mut y = vec![7.0; rows * n];
+                    let (to, a) = (MatrixMut::new(&mut y, rows, n), Matrix::new(a, rows, depth));
+                    multiply_padded(to, a, b(depth), Threads::One).unwrap();
+                    y
+                };
+                let (alone, padded) = (run(&a, rows, k), run(&longer, rows, k + more));
+                assert_eq!(bits(&padded), bits(&alone), "{rows} x {k} + {more} x {n}");
+                let first = run(&longer[..k + more], 1, k + more);
+                assert_eq!(bits(&first), bits(&alone[..n]), "one row of {rows} x {k} + {more} x {n}");
+                let exact = product(Matrix::new(&a, rows, k), b(k), Threads::One).unwrap();
+                let close = |(x, y): (&f32, &f32)| (x - y).abs() < 1e-3;
+                assert!(alone.iter().zip(&exact).all(close), "{rows} x {k} x {n}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_padded_product_needs_contiguous_numbers_and_without_any_it_is_zero() {
+    let data = numbers(12);
+    let mut y = [7.0; 4];
+    let (a, b) = (Matrix::new(&data, 2, 3), Matrix::new(&data, 3, 2));
+    assert!(multiply_padded(MatrixMut::new(&mut y, 2, 2), Matrix::new(&data, 3, 2).t(), b, Threads::One).is_err());
+    let nothing = Matrix::new(&data, 0, 2);
+    multiply_padded(MatrixMut::new(&mut y, 2, 2), Matrix { cols: 0, ..a }, nothing, Threads::One).unwrap();
+    assert_eq!(y, [0.0; 4]);
 }

@@ -4,7 +4,7 @@ use candle_core::{DType, Layout, Result, Shape, Storage, Tensor, bail};
 use half::bf16;
 
 use super::dims::{Dims, check_int8, is_int8, output_dims};
-use crate::gemm::{Matrix, Threads, product, product_bf16, product_int8};
+use crate::gemm::{Matrix, Order, Threads, product_bf16, product_in, product_int8};
 use crate::kernels::Kernels;
 use crate::operation::{Operation, gradient};
 use crate::quantize::with_int8;
@@ -14,6 +14,7 @@ use crate::values::{argument, values};
 pub(super) struct Frozen {
     w: Tensor,
     dims: Dims,
+    order: Order,
 }
 
 impl Frozen {
@@ -26,7 +27,8 @@ impl Frozen {
         if w.track_op() || w.rank() != 2 || !stored || !kernels.fused_for(&[x]) {
             return Ok(None);
         }
-        Ok(Some(Self { w: w.contiguous()?, dims }))
+        // A row must have the same bits in every batch, except in training, where speed counts.
+        Ok(Some(Self { w: w.contiguous()?, dims, order: Order::of(x.track_op()) }))
     }
 
     /// `x W^T`, `[rows, d_out]`.
@@ -55,10 +57,10 @@ impl Frozen {
         };
         if self.w.dtype() == DType::BF16 {
             let w = Matrix::<bf16>::new(argument(storage, layout)?, d_out, d_in);
-            return product_bf16(left, if transposed { w.t() } else { w }, Threads::All);
+            return product_bf16(self.order, left, if transposed { w.t() } else { w }, Threads::All);
         }
         let w = Matrix::<f32>::new(argument(storage, layout)?, d_out, d_in);
-        product(left, if transposed { w.t() } else { w }, Threads::All)
+        product_in(self.order, left, if transposed { w.t() } else { w }, Threads::All)
     }
 }
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::kernel::{MOST_ROWS, rows_by_panel, with_sizes};
 use super::panel::{pack, vectors};
-use super::to_f32::ToF32;
 use crate::gemm::block::{BLOCK, TILE, lanes};
 use crate::gemm::output::Output;
 use crate::gemm::threads::{Threads, for_each};
+use crate::gemm::to_f32::ToF32;
 use crate::gemm::view::Matrix;
 
 /// The inner numbers that are summed before the result is written. A panel of them fits the first-level cache.
@@ -23,8 +23,8 @@ const TASKS: usize = 4;
 /// `out = a b`, or `out += a b`.
 ///
 /// # Safety
-/// As `product` in `mod.rs`.
-pub(super) unsafe fn product<T: ToF32>(out: Output, a: Matrix<'_>, b: Matrix<'_, T>, threads: Threads) {
+/// As `call` in `product.rs`; [`applies`](super::applies) must hold on this processor.
+pub(in crate::gemm) unsafe fn product<T: ToF32>(out: Output, a: Matrix<'_>, b: Matrix<'_, T>, threads: Threads) {
     let panels = b.cols.div_ceil(BLOCK);
     let width = PANELS.min(panels.div_ceil(TASKS)).max(1) * BLOCK;
     let tasks: Vec<_> = (0..b.cols).step_by(width).map(|first| first..b.cols.min(first + width)).collect();
@@ -84,7 +84,7 @@ impl Part<'_> {
         // SAFETY: by this function's contract; masked lanes are neither read nor written.
         unsafe {
             let rows = data.as_ptr().add(row * row_stride + self.k.start);
-            let sums = rows_by_panel::<R, V, false>(rows, row_stride, panel, self.k.len());
+            let sums = rows_by_panel::<R, V>(rows, row_stride, panel, self.k.len());
             for (i, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
                     let mask = lanes(count.saturating_sub(v * TILE));

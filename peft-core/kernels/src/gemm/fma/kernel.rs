@@ -9,14 +9,13 @@ use crate::gemm::block::TILE;
 /// The most rows that are summed at once. With two vectors of columns, their sums take 24 of the 32 registers.
 pub(super) const MOST_ROWS: usize = 12;
 
-/// `R` rows of `k` numbers, `stride` numbers apart, by a panel of `V` vectors of columns: the sums, row by row. With `AHEAD`,
-/// the `R` rows that follow are fetched into the cache in the meantime.
+/// `R` rows of `k` numbers, `stride` numbers apart, by a panel of `V` vectors of columns: the sums, row by row.
 ///
 /// # Safety
 /// The rows must be at `a`, and `k` times `16 V` numbers at `panel`; the processor must have AVX-512.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn rows_by_panel<const R: usize, const V: usize, const AHEAD: bool>(
+pub(super) unsafe fn rows_by_panel<const R: usize, const V: usize>(
     a: *const f32,
     stride: usize,
     panel: *const f32,
@@ -24,11 +23,6 @@ pub(super) unsafe fn rows_by_panel<const R: usize, const V: usize, const AHEAD: 
 ) -> [[__m512; V]; R] {
     let mut sums = [[_mm512_setzero_ps(); V]; R];
     for k in 0..k {
-        if AHEAD && k.is_multiple_of(TILE) {
-            for row in R..2 * R {
-                prefetch(a, row * stride + k);
-            }
-        }
         // SAFETY: by this function's contract.
         unsafe {
             let columns = panel.add(k * V * TILE);

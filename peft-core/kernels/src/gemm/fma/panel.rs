@@ -3,8 +3,8 @@
 use std::arch::x86_64::{_mm512_castps_si512, _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512};
 use std::ops::Range;
 
-use super::to_f32::ToF32;
 use crate::gemm::block::{BLOCK, TILE, Vectors, lanes, transpose};
+use crate::gemm::to_f32::ToF32;
 use crate::gemm::view::Matrix;
 
 /// The number of vectors for `columns` columns of a panel: one or two.

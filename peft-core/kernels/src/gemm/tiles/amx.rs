@@ -127,6 +127,37 @@ pub(super) unsafe fn three_planes(a: *const Tile, b: *const Tile, steps: usize, 
     }
 }
 
+/// The transpose of [`three_planes`]: `a` is the right operand and `b` the left one. An element is the same sum in the same order.
+///
+/// # Safety
+/// As [`three_planes`].
+pub(super) unsafe fn three_planes_transposed(a: *const Tile, b: *const Tile, steps: usize, out: *mut f32) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        block!(
+            a,
+            b,
+            steps,
+            out,
+            6144,
+            // As in `three_planes`, with the operands exchanged.
+            load_b!(0, 1024),
+            load_a!(4096, 5120),
+            products!(),
+            load_a!(2048, 3072),
+            products!(),
+            load_b!(2048, 3072),
+            products!(),
+            load_a!(0, 1024),
+            products!(),
+            load_b!(4096, 5120),
+            products!(),
+            load_b!(0, 1024),
+            products!()
+        )
+    }
+}
+
 /// As [`one_plane`], with the tiles of `a` read in place: 32 rows of a row-major matrix, `stride` bytes apart.
 ///
 /// # Safety

@@ -11,9 +11,15 @@ use crate::gemm::output::Output;
 use crate::gemm::threads::{Threads, for_each};
 use crate::gemm::view::Matrix;
 
-/// Steps of 32 `k` that are summed before the result is written. So many of them, of a part of the right operand, fit the
-/// second-level cache. Three planes take three times the memory.
+/// Steps of 32 `k` of one plane that are summed before the result is written.
 const STEPS: usize = 32;
+
+/// Steps of 32 `k` that are summed before the result is written, if operands are split into `planes`. So many of them, of a part of
+/// the right operand, fit the second-level cache. Three planes take three times the memory.
+pub(super) const fn steps_at_once(planes: usize) -> usize {
+    if planes == 1 { STEPS } else { STEPS / 2 }
+}
+
 /// Steps of the left operand that are packed at once, a multiple of [`STEPS`]. This bounds the memory for a long sum.
 const SLICE: usize = 4 * STEPS;
 /// Blocks of columns in a part of the right operand.
@@ -99,7 +105,7 @@ impl<T> Part<'_, T> {
         T: Element<P>,
     {
         let all = self.height / (2 * P);
-        let most = (STEPS / P.min(2)).min(all);
+        let most = steps_at_once(P).min(all);
         let mut tiles = buffer(task.columns.len() * most * P * 2);
         let width = most * P * 2;
         for first in (0..all).step_by(most.max(1)) {

@@ -8,7 +8,8 @@
 //! | `blocked.rs` | a product in blocks that the threads share |
 //! | `skinny_gemm.rs` | few rows by a large weight |
 //!
-//! The order in which an element is summed depends on the sizes only, so the bytes do not depend on the number of threads.
+//! The order in which an element is summed depends on the inner dimension only, so its bits do not depend on the number of rows,
+//! columns and threads.
 
 mod amx;
 mod avx512;

@@ -1,11 +1,14 @@
 //! Few rows by a large weight, as in decoding. Reading or packing the weight takes most of the time. A `bf16` weight is read in
 //! place, as tiles. An `f32` weight is split line by line, as a left operand is, and used while it is in the cache. The blocks
 //! of the result are transposed when they are written.
+//!
+//! An element is summed in the order of `blocked.rs`, so its bits do not depend on the number of rows.
 
 use half::bf16;
 
 use super::amx;
-use super::pack::{DEPTH, Lines, buffer, panel};
+use super::blocked::steps_at_once;
+use super::pack::{DEPTH, Lines, Tile, buffer, panel};
 use crate::gemm::block::{BLOCK, Block};
 use crate::gemm::isa::Isa;
 use crate::gemm::output::Output;
@@ -50,10 +53,15 @@ pub(super) unsafe fn product_f32(out: Output, a: Matrix<'_>, b: Matrix<'_>, thre
             // SAFETY: the processor has the registers, by this function's contract.
             let _session = unsafe { amx::Session::begin() };
             for (i, x) in packed.chunks(height).enumerate() {
-                // SAFETY: both panels hold `steps` steps; tasks write disjoint columns of `out`.
-                unsafe {
-                    amx::three_planes(tiles.as_ptr().cast(), x.as_ptr().cast(), steps, block.0.as_mut_ptr());
-                    block.store_transposed(out, i * BLOCK, count, column * BLOCK);
+                let (weight, x): (*const Tile, *const Tile) = (tiles.as_ptr().cast(), x.as_ptr().cast());
+                for first in (0..steps).step_by(steps_at_once(3)) {
+                    let some = steps_at_once(3).min(steps - first);
+                    // SAFETY: both panels hold `some` steps after `first` steps; tasks write disjoint columns of `out`.
+                    unsafe {
+                        let (weight, x) = (weight.add(first * 3 * 2), x.add(first * 3 * 2));
+                        amx::three_planes_transposed(weight, x, some, block.0.as_mut_ptr());
+                        block.store_transposed(out.accumulate(first > 0), i * BLOCK, count, column * BLOCK);
+                    }
                 }
             }
         }
@@ -88,13 +96,17 @@ pub(super) unsafe fn product_bf16(out: Output, a: Matrix<'_>, b: Matrix<'_, bf16
         let mut block = Block::ZERO;
         for column in task {
             for (i, x) in packed.chunks(steps * 2).enumerate() {
-                // SAFETY: there are 32 rows of the weight from here, `applies` says that there are so many; tasks write
-                // disjoint columns of `out`.
-                unsafe {
-                    let weight = b.data.as_ptr().add(column * BLOCK * b.col_stride);
-                    let stride = b.col_stride * size_of::<bf16>();
-                    amx::in_place(weight.cast(), stride, x.as_ptr().cast(), steps, block.0.as_mut_ptr());
-                    block.store_transposed(out, i * BLOCK, count, column * BLOCK);
+                let stride = b.col_stride * size_of::<bf16>();
+                for first in (0..steps).step_by(steps_at_once(1)) {
+                    let some = steps_at_once(1).min(steps - first);
+                    // SAFETY: there are 32 rows of the weight from here, `applies` says that there are so many, each with `some`
+                    // steps after `first` steps; tasks write disjoint columns of `out`.
+                    unsafe {
+                        let weight = b.data.as_ptr().add(column * BLOCK * b.col_stride + first * DEPTH);
+                        let x = x.as_ptr().cast::<Tile>().add(first * 2);
+                        amx::in_place(weight.cast(), stride, x, some, block.0.as_mut_ptr());
+                        block.store_transposed(out.accumulate(first > 0), i * BLOCK, count, column * BLOCK);
+                    }
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 use half::bf16;
 
 /// A number of a weight.
-pub(in crate::gemm) trait ToF32: Copy + Sync {
+pub(super) trait ToF32: Copy + Sync {
     /// Whether the numbers are `f32` already.
     const IS_F32: bool;
 
