@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::{Bench, trained};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// No test waits longer than this for a server.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -299,10 +300,56 @@ fn a_server_says_what_it_is_and_how_it_is() {
     let described = server.get("/openapi.json").json();
     let routes: Vec<&String> = described["paths"].as_object().unwrap().keys().collect();
     assert_eq!(routes, ["/", "/health", "/metrics", "/openapi.json", "/ready", "/v1/label", "/v1/tasks"]);
-    let page = server.get("/");
-    assert!(
-        page.head.contains("content-security-policy: default-src 'none'") && page.body.starts_with("<!doctype html>")
+}
+
+#[test]
+fn the_page_runs_only_its_own_script_and_names_no_other_host() {
+    let bench = trained();
+    std::fs::write(bench.path("token"), "client\n").unwrap();
+    let page = Server::start(&bench, &["run", "--token-file", "token"]).get("/");
+    assert_eq!(page.status, 200, "the page holds no data, so that everybody may have it");
+    for line in [
+        "content-type: text/html; charset=utf-8",
+        "x-content-type-options: nosniff",
+        "referrer-policy: no-referrer",
+        "cache-control: no-cache",
+    ] {
+        assert!(page.head.lines().any(|own| own == line), "{line}\n{}", page.head);
+    }
+    let policy = page.head.lines().find_map(|line| line.strip_prefix("content-security-policy: ")).unwrap();
+    let between = |start: &str, end: &str| {
+        let parts: Vec<&str> = page.body.split(start).collect();
+        assert_eq!(parts.len(), 2, "{start}");
+        parts[1].split_once(end).unwrap().0
+    };
+    let hash = |text: &str| {
+        let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, Sha256::digest(text));
+        // The head of an answer is compared in lower case.
+        format!("'sha256-{}'", hash.to_ascii_lowercase())
+    };
+    let (script, style) = (between("<script type=\"module\">", "</script>"), between("<style>", "</style>"));
+    let rules: Vec<&str> = policy.split("; ").collect();
+    assert_eq!(
+        rules,
+        [
+            "default-src 'none'",
+            "connect-src 'self'",
+            "img-src data:",
+            &format!("script-src {}", hash(script)),
+            &format!("style-src {}", hash(style)),
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ]
     );
+    assert!(page.body.starts_with("<!doctype html>") && page.body.ends_with("</script>\n</body>\n</html>\n"));
+    let named = page.body.replace("xmlns='http://www.w3.org/2000/svg'", "");
+    assert!(!named.contains("://"), "no other host is named");
+    let links: Vec<&str> = named.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(links.len() == 2 && links[0].starts_with("data:image/svg+xml,") && links[1] == "openapi.json", "{links:?}");
+    assert!(!named.contains(" src=") && !named.contains(" style=") && !style.contains("url("));
 }
 
 #[test]
