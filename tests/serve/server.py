@@ -53,8 +53,9 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
-    def label(self, **body):
-        status, text = self.ask("/v1/label", body)
+    def label(self, token=None, **body):
+        """The answer for one text."""
+        status, text = self.ask("/v1/label", body, token)
         if status != 200:
             raise SystemExit(f"FAILED: {status} {text}")
         return json.loads(text)["results"][0]

@@ -225,7 +225,11 @@ fn every_error_names_what_is_wrong() {
         (422, "{\"task\": \"hone\", \"text\": \"a\"}", "task: unknown task \"hone\"; known: home, travel"),
         (422, "{\"task\": \"home\", \"model\": \"x\", \"text\": \"a\"}", "model: unknown model \"x\"; known: run"),
         (422, "{\"task\": \"home\", \"text\": \"a\", \"threshold\": 2}", "threshold: 2"),
-        (422, "{\"task\": \"home\", \"text\": \"a\", \"n_best\": 0}", "n_best: "),
+        (
+            422,
+            "{\"task\": \"home\", \"text\": \"a\", \"n_best\": 0}",
+            "n_best: invalid value: integer `0`, expected a whole number of",
+        ),
         (422, "{\"task\": \"home\", \"text\": \"a\", \"n_best\": 9}", "n_best: 9 is more"),
         (422, "{\"task\": \"home\", \"words\": [[\"a\"], [\"b\", \" \"]]}", "words[1][1]: a blank word"),
         (422, "[]", "invalid type"),
@@ -239,6 +243,7 @@ fn every_error_names_what_is_wrong() {
         (422, server.post("/", "{\"inputs\": 3}")),
         (422, server.post("/", "{\"inputs\": \"a\", \"parameters\": []}")),
         (422, server.post("/?tsk=home", "{\"inputs\": \"a\"}")),
+        (422, server.post("/?task=hone", "{\"inputs\": \"a\", \"parameters\": {\"task\": \"home\"}}")),
         (415, server.send("POST /v1/label HTTP/1.1", "{}")),
         (415, server.send("POST /v1/label HTTP/1.1\r\nContent-Type: text/plain", "{}")),
         (404, server.get("/nowhere")),
@@ -300,6 +305,14 @@ fn a_server_says_what_it_is_and_how_it_is() {
     let described = server.get("/openapi.json").json();
     let routes: Vec<&String> = described["paths"].as_object().unwrap().keys().collect();
     assert_eq!(routes, ["/", "/health", "/metrics", "/openapi.json", "/ready", "/v1/label", "/v1/tasks"]);
+    let request = &described["components"]["schemas"]["LabelRequest"];
+    assert_eq!(request["properties"]["task"]["enum"], json!(["home", "travel"]), "no task is a default");
+    assert_eq!(request["properties"]["model"]["enum"], json!(["other", "run", null]));
+    assert_eq!((&request["required"], &request["properties"]["n_best"]["maximum"]), (&json!(["task"]), &json!(8)));
+    let example = &described["paths"]["/v1/label"]["post"]["requestBody"]["content"]["application/json"]["example"];
+    let example = json!({"model": "run", "task": example["task"], "text": example["text"]});
+    assert_eq!(server.label(&example).status, 200, "{example}");
+    assert_eq!(described["components"]["securitySchemes"], Value::Null);
 }
 
 #[test]
@@ -371,6 +384,12 @@ fn a_token_lets_clients_in_and_an_admin_loads_and_unloads() {
     assert_eq!([server.get("/health").status, server.get("/ready").status, server.get("/").status], [200, 200, 200]);
     let first = with("POST /v1/label", "client", &asked);
     assert_eq!(first.status, 200);
+    let described = with("GET /openapi.json", "client", &json!({})).json();
+    let wanted = |path: &str, method: &str| described["paths"][path][method]["security"].clone();
+    assert_eq!(wanted("/v1/label", "post"), json!([{"client": []}]));
+    assert_eq!(wanted("/v1/models/{name}", "delete"), json!([{"admin": []}]));
+    assert_eq!([wanted("/", "get"), wanted("/health", "get")], [Value::Null, Value::Null]);
+    assert_eq!(described["components"]["securitySchemes"]["client"], json!({"type": "http", "scheme": "bearer"}));
 
     let more = json!({"path": bench.path("run"), "name": "more"});
     assert_eq!(with("POST /v1/models", "client", &more).status, 401, "a client is no admin");

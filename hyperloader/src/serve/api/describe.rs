@@ -33,6 +33,9 @@ pub(super) fn describe(document: &mut Value, app: &App) {
     if !has_default(app) {
         extend(document, "/components/schemas/LabelRequest", &json!({"required": ["task"]}));
     }
+    if let Some(task) = tasks(app).first() {
+        examples(document, task);
+    }
     if app.options.token.is_some() {
         let told = [
             ("~1", "post"),
@@ -60,6 +63,18 @@ fn any_of(document: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(any_of),
         _ => {}
     }
+}
+
+/// Requests to try, for a task that is there.
+fn examples(document: &mut Value, task: &str) {
+    let text = "book a flight to Oslo";
+    let label = json!({"task": task, "text": text});
+    let hugging_face = json!({"inputs": text, "parameters": {"task": task}});
+    for (path, example) in [("~1v1~1label", label), ("~1", hugging_face)] {
+        let place = format!("/paths/{path}/post/requestBody/content/application~1json");
+        extend(document, &place, &json!({"example": example}));
+    }
+    extend(document, "/components/schemas/LabelRequest/properties/task", &json!({"example": task}));
 }
 
 /// Either `text` or `words` is given, the other one is not.

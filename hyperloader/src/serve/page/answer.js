@@ -20,6 +20,10 @@ const paint = (node, type) => {
 
 const UNSURE = 0.5;
 
+// Whether the last letter is of a script that runs from right to left. The name of the type then stays next to it (see style.css).
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+const direction = (characters) => RIGHT_TO_LEFT.test(characters.findLast((one) => /\p{L}/u.test(one)) ?? "") ? "rtl" : "ltr";
+
 // Offsets count code points, strings of JavaScript have UTF-16 units.
 const name = (type, score) => {
   const small = make("small");
@@ -34,7 +38,7 @@ const textWithSpans = ({ text, spans }) => {
   let next = 0;
   spans.forEach(({ type, start, end, score }, index) => {
     line.append(cut(next, start));
-    const mark = make("mark", "span" + (score < UNSURE ? " unsure" : ""), cut(start, end));
+    const mark = make("mark", "span " + direction(characters.slice(start, end)) + (score < UNSURE ? " unsure" : ""), cut(start, end));
     mark.id = "span-" + (index + 1);
     paint(mark, type);
     mark.style.setProperty("--sure", score ?? 1);

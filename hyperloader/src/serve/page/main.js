@@ -60,7 +60,7 @@ const chooseTask = () => {
 const scoreless = new Set();
 const allowThreshold = () => {
   threshold.disabled = scoreless.has(model.value);
-  byId("no-scores").hidden = !threshold.disabled;
+  byId("lowest").textContent = threshold.disabled ? "this model gives none" : threshold.valueAsNumber.toFixed(2);
 };
 const start = async () => {
   try {
@@ -140,7 +140,7 @@ text.addEventListener("keydown", (event) => {
 model.addEventListener("change", () => { chooseModel(); again(); });
 task.addEventListener("change", () => { chooseTask(); again(); });
 sentences.addEventListener("change", again);
-threshold.addEventListener("input", () => { byId("lowest").textContent = threshold.valueAsNumber.toFixed(2); again(); });
+threshold.addEventListener("input", () => { allowThreshold(); again(); });
 byId("let-in").addEventListener("submit", (event) => {
   event.preventDefault();
   bearer = token.value.trim();
