@@ -17,7 +17,7 @@ pub(super) struct ApiError {
     header: Option<(header::HeaderName, HeaderValue)>,
 }
 
-/// Its body.
+/// What is wrong.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct ErrorBody {
     /// What is wrong and what was expected, in one sentence.
