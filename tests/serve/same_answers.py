@@ -38,9 +38,9 @@ class Ask:
         count = choose.randint(0 if choose.random() < 0.1 else 1, 12) if self.is_list else 1
         make = texts.words if is_words and not is_hf else texts.raw
         self.items = [make() for _ in range(count)]
-        if make == texts.words and self.is_list:
-            # A list without words in front would be read as the words of one text.
-            self.items.sort(key=lambda item: not item)
+        if make == texts.words and not self.is_list:
+            # `"words": []` is a list of no texts; a text without words is `[[]]`.
+            self.is_list = not self.items[0]
         self.kind = "words" if make == texts.words else "text"
         self.number = number
 

@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -94,19 +95,27 @@ async def ask_all(server, requests, clients):
 
 
 def labelled(predict, folder, texts):
-    """The seconds of `predict` for the files of all tasks, without and with loading."""
-    alone = total = 0.0
+    """The seconds of `predict` for the files of all tasks, without and with loading, and processor time without loading."""
+    alone = total = used = 0.0
     for task, own in texts.items():
-        times = []
+        times, processor = [], []
         for name, part in (("one", own[:1]), ("all", own)):
             (folder / name).write_text("".join(text + "\n" for text in part))
             with (folder / "lines").open("wb") as lines:
-                started = time.perf_counter()
+                started, cpu = time.perf_counter(), children()
                 subprocess.run(predict.call(task, "--format", "jsonl", folder / name), stdout=lines, check=True)
                 times.append(time.perf_counter() - started)
+                processor.append(children() - cpu)
         alone += times[1] - times[0]
         total += times[1]
-    return alone, total
+        used += processor[1] - processor[0]
+    return alone, total, used
+
+
+def children():
+    """The processor time of all child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def in_turn(texts):
@@ -148,13 +157,12 @@ def main():
         theirs = [post("/label", {"text": text, "tokens": n}) for (_, text), n in zip(mixed[:few], tokens)]
         peer = Peer(args.folder / "compiled" / tasks[0], args) if few else None
         try:
-            rounds, different, failed, ours_cpu, client_cpu, sizes = [], 0, 0, 0.0, 0.0, []
-            batches = {}
+            rounds, busy, different, failed, sizes, batches = [], [], 0, 0, [], {}
             for number in range(-1, args.rounds):
                 cpu, own_cpu, before = server.cpu(), time.process_time(), server.batches()
                 answers, seconds = asyncio.run(ask_all(server, requests, args.clients))
                 cpu, own_cpu, after = server.cpu() - cpu, time.process_time() - own_cpu, server.batches()
-                alone, total = labelled(predict, Path(scratch), texts)
+                alone, total, predict_cpu = labelled(predict, Path(scratch), texts)
                 theirs_seconds = 0.0
                 if peer:
                     given, theirs_seconds = asyncio.run(ask_all(peer, theirs, args.clients))
@@ -166,7 +174,7 @@ def main():
                 if number >= 0:
                     rates = len(mixed) / seconds, len(mixed) / alone, len(mixed) / total, len(theirs) / (theirs_seconds or 1)
                     rounds.append(rates)
-                    ours_cpu, client_cpu = ours_cpu + cpu / seconds, client_cpu + own_cpu / seconds
+                    busy.append((cpu / seconds, own_cpu / seconds, 1e3 * cpu / len(mixed), 1e3 * predict_cpu / len(mixed)))
                     batches = {size: batches.get(size, 0) + after[size] - before.get(size, 0) for size in after}
                     print(f"round {number + 1}: " + ", ".join(f"{rate:.1f}" for rate in rates), file=sys.stderr)
         finally:
@@ -184,8 +192,9 @@ def main():
         table(rows, ("sentences a second", "median", "least", "most", "server's ratio"))
         print()
         count = sum(batches.values())
-        table([("processors that the server used", f"{ours_cpu / args.rounds:.2f}"),
-               ("processors that the clients used", f"{client_cpu / args.rounds:.2f}"),
+        of_processor = [median(figures) for figures in zip(*busy)]
+        table([("processors that the server, its clients used", "{:.2f}, {:.2f}".format(*of_processor)),
+               ("processor time of a sentence: server, predict", "{2:.2f}, {3:.2f} ms".format(*of_processor)),
                ("texts of a batch of the server, mean", f"{args.rounds * len(mixed) / count:.1f}"),
                ("batches by size (up to: number)", ", ".join(f"{size:g}: {n}" for size, n in batches.items() if n)),
                *([("texts of a batch of FastAPI, mean over texts", f"{sum(sizes) / len(sizes):.1f}")] if peer else [])])
