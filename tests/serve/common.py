@@ -236,7 +236,7 @@ class Client:
         """Breaks the connection off, as a killed process does: the server gets a reset."""
         if self.writer is not None:
             raw = self.writer.get_extra_info("socket")
-            if raw is not None:
+            if raw is not None and raw.fileno() >= 0:
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.writer.transport.abort()
             self.writer = None
