@@ -80,6 +80,12 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
+    /// 413: the body has more than `most` bytes. What is left of it is not read, so the connection ends.
+    pub(super) fn body_too_large(most: usize) -> Self {
+        Self::too_large(format!("the body has more than {most} bytes; send fewer texts at once"))
+            .with(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
     /// 415: another type of content.
     pub(super) fn unsupported() -> Self {
         let message = "the body must be JSON; send the header `Content-Type: application/json`";

@@ -234,6 +234,12 @@ fn every_error_names_what_is_wrong() {
         let error = answer.error();
         assert!(answer.status == status && error.contains(message), "{body}: {} {error}", answer.status);
     }
+    // The rest of a body that is too long is not read, so the client is told that the connection ends.
+    let mut kept = server.connect();
+    write!(kept, "POST /v1/label HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n").unwrap();
+    write!(kept, "Content-Length: 2000\r\n\r\n{}", " ".repeat(2000)).unwrap();
+    let refused = answer(kept);
+    assert!(refused.status == 413 && refused.head.contains("connection: close"), "{}", refused.head);
     let errors = [
         (422, server.post("/", "{\"inputs\": 3}")),
         (422, server.post("/", "{\"inputs\": \"a\", \"parameters\": []}")),

@@ -1,21 +1,33 @@
 //! What takes batches and labels them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
+use rayon::ThreadPool;
 use tracing::error;
 
 use super::job::Failure;
 use super::model::Shared;
-use super::queue::Batch;
+use super::queue::{Batch, Finished};
 use super::tasks::Tasks;
 use crate::Result;
 use crate::label::{Item, Labeller, TaggedSentence};
 
-/// Labels what waits, batch by batch, until the queue is closed and empty.
-pub(super) fn work(shared: &Shared, tasks: &Tasks<'_>) {
-    while let Some(batch) = shared.queue.take() {
+/// Labels what waits, batch by batch, until the queue is closed and empty. `own` are the threads of this worker.
+///
+/// A batch that is alone is labelled by all threads of the process. While other workers have batches, each keeps to its own threads:
+/// threads that share a batch wait for each other at every operation.
+pub(super) fn work(shared: &Shared, tasks: &Tasks<'_>, own: Option<&ThreadPool>) {
+    let mut before = Finished::default();
+    while let Some(batch) = shared.queue.take(before) {
         shared.metrics.batch(batch.texts.len(), batch.words);
-        answer(shared, tasks, &batch);
+        let started = Instant::now();
+        match own.filter(|_| !batch.is_alone) {
+            Some(own) => own.install(|| answer(shared, tasks, &batch)),
+            // Inside of the pool, because each operation would enter it otherwise.
+            None => rayon::scope(|_| answer(shared, tasks, &batch)),
+        }
+        before = Finished { texts: batch.texts.len(), time: started.elapsed() };
         shared.queue.done(&batch);
         shared.keep_names(tasks.names());
     }
