@@ -188,6 +188,7 @@ def use(page, server):
         own = next(one["tags"] for one in info["tasks"] if one["task"] == task)
         shown = page.evaluate("[...document.querySelectorAll('#legend bdi, #others bdi')].map((node) => node.textContent).sort()")
         check(shown == sorted(own), f"the legend has {shown}")
+    check(page.evaluate("getComputedStyle(document.getElementById('labelled')).whiteSpaceCollapse") == "preserve", "blanks are not kept")
     # A text that was typed stays when the task changes.
     typed = page.input_value("#text")
     answered(page, lambda: page.select_option("#task", tasks[0]))
