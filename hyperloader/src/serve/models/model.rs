@@ -11,8 +11,9 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::batch::BatchLimits;
 use super::job::{Answer, Job, Key, Text};
-use super::queue::{BatchLimits, Queue, Refused};
+use super::queue::{Queue, Refused};
 use super::tasks::Tasks;
 use super::worker::work;
 use crate::config::Config;

@@ -6,9 +6,10 @@ use std::time::Instant;
 use rayon::ThreadPool;
 use tracing::error;
 
+use super::batch::Batch;
 use super::job::Failure;
 use super::model::Shared;
-use super::queue::{Batch, Finished};
+use super::queue::Finished;
 use super::tasks::Tasks;
 use crate::Result;
 use crate::label::{Item, Labeller, TaggedSentence};
