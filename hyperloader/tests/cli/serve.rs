@@ -465,6 +465,30 @@ fn clients_that_leave_or_stall_hold_nothing_up() {
     assert!(told.iter().all(|status| status.as_deref().is_none_or(|status| status == "408")), "{told:?}");
 }
 
+#[test]
+fn a_connection_may_be_silent_between_requests_for_longer_than_within_one() {
+    let bench = trained();
+    let server = Server::start(&bench, &["run", "--client-time", "1", "--idle-time", "3"]);
+    let mut kept = server.connect();
+    let mut ask = |request: &str| {
+        kept.write_all(request.as_bytes()).unwrap();
+        let mut part = [0; 4096];
+        let read = kept.read(&mut part).unwrap();
+        String::from_utf8_lossy(&part[..read]).into_owned()
+    };
+    let whole = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert!(ask(whole).starts_with("HTTP/1.1 200"));
+    thread::sleep(Duration::from_millis(1500));
+    assert!(ask(whole).starts_with("HTTP/1.1 200"), "more than --client-time, less than --idle-time");
+    assert_eq!(ask("GET /hea"), "", "a head that has begun must be complete within --client-time");
+
+    let mut silent = server.connect();
+    let started = Instant::now();
+    silent.write_all(whole.as_bytes()).unwrap();
+    silent.read_to_end(&mut Vec::new()).unwrap();
+    assert!(started.elapsed() >= Duration::from_secs(3), "it ends after --idle-time");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_lets_accepted_requests_finish_and_refuses_the_others() {

@@ -25,8 +25,7 @@ pub(super) fn work(shared: &Shared, tasks: &Tasks<'_>, own: Option<&ThreadPool>)
         let started = Instant::now();
         match own.filter(|_| !batch.is_alone) {
             Some(own) => own.install(|| answer(shared, tasks, &batch)),
-            // Inside of the pool, because each operation would enter it otherwise.
-            None => rayon::scope(|_| answer(shared, tasks, &batch)),
+            None => answer(shared, tasks, &batch),
         }
         before = Finished { texts: batch.texts.len(), time: started.elapsed() };
         shared.queue.done(&batch);
