@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) long: usize,
     /// The texts that are being labelled.
     pub(super) running: usize,
+    /// The texts that have come so far.
+    pub(super) arrived: usize,
     pub(super) closed: bool,
 }
 

@@ -12,8 +12,10 @@ const PART_TO_GATHER: u32 = 20;
 /// A batch that a worker has labelled.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Finished {
-    pub(super) texts: usize,
-    pub(super) time: Duration,
+    texts: usize,
+    time: Duration,
+    /// The texts that had come when it was finished.
+    arrived: usize,
 }
 
 /// Why a request does not wait.
@@ -57,6 +59,7 @@ impl Queue {
                 return Err(Refused::Full);
             }
         }
+        state.arrived = state.arrived.wrapping_add(texts.len());
         state.waiting.push_back(Waiting {
             job: Arc::new(job),
             texts: texts.into_iter().enumerate().collect(),
@@ -95,15 +98,18 @@ impl Queue {
         }
     }
 
-    /// Waits a little until as many texts wait as the worker has just answered: their clients may ask again at once, and a batch of the
-    /// first of them costs almost as much as one of all. After a batch of one text it does not wait.
+    /// Waits a little until as many texts have come as the worker has just answered: their clients may ask again at once, and a text costs
+    /// less in a larger batch. After a batch of one text it does not wait, and neither if a batch may have no more than what waits.
     fn gather(&self, before: Finished) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         if before.texts <= 1 {
             return state;
         }
         let until = Instant::now() + before.time / PART_TO_GATHER;
-        while !state.closed && state.texts() < before.texts {
+        while !state.closed
+            && state.arrived.wrapping_sub(before.arrived) < before.texts
+            && state.texts() < self.limits.texts
+        {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -113,14 +119,15 @@ impl Queue {
         state
     }
 
-    /// Says that a batch which was taken has been labelled.
-    pub(super) fn done(&self, batch: &Batch) {
+    /// Says that a batch which was taken has been labelled, in `time`.
+    pub(super) fn done(&self, batch: &Batch, time: Duration) -> Finished {
         let mut state = self.lock();
         state.running -= batch.texts.len();
         if batch.is_long {
             state.long -= 1;
             self.changed.notify_all();
         }
+        Finished { texts: batch.texts.len(), time, arrived: state.arrived }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

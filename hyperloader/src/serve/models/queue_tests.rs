@@ -54,7 +54,7 @@ fn a_worker_takes_its_share_of_what_waits_and_what_is_being_labelled() {
     let _answers = [(); 5].map(|()| push(&queue, "a", &[1]).unwrap());
     let batches = [(); 2].map(|()| queue.take(Finished::default()).unwrap());
     assert_eq!(batches.each_ref().map(|batch| batch.texts.len()), [3, 2]);
-    queue.done(&batches[0]);
+    queue.done(&batches[0], Duration::ZERO);
     let _more = [(); 4].map(|()| push(&queue, "a", &[1]).unwrap());
     assert_eq!(taken(&queue).len(), 3, "a half of four that wait and two that are being labelled");
 }
@@ -67,8 +67,8 @@ fn a_batch_is_alone_if_nothing_waits_and_nothing_is_being_labelled() {
     let _second = push(&queue, "a", &[1]).unwrap();
     let beside = queue.take(Finished::default()).unwrap();
     assert!(alone.is_alone && !beside.is_alone);
-    queue.done(&alone);
-    queue.done(&beside);
+    queue.done(&alone, Duration::ZERO);
+    queue.done(&beside, Duration::ZERO);
     let _others = [push(&queue, "a", &[1]).unwrap(), push(&queue, "b", &[1]).unwrap()];
     assert!(!queue.take(Finished::default()).unwrap().is_alone, "the other one waits");
 }
@@ -76,20 +76,27 @@ fn a_batch_is_alone_if_nothing_waits_and_nothing_is_being_labelled() {
 #[test]
 fn a_worker_waits_for_the_clients_that_it_has_just_answered() {
     let queue = Queue::new(9, ALONE);
-    let _first = push(&queue, "a", &[1]).unwrap();
+    // A worker would wait for minutes for texts that do not come.
+    let labelled = |texts: usize| {
+        let _asked = push(&queue, "a", &vec![1; texts]).unwrap();
+        queue.done(&queue.take(Finished::default()).unwrap(), Duration::from_secs(3600))
+    };
+    let two = labelled(2);
     thread::scope(|scope| {
-        let later = scope.spawn(|| {
+        let asked_again = scope.spawn(|| {
+            let first = push(&queue, "a", &[1]).unwrap();
             thread::sleep(Duration::from_millis(20));
-            push(&queue, "a", &[1]).unwrap()
+            [first, push(&queue, "a", &[1]).unwrap()]
         });
-        // It would wait for minutes if the second text did not come.
-        let batch = queue.take(Finished { texts: 2, time: Duration::from_secs(3600) }).unwrap();
-        assert_eq!(batch.texts.len(), 2);
-        later.join().unwrap();
+        assert_eq!(queue.take(two).unwrap().texts.len(), 2);
+        asked_again.join().unwrap();
     });
-    let _one = push(&queue, "a", &[1]).unwrap();
-    let after_one = Finished { texts: 1, time: Duration::from_secs(3600) };
-    assert_eq!(queue.take(after_one).unwrap().texts.len(), 1);
+    let one = labelled(1);
+    let _next = push(&queue, "a", &[1]).unwrap();
+    assert_eq!(queue.take(one).unwrap().texts.len(), 1);
+    let _whole_batch_waits = push(&queue, "a", &[1; 8]).unwrap();
+    let four = queue.done(&queue.take(Finished::default()).unwrap(), Duration::from_secs(3600));
+    assert_eq!(queue.take(four).unwrap().texts.len(), 4, "it cannot be larger");
 }
 
 #[test]
@@ -108,7 +115,7 @@ fn long_texts_leave_a_worker_for_the_others() {
     let first = queue.take(Finished::default()).unwrap();
     assert_eq!(first.words, 99);
     assert_eq!(taken(&queue), ["a0"], "the second long text waits for the first");
-    queue.done(&first);
+    queue.done(&first, Duration::ZERO);
     assert_eq!(queue.take(Finished::default()).unwrap().words, 99);
 }
 

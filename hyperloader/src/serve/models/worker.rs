@@ -27,8 +27,7 @@ pub(super) fn work(shared: &Shared, tasks: &Tasks<'_>, own: Option<&ThreadPool>)
             Some(own) => own.install(|| answer(shared, tasks, &batch)),
             None => answer(shared, tasks, &batch),
         }
-        before = Finished { texts: batch.texts.len(), time: started.elapsed() };
-        shared.queue.done(&batch);
+        before = shared.queue.done(&batch, started.elapsed());
         shared.keep_names(tasks.names());
     }
 }
