@@ -8,6 +8,8 @@ use super::job::{Job, Text};
 
 /// A worker that has answered several texts waits for their clients to ask again: for this part of the time that the batch took.
 const PART_TO_GATHER: u32 = 20;
+/// It does not wait for longer than this.
+const MOST_TO_GATHER: Duration = Duration::from_millis(10);
 
 /// A batch that a worker has labelled.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,14 +33,25 @@ pub(in crate::serve) enum Refused {
 #[derive(Debug)]
 pub(in crate::serve) struct Queue {
     state: Mutex<State>,
+    /// Something can be taken, or the queue is closed.
     changed: Condvar,
+    /// Something has come, for workers that gather.
+    arrived: Condvar,
+    most_to_gather: Duration,
     capacity: usize,
     limits: BatchLimits,
 }
 
 impl Queue {
     pub(super) fn new(capacity: usize, limits: BatchLimits) -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), capacity, limits }
+        let [changed, arrived] = [Condvar::new(), Condvar::new()];
+        Self { state: Mutex::default(), changed, arrived, most_to_gather: MOST_TO_GATHER, capacity, limits }
+    }
+
+    /// A queue whose workers gather for as long as it takes.
+    #[cfg(test)]
+    pub(super) fn patient(self) -> Self {
+        Self { most_to_gather: Duration::MAX, ..self }
     }
 
     /// The number of requests that wait.
@@ -67,6 +80,7 @@ impl Queue {
         });
         drop(state);
         self.changed.notify_one();
+        self.arrived.notify_all();
         Ok(())
     }
 
@@ -74,6 +88,7 @@ impl Queue {
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
+        self.arrived.notify_all();
     }
 
     /// The next batch for a worker that has labelled `before`, which is waited for; `None` once the queue is closed and empty.
@@ -105,7 +120,7 @@ impl Queue {
         if before.texts <= 1 {
             return state;
         }
-        let until = Instant::now() + before.time / PART_TO_GATHER;
+        let until = Instant::now() + self.most_to_gather.min(before.time / PART_TO_GATHER);
         while !state.closed
             && state.arrived.wrapping_sub(before.arrived) < before.texts
             && state.texts() < self.limits.texts
@@ -114,7 +129,7 @@ impl Queue {
             if left.is_zero() {
                 break;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state
     }

@@ -75,7 +75,7 @@ fn a_batch_is_alone_if_nothing_waits_and_nothing_is_being_labelled() {
 
 #[test]
 fn a_worker_waits_for_the_clients_that_it_has_just_answered() {
-    let queue = Queue::new(9, ALONE);
+    let queue = Queue::new(9, ALONE).patient();
     // A worker would wait for minutes for texts that do not come.
     let labelled = |texts: usize| {
         let _asked = push(&queue, "a", &vec![1; texts]).unwrap();
