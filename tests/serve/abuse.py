@@ -177,13 +177,7 @@ class Abuse:
             if self.is_over:
                 break
             started = time.perf_counter()
-            try:
-                answer = await asyncio.wait_for(connection.ask(request), 60)
-            except (OSError, asyncio.IncompleteReadError):
-                # A connection that was idle for the server's patience may be closed at any moment: ask again.
-                connection.close()
-                self.done["correct requests: connection was closed"] += 1
-                continue
+            answer = await asyncio.wait_for(connection.ask(request), 60)
             if answer.status == 429:
                 self.done["correct requests: 429, asked again"] += 1
                 await asyncio.sleep(0.05)
@@ -200,17 +194,8 @@ class Abuse:
         connection = Client(self.server)
         for _ in left:
             kind, request = source.next()
-            is_reused = connection.writer is not None
             try:
-                try:
-                    answer = await asyncio.wait_for(connection.ask(request), 60)
-                except (OSError, asyncio.IncompleteReadError):
-                    # A server may end a connection that stays open at any moment. On a new one the request must be answered.
-                    if not is_reused:
-                        raise
-                    self.done["random bodies: connection was closed, asked again"] += 1
-                    connection.close()
-                    answer = await asyncio.wait_for(connection.ask(request), 60)
+                answer = await asyncio.wait_for(connection.ask(request), 60)
             except (OSError, asyncio.IncompleteReadError) as error:
                 self.statuses[kind][type(error).__name__] += 1
                 self.bad.append((kind, request[:300], repr(error)))
@@ -219,6 +204,7 @@ class Abuse:
             self.statuses[kind][answer.status] += 1
             if answer.status not in ALLOWED or not self.is_well_formed(answer):
                 self.bad.append((kind, request[:300], answer))
+        self.done["random bodies: asked again on a new connection"] += connection.reconnected
         connection.close()
 
     def is_well_formed(self, answer):

@@ -206,17 +206,30 @@ class Blocking:
 
 
 class Client:
-    """One connection that stays open, for asyncio."""
+    """One connection that stays open, for asyncio.
+
+    A server may end an open connection between two requests, such as one that was idle for too long. As every client does, this one
+    then sends the request again on a new connection, once; on a new one an end is an error. `reconnected` counts that.
+    """
 
     def __init__(self, server):
-        self.server, self.writer = server, None
+        self.server, self.writer, self.reconnected = server, None, 0
 
     async def connect(self):
+        self.close()
         self.reader, self.writer = await asyncio.open_connection(self.server.host, self.server.port, limit=1 << 22)
 
     async def ask(self, request):
-        if self.writer is None or self.writer.is_closing():
-            await self.connect()
+        if self.writer is not None and not self.writer.is_closing() and not self.reader.at_eof():
+            try:
+                self.writer.write(request)
+                return await self.answer()
+            except (ConnectionError, asyncio.IncompleteReadError) as error:
+                if getattr(error, "partial", b""):
+                    raise
+                self.close()
+                self.reconnected += 1
+        await self.connect()
         self.writer.write(request)
         return await self.answer()
 
