@@ -24,7 +24,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import Blocking, Checks, Client, Predict, Server, ended, head, median, post, sentences, table
+from clients import Blocking, Client, head, post
+from common import Checks, Server, ended, median, table
+from texts import Predict, sentences
 
 
 def simplified(tag):
