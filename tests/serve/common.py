@@ -17,6 +17,8 @@ class Server:
     """`hyperloader serve` on a free port of this machine. Its log goes to a file, which `close` reads."""
 
     def __init__(self, command, models, *options, verbose=False):
+        # A check that is told to end takes its server with it.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
         self.log_path = Path(tempfile.mkstemp(prefix="hyperloader-serve-", suffix=".log")[1])
         options = [*map(str, options), *(["--verbose"] if verbose else [])]
         call = [command, "serve", "--addr", "127.0.0.1:0", *options, *map(str, models)]
