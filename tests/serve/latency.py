@@ -13,7 +13,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from common import Blocking, Checks, Predict, Server, ended, median, post, quantile, sentences, table
+from clients import Blocking, post
+from common import Checks, Server, ended, median, quantile, table
+from texts import Predict, sentences
 
 
 class Pipe:

@@ -17,7 +17,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from common import Checks, Client, Memory, Predict, Server, ended, median, post, quantile, sentences, table
+from clients import Client, post
+from common import Checks, Memory, Server, ended, median, quantile, table
+from texts import Predict, sentences
 
 # The server's own limit is 512 connections, and the memory check needs some.
 MOST_CONNECTIONS = 480

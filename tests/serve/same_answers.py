@@ -14,7 +14,9 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from common import Checks, Client, Predict, Server, Texts, ended, post, table
+from clients import Client, post
+from common import Checks, Server, ended, table
+from texts import Predict, Texts
 
 OPTIONS = [
     {},

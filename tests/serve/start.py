@@ -10,7 +10,8 @@ import json
 import time
 from pathlib import Path
 
-from common import Blocking, Checks, Server, head, median, post, table
+from clients import Blocking, head, post
+from common import Checks, Server, median, table
 
 
 def start(args):

@@ -7,7 +7,7 @@ The folder is made by `model.py`. All three run in turn in every round; the figu
 - **The server**: the run with its three tasks. 32 clients on connections that stay open send one sentence each and wait for its answer;
   sentences of the three tasks take turns.
 - **`predict`**: the same sentences, one file for each task, one after the other, same type and threads. Its loading, measured with a file
-  of one sentence each time, is subtracted; the figure with loading is shown too. Its lines are compared with the server's answers.
+  of one sentence in every round, is subtracted (the median of the rounds); the figure with loading is shown too. Its lines are compared with the server's answers.
 - **FastAPI** (`peer.py`): the first sentences of the same list, from the same 32 clients. It writes as many tokens as our answer has.
 
 The clients share the cores with the servers: the processor time of clients and server is shown.
@@ -24,7 +24,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import Blocking, Checks, Client, Predict, Server, ended, head, median, post, sentences, table
+from clients import Blocking, Client, head, post
+from common import Checks, Server, ended, median, table
+from texts import Predict, sentences
 
 
 def simplified(tag):
@@ -95,8 +97,9 @@ async def ask_all(server, requests, clients):
 
 
 def labelled(predict, folder, texts):
-    """The seconds of `predict` for the files of all tasks, without and with loading, and processor time without loading."""
-    alone = total = used = 0.0
+    """The seconds of `predict` for one sentence of each task and for all of them, summed over tasks, and the processor time of
+    all without that of one."""
+    one = total = used = 0.0
     for task, own in texts.items():
         times, processor = [], []
         for name, part in (("one", own[:1]), ("all", own)):
@@ -106,10 +109,8 @@ def labelled(predict, folder, texts):
                 subprocess.run(predict.call(task, "--format", "jsonl", folder / name), stdout=lines, check=True)
                 times.append(time.perf_counter() - started)
                 processor.append(children() - cpu)
-        alone += times[1] - times[0]
-        total += times[1]
-        used += processor[1] - processor[0]
-    return alone, total, used
+        one, total, used = one + times[0], total + times[1], used + processor[1] - processor[0]
+    return one, total, used
 
 
 def children():
@@ -157,12 +158,12 @@ def main():
         theirs = [post("/label", {"text": text, "tokens": n}) for (_, text), n in zip(mixed[:few], tokens)]
         peer = Peer(args.folder / "compiled" / tasks[0], args) if few else None
         try:
-            rounds, busy, different, failed, sizes, batches = [], [], 0, 0, [], {}
+            rounds, loads, busy, different, failed, sizes, batches = [], [], [], 0, 0, [], {}
             for number in range(-1, args.rounds):
                 cpu, own_cpu, before = server.cpu(), time.process_time(), server.batches()
                 answers, seconds = asyncio.run(ask_all(server, requests, args.clients))
                 cpu, own_cpu, after = server.cpu() - cpu, time.process_time() - own_cpu, server.batches()
-                alone, total, predict_cpu = labelled(predict, Path(scratch), texts)
+                one, total, predict_cpu = labelled(predict, Path(scratch), texts)
                 theirs_seconds = 0.0
                 if peer:
                     given, theirs_seconds = asyncio.run(ask_all(peer, theirs, args.clients))
@@ -172,16 +173,22 @@ def main():
                                  for answer, line in zip(answers, expected))
                 # The first round warms up.
                 if number >= 0:
-                    rates = len(mixed) / seconds, len(mixed) / alone, len(mixed) / total, len(theirs) / (theirs_seconds or 1)
-                    rounds.append(rates)
+                    rounds.append((len(mixed) / seconds, total, len(mixed) / total, len(theirs) / (theirs_seconds or 1)))
+                    loads.append(one)
                     busy.append((cpu / seconds, own_cpu / seconds, 1e3 * cpu / len(mixed), 1e3 * predict_cpu / len(mixed)))
                     batches = {size: batches.get(size, 0) + after[size] - before.get(size, 0) for size in after}
-                    print(f"round {number + 1}: " + ", ".join(f"{rate:.1f}" for rate in rates), file=sys.stderr)
+                    print("round {}: server {:.1f}, predict {:.1f} s with {:.1f} of loading, FastAPI {:.1f}".format(
+                        number + 1, rounds[-1][0], total, one, rounds[-1][3]), file=sys.stderr)
         finally:
             if peer:
                 peer.close()
         print(f"{len(mixed)} sentences of {len(tasks)} tasks, {sum(tokens) / len(tokens):.1f} tokens a target, {args.dtype}, "
               f"{args.threads} threads, {args.clients} clients, {args.rounds} rounds\n")
+        # Loading varies less than a file of many sentences: its median counts for all rounds.
+        load = median(loads)
+        if any(total <= load for _, total, _, _ in rounds):
+            sys.exit("loading took longer than labelling: the machine does other work, or there are too few sentences")
+        rounds = [(ours, len(mixed) / (total - load), *others) for ours, total, *others in rounds]
         ratio = lambda side: median(rates[0] / rates[side] for rates in rounds)
         column = lambda side: [f"{figure:.1f}" for figure in (median(r[side] for r in rounds), min(r[side] for r in rounds),
                                                               max(r[side] for r in rounds))]
