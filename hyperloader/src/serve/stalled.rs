@@ -56,6 +56,10 @@ impl Answering {
     fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
+
+    fn is_running(&self) -> bool {
+        self.count() % 2 == 1
+    }
 }
 
 impl Drop for Answered {
@@ -79,6 +83,15 @@ impl Stalled {
         self.head_until.as_mut().reset(Instant::now() + time);
     }
 
+    /// Gives the client the time between two requests, if one has been answered.
+    fn look_for_answer(&mut self) {
+        let count = self.answering.count();
+        if !self.answering.is_running() && self.seen != count {
+            self.seen = count;
+            self.wait_for(false);
+        }
+    }
+
     /// `written`, or an error if the client has accepted nothing for too long.
     fn in_time<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
@@ -98,13 +111,9 @@ impl AsyncRead for Stalled {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        let count = self.answering.count();
-        if count % 2 == 1 {
+        self.look_for_answer();
+        if self.answering.is_running() {
             return read;
-        }
-        if self.seen != count {
-            self.seen = count;
-            self.wait_for(false);
         }
         if buffer.filled().len() > before && !self.reads_head {
             self.wait_for(true);
@@ -138,6 +147,11 @@ impl AsyncWrite for Stalled {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        // hyper does not read again after an answer until something comes, so the clock is set going here. When it is up, hyper reads.
+        self.look_for_answer();
+        if !self.answering.is_running() {
+            let _ = self.head_until.as_mut().poll(cx);
+        }
         self.in_time(flushed, cx)
     }
 

@@ -266,7 +266,7 @@ fn every_error_names_what_is_wrong() {
 #[test]
 fn a_server_says_what_it_is_and_how_it_is() {
     let bench = trained();
-    let server = Server::start(&bench, &["run", "other=run", "--max-tasks", "1"]);
+    let server = Server::start(&bench, &["run", "other=run", "--max-tasks", "1", "--workers", "2"]);
     assert_eq!(server.get("/health").json(), json!({"status": "ok"}));
     let tasks = server.get("/v1/tasks").json();
     assert_eq!(tasks["models"].as_array().unwrap().len(), 2);
@@ -298,7 +298,8 @@ fn a_server_says_what_it_is_and_how_it_is() {
         "hyperloader_requests_total{route=\"/v1/label\",status=\"422\"} 1",
         "hyperloader_texts_total{model=\"run\"} 3",
         "hyperloader_words_total{model=\"run\"} 4",
-        "hyperloader_batch_texts_bucket{le=\"2.0\",model=\"run\"} 2",
+        // Two workers share the two texts of a request.
+        "hyperloader_batch_texts_bucket{le=\"1.0\",model=\"run\"} 3",
         "hyperloader_queue_requests{model=\"other\"} 0",
         "hyperloader_requests_in_flight 0",
     ] {
