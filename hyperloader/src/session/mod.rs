@@ -8,6 +8,7 @@ mod pretrain;
 mod relocate;
 mod resume;
 mod score;
+mod score_shards;
 mod train;
 
 pub use adapt::{AdaptOptions, Unfreeze, adapt};
@@ -15,5 +16,7 @@ pub use device::open_device;
 pub use load::Session;
 pub(crate) use pretrain::random_shape;
 pub use pretrain::{PretrainReport, pretrain};
+pub(crate) use inputs::{of_labelling, of_samples};
 pub use score::{ScoreOptions, score_run};
+pub use score_shards::{ShardReport, merge_shards, score_shard};
 pub use train::{RunOptions, train};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::Session;
+use crate::config::TaskConfig;
 use crate::eval::{EvalReport, Prediction, evaluate, stage_predictions};
 use crate::run::RunDir;
 use crate::tasks::SplitName;
@@ -32,14 +33,10 @@ pub struct ScoreOptions {
 /// [`Error::Config`] with the known names if a task is unknown; if a task has no such split; if labelling fails. Nothing is written
 /// then.
 pub fn score_run(run: &RunDir, session: &Session, options: &ScoreOptions) -> Result<EvalReport> {
-    let &ScoreOptions { split, ref tasks, step, predictions: keeps } = options;
+    let &ScoreOptions { split, step, predictions: keeps, .. } = options;
     let config = &session.config;
-    let tasks = match tasks.is_empty() {
-        true => config.tasks.iter().collect(),
-        false => tasks.iter().map(|name| config.task(name)).collect::<Result<Vec<_>>>()?,
-    };
     let (mut reports, mut predictions) = (BTreeMap::new(), BTreeMap::new());
-    for task in tasks {
+    for task in tasks_of(session, options)? {
         let (examples, _) = config.corpus(task)?.read(split)?;
         let labeller = session.labeller(&task.name)?;
         let (report, predicted) = evaluate(&labeller, &examples, config.eval.mode)?;
@@ -60,8 +57,17 @@ pub fn score_run(run: &RunDir, session: &Session, options: &ScoreOptions) -> Res
     Ok(report)
 }
 
+/// The tasks that are scored.
+pub(super) fn tasks_of<'a>(session: &'a Session, options: &ScoreOptions) -> Result<Vec<&'a TaskConfig>> {
+    let config = &session.config;
+    match options.tasks.is_empty() {
+        true => Ok(config.tasks.iter().collect()),
+        false => options.tasks.iter().map(|name| config.task(name)).collect(),
+    }
+}
+
 /// Writes the predictions and the report. All files are written before the first of them gets its name.
-fn keep(
+pub(super) fn keep(
     run: &RunDir,
     split: SplitName,
     report: &EvalReport,

@@ -34,7 +34,7 @@ fn the_definition_is_sound() {
 #[test]
 fn every_verb_has_examples_and_they_parse() {
     let all = commands();
-    assert_eq!(all.len(), 21 + usize::from(cfg!(feature = "serve")));
+    assert_eq!(all.len(), 22 + usize::from(cfg!(feature = "serve")));
     for (path, command) in all {
         let help = command.get_after_help().unwrap_or_else(|| panic!("{path} has no example")).to_string();
         let calls: Vec<&str> =
