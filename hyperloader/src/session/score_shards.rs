@@ -54,7 +54,9 @@ pub fn score_shard(run: &RunDir, session: &Session, options: &ScoreOptions, shar
         examples.push((task, of_task));
     }
     let mut content = of_labelling(session, run, &names)?;
-    content.extend(examples.iter().map(|(task, examples)| (format!("{}.{}", task.name, options.split), of_examples(examples))));
+    content.extend(
+        examples.iter().map(|(task, examples)| (format!("{}.{}", task.name, options.split), of_examples(examples))),
+    );
     let settings = [
         ("--split", options.split.to_string()),
         ("--task", names.join(" ")),

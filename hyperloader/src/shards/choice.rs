@@ -92,7 +92,8 @@ impl FromStr for ShardChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let whole = |text: &str| text.parse::<usize>().map_err(|_| "expected I/N, such as 0/16, or auto, or auto/N".to_owned());
+        let whole =
+            |text: &str| text.parse::<usize>().map_err(|_| "expected I/N, such as 0/16, or auto, or auto/N".to_owned());
         match text.split_once('/') {
             None if text == "auto" => Ok(Self::Auto { count: None }),
             None => Err(whole("").err().unwrap_or_default()),

@@ -70,10 +70,12 @@ impl Job {
         compare("the version of hyperloader", &kept.program, &self.program);
         compare("the layout of the folder", &kept.version.to_string(), &self.version.to_string());
         for name in keys(&kept.settings, &self.settings) {
-            let value = |settings: &BTreeMap<String, String>| settings.get(name).map_or("not set", String::as_str).to_owned();
+            let value =
+                |settings: &BTreeMap<String, String>| settings.get(name).map_or("not set", String::as_str).to_owned();
             compare(name, &value(&kept.settings), &value(&self.settings));
         }
-        let changed = keys(&kept.content, &self.content).filter(|name| kept.content.get(*name) != self.content.get(*name));
+        let changed =
+            keys(&kept.content, &self.content).filter(|name| kept.content.get(*name) != self.content.get(*name));
         differences.extend(changed.map(|name| format!("the content of {name}")));
         Err(Error::Config(format!(
             "{}: its shards were begun for something else, and these differ:\n  {}\nSet them back, or name another folder",

@@ -146,7 +146,9 @@ fn sixteen_shards_by_four_processes_of_which_one_is_killed_are_the_whole() {
     let bench = trained();
     std::fs::write(bench.path("in.txt"), text(1600)).unwrap();
     let shards: Vec<String> = (0..16).map(|index| format!("{index}/16")).collect();
-    let call = |shard: usize| predict("in.txt", &["--format", "jsonl", "--out", "out", "--threads", "1", "--shard", &shards[shard]]);
+    let call = |shard: usize| {
+        predict("in.txt", &["--format", "jsonl", "--out", "out", "--threads", "1", "--shard", &shards[shard]])
+    };
     std::thread::scope(|scope| {
         for worker in 0..4 {
             let (bench, call) = (&bench, &call);
@@ -284,7 +286,9 @@ fn counts_of_shards_add_up_to_the_scores_of_one_process() {
     assert!(shard("0/3").contains("2 of 3 shards are not finished"));
     let message = bench.fails(2, &["eval", "merge", "run"]);
     assert!(message.contains("2 of 3 shards are not finished: 1, 2"), "{message}");
-    assert!(bench.fails(2, &["eval", "run", "--shard", "1/3"]).contains("--predictions: true in the folder, false now"));
+    assert!(
+        bench.fails(2, &["eval", "run", "--shard", "1/3"]).contains("--predictions: true in the folder, false now")
+    );
     shard("1/3");
     assert!(shard("1/3").contains("finished before"));
     assert!(shard("2/3").contains("eval merge"));

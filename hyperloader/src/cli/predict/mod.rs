@@ -133,7 +133,9 @@ fn check_input(args: &PredictArgs) -> Result<()> {
         return wrong("--input-format parquet: standard input cannot be read from its end; name a file");
     }
     if args.format == PredictionFormat::Parquet && (input != InputFormat::Parquet || args.out.is_none()) {
-        return wrong("--format parquet keeps the columns of a Parquet file: name one as the input, and a file with --out");
+        return wrong(
+            "--format parquet keeps the columns of a Parquet file: name one as the input, and a file with --out",
+        );
     }
     if args.shard.is_some() && args.document {
         return wrong("--shard: a document is one text, and its answer depends on all of it; label it without --shard");

@@ -33,7 +33,13 @@ struct Finished {
 }
 
 /// Labels `shard` of the input into a file of the folder at `root`, unless that is done already, and says what there is.
-pub(super) fn label(args: &PredictArgs, shard: Shard, root: &Path, session: &Session, out: &mut dyn Write) -> Result<()> {
+pub(super) fn label(
+    args: &PredictArgs,
+    shard: Shard,
+    root: &Path,
+    session: &Session,
+    out: &mut dyn Write,
+) -> Result<()> {
     let part = Part::of(args, shard)?;
     let input_crc32c = checksum(&args.input, &part.bytes())?;
     let folder = ShardFolder::open(root, job(args, shard, session)?)?;
@@ -77,7 +83,8 @@ fn close(folder: &ShardFolder, out: &mut dyn Write) -> Result<()> {
         return written(writeln!(out, "{}: {missing} of {count} shards are not finished", folder.root().display()));
     }
     let all = folder.records::<Finished>()?.into_iter();
-    Manifest { version: 1, files: all.map(|finished| (finished.file, finished.entry)).collect() }.write(folder.root())?;
+    Manifest { version: 1, files: all.map(|finished| (finished.file, finished.entry)).collect() }
+        .write(folder.root())?;
     written(writeln!(out, "{}: all {count} shards are finished", folder.root().join(MANIFEST).display()))
 }
 

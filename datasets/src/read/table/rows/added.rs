@@ -1,10 +1,10 @@
 //! The columns that labels become.
 
+use polars::error::PolarsResult;
 use polars_arrow::array::{Array, ListArray, PrimitiveArray, StructArray, Utf8ViewArray};
 use polars_arrow::datatypes::{ArrowDataType, Field};
 use polars_arrow::offset::Offsets;
 use polars_arrow::types::NativeType;
-use polars::error::PolarsResult;
 
 /// The names of the columns that are added: `predicted_tokens` and `predicted_tags` (lists of texts), `predicted_confidences` (lists
 /// of f32, empty with free decoding) and `predicted_spans` (lists of structs as [`RowSpan`]).

@@ -8,8 +8,8 @@ use polars_arrow::array::Array;
 use polars_arrow::datatypes::ArrowSchema;
 use polars_parquet::parquet::error::ParquetError;
 use polars_parquet::write::{
-    CompressedPage, CompressionOptions, Compressor, DynIter, DynStreamingIterator, Encoding, FallibleStreamingIterator, FileWriter,
-    ParquetType, StatisticsOptions, Version, WriteOptions, array_to_columns, to_parquet_leaves,
+    CompressedPage, CompressionOptions, Compressor, DynIter, DynStreamingIterator, Encoding, FallibleStreamingIterator,
+    FileWriter, ParquetType, StatisticsOptions, Version, WriteOptions, array_to_columns, to_parquet_leaves,
 };
 
 use super::super::quiet::quietly;

@@ -13,11 +13,8 @@ fn table(folder: &Path, rows: usize, group: usize) -> PathBuf {
     let numbers: Vec<f64> = (0..rows).map(|row| row as f64 / 4.).collect();
     let mut words = ListStringChunkedBuilder::new("topics".into(), rows, 2 * rows);
     (0..rows).for_each(|row| words.append_values_iter((0..row % 3).map(|word| ["a", "b"][word % 2])));
-    let columns = vec![
-        Column::new("price".into(), numbers),
-        Column::new("text".into(), texts),
-        words.finish().into_column(),
-    ];
+    let columns =
+        vec![Column::new("price".into(), numbers), Column::new("text".into(), texts), words.finish().into_column()];
     let mut frame = DataFrame::new(rows, columns).unwrap();
     let file = std::fs::File::create(&path).unwrap();
     ParquetWriter::new(file).with_row_group_size(Some(group)).finish(&mut frame).unwrap();
