@@ -129,7 +129,7 @@ impl ShardFolder {
     pub fn records<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
         let missing = self.missing()?;
         if missing.is_empty() {
-            let read = |index| self.record(index).transpose().ok_or_else(|| self.unfinished(&[index]))?;
+            let read = |index| self.record::<T>(index).transpose().ok_or_else(|| self.unfinished(&[index]))?;
             return (0..self.job.shards()).map(read).collect();
         }
         Err(self.unfinished(&missing))
