@@ -163,7 +163,10 @@ impl<R: Read> Lines<R> {
         }
         self.line += 1;
         let first = self.line == 1 && self.byte.is_none();
-        let begins = self.byte.map(|byte| std::mem::replace(self.byte.get_or_insert(0), byte + line.len() as u64));
+        let begins = self.byte;
+        if let Some(next) = &mut self.byte {
+            *next += line.len() as u64;
+        }
         if first {
             check_contents(&self.name, &line)?;
         }
