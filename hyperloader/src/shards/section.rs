@@ -141,7 +141,7 @@ mod tests {
     fn a_line_belongs_to_the_shard_in_which_it_begins() {
         assert_eq!(sections(b"aaaa\nb\nc\n", 3), [&b"aaaa\n"[..], b"b\n", b"c\n"]);
         assert_eq!(sections(b"aaaaaaa\nb", 3), [&b"aaaaaaa\n"[..], b"", b"b"], "a line that is longer than a shard");
-        assert_eq!(sections(b"a\r\n\r\n\nb", 4), [&b"a\r\n"[..], b"\r\n", b"\n", b"b"]);
+        assert_eq!(sections(b"a\r\n\r\n\nb", 4), [&b"a\r\n"[..], b"", b"\r\n", b"\nb"]);
         assert_eq!(sections(b"", 2), [b"", b""]);
     }
 

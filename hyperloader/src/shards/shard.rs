@@ -30,7 +30,7 @@ impl Shard {
             Some(count) if index < count.get() => Ok(Self { index, count }),
             Some(_) => Err(Error::Config(format!(
                 "there is no shard {index} of {count}: they are counted from 0, so the last is {}/{count}",
-                count.get() - 1
+                count - 1
             ))),
             None => Err(Error::Config("0 shards; give at least 1".into())),
         }
