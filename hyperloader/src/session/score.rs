@@ -5,11 +5,12 @@ use std::io::Write;
 
 use super::Session;
 use crate::config::TaskConfig;
-use crate::eval::{EvalReport, Prediction, evaluate, stage_predictions};
+use crate::eval::{EvalReport, evaluate, stage_predictions};
 use crate::run::RunDir;
 use crate::tasks::SplitName;
 use crate::{Error, Result};
 use peft_files::{NewFolders, Staged, create_folders, parent, stage};
+use serde::Serialize;
 use tracing::warn;
 
 /// Which part of a run is scored.
@@ -71,7 +72,7 @@ pub(super) fn keep(
     run: &RunDir,
     split: SplitName,
     report: &EvalReport,
-    predictions: &BTreeMap<String, Vec<Prediction>>,
+    predictions: &BTreeMap<String, Vec<impl Serialize>>,
 ) -> Result<()> {
     let path = run.eval(&split.to_string());
     let text = serde_json::to_string_pretty(report).map_err(|e| Error::malformed(&path, e.to_string()))?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use tracing::warn;
 
 use super::Session;
@@ -36,7 +37,8 @@ type Record = BTreeMap<String, TaskPart>;
 struct TaskPart {
     sentences: usize,
     counts: TaskCounts,
-    predictions: Option<Vec<Prediction>>,
+    /// As JSON: a number that is read and written again may have another last digit.
+    predictions: Option<Vec<Box<RawValue>>>,
 }
 
 /// Labels and counts one shard of the sentences of each task, and keeps the counts in `eval/shards/` of the run folder, where
@@ -75,7 +77,7 @@ pub fn score_shard(run: &RunDir, session: &Session, options: &ScoreOptions, shar
                 let labeller = session.labeller(&task.name)?;
                 let own = shard.of(examples);
                 let (counts, predictions) = count(&labeller, own, config.eval.mode)?;
-                let predictions = options.predictions.then_some(predictions);
+                let predictions = options.predictions.then(|| predictions.iter().map(as_json).collect()).transpose()?;
                 record.insert(task.name.clone(), TaskPart { sentences: own.len(), counts, predictions });
             }
             folder.finish(shard, &record)?;
@@ -88,6 +90,10 @@ pub fn score_shard(run: &RunDir, session: &Session, options: &ScoreOptions, shar
         missing: folder.missing()?,
         folder: folder.root().to_path_buf(),
     })
+}
+
+fn as_json(prediction: &Prediction) -> Result<Box<RawValue>> {
+    to_raw_value(prediction).map_err(|e| Error::Internal(format!("a prediction is no JSON: {e}")))
 }
 
 /// The setting of a job that is the step of the scored weights.
