@@ -87,6 +87,7 @@ pub mod run;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod session;
+pub mod shards;
 pub mod tasks;
 pub mod telemetry;
 pub mod train;

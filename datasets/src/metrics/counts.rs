@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::spans::{ScoringMode, spans};
 use crate::error::{Error, Result};
 
 /// The counts from which a [`SpanReport`](super::SpanReport) is computed. Add sentences one at a time, and merge the
 /// counts of several workers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SpanCounts {
     pub(super) mode: ScoringMode,
     pub(super) types: BTreeMap<String, TypeCounts>,
@@ -17,7 +20,8 @@ pub struct SpanCounts {
 }
 
 /// Spans of one type.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct TypeCounts {
     pub(super) gold: usize,
     pub(super) predicted: usize,

@@ -49,6 +49,8 @@ pub use file::{files_of, parse, read};
 pub use format::Format;
 pub use options::{OnBadLine, ReadOptions, column_or_number};
 pub use plain::{must_be_whole, plain_text, plain_text_of};
+#[cfg(feature = "tables")]
+pub use table::rows;
 pub use text::{LineEnds, TextEncoding, TextFound};
 pub use write::{changed_by, write, write_as};
 

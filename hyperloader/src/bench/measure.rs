@@ -17,6 +17,7 @@ use super::{BenchReport, PARTS, Spread, peak_memory};
 use crate::config::Config;
 use crate::model::{BackboneSource, Inventory, batch_of};
 use crate::optim::{AdamW, Gradients};
+use crate::train::{Ranks, sum_gradients};
 use crate::{Error, Result};
 
 /// The amount of measured work.
@@ -33,12 +34,12 @@ pub struct BenchOptions {
 }
 
 /// Measures training steps of `config` on random ids: its backbone, methods, generator, batch size, loss, optimizer and
-/// dropout, as `train` runs them (one micro-batch a step); then labelling with the same model. It needs neither data nor a
-/// tokenizer.
+/// dropout, as `train` runs them (one micro-batch a step of each rank); then labelling with the same model. It needs neither data
+/// nor a tokenizer.
 ///
 /// # Errors
 /// If the backbone cannot be opened, the configuration does not fit it or names no task, or a tensor operation fails.
-pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result<BenchReport> {
+pub fn bench(config: &Config, options: &BenchOptions, device: &Device, ranks: &Ranks) -> Result<BenchReport> {
     config.model.check_trains()?;
     let BackboneSource { config: shape, weights, .. } = BackboneSource::open(&config.model, config.seed)?;
     let parameters = Inventory::of(&shape, config.parts()?, config.model.trainable)?.total();
@@ -49,7 +50,7 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result
     let optimizer = AdamW::new(store.vars(), config.train.optimizer)?;
     let batch = random_batch(config, options, shape.vocab_size)?;
     let batch = batch_of(batch, shape.pad_token_id, device)?;
-    let mut bench = Bench { config, model, optimizer, batch };
+    let mut bench = Bench { config, ranks, model, optimizer, batch };
     let mut steps = |mut numbers: Range<usize>| numbers.try_for_each(|step| bench.step(step as u64));
     steps(0..options.warmup)?;
     let (done, times) = timed(|| steps(options.warmup..options.warmup + options.steps.get()));
@@ -58,7 +59,9 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result
     let spread = |name: &'static str| Some((name, Spread::of(times.get(name)?.iter().copied())));
     let parts: BTreeMap<_, _> = PARTS.into_iter().filter_map(spread).collect();
     let median = parts.get("step").map_or(0., |spread| spread.median_ms);
+    let exchange = parts.get("exchange").map(|spread| spread.median_ms / median);
     let threads = rayon::current_num_threads();
+    let count = ranks.size().get() as f64;
     let sources = random_sources(config, options, shape.vocab_size, threads, device)?;
     let work = Work {
         sources: &sources,
@@ -71,12 +74,14 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device) -> Result
         threads,
         dtype: config.model.dtype,
         parameters,
+        ranks: ranks.size().get(),
         batch_size: config.train.batch_size.get(),
         source_length: options.source_length.get(),
         target_length: options.target_length.get(),
         steps: options.steps.get(),
-        tokens_per_second: bench.batch.label_tokens as f64 / median * 1e3,
-        sentences_per_second: config.train.batch_size.get() as f64 / median * 1e3,
+        tokens_per_second: count * bench.batch.label_tokens as f64 / median * 1e3,
+        exchange_share: exchange,
+        sentences_per_second: count * config.train.batch_size.get() as f64 / median * 1e3,
         labelling,
         parts,
         peak_memory_bytes,
@@ -127,6 +132,7 @@ fn random_batch(config: &Config, options: &BenchOptions, vocabulary: usize) -> R
 /// The parts of a training step.
 struct Bench<'a> {
     config: &'a Config,
+    ranks: &'a Ranks,
     model: PeftModel<T5>,
     optimizer: AdamW,
     batch: T5Batch,
@@ -141,6 +147,14 @@ impl Bench<'_> {
         let loss = self.model.backbone().smoothed_loss_with(&self.batch, &train.loss(), &adapters, &mut ctx)?;
         let backward = || -> Result<_> { Ok(Gradients::from_store(&loss.backward()?, &self.model.vars())) };
         let mut gradients = trace_span!("backward").in_scope(backward)?;
+        if self.ranks.are_many() {
+            let exchange = || -> Result<_> {
+                let mut gradients = sum_gradients(&**self.ranks, gradients, &self.model.vars())?;
+                gradients.average(self.ranks.size())?;
+                Ok(gradients)
+            };
+            gradients = trace_span!("exchange").in_scope(exchange)?;
+        }
         let _optimizer = trace_span!("optimizer").entered();
         gradients.clip_grad_norm(train.max_grad_norm)?;
         self.optimizer.apply_gradients(&gradients, train.learning_rate)
@@ -172,10 +186,10 @@ mod tests {
         let config = Config::from_toml(TINY).unwrap();
         let two = NonZeroUsize::new(2).unwrap();
         let options = BenchOptions { steps: two, warmup: 1, source_length: two, target_length: two };
-        let report = bench(&config, &options, &Device::Cpu).unwrap();
-        assert_eq!(report.parts.len(), PARTS.len());
+        let report = bench(&config, &options, &Device::Cpu, &Ranks::default()).unwrap();
+        assert_eq!(report.parts.len(), PARTS.len() - 1, "one rank exchanges nothing");
         let of = |part: &str| report.parts[part];
-        let sum: f64 = PARTS.iter().filter(|part| **part != "step").map(|part| of(part).min_ms).sum();
+        let sum: f64 = report.parts.keys().filter(|part| **part != "step").map(|part| of(part).min_ms).sum();
         assert!(sum > 0. && sum <= of("step").max_ms, "{sum} {report:?}");
         assert_eq!((report.steps, report.batch_size), (2, 2));
         assert!(report.labelling.words == 1 && report.labelling.sentences_per_second > 0.);

@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::model::{ParamCount, Precision};
 
 /// The `tracing` spans of a training step that are reported, in their order: the methods' weights from their generator, the
-/// two forward passes, output projection and cross-entropy with their gradients, the backward pass, clipping and AdamW, and
-/// the whole step.
-pub const PARTS: [&str; 7] = ["generate", "encoder", "decoder", "loss", "backward", "optimizer", "step"];
+/// two forward passes, output projection and cross-entropy with their gradients, the backward pass, the exchange of gradients if there
+/// are several ranks, clipping and AdamW, and the whole step.
+pub const PARTS: [&str; 8] = ["generate", "encoder", "decoder", "loss", "backward", "exchange", "optimizer", "step"];
 
 /// Milliseconds of several steps.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
@@ -61,7 +61,9 @@ pub struct BenchReport {
     pub dtype: Precision,
     /// How many parameters train, and how many there are.
     pub parameters: ParamCount,
-    /// Sentences of a step.
+    /// The ranks that train together.
+    pub ranks: usize,
+    /// Sentences of a step of one rank.
     pub batch_size: usize,
     /// Tokens of a source.
     pub source_length: usize,
@@ -71,10 +73,12 @@ pub struct BenchReport {
     pub steps: usize,
     /// Milliseconds by part of the step, with the names of [`PARTS`].
     pub parts: BTreeMap<&'static str, Spread>,
-    /// Target tokens of a step divided by its median time.
+    /// Target tokens of a step, of all ranks, divided by its median time.
     pub tokens_per_second: f64,
-    /// Sentences of a step divided by its median time.
+    /// Sentences of a step, of all ranks, divided by its median time.
     pub sentences_per_second: f64,
+    /// The median time of the exchange divided by that of the step; `null` with one rank.
+    pub exchange_share: Option<f64>,
     /// Labelling with the same model.
     pub labelling: LabellingReport,
     /// The most memory that the process held while it trained, in bytes; `null` if the system does not say.

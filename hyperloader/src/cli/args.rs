@@ -2,13 +2,17 @@
 
 mod adapt;
 mod data;
+mod eval;
 mod number;
+mod predict;
 mod reproduce;
 #[cfg(feature = "serve")]
 mod serve;
 
 pub(super) use adapt::AdaptArgs;
 pub(super) use data::{ConvertArgs, DataArgs, DataVerb, InspectArgs, LengthArgs, SampleArgs, SourceArgs, TokenizeArgs};
+pub(super) use eval::{EvalArgs, EvalVerb, MergeArgs, ScoreArgs};
+pub(super) use predict::PredictArgs;
 pub(super) use reproduce::ReproduceArgs;
 #[cfg(feature = "serve")]
 pub(super) use serve::ServeArgs;
@@ -19,12 +23,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use self::number::{ANY, MOST_THREADS, MOST_TOKENS, count, share, whole};
-use crate::config::{Config, MOST_BEAMS};
+use self::number::{ANY, MOST_THREADS, MOST_TOKENS, count, whole};
+use crate::config::Config;
 use crate::export::ExportFormat;
-use crate::label::Decoding;
 use crate::model::Precision;
-use crate::predict::{InputFormat, PredictionFormat};
 use crate::tasks::SplitName;
 use crate::{Error, Result};
 
@@ -244,60 +246,6 @@ pub(super) struct PretrainArgs {
     /// Continue from the newest checkpoint of the folder
     #[arg(long)]
     pub(super) resume: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct EvalArgs {
-    /// The folder of a trained run
-    pub(super) run: PathBuf,
-    /// The split to score
-    #[arg(long, value_enum, default_value_t = SplitName::Test)]
-    pub(super) split: SplitName,
-    /// A task to score; may be given several times [default: all]
-    #[arg(long = "task", value_name = "TASK")]
-    pub(super) tasks: Vec<String>,
-    /// How to decode tags [default: the configuration's eval.decoding]
-    #[arg(long, value_enum)]
-    pub(super) decoding: Option<Decoding>,
-    /// Also keep the predicted tags and spans of each sentence, in predictions/<split>/<task>.jsonl of the run folder
-    #[arg(long)]
-    pub(super) predictions: bool,
-    /// Print the scores as one JSON document
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct PredictArgs {
-    /// The folder of a trained run
-    pub(super) run: PathBuf,
-    /// The name of the task
-    #[arg(long)]
-    pub(super) task: String,
-    /// The input, one text per line; - for standard input
-    #[arg(default_value = "-")]
-    pub(super) input: PathBuf,
-    /// What a line of the input is
-    #[arg(long, value_enum, default_value_t = InputFormat::Text)]
-    pub(super) input_format: InputFormat,
-    /// The whole input is one text
-    #[arg(long)]
-    pub(super) document: bool,
-    /// Label each text sentence by sentence; offsets still count in the text
-    #[arg(long)]
-    pub(super) split_sentences: bool,
-    /// The format of the output
-    #[arg(long, value_enum, default_value_t = PredictionFormat::Bio)]
-    pub(super) format: PredictionFormat,
-    /// How to decode tags [default: the run's eval.decoding]
-    #[arg(long, value_enum)]
-    pub(super) decoding: Option<Decoding>,
-    /// Also write the N best tag sequences of each sentence with their scores; needs --format jsonl
-    #[arg(long, value_name = "N", value_parser = count(MOST_BEAMS))]
-    pub(super) n_best: Option<NonZeroUsize>,
-    /// Drop spans with a lower score, from 0 to 1: their words get the tag O
-    #[arg(long, value_name = "SCORE", value_parser = share)]
-    pub(super) threshold: Option<f32>,
 }
 
 #[derive(Debug, Args)]

@@ -8,8 +8,15 @@ use super::args::{BenchArgs, Global};
 use super::output::{json, written};
 use crate::Result;
 use crate::bench::{BenchOptions, BenchReport, PARTS, bench as measure};
+use crate::train::Ranks;
 
-pub(super) fn bench(args: &BenchArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+pub(super) fn bench(
+    args: &BenchArgs,
+    global: &Global,
+    device: &Device,
+    ranks: &Ranks,
+    out: &mut dyn Write,
+) -> Result<()> {
     let mut config = args.config.load()?;
     config.model.dtype = global.dtype.unwrap_or(config.model.dtype);
     let options = BenchOptions {
@@ -18,7 +25,7 @@ pub(super) fn bench(args: &BenchArgs, global: &Global, device: &Device, out: &mu
         source_length: args.source_length,
         target_length: args.target_length,
     };
-    let report = measure(&config, &options, device)?;
+    let report = measure(&config, &options, device, ranks)?;
     if args.json { json(out, &report) } else { table(&report, out) }
 }
 
@@ -37,6 +44,10 @@ fn table(report: &BenchReport, out: &mut dyn Write) -> Result<()> {
             let (median, min, max) = (spread.median_ms, spread.min_ms, spread.max_ms);
             written(writeln!(out, "{part:<12}{median:>12.2}{min:>12.2}{max:>12.2}"))?;
         }
+    }
+    if let Some(share) = report.exchange_share {
+        let ranks = report.ranks;
+        written(writeln!(out, "{ranks} ranks: the exchange of gradients takes {:.1} % of a step", 100. * share))?;
     }
     written(writeln!(
         out,

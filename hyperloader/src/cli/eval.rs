@@ -4,20 +4,50 @@ use std::io::Write;
 
 use candle_core::Device;
 
-use super::args::{EvalArgs, Global};
+use super::args::{EvalArgs, EvalVerb, Global, MergeArgs, ScoreArgs};
 use super::output::{json, written};
-use crate::Result;
 use crate::eval::EvalReport;
 use crate::run::RunDir;
-use crate::session::{ScoreOptions, Session, score_run};
+use crate::session::{ScoreOptions, Session, ShardReport, merge_shards, score_run, score_shard};
+use crate::shards::Shard;
+use crate::{Error, Result};
 
 pub(super) fn eval(args: &EvalArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+    match (&args.verb, &args.score) {
+        (Some(EvalVerb::Merge(args)), _) => merge(args, out),
+        (None, Some(args)) => score(args, global, device, out),
+        (None, None) => Err(Error::Config("name the folder of a run".into())),
+    }
+}
+
+/// Adds the counts of shards.
+fn merge(args: &MergeArgs, out: &mut dyn Write) -> Result<()> {
+    let report = merge_shards(&RunDir::new(&args.run), args.split)?;
+    if args.json { json(out, &report) } else { table(&report, out) }
+}
+
+fn score(args: &ScoreArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
     let run = RunDir::new(&args.run);
+    let shard = args.shard.map(|choice| choice.resolve()).transpose()?;
     let (mut session, step) = Session::load_in(&run, device, global.dtype)?;
     session.config.eval.decoding = args.decoding.unwrap_or(session.config.eval.decoding);
     let options = ScoreOptions { split: args.split, tasks: args.tasks.clone(), step, predictions: args.predictions };
+    if let Some(shard) = shard {
+        return part(&score_shard(&run, &session, &options, shard)?, shard, out);
+    }
     let report = score_run(&run, &session, &options)?;
     if args.json { json(out, &report) } else { table(&report, out) }
+}
+
+/// What was done of one shard, and what is left.
+fn part(report: &ShardReport, shard: Shard, out: &mut dyn Write) -> Result<()> {
+    let before = if report.was_finished { ", finished before" } else { "" };
+    let folder = report.folder.display();
+    written(writeln!(out, "{folder}: shard {shard}: {} sentences{before}", report.sentences))?;
+    written(match report.missing.len() {
+        0 => writeln!(out, "{folder}: all {} shards are finished: hyperloader eval merge adds them", shard.count()),
+        missing => writeln!(out, "{folder}: {missing} of {} shards are not finished", shard.count()),
+    })
 }
 
 /// A line for each task, followed by a line for each of its types, and the average.

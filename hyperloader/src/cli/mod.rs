@@ -11,6 +11,7 @@ mod eval;
 mod output;
 mod params;
 mod predict;
+mod ranks;
 mod report;
 mod reproduce;
 mod run;

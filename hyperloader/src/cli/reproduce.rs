@@ -8,9 +8,9 @@ use super::args::ReproduceArgs;
 use super::output::{json, message, written};
 use crate::Result;
 use crate::reproduce::{Estimate, SuiteOptions, SuitePlan, WorkOptions, estimate, run_suite};
-use crate::train::Interrupt;
+use crate::train::{Interrupt, Ranks};
 
-pub(super) fn reproduce(args: &ReproduceArgs, device: &Device, out: &mut dyn Write) -> Result<()> {
+pub(super) fn reproduce(args: &ReproduceArgs, device: &Device, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
     let plan = SuitePlan::new(SuiteOptions {
         suite: args.suite,
         scale: args.scale,
@@ -22,7 +22,7 @@ pub(super) fn reproduce(args: &ReproduceArgs, device: &Device, out: &mut dyn Wri
         fractions: args.fractions.clone(),
         backbone: args.backbone.clone(),
     })?;
-    for corpus in &plan.left_out {
+    for corpus in plan.left_out.iter().filter(|_| ranks.is_first()) {
         message(&format!("left out: {corpus}"));
     }
     if args.dry_run {
@@ -33,6 +33,7 @@ pub(super) fn reproduce(args: &ReproduceArgs, device: &Device, out: &mut dyn Wri
         draws: args.draws.get(),
         command: command(args),
         interrupt: Interrupt::on_signal(),
+        ranks: ranks.clone(),
     };
     run_suite(&plan, device, &options)?;
     written(writeln!(out, "{}: {} cells; see results.md", args.out.display(), plan.cells().len()))

@@ -5,4 +5,4 @@ mod predictions;
 mod score;
 
 pub use predictions::{PredictedSpan, Prediction, read_predictions, stage_predictions, write_predictions};
-pub use score::{EvalReport, TaskReport, evaluate};
+pub use score::{EvalReport, TaskCounts, TaskReport, count, evaluate};

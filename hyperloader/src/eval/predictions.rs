@@ -79,11 +79,11 @@ impl Prediction {
     }
 }
 
-/// Writes `predictions` next to `path`. They take their place with [`Staged::commit`].
+/// Writes `predictions`, each a [`Prediction`] or the JSON of one, next to `path`. They take their place with [`Staged::commit`].
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn stage_predictions(path: impl AsRef<Path>, predictions: &[Prediction]) -> Result<Staged> {
+pub fn stage_predictions(path: impl AsRef<Path>, predictions: &[impl Serialize]) -> Result<Staged> {
     let write = |file: &mut std::io::BufWriter<std::fs::File>| -> std::io::Result<()> {
         for prediction in predictions {
             serde_json::to_writer(&mut *file, prediction)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use datasets::Example;
-use datasets::metrics::{ScoringMode, SpanReport, score};
+use datasets::metrics::{ScoringMode, SpanCounts, SpanReport};
 use serde::{Deserialize, Serialize};
 
 use super::predictions::Prediction;
@@ -24,6 +24,40 @@ pub struct TaskReport {
     pub malformed: usize,
     /// The time that labelling took.
     pub seconds: f64,
+}
+
+/// What the scores of one task are computed from. The counts of parts of the sentences add up to those of all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskCounts {
+    /// Spans, sentences and tokens.
+    pub spans: SpanCounts,
+    /// As [`TaskReport::windowed`].
+    pub windowed: usize,
+    /// As [`TaskReport::malformed`].
+    pub malformed: usize,
+    /// The time that labelling took.
+    pub seconds: f64,
+}
+
+impl TaskCounts {
+    /// Adds the counts of other sentences.
+    ///
+    /// # Errors
+    /// If their spans were counted in another mode.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        self.spans.merge(&other.spans)?;
+        self.windowed += other.windowed;
+        self.malformed += other.malformed;
+        self.seconds += other.seconds;
+        Ok(())
+    }
+
+    /// The scores.
+    pub fn report(&self) -> TaskReport {
+        let &Self { ref spans, windowed, malformed, seconds } = self;
+        TaskReport { scores: spans.report(), windowed, malformed, seconds }
+    }
 }
 
 /// The scores of several tasks.
@@ -57,17 +91,26 @@ pub fn evaluate(
     examples: &[Example],
     mode: ScoringMode,
 ) -> Result<(TaskReport, Vec<Prediction>)> {
+    let (counts, predictions) = count(labeller, examples, mode)?;
+    Ok((counts.report(), predictions))
+}
+
+/// Like [`evaluate`], for a part of the sentences: counts, which can be added to those of other parts.
+///
+/// # Errors
+/// If labelling fails.
+pub fn count(
+    labeller: &Labeller<'_>,
+    examples: &[Example],
+    mode: ScoringMode,
+) -> Result<(TaskCounts, Vec<Prediction>)> {
     let start = Instant::now();
     let labelled = labeller.label(examples.iter().map(|e| e.tokens.as_slice()))?;
     let seconds = start.elapsed().as_secs_f64();
-    let gold: Vec<&[String]> = examples.iter().map(|e| e.tags.as_slice()).collect();
-    let predicted: Vec<&[String]> = labelled.iter().map(|l| l.tags.as_slice()).collect();
-    let report = TaskReport {
-        scores: score(&gold, &predicted, mode)?,
-        windowed: labelled.iter().filter(|l| l.windowed).count(),
-        malformed: labelled.iter().filter(|l| l.malformed).count(),
-        seconds,
-    };
+    let mut spans = SpanCounts::new(mode);
+    examples.iter().zip(&labelled).try_for_each(|(example, labelled)| spans.add(&example.tags, &labelled.tags))?;
+    let windowed = labelled.iter().filter(|l| l.windowed).count();
+    let malformed = labelled.iter().filter(|l| l.malformed).count();
     let predictions = examples.iter().zip(labelled).map(|(example, labelled)| Prediction::new(example, labelled));
-    Ok((report, predictions.collect::<Result<_>>()?))
+    Ok((TaskCounts { spans, windowed, malformed, seconds }, predictions.collect::<Result<_>>()?))
 }

@@ -12,6 +12,7 @@ mod link;
 mod lock;
 mod there;
 mod unicode;
+mod whole;
 
 pub use folder::{write_dir_atomic, write_new_dir};
 pub use leftovers::remove_leftovers;
@@ -21,6 +22,7 @@ pub use lock::FolderLock;
 pub use peft_files::{FileEntry, MANIFEST, Manifest, verify_manifest};
 pub(crate) use there::if_there;
 pub(crate) use unicode::unicode;
+pub(crate) use whole::write_whole;
 
 /// `bytes` as lower-case hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {

@@ -1,5 +1,8 @@
 //! What one line of the input asks for.
 
+use std::path::Path;
+
+use datasets::read::rows::RowText;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -19,6 +22,8 @@ pub enum InputFormat {
     ///
     /// An "id", which may be any JSON value, is repeated in the answer. Other keys are ignored.
     Jsonl,
+    /// A row of a Parquet file, with a text or a list of words in one of its columns
+    Parquet,
 }
 
 /// A text to label, and what the caller named it.
@@ -35,9 +40,24 @@ impl Request {
     pub(super) fn raw(text: &str) -> Self {
         Self { item: Item::raw(text.to_owned()), id: None }
     }
+
+    /// What a row holds.
+    pub(super) fn row(text: RowText) -> Self {
+        let item = match text {
+            RowText::Text(text) => Item::raw(text),
+            RowText::Words(words) => Item::words(&words),
+        };
+        Self { item, id: None }
+    }
 }
 
 impl InputFormat {
+    /// The format of the file at `path`, if its name says it: `.parquet`. Otherwise a raw text a line.
+    pub fn of_file(path: &Path) -> Self {
+        let is_parquet = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
+        if is_parquet { Self::Parquet } else { Self::Text }
+    }
+
     /// What `line`, which is without its end, asks for.
     ///
     /// # Errors
@@ -51,6 +71,7 @@ impl InputFormat {
             }
             Self::Jsonl if line.trim().is_empty() => Ok(Request::raw("")),
             Self::Jsonl => object(line),
+            Self::Parquet => Err("a Parquet file has no lines".to_owned()),
         }
     }
 }

@@ -8,6 +8,7 @@ use datasets::read::{must_be_whole, plain_text_of};
 use peft_files::{check_contents, invalid_utf8, text_of};
 
 use super::input::{InputFormat, Request};
+use crate::shards::LineSection;
 use crate::{Error, Result};
 
 /// The size of the read buffer: as much as a pipe holds.
@@ -26,6 +27,8 @@ pub struct Lines<R> {
     patient: bool,
     /// The number of lines that were read.
     line: usize,
+    /// Where the next line begins in the file, if the text begins in the middle of one.
+    byte: Option<u64>,
     /// What ended the input, to be told after the lines before it.
     failed: Option<Error>,
 }
@@ -61,6 +64,18 @@ impl Lines<Box<dyn Read>> {
         // Whoever writes into a pipe may wait for answers.
         Ok(Self::new(Box::new(file), input, kind.is_file()).format(format))
     }
+
+    /// The lines of `section`, in `format`. They are the same lines as in the whole file.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn section(section: &LineSection, format: InputFormat) -> Result<Self> {
+        let lines = Self::new(Box::new(section.open()?), section.path(), true).format(format);
+        Ok(match section.bytes().start {
+            0 => lines,
+            byte => lines.from_byte(byte),
+        })
+    }
 }
 
 impl<R: Read> Lines<R> {
@@ -70,13 +85,23 @@ impl<R: Read> Lines<R> {
     /// the lines that have arrived, so that a program that writes one line at a time gets an answer to each.
     pub fn new(reader: R, name: &Path, patient: bool) -> Self {
         let name = if name == Path::new("-") { PathBuf::from("stdin") } else { name.to_path_buf() };
-        Self { text: Text::Unread(reader), name, format: InputFormat::Text, patient, line: 0, failed: None }
+        Self { text: Text::Unread(reader), name, format: InputFormat::Text, patient, line: 0, byte: None, failed: None }
     }
 
     /// Sets what a line is. Default: a raw text.
     #[must_use]
     pub fn format(self, format: InputFormat) -> Self {
         Self { format, ..self }
+    }
+
+    /// The same lines, the first of which begins at this byte of a file of UTF-8. Errors name the byte of a line: nobody has counted
+    /// the lines before it.
+    fn from_byte(mut self, byte: u64) -> Self {
+        self.text = match self.text {
+            Text::Unread(reader) => Text::Open(BufReader::with_capacity(BUFFER, Cursor::new(Vec::new()).chain(reader))),
+            text => text,
+        };
+        Self { byte: Some(byte), ..self }
     }
 
     /// The next lines: at least one and at most `count`; `None` at the end.
@@ -137,14 +162,21 @@ impl<R: Read> Lines<R> {
             return Ok(None);
         }
         self.line += 1;
-        let first = self.line == 1;
+        let first = self.line == 1 && self.byte.is_none();
+        let begins = self.byte;
+        if let Some(next) = &mut self.byte {
+            *next += line.len() as u64;
+        }
         if first {
             check_contents(&self.name, &line)?;
         }
         let text = line.strip_prefix(BOM).filter(|_| first).unwrap_or(&line);
         let text = std::str::from_utf8(text).map_err(|error| invalid_utf8(error.valid_up_to()));
         let request = text.and_then(|text| self.format.request(without_line_end(text)));
-        request.map(Some).map_err(|reason| peft_files::Error::at_line(&self.name, self.line, reason).into())
+        request.map(Some).map_err(|reason| match begins {
+            Some(byte) => Error::malformed(&self.name, format!("the line at byte {byte}: {reason}")),
+            None => peft_files::Error::at_line(&self.name, self.line, reason).into(),
+        })
     }
 
     /// Whether a whole line can be read without waiting.

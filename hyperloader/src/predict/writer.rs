@@ -1,6 +1,7 @@
 //! Writing labelled texts one at a time.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 
@@ -26,22 +27,43 @@ pub enum PredictionFormat {
     ///
     /// It holds an object for each span, with the keys `entity_group`, `score`, `word`, `start` and `end`.
     Hf,
+    /// The rows of a Parquet file with all their columns, and the answers in more columns
+    ///
+    /// They are `predicted_tokens`, `predicted_tags`, `predicted_confidences` and `predicted_spans`.
+    Parquet,
+}
+
+impl PredictionFormat {
+    /// The ending of the names of files in this format.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Bio => "bio",
+            Self::Jsonl | Self::Hf => "jsonl",
+            Self::Inline => "txt",
+            Self::Html => "html",
+            Self::Parquet => "parquet",
+        }
+    }
 }
 
 /// Writes labelled texts in one format.
 pub struct PredictionWriter<'a> {
     out: &'a mut dyn Write,
+    name: PathBuf,
     format: PredictionFormat,
     n_best: bool,
 }
 
 impl<'a> PredictionWriter<'a> {
-    /// A writer; it writes what comes before the first text at once.
+    /// A writer to `out`, which errors call `name`; it writes what comes before the first text at once.
     ///
     /// # Errors
-    /// If `out` cannot be written to.
-    pub fn new(out: &'a mut dyn Write, format: PredictionFormat) -> Result<Self> {
-        let mut writer = Self { out, format, n_best: false };
+    /// If `out` cannot be written to; [`Error::Config`] for Parquet, which [`Answers::table`](super::Answers::table) writes.
+    pub fn new(out: &'a mut dyn Write, name: impl Into<PathBuf>, format: PredictionFormat) -> Result<Self> {
+        if format == PredictionFormat::Parquet {
+            return Err(Error::Config("answers to lines cannot be columns of a Parquet file".into()));
+        }
+        let mut writer = Self { out, name: name.into(), format, n_best: false };
         if format == PredictionFormat::Html {
             writer.put(html::HEAD)?;
         }
@@ -72,8 +94,9 @@ impl<'a> PredictionWriter<'a> {
             PredictionFormat::Hf => {
                 let groups: Vec<EntityGroup> =
                     sentence.spans()?.into_iter().map(EntityGroup::try_from).collect::<Result<_>>()?;
-                serde_json::to_string(&groups).map_err(|e| Error::malformed("stdout", e.to_string()))? + "\n"
+                serde_json::to_string(&groups).map_err(|e| Error::malformed(&self.name, e.to_string()))? + "\n"
             }
+            PredictionFormat::Parquet => return Err(Error::Internal("a writer of lines for Parquet".into())),
         };
         self.put(&text)
     }
@@ -83,7 +106,7 @@ impl<'a> PredictionWriter<'a> {
     /// # Errors
     /// If `out` cannot be written to.
     pub fn flush(&mut self) -> Result<()> {
-        self.out.flush().map_err(|e| Error::io("stdout", e))
+        self.out.flush().map_err(|e| Error::io(&self.name, e))
     }
 
     /// Writes what comes after the last text.
@@ -98,7 +121,7 @@ impl<'a> PredictionWriter<'a> {
     }
 
     fn put(&mut self, text: &str) -> Result<()> {
-        self.out.write_all(text.as_bytes()).map_err(|e| Error::io("stdout", e))
+        self.out.write_all(text.as_bytes()).map_err(|e| Error::io(&self.name, e))
     }
 }
 
@@ -136,7 +159,7 @@ mod tests {
 
     fn write(format: PredictionFormat, sentence: TaggedSentence) -> String {
         let mut out = Vec::new();
-        let mut writer = PredictionWriter::new(&mut out, format).unwrap().with_n_best(true);
+        let mut writer = PredictionWriter::new(&mut out, "stdout", format).unwrap().with_n_best(true);
         writer.sentence(sentence, None).unwrap();
         writer.finish().unwrap();
         String::from_utf8(out).unwrap()

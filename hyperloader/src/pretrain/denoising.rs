@@ -12,7 +12,7 @@ use peft_t5::T5;
 use serde::{Deserialize, Serialize};
 
 use crate::model::batch_of;
-use crate::train::{Loss, Objective, Score, Step};
+use crate::train::{Loss, Objective, Ranks, Score, Step};
 use crate::{Error, Result};
 
 /// The pad id of every T5 tokenizer that this crate makes or accepts.
@@ -143,7 +143,7 @@ impl Objective for Denoising<'_> {
         Ok(vec![self.loss(pairs, ctx)?.value])
     }
 
-    fn validate(&self) -> Result<Option<Score>> {
+    fn validate(&self, _ranks: &Ranks) -> Result<Option<Score>> {
         Ok(None)
     }
 

@@ -17,6 +17,7 @@ mod estimate;
 mod outcome;
 mod plan;
 mod protocols;
+mod ranks;
 mod record;
 mod scale;
 mod scoring;

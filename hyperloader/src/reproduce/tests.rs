@@ -11,7 +11,8 @@ use super::*;
 use crate::files::FolderLock;
 use crate::quickstart::templates::Templates;
 use crate::tasks::SplitName;
-use crate::train::Interrupt;
+use crate::train::threads::on_threads;
+use crate::train::{Interrupt, Ranks};
 
 /// Two corpora under the paper's names, with sentences of the quickstart.
 fn write_data(data: &Path) {
@@ -89,6 +90,7 @@ fn options(jobs: usize) -> WorkOptions {
         draws: 50,
         command: "test".to_owned(),
         interrupt: Interrupt::default(),
+        ranks: Ranks::default(),
     }
 }
 
@@ -285,4 +287,26 @@ fn the_draws_of_a_share_depend_on_task_and_seed_alone() {
     assert_eq!(drawn(of("hyperloader", 42), "movie"), drawn(of("lora", 42), "movie"));
     assert_ne!(drawn(of("hyperloader", 42), "movie"), drawn(of("hyperloader", 43), "movie"));
     assert_eq!(drawn(of("lora", 42), "movie").len(), 20);
+}
+
+#[test]
+fn ranks_train_each_cell_together_and_the_first_writes() {
+    let root = tempfile::tempdir().unwrap();
+    write_data(&root.path().join("data"));
+    let done = on_threads(2, |rank| {
+        let plan = plan(root.path(), "ranks", &["hyperloader", "lora"], 1);
+        let options = WorkOptions { ranks: Ranks::new(rank.clone()), ..options(1) };
+        run_suite(&plan, &Device::Cpu, &options).map_err(|error| error.to_string())
+    });
+    assert_eq!(done, [Ok(()), Ok(())]);
+    let plan = plan(root.path(), "ranks", &["hyperloader", "lora"], 1);
+    assert!(plan.cells().iter().all(|cell| CellResult::is_in(&cell.folder(&plan.options.out))));
+    let checkpoint = plan.cells()[0].folder(&plan.options.out).join("checkpoints/step-8/state.json");
+    assert!(std::fs::read_to_string(checkpoint).unwrap().contains("\"ranks\": 2"));
+    let several = WorkOptions { jobs: NonZeroUsize::new(2).unwrap(), ..options(1) };
+    let refused = on_threads(2, |rank| {
+        let several = WorkOptions { ranks: Ranks::new(rank.clone()), ..several.clone() };
+        run_suite(&plan, &Device::Cpu, &several).unwrap_err().to_string()
+    });
+    assert!(refused.iter().all(|message| message.contains("give --jobs 1")), "{refused:?}");
 }

@@ -14,12 +14,13 @@ use super::claim::{Claim, LOOK_AGAIN, clear_claims};
 use super::outcome::CellResult;
 use super::plan::SuitePlan;
 use super::protocols::Protocol;
+use super::ranks::{Order, follow, order};
 use super::record::SuiteRecord;
 use super::scoring::score_cell;
 use super::tables::write_tables;
 use crate::run::MODEL_FILE;
 use crate::session::{RunOptions, pretrain, train};
-use crate::train::Interrupt;
+use crate::train::{Interrupt, Ranks};
 use crate::{Error, Result};
 use peft_files::create_folders;
 
@@ -34,6 +35,15 @@ pub struct WorkOptions {
     pub command: String,
     /// Saves the state of the cells and stops.
     pub interrupt: Interrupt,
+    /// The ranks that train each cell together.
+    pub ranks: Ranks,
+}
+
+impl WorkOptions {
+    /// How each of its runs is carried out.
+    fn run(&self) -> RunOptions {
+        RunOptions { resume: true, quiet: true, interrupt: self.interrupt.clone(), ranks: self.ranks.clone() }
+    }
 }
 
 /// Runs the cells of `plan` that are not finished, and writes the tables. When it returns, all cells of the plan are finished.
@@ -42,6 +52,22 @@ pub struct WorkOptions {
 /// [`Error::Config`] if the folder holds another suite; [`Error::Interrupted`] once the interrupt is requested. If cells fail, the
 /// others are finished first, and the error names each.
 pub fn run_suite(plan: &SuitePlan, device: &Device, options: &WorkOptions) -> Result<()> {
+    let ranks = &options.ranks;
+    if ranks.are_many() && options.jobs.get() > 1 {
+        return Err(Error::Config("--jobs: several ranks train one cell at a time; give --jobs 1".into()));
+    }
+    if !ranks.is_first() {
+        return follow(plan, device, &options.run());
+    }
+    let done = run_all(plan, device, options);
+    match done {
+        Ok(()) | Err(Error::Interrupted { .. }) => order(ranks, &Order::End).and(done),
+        // All ranks end with the process.
+        Err(error) => Err(error),
+    }
+}
+
+fn run_all(plan: &SuitePlan, device: &Device, options: &WorkOptions) -> Result<()> {
     let out = &plan.options.out;
     // Everything that can be wrong with the call is found before anything is written.
     plan.cells().iter().try_for_each(|cell| plan.config(cell).map(drop))?;
@@ -93,8 +119,8 @@ fn make_backbone(plan: &SuitePlan, device: &Device, options: &WorkOptions) -> Re
     let claim = claim.ok_or_else(|| stopped(plan))?;
     if !is_there() {
         info!("pretraining the backbone in {}", folder.display());
-        let run = RunOptions { resume: true, quiet: true, interrupt: options.interrupt.clone() };
-        pretrain(&config, &folder, device, &run)?;
+        order(&options.ranks, &Order::Backbone)?;
+        pretrain(&config, &folder, device, &options.run())?;
     }
     drop(claim);
     Ok(())
@@ -182,6 +208,8 @@ fn worker(plan: &SuitePlan, device: &Device, options: &WorkOptions, queue: &Mute
                 }
             }
             Err(error @ Error::Interrupted { .. }) => return Err(error),
+            // The other ranks are somewhere in the middle of this cell.
+            Err(error) if options.ranks.are_many() => return Err(error),
             Err(error) => {
                 warn!("{}: {error}", cell.name());
                 lock().failures.push(format!("{}: {error}", cell.name()));
@@ -193,8 +221,9 @@ fn worker(plan: &SuitePlan, device: &Device, options: &WorkOptions, queue: &Mute
 /// Trains and scores one cell, from its newest checkpoint if it has one.
 fn run_cell(plan: &SuitePlan, cell: &Cell, device: &Device, options: &WorkOptions) -> Result<CellResult> {
     let started = Instant::now();
-    let run = RunOptions { resume: true, quiet: true, interrupt: options.interrupt.clone() };
-    train(plan.config(cell)?, &cell.folder(&plan.options.out), device, &run)?;
+    let config = plan.config(cell)?;
+    order(&options.ranks, &Order::Cell(cell.name()))?;
+    train(config, &cell.folder(&plan.options.out), device, &options.run())?;
     score_cell(plan, cell, device, started)
 }
 

@@ -26,9 +26,16 @@ const EVENTS: &str = "events.out.tfevents.";
 pub(crate) struct Workplace {
     run: RunDir,
     checkpoint: Option<usize>,
-    before: Before,
-    lock: FolderLock,
-    folders: NewFolders,
+    hold: Hold,
+}
+
+/// How a process has its workplace.
+#[derive(Debug)]
+enum Hold {
+    /// It has locked the run folder.
+    Own { before: Before, lock: FolderLock, folders: NewFolders },
+    /// Another process has locked the run folder; this one has a copy.
+    Copy(#[allow(dead_code, reason = "it removes the folder when it is dropped")] tempfile::TempDir),
 }
 
 impl Workplace {
@@ -59,7 +66,14 @@ impl Workplace {
                 )));
             }
         };
-        Ok(Self { checkpoint, before: Before::of(run.root())?, run, lock, folders })
+        let hold = Hold::Own { before: Before::of(run.root())?, lock, folders };
+        Ok(Self { run, checkpoint, hold })
+    }
+
+    /// The workplace of a rank that writes nothing: `copy` holds what it must know of the run, whose newest checkpoint is that of step
+    /// `checkpoint`. The folder is removed at the end.
+    pub(crate) fn copy(copy: tempfile::TempDir, checkpoint: Option<usize>) -> Self {
+        Self { run: RunDir::new(copy.path()), checkpoint, hold: Hold::Copy(copy) }
     }
 
     /// The folder.
@@ -77,6 +91,9 @@ impl Workplace {
     /// # Errors
     /// If a file cannot be removed.
     pub(crate) fn begin(&self) -> Result<()> {
+        if let Hold::Copy(_) = self.hold {
+            return Ok(());
+        }
         remove_leftovers(self.run.checkpoints())?;
         let written = FILES.iter().chain(&["best", ADAPTER_FILE, MODEL_FILE]);
         remove_half_built(self.run.root(), &written.copied().collect::<Vec<_>>())
@@ -88,7 +105,8 @@ impl Workplace {
     /// # Errors
     /// That of `outcome`.
     pub(crate) fn close<T>(self, outcome: Result<T>) -> Result<T> {
-        let Self { run, checkpoint, before, lock, folders } = self;
+        let Self { run, checkpoint, hold } = self;
+        let Hold::Own { before, lock, folders } = hold else { return outcome };
         let newest = run.steps().ok().and_then(|mut steps| steps.pop());
         if outcome.is_err() && newest == checkpoint {
             if let Err(error) = before.restore(run.root()) {

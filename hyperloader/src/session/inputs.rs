@@ -4,14 +4,19 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use datasets::Example;
 use datasets::encode::Pairs;
 use datasets::tokenizer::T5Tokenizer;
+use peft_files::FileEntry;
 use peft_t5::T5Config;
 use sha2::{Digest, Sha256};
 
 use super::Session;
+use super::load::weights_of;
+use super::resume::keys_of;
 use crate::files::hexadecimal;
 use crate::pretrain::PretrainText;
+use crate::run::RunDir;
 use crate::train::{Inputs, TaskData};
 use crate::{Error, Result};
 
@@ -29,6 +34,61 @@ pub(super) fn of_training(session: &Session, tasks: &[TaskData]) -> Result<Input
     let weights = session.folder.as_deref().map(of_weights).transpose()?.unwrap_or_default();
     inputs.insert("model.name".to_owned(), shape + &weights);
     Ok(inputs)
+}
+
+/// What the answers for `tasks` depend on, apart from the text. Where the files are, and how the model was trained, does not count.
+pub(crate) fn of_labelling(session: &Session, run: &RunDir, tasks: &[&str]) -> Result<Inputs> {
+    let mut inputs = Inputs::from([
+        ("the run's weights".to_owned(), FileEntry::of_file(&weights_of(run)?)?.sha256),
+        ("its tokenizer".to_owned(), of_tokenizer(&session.tokenizer)?),
+    ]);
+    let shape = of_shape(session.model.backbone().config())?;
+    let weights = session.folder.as_deref().map(of_weights).transpose()?.unwrap_or_default();
+    inputs.insert("its backbone".to_owned(), shape + &weights);
+    let mut hasher = Sha256::new();
+    for (key, value) in keys_of(&session.config)? {
+        if counts_for_labels(&key.split('.').collect::<Vec<_>>()) {
+            hasher.update(format!("{key} = {value}\n"));
+        }
+    }
+    for task in tasks {
+        let tags = session.tags.get(*task).map(|tags| tags.join(" "));
+        hasher.update(format!("{task}: {tags:?}\n"));
+    }
+    inputs.insert("its configuration".to_owned(), hexadecimal(&hasher.finalize()));
+    Ok(inputs)
+}
+
+/// Whether labels depend on a key of the configuration.
+fn counts_for_labels(key: &[&str]) -> bool {
+    match key {
+        ["train" | "pretrain", ..] | ["data", "cache" | "cache_dir" | "temperature"] => false,
+        ["model", "name" | "tokenizer"] | ["eval", "batch_size"] => false,
+        ["tasks", _, name, ..] => matches!(*name, "name" | "prefix" | "tag_map" | "tag_words"),
+        _ => true,
+    }
+}
+
+/// The hash of sentences with their tags.
+pub(super) fn of_examples(examples: &[Example]) -> String {
+    let mut hasher = Sha256::new();
+    for example in examples {
+        for words in [&example.tokens, &example.tags] {
+            hasher.update((words.len() as u64).to_le_bytes());
+            for word in words {
+                hasher.update((word.len() as u64).to_le_bytes());
+                hasher.update(word.as_bytes());
+            }
+        }
+    }
+    hexadecimal(&hasher.finalize())
+}
+
+/// The hash of the size of a file, and of samples of its content.
+pub(crate) fn of_samples(path: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    sample(path, &mut hasher).map_err(|source| Error::io(path, source))?;
+    Ok(hexadecimal(&hasher.finalize()))
 }
 
 /// The hash of the content of a file.

@@ -4,16 +4,22 @@ mod adapt;
 mod device;
 mod inputs;
 mod load;
+mod place;
 mod pretrain;
+#[cfg(test)]
+mod ranks_tests;
 mod relocate;
 mod resume;
 mod score;
+mod score_shards;
 mod train;
 
 pub use adapt::{AdaptOptions, Unfreeze, adapt};
 pub use device::open_device;
+pub(crate) use inputs::{of_labelling, of_samples};
 pub use load::Session;
 pub(crate) use pretrain::random_shape;
 pub use pretrain::{PretrainReport, pretrain};
 pub use score::{ScoreOptions, score_run};
+pub use score_shards::{ShardReport, merge_shards, score_shard};
 pub use train::{RunOptions, train};

@@ -10,13 +10,14 @@ use peft_core::{ParamStore, PeftModel};
 
 use super::RunOptions;
 use super::inputs::{of_shape, of_text, of_tokenizer};
+use super::place::open_place;
 use super::resume::{Verb, require_same};
 use super::train::{open_telemetry, write_config};
 use crate::config::{Config, PretrainConfig, T5Shape};
 use crate::model::{BackboneSource, built_in_or_file, open_tokenizer};
 use crate::pretrain::{Denoising, DenoisingOptions, PretrainText, train_tokenizer};
 use crate::run::{MODEL_FILE, RunDir, Workplace};
-use crate::train::{Inputs, TrainOptions, Trainer, inputs_of, require_same_inputs};
+use crate::train::{Inputs, Ranks, TrainOptions, Trainer, inputs_of, require_same_inputs};
 use crate::{Error, Result};
 use peft_files::write_listed;
 use peft_t5::{T5, T5Config, Trainable, Weights, local_biases};
@@ -50,7 +51,7 @@ pub struct PretrainReport {
 /// text, or if a step on the way fails; [`Error::Interrupted`] once the interrupt is requested.
 pub fn pretrain(config: &Config, out: &Path, device: &Device, options: &RunOptions) -> Result<PretrainReport> {
     config.require_pretrain()?;
-    let place = Workplace::open(RunDir::new(out), options.resume)?;
+    let place = open_place(&options.ranks, RunDir::new(out), options.resume)?;
     let report = pretrain_in(&place, config, device, options);
     place.close(report)
 }
@@ -60,7 +61,7 @@ fn pretrain_in(place: &Workplace, config: &Config, device: &Device, options: &Ru
     let text = read_text(config, pretrain)?;
     let mut inputs = Inputs::from([("pretrain.text".to_owned(), of_text(&text))]);
     let kept = match place.checkpoint() {
-        Some(step) => kept_tokenizer(run, step, config, &inputs)?,
+        Some(step) => kept_tokenizer(run, step, config, &inputs, &options.ranks)?,
         None => None,
     };
     let start = start(config, pretrain, &text, kept)?;
@@ -92,15 +93,16 @@ fn pretrain_in(place: &Workplace, config: &Config, device: &Device, options: &Ru
         seed: config.seed,
         kernels: config.train.kernels,
         weights_file: MODEL_FILE,
-        steps_per_epoch: text.lines.len() as f64 / pretrain.batch_size.get() as f64,
+        steps_per_epoch: text.lines.len() as f64 / (pretrain.batch_size.get() * options.ranks.size().get()) as f64,
         inputs,
         ..pretrain.into()
     };
     let trainer = Trainer::new(&store, objective, train_options, run.clone())?;
-    let mut trainer = trainer.with_interrupt(options.interrupt.clone());
+    let mut trainer = trainer.with_interrupt(options.interrupt.clone()).with_ranks(options.ranks.clone());
     match place.checkpoint() {
         Some(_) => _ = trainer.resume()?,
-        None => trainer.check_gradients(&[])?,
+        None if options.ranks.is_first() => trainer.check_gradients(&[])?,
+        None => {}
     }
     // Everything is checked: from here on files are written.
     place.begin()?;
@@ -124,8 +126,14 @@ fn pretrain_in(place: &Workplace, config: &Config, device: &Device, options: &Ru
 ///
 /// # Errors
 /// If the configuration or the text of the run is another.
-fn kept_tokenizer(run: &RunDir, step: usize, config: &Config, inputs: &Inputs) -> Result<Option<T5Tokenizer>> {
-    require_same(run, step, config, Verb::Pretrain)?;
+fn kept_tokenizer(
+    run: &RunDir,
+    step: usize,
+    config: &Config,
+    inputs: &Inputs,
+    ranks: &Ranks,
+) -> Result<Option<T5Tokenizer>> {
+    require_same(run, step, config, Verb::Pretrain, ranks)?;
     let checkpoint = run.checkpoint(step);
     let kept = inputs_of(&checkpoint)?;
     require_same_inputs(&checkpoint, &kept, inputs)?;

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::run::{ADAPTER_FILE, MODEL_FILE, RunDir};
-use crate::train::{Inputs, inputs_of};
+use crate::train::{Inputs, Ranks, inputs_of, ranks_of};
 use crate::{Error, Result};
 
 /// The verb that continues a run.
@@ -34,7 +34,7 @@ enum Rule {
 ///
 /// # Errors
 /// [`Error::Config`] with the keys that must not change, and both values of each.
-pub(super) fn require_same(run: &RunDir, step: usize, config: &Config, verb: Verb) -> Result<()> {
+pub(super) fn require_same(run: &RunDir, step: usize, config: &Config, verb: Verb, ranks: &Ranks) -> Result<()> {
     let kept = inputs_of(&run.checkpoint(step))?;
     require_verb(run, step, verb, &kept)?;
     let path = run.config();
@@ -51,7 +51,11 @@ pub(super) fn require_same(run: &RunDir, step: usize, config: &Config, verb: Ver
             continue;
         }
         let change = format!("{key}: {} in the run, {} now", shown(before), shown(now));
-        match judge(verb, key, &kept) {
+        let judged = match key.as_str() {
+            MICRO_BATCHES if keeps_batch(before, now, ranks_of(&run.checkpoint(step))?, ranks) => Ok(()),
+            _ => judge(verb, key, &kept),
+        };
+        match judged {
             Ok(()) => info!("{}: {change}", run.root().display()),
             Err(reason) => refused += &format!("\n  {change}{reason}"),
         }
@@ -64,6 +68,16 @@ pub(super) fn require_same(run: &RunDir, step: usize, config: &Config, verb: Ver
          new run",
         path.display()
     )))
+}
+
+const MICRO_BATCHES: &str = "train.gradient_accumulation_steps";
+
+/// Whether a step of all ranks has as many micro-batches as before.
+fn keeps_batch(before: Option<&toml::Value>, now: Option<&toml::Value>, ranks_before: usize, ranks: &Ranks) -> bool {
+    let of_all =
+        |value: Option<&toml::Value>, ranks: usize| value?.as_integer()?.checked_mul(i64::try_from(ranks).ok()?);
+    let before = of_all(before, ranks_before);
+    before.is_some() && before == of_all(now, ranks.size().get())
 }
 
 /// Refuses the folder of another verb, which differs in most keys. The weights tell them apart: a configuration may have both

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::Session;
-use crate::eval::{EvalReport, Prediction, evaluate, stage_predictions};
+use crate::config::TaskConfig;
+use crate::eval::{EvalReport, evaluate, stage_predictions};
 use crate::run::RunDir;
 use crate::tasks::SplitName;
 use crate::{Error, Result};
 use peft_files::{NewFolders, Staged, create_folders, parent, stage};
+use serde::Serialize;
 use tracing::warn;
 
 /// Which part of a run is scored.
@@ -32,14 +34,10 @@ pub struct ScoreOptions {
 /// [`Error::Config`] with the known names if a task is unknown; if a task has no such split; if labelling fails. Nothing is written
 /// then.
 pub fn score_run(run: &RunDir, session: &Session, options: &ScoreOptions) -> Result<EvalReport> {
-    let &ScoreOptions { split, ref tasks, step, predictions: keeps } = options;
+    let &ScoreOptions { split, step, predictions: keeps, .. } = options;
     let config = &session.config;
-    let tasks = match tasks.is_empty() {
-        true => config.tasks.iter().collect(),
-        false => tasks.iter().map(|name| config.task(name)).collect::<Result<Vec<_>>>()?,
-    };
     let (mut reports, mut predictions) = (BTreeMap::new(), BTreeMap::new());
-    for task in tasks {
+    for task in tasks_of(session, options)? {
         let (examples, _) = config.corpus(task)?.read(split)?;
         let labeller = session.labeller(&task.name)?;
         let (report, predicted) = evaluate(&labeller, &examples, config.eval.mode)?;
@@ -60,12 +58,21 @@ pub fn score_run(run: &RunDir, session: &Session, options: &ScoreOptions) -> Res
     Ok(report)
 }
 
+/// The tasks that are scored.
+pub(super) fn tasks_of<'a>(session: &'a Session, options: &ScoreOptions) -> Result<Vec<&'a TaskConfig>> {
+    let config = &session.config;
+    match options.tasks.is_empty() {
+        true => Ok(config.tasks.iter().collect()),
+        false => options.tasks.iter().map(|name| config.task(name)).collect(),
+    }
+}
+
 /// Writes the predictions and the report. All files are written before the first of them gets its name.
-fn keep(
+pub(super) fn keep(
     run: &RunDir,
     split: SplitName,
     report: &EvalReport,
-    predictions: &BTreeMap<String, Vec<Prediction>>,
+    predictions: &BTreeMap<String, Vec<impl Serialize>>,
 ) -> Result<()> {
     let path = run.eval(&split.to_string());
     let text = serde_json::to_string_pretty(report).map_err(|e| Error::malformed(&path, e.to_string()))?;

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::Session;
 use super::inputs::of_training;
+use super::place::open_place;
 use super::resume::{Verb, require_same};
 use crate::Result;
 use crate::config::{Config, TaskConfig};
@@ -20,7 +21,9 @@ use crate::model::ModelName;
 use crate::run::{RunDir, TagSets, Workplace};
 use crate::tasks::{Cache, Encoded, Notices, SplitName};
 use crate::telemetry::{Telemetry, TelemetryOptions};
-use crate::train::{Inputs, Interrupt, Labelling, LabellingOptions, TaskData, TrainOptions, TrainOutput, Trainer};
+use crate::train::{
+    Inputs, Interrupt, Labelling, LabellingOptions, Ranks, TaskData, TrainOptions, TrainOutput, Trainer,
+};
 use peft_files::write_listed;
 
 /// The least time between two lines of progress where stderr is no terminal.
@@ -35,6 +38,8 @@ pub struct RunOptions {
     pub quiet: bool,
     /// Saves the state and stops the run between two steps.
     pub interrupt: Interrupt,
+    /// The ranks that train together.
+    pub ranks: Ranks,
 }
 
 /// Trains the model of `config` in the run folder `out`.
@@ -52,14 +57,14 @@ pub fn train(config: Config, out: &Path, device: &Device, options: &RunOptions) 
     for task in &config.tasks {
         config.corpus(task)?.require_files()?;
     }
-    let place = Workplace::open(RunDir::new(out), options.resume)?;
+    let place = open_place(&options.ranks, RunDir::new(out), options.resume)?;
     let output = train_in(&place, config, device, options);
     place.close(output)
 }
 
 fn train_in(place: &Workplace, config: Config, device: &Device, options: &RunOptions) -> Result<TrainOutput> {
     if let Some(step) = place.checkpoint() {
-        require_same(place.run(), step, &config, Verb::Train)?;
+        require_same(place.run(), step, &config, Verb::Train, &options.ranks)?;
     }
     let session = Session::new(config, device)?;
     let config = &session.config;
@@ -95,12 +100,15 @@ pub(super) fn carry_out(
     let (run, config) = (place.run(), &session.config);
     let labelling_options = labelling_options(config, &session.device);
     let labelling = Labelling::new(&session.model, &session.tokenizer, tasks, labelling_options)?;
-    let train_options = TrainOptions { inputs: start.inputs, ..train_options(config, tasks) };
+    let ranks = &options.ranks;
+    let mut train_options = TrainOptions { inputs: start.inputs, ..train_options(config, tasks) };
+    train_options.steps_per_epoch /= ranks.size().get() as f64;
     let trainer = Trainer::new(session.model.store(), labelling, train_options, run.clone())?;
-    let mut trainer = trainer.with_interrupt(options.interrupt.clone());
+    let mut trainer = trainer.with_interrupt(options.interrupt.clone()).with_ranks(ranks.clone());
     match place.checkpoint() {
         Some(_) => _ = trainer.resume()?,
-        None => trainer.check_gradients(&start.frozen)?,
+        None if ranks.is_first() => trainer.check_gradients(&start.frozen)?,
+        None => {}
     }
     // Everything is checked: from here on files are written.
     place.begin()?;
@@ -126,6 +134,9 @@ pub(super) fn write_config(run: &RunDir, config: &Config) -> Result<()> {
 }
 
 pub(super) fn open_telemetry(place: &Workplace, total_steps: usize, options: &RunOptions) -> Result<Telemetry> {
+    if !options.ranks.is_first() {
+        return Ok(Telemetry::silent());
+    }
     Telemetry::open(&TelemetryOptions {
         folder: place.run().root().to_path_buf(),
         resume_step: place.checkpoint(),

@@ -1,6 +1,7 @@
 //! Saving and restoring everything that a step depends on.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use candle_core::Tensor;
@@ -51,9 +52,21 @@ pub struct State {
     pub best: Option<Best>,
     /// The state of the objective's samplers.
     pub objective: serde_json::Value,
+    /// The ranks that trained the last step.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ranks: NonZeroUsize,
     /// Hashes of what the run learns from. Checkpoints of older versions have none.
     #[serde(default, skip_serializing_if = "Inputs::is_empty")]
     pub inputs: Inputs,
+}
+
+fn one() -> NonZeroUsize {
+    NonZeroUsize::MIN
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_one(ranks: &NonZeroUsize) -> bool {
+    ranks.get() == 1
 }
 
 impl State {
@@ -69,6 +82,14 @@ impl State {
 /// If its state cannot be read.
 pub(crate) fn inputs_of(folder: &Path) -> Result<Inputs> {
     Ok(State::read(folder)?.inputs)
+}
+
+/// The number of ranks that trained the last step before the checkpoint in `folder`.
+///
+/// # Errors
+/// If its state cannot be read.
+pub(crate) fn ranks_of(folder: &Path) -> Result<usize> {
+    Ok(State::read(folder)?.ranks.get())
 }
 
 /// A checkpoint's content.

@@ -15,10 +15,11 @@ use peft_t5::T5;
 use tracing::trace_span;
 
 use super::prefetcher::{Drawing, Prefetcher};
-use super::{Loss, Objective, Score, Step};
-use crate::eval::evaluate;
+use super::{Loss, Objective, Ranks, Score, Step};
+use crate::eval::{TaskCounts, count};
 use crate::label::{DecodeOptions, Labeller};
 use crate::model::batch_of;
+use crate::shards::Shard;
 use crate::tasks::Corpus;
 use crate::{Error, Result};
 
@@ -122,6 +123,27 @@ impl<'a> Labelling<'a> {
     }
 }
 
+/// The counts of each task, added over all ranks.
+fn added(ranks: &Ranks, own: Vec<TaskCounts>) -> Result<Vec<TaskCounts>> {
+    if !ranks.are_many() {
+        return Ok(own);
+    }
+    let text = serde_json::to_vec(&own).map_err(|e| Error::Internal(format!("counts are no JSON: {e}")))?;
+    let read = |bytes: &Vec<u8>| -> Result<Vec<TaskCounts>> {
+        serde_json::from_slice(bytes).map_err(|e| Error::Internal(format!("a rank sent no counts: {e}")))
+    };
+    let all = ranks.gather(&text)?.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let mut sums = Vec::new();
+    for counts in all {
+        if sums.is_empty() {
+            sums = counts;
+            continue;
+        }
+        sums.iter_mut().zip(&counts).try_for_each(|(sum, counts)| sum.merge(counts))?;
+    }
+    Ok(sums)
+}
+
 impl Objective for Labelling<'_> {
     type MicroBatch = TaskBatch;
 
@@ -151,19 +173,22 @@ impl Objective for Labelling<'_> {
         self.tasks.iter().enumerate().map(probe).collect()
     }
 
-    fn validate(&self) -> Result<Option<Score>> {
-        let mut scalars = Vec::new();
+    fn validate(&self, ranks: &Ranks) -> Result<Option<Score>> {
+        let own = Shard::new(ranks.rank(), ranks.size().get())?;
+        let mut counts = Vec::new();
         for data in self.tasks {
             if let Some(validation) = &data.validation {
                 let task = data.corpus.label_task(data.tags.clone());
                 let labeller = Labeller::new(self.model, self.tokenizer, task, &self.options.decode)?;
-                let (report, _) = evaluate(&labeller, validation, self.options.mode)?;
-                scalars.push((format!("validation/{}/micro_f1", data.corpus.name), report.scores.micro_f1));
+                counts.push(count(&labeller, own.of(validation), self.options.mode)?.0);
             }
         }
-        if scalars.is_empty() {
+        if counts.is_empty() {
             return Ok(None);
         }
+        let names = self.tasks.iter().filter(|data| data.validation.is_some()).map(|data| &data.corpus.name);
+        let scores = added(ranks, counts)?.into_iter().map(|counts| counts.report().scores.micro_f1);
+        let mut scalars: Vec<_> = names.map(|name| format!("validation/{name}/micro_f1")).zip(scores).collect();
         let average = scalars.iter().map(|(_, f1)| f1).sum::<f64>() / scalars.len() as f64;
         scalars.push(("validation/average_micro_f1".to_owned(), average));
         Ok(Some(Score { selection: average, scalars }))

@@ -3,20 +3,31 @@
 //! [`Trainer`] turns an [`Objective`] (multi-task labelling, or denoising for pretraining) into optimizer steps, checkpoints
 //! and log lines. Everything that a step needs, apart from the weights, is either a function of the seed and the step's
 //! number, or saved with the checkpoint. A resumed run therefore ends in the same bytes.
+//!
+//! Several processes can train one model together, as the [`Ranks`] of a [`Collective`]: each computes its share of a step's
+//! micro-batches, and the gradients are added.
 
 mod check;
 mod checkpoint;
+mod collective;
 mod inputs;
 mod interrupt;
 mod labelling;
 mod objective;
 mod options;
 mod prefetcher;
+mod share;
 mod trainer;
 
 pub use check::{check_gradients, compare_gradients};
-pub(crate) use checkpoint::inputs_of;
 pub use checkpoint::{Best, State};
+pub(crate) use checkpoint::{inputs_of, ranks_of};
+pub(crate) use collective::sum_gradients;
+#[cfg(test)]
+pub(crate) use collective::threads;
+pub use collective::{Alone, Collective, Ranks};
+#[cfg(feature = "mpi")]
+pub use collective::{Mpi, MpiProcess};
 pub use inputs::Inputs;
 pub(crate) use inputs::require_same_inputs;
 #[cfg(feature = "cli")]
@@ -25,4 +36,5 @@ pub use interrupt::Interrupt;
 pub use labelling::{Labelling, LabellingOptions, TaskBatch, TaskData};
 pub use objective::{Loss, Objective, Score, Step};
 pub use options::TrainOptions;
+pub(crate) use share::{share_folder, share_value};
 pub use trainer::{TrainOutput, Trainer};

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use candle_core::Tensor;
 use peft_core::Ctx;
 
+use super::Ranks;
 use crate::Result;
 
 /// The data of one optimizer step, without any loss.
@@ -60,11 +61,11 @@ pub trait Objective {
     /// If a tensor operation fails.
     fn probes(&mut self, ctx: &mut Ctx) -> Result<Vec<Tensor>>;
 
-    /// The score on held-out data; `None` if there is none.
+    /// The score on held-out data; `None` if there is none. The `ranks` share the work, and all return the same.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    fn validate(&self) -> Result<Option<Score>>;
+    fn validate(&self, ranks: &Ranks) -> Result<Option<Score>>;
 
     /// What a checkpoint must keep of the objective: the state of its samplers after the last started step.
     ///

@@ -8,7 +8,11 @@ use peft_files::write_listed;
 use tracing::{info, trace_span, warn};
 
 use super::checkpoint::{Best, Checkpoint, State};
-use super::{Interrupt, Objective, Step, TrainOptions, check_gradients, compare_gradients, require_same_inputs};
+use super::collective::{StepPart, require_same_everywhere, sum_gradients};
+use super::share::{share_folder, weights_hash};
+use super::{
+    Inputs, Interrupt, Objective, Ranks, Step, TrainOptions, check_gradients, compare_gradients, require_same_inputs,
+};
 use crate::optim::{AdamW, Gradients};
 use crate::run::RunDir;
 use crate::telemetry::{StepRecord, Telemetry};
@@ -36,6 +40,9 @@ pub struct Trainer<'a, O> {
     run: RunDir,
     optimizer: AdamW,
     interrupt: Interrupt,
+    ranks: Ranks,
+    /// Whether a rank was asked to stop.
+    stops: bool,
     /// Whether the run folder was there: it must not go away.
     has_folder: bool,
     step: usize,
@@ -58,6 +65,8 @@ impl<'a, O: Objective> Trainer<'a, O> {
             options,
             run,
             interrupt: Interrupt::default(),
+            ranks: Ranks::default(),
+            stops: false,
             has_folder: false,
             step: 0,
             tokens: 0,
@@ -70,6 +79,14 @@ impl<'a, O: Objective> Trainer<'a, O> {
     #[must_use]
     pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
         self.interrupt = interrupt;
+        self
+    }
+
+    /// The same trainer as one of several ranks. Each computes so many micro-batches of a step as
+    /// [`gradient_accumulation_steps`](TrainOptions::gradient_accumulation_steps) says, and rank 0 writes the files.
+    #[must_use]
+    pub fn with_ranks(mut self, ranks: Ranks) -> Self {
+        self.ranks = ranks;
         self
     }
 
@@ -92,6 +109,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
                 self.options.max_steps
             )));
         }
+        self.say_new_ranks(&checkpoint.state);
         self.store.load(&checkpoint.weights)?;
         self.optimizer.load_state(&checkpoint.optimizer)?;
         self.objective.restore(checkpoint.state.objective)?;
@@ -100,6 +118,19 @@ impl<'a, O: Objective> Trainer<'a, O> {
         self.best = checkpoint.state.best;
         self.saved = Some(step);
         Ok(Some(step))
+    }
+
+    fn say_new_ranks(&self, state: &State) {
+        let (before, now) = (state.ranks, self.ranks.size());
+        if before != now {
+            let micro_batches = self.options.gradient_accumulation_steps.get();
+            warn!(
+                "step {}: {before} ranks have trained so far, and {now} go on: a step now has {} micro-batches, before it had {}",
+                state.step,
+                micro_batches * now.get(),
+                micro_batches * before.get()
+            );
+        }
     }
 
     /// Runs the gradient checks of [`check_gradients`] and [`compare_gradients`] with the objective's probes. What they find, and how
@@ -126,12 +157,15 @@ impl<'a, O: Objective> Trainer<'a, O> {
     /// finite, naming the step and the tensor; the error of a file or tensor operation that fails.
     pub fn run(&mut self, telemetry: &mut Telemetry) -> Result<TrainOutput> {
         let _awaited = self.interrupt.await_request()?;
+        self.require_same_ranks(self.options.inputs.clone())?;
         self.has_folder = self.run.root().exists();
         while self.step < self.options.max_steps {
             self.train_step(telemetry)?;
             let last = self.step == self.options.max_steps;
             self.validate_and_save(last, telemetry)?;
-            if self.interrupt.is_requested() && !last {
+            // Ranks stop together, after the step in which one of them was asked to.
+            let stops = if self.ranks.are_many() { self.stops } else { self.interrupt.is_requested() };
+            if stops && !last {
                 if self.saved != Some(self.step) {
                     self.save()?;
                 }
@@ -144,24 +178,34 @@ impl<'a, O: Objective> Trainer<'a, O> {
     fn train_step(&mut self, telemetry: &mut Telemetry) -> Result<()> {
         let _span = trace_span!("step").entered();
         let start = Instant::now();
-        let count = self.options.gradient_accumulation_steps;
+        let own = self.options.gradient_accumulation_steps;
+        let too_many = || Error::Config("train.gradient_accumulation_steps: too many micro-batches in a step".into());
+        let count = own.checked_mul(self.ranks.size()).ok_or_else(too_many)?;
+        // Every rank draws all of the step, as one process would.
         let Step { name, micro_batches } = self.objective.next_step(count)?;
         if micro_batches.len() != count.get() {
             let given = micro_batches.len();
             return Err(Error::Training(format!("the objective gave {given} micro-batches for a step of {count}")));
         }
-        let mut gradients = Gradients::default();
-        let (mut loss, mut tokens) = (0., 0);
-        for (micro, batch) in micro_batches.into_iter().enumerate() {
+        let (mut gradients, mut part) = (Gradients::default(), StepPart::default());
+        let first = self.ranks.rank() * own.get();
+        for (micro, batch) in micro_batches.into_iter().enumerate().skip(first).take(own.get()) {
             let pass = (self.step * count.get() + micro) as u64;
             let mut ctx = Ctx::train(self.options.seed, pass).with_kernels(self.options.kernels);
             let micro_loss = self.objective.loss(batch, &mut ctx)?;
-            loss += self.finite(&micro_loss.value)?;
-            tokens += micro_loss.tokens;
+            part.loss += self.finite(&micro_loss.value)?;
+            part.tokens += micro_loss.tokens;
             let _span = trace_span!("backward").entered();
             // Graph and intermediate gradients are freed here, before the next micro-batch needs memory.
             gradients.add(&Gradients::from_store(&micro_loss.value.backward()?, &self.store.vars()))?;
         }
+        part.stops = self.interrupt.is_requested();
+        let (mut gradients, part) = trace_span!("exchange").in_scope(|| {
+            let gradients = sum_gradients(&*self.ranks, gradients, &self.store.vars())?;
+            Ok::<_, Error>((gradients, part.sum(&*self.ranks)?))
+        })?;
+        let StepPart { loss, tokens, stops } = part;
+        self.stops = stops;
         let learning_rate = self.options.schedule.lr(self.step);
         let grad_norm = trace_span!("optimizer").in_scope(|| {
             gradients.average(count)?;
@@ -215,7 +259,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
     fn validate_and_save(&mut self, last: bool, telemetry: &mut Telemetry) -> Result<()> {
         let due = |every: usize| last || (every > 0 && self.step.is_multiple_of(every));
         let (validate, save) = (due(self.options.eval_steps), due(self.options.save_steps));
-        let score = if validate { self.objective.validate()? } else { None };
+        let score = if validate { self.objective.validate(&self.ranks)? } else { None };
         let mut improved = false;
         if let Some(score) = score {
             let scalars: Vec<(&str, f64)> = score.scalars.iter().map(|(name, value)| (name.as_str(), *value)).collect();
@@ -239,6 +283,11 @@ impl<'a, O: Objective> Trainer<'a, O> {
     }
 
     fn save(&mut self) -> Result<()> {
+        self.require_same_ranks(Inputs::new())?;
+        if !self.ranks.is_first() {
+            self.saved = Some(self.step);
+            return Ok(());
+        }
         if self.has_folder && !self.run.root().is_dir() {
             let reason = format!("step {}: the run folder was moved or removed while the run trained", self.step);
             return Err(Error::io(self.run.root(), std::io::Error::new(std::io::ErrorKind::NotFound, reason)));
@@ -250,6 +299,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
                 tokens: self.tokens,
                 best: self.best,
                 objective: self.objective.state()?,
+                ranks: self.ranks.size(),
                 inputs: self.options.inputs.clone(),
             },
             weights: self.store.tensors(),
@@ -268,13 +318,27 @@ impl<'a, O: Objective> Trainer<'a, O> {
         Ok(())
     }
 
+    /// Refuses to go on if ranks differ in `inputs` or in their weights: they would train different models.
+    fn require_same_ranks(&self, mut inputs: Inputs) -> Result<()> {
+        if self.ranks.are_many() {
+            inputs.insert(format!("value of a weight at step {}", self.step), weights_hash(self.store)?);
+        }
+        require_same_everywhere(&*self.ranks, &inputs)
+    }
+
     fn finish(&mut self) -> Result<TrainOutput> {
-        // A process may have been killed right after it saved the last checkpoint.
-        self.select_and_prune()?;
         let selected = self.selected();
         let folder = self.run.checkpoint(selected);
+        if self.ranks.is_first() {
+            // A process may have been killed right after it saved the last checkpoint.
+            self.select_and_prune()?;
+        }
+        share_folder(&self.ranks, &folder, None)?;
         let checkpoint = Checkpoint::load(&folder, self.options.weights_file)?;
         self.store.load(&checkpoint.weights)?;
+        if !self.ranks.is_first() {
+            return Ok(TrainOutput { selected, best: self.best, tokens: self.tokens });
+        }
         let source = folder.join(self.options.weights_file);
         let bytes = std::fs::read(&source).map_err(|e| Error::io(&source, e))?;
         write_listed(self.run.root().join(self.options.weights_file), &bytes)?;

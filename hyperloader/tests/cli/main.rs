@@ -15,3 +15,4 @@ mod reproduce;
 mod resume;
 #[cfg(feature = "serve")]
 mod serve;
+mod shards;

@@ -34,7 +34,7 @@ fn the_definition_is_sound() {
 #[test]
 fn every_verb_has_examples_and_they_parse() {
     let all = commands();
-    assert_eq!(all.len(), 21 + usize::from(cfg!(feature = "serve")));
+    assert_eq!(all.len(), 22 + usize::from(cfg!(feature = "serve")));
     for (path, command) in all {
         let help = command.get_after_help().unwrap_or_else(|| panic!("{path} has no example")).to_string();
         let calls: Vec<&str> =
@@ -76,7 +76,10 @@ fn global_flags_may_come_anywhere() {
 #[test]
 fn eval_takes_several_tasks_and_predict_reads_stdin_by_itself() {
     let Verb::Eval(eval) = parse("eval runs/a --task x --task y").unwrap().verb else { panic!("not eval") };
-    assert_eq!((eval.split, eval.tasks.join(" ").as_str()), (SplitName::Test, "x y"));
+    let score = eval.score.unwrap();
+    assert_eq!((score.split, score.tasks.join(" ").as_str()), (SplitName::Test, "x y"));
+    let Verb::Eval(eval) = parse("eval merge runs/a --split dev").unwrap().verb else { panic!("not eval") };
+    assert!(matches!(eval.verb, Some(EvalVerb::Merge(merge)) if merge.split == SplitName::Validation));
     assert!(parse("eval runs/a --split dev").is_ok(), "another name of validation");
     let Verb::Predict(predict) = parse("predict runs/a --task x").unwrap().verb else { panic!("not predict") };
     assert_eq!(predict.input, Path::new("-"));

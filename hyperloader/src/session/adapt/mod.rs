@@ -15,6 +15,7 @@ use peft_hyper::new_task;
 use self::config::adapted;
 use self::trained::TrainedRun;
 use super::inputs::{of_file, of_training};
+use super::place::open_place;
 use super::resume::{ADAPTED, Verb, require_same};
 use super::train::{Start, carry_out, load_task, open_cache, require_distinct_tags};
 use super::{RunOptions, Session};
@@ -38,7 +39,7 @@ pub fn adapt(adaptation: &AdaptOptions, out: &Path, device: &Device, options: &R
     let trained = TrainedRun::open(&adaptation.run)?;
     let config = adapted(&trained, adaptation)?;
     config.corpus(config.task(&adaptation.task.name)?)?.require_files()?;
-    let place = Workplace::open(RunDir::new(out), options.resume)?;
+    let place = open_place(&options.ranks, RunDir::new(out), options.resume)?;
     let output = adapt_in(&place, Prepared { trained, config, adaptation }, device, options);
     place.close(output)
 }
@@ -53,7 +54,7 @@ struct Prepared<'a> {
 fn adapt_in(place: &Workplace, prepared: Prepared<'_>, device: &Device, options: &RunOptions) -> Result<TrainOutput> {
     let Prepared { trained, config, adaptation } = prepared;
     if let Some(step) = place.checkpoint() {
-        require_same(place.run(), step, &config, Verb::Adapt)?;
+        require_same(place.run(), step, &config, Verb::Adapt, &options.ranks)?;
     }
     let name = &adaptation.task.name;
     let frozen = trained.tensors()?;

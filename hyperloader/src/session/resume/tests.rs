@@ -19,7 +19,7 @@ fn resumed(verb: Verb, change: (&str, &str), inputs: &str) -> Result<(), String>
     .unwrap();
     assert!(RUN.contains(change.0));
     let config = Config::from_toml(&RUN.replace(change.0, change.1)).unwrap();
-    require_same(&run, 3, &config, verb).map_err(|error| error.to_string())
+    require_same(&run, 3, &config, verb, &Ranks::default()).map_err(|error| error.to_string())
 }
 
 #[test]
