@@ -75,7 +75,7 @@ fn a_damaged_file_is_an_error_and_never_a_panic() {
         std::fs::write(&path, bytes).unwrap();
         if let Ok(rows) = TextRows::open(&path, None) {
             let range = 0..rows.len().min(1 << 20);
-            rows.rows(range).take(64).for_each(|part| drop(part));
+            rows.rows(range).take(64).for_each(drop);
         }
     }
 }
@@ -101,7 +101,7 @@ fn labels(row: u64) -> RowLabels {
         text: format!("{row}"),
         word_start: 0,
         word_end: 1,
-        score: (row % 2 == 0).then_some(0.5),
+        score: row.is_multiple_of(2).then_some(0.5),
     };
     let count = row % 3;
     let all = |name: &str| (0..count).map(|number| format!("{name}{number}")).collect();
