@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -16,6 +17,12 @@ def arguments(description, *names):
     found = parser.parse_args()
     for name in ("command", *names):
         setattr(found, name, getattr(found, name).resolve())
+    if found.work:
+        found.work = found.work.resolve()
+        found.work.mkdir(parents=True)
+    if "quickstart" in names:
+        # The quickstart's configuration names its data from there.
+        os.chdir(found.quickstart.parent)
     return found
 
 

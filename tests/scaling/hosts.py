@@ -9,6 +9,7 @@ from common import Checks, arguments, mpirun, run, train_call, weights
 
 HOSTS = {"hl-a": "10.77.0.1", "hl-b": "10.77.0.2"}
 RATE = "1gbit"
+WARM = {"train.warmup_steps": 2}
 
 # mpirun starts a daemon on each host with this instead of ssh: its first argument is the address of the host.
 AGENT = """#!/bin/sh
@@ -68,9 +69,9 @@ def main():
         try:
             build()
             steps = 12
-            run(mpirun(2) + train_call(args, steps, 1, work / "one-host"))
+            run(mpirun(2) + train_call(args, steps, 1, work / "one-host", **WARM))
             before = sent()
-            run(across(work) + train_call(args, steps, 1, work / "two-hosts"))
+            run(across(work) + train_call(args, steps, 1, work / "two-hosts", **WARM))
             print(f"one host sent {(sent() - before) / 1e6:.2f} MB in {steps} steps")
             checks.check(weights(work / "one-host") == weights(work / "two-hosts"), "two hosts end in the bytes of one")
             config = pathlib.Path(__file__).parents[2] / "docs/configs/bench/t5-small.toml"

@@ -29,7 +29,6 @@ def main():
     checks = Checks()
     with tempfile.TemporaryDirectory() as folder:
         work = args.work or pathlib.Path(folder)
-        work.mkdir(exist_ok=True)
         (work / "in.txt").write_bytes(text(args.quickstart, 20_000).encode())
         predict = [args.command, "predict", args.quickstart / "run", "--task", "home", work / "in.txt", "--format", "jsonl"]
         call = [str(part) for part in predict + ["--out", work / "out", "--threads", "1", "--shard"]]

@@ -100,7 +100,7 @@ def main():
     checks = Checks()
     with tempfile.TemporaryDirectory() as temporary:
         work = args.work or pathlib.Path(temporary)
-        (work / "slurm").mkdir(parents=True)
+        (work / "slurm").mkdir()
         (work / "in.txt").write_bytes(text(args.quickstart, 4000).encode())
         predict = [args.command, "predict", args.quickstart / "run", "--task", "home", work / "in.txt", "--format", "jsonl"]
         call = " ".join(map(str, [*predict, "--out", work / "out", "--threads", "1"]))

@@ -149,7 +149,7 @@ impl Bench<'_> {
         let mut gradients = trace_span!("backward").in_scope(backward)?;
         if self.ranks.are_many() {
             let exchange = || -> Result<_> {
-                let mut gradients = sum_gradients(&**self.ranks, gradients, &self.model.vars())?;
+                let mut gradients = sum_gradients(&**self.ranks, vec![gradients], &self.model.vars())?;
                 gradients.average(self.ranks.size())?;
                 Ok(gradients)
             };

@@ -187,7 +187,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
             let given = micro_batches.len();
             return Err(Error::Training(format!("the objective gave {given} micro-batches for a step of {count}")));
         }
-        let (mut gradients, mut part) = (Gradients::default(), StepPart::default());
+        let (mut gradients, mut part) = (Vec::<Gradients>::new(), StepPart::default());
         let first = self.ranks.rank() * own.get();
         for (micro, batch) in micro_batches.into_iter().enumerate().skip(first).take(own.get()) {
             let pass = (self.step * count.get() + micro) as u64;
@@ -197,7 +197,11 @@ impl<'a, O: Objective> Trainer<'a, O> {
             part.tokens += micro_loss.tokens;
             let _span = trace_span!("backward").entered();
             // Graph and intermediate gradients are freed here, before the next micro-batch needs memory.
-            gradients.add(&Gradients::from_store(&micro_loss.value.backward()?, &self.store.vars()))?;
+            let own = Gradients::from_store(&micro_loss.value.backward()?, &self.store.vars());
+            match gradients.last_mut() {
+                Some(sum) if !self.ranks.are_many() => sum.add(&own)?,
+                _ => gradients.push(own),
+            }
         }
         part.stops = self.interrupt.is_requested();
         let (mut gradients, part) = trace_span!("exchange").in_scope(|| {

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::Collective;
+use super::{Collective, add_up, length_of};
 use crate::Result;
 
 /// A process that trains alone.
@@ -18,8 +18,12 @@ impl Collective for Alone {
         NonZeroUsize::MIN
     }
 
-    fn sum(&self, _values: &mut [f32]) -> Result<()> {
-        Ok(())
+    fn sum(&self, parts: Vec<Vec<f32>>) -> Result<Vec<f32>> {
+        length_of(&parts)?;
+        let mut parts = parts.into_iter();
+        let mut sums = parts.next().unwrap_or_default();
+        parts.for_each(|part| add_up(&mut sums, [part.as_slice()]));
+        Ok(sums)
     }
 
     fn gather(&self, own: &[u8]) -> Result<Vec<Vec<u8>>> {

@@ -6,31 +6,27 @@ use super::Collective;
 use crate::optim::Gradients;
 use crate::{Error, Result};
 
-/// The sum over all ranks of the gradients of `variables`, which every rank has in the same order.
+/// The sum of the gradients of all micro-batches of all ranks: those of rank 0 in their order, then those of rank 1, and so on. It is
+/// what one process gets that adds up all of them, bit by bit. `variables` are in the same order on every rank.
 ///
-/// All gradients travel as one buffer. A gradient that no rank has stays left out.
+/// All gradients of a micro-batch travel as one buffer. A gradient that no micro-batch has stays left out.
 ///
 /// # Errors
 /// If a rank is gone, or a tensor operation fails.
 pub(crate) fn sum_gradients(
     ranks: &dyn Collective,
-    gradients: Gradients,
+    micro_batches: Vec<Gradients>,
     variables: &[(String, Var)],
 ) -> Result<Gradients> {
     if ranks.size().get() == 1 {
-        return Ok(gradients);
+        let mut sum = Gradients::default();
+        micro_batches.iter().try_for_each(|gradients| sum.add(gradients))?;
+        return Ok(sum);
     }
     let elements: usize = variables.iter().map(|(_, variable)| variable.elem_count()).sum();
-    let mut buffer = Vec::with_capacity(elements + variables.len());
-    for (name, variable) in variables {
-        match gradients.get(name) {
-            Some(gradient) => buffer.extend(gradient.flatten_all()?.to_vec1::<f32>()?),
-            None => buffer.resize(buffer.len() + variable.elem_count(), 0.),
-        }
-    }
-    buffer.extend(variables.iter().map(|(name, _)| f32::from(u8::from(gradients.get(name).is_some()))));
-    ranks.sum(&mut buffer)?;
-    let (sums, reached) = buffer.split_at_checked(elements).unwrap_or_default();
+    let pack = |gradients| packed(gradients, variables, elements);
+    let sums = ranks.sum(micro_batches.iter().map(pack).collect::<Result<_>>()?)?;
+    let (sums, reached) = sums.split_at_checked(elements).unwrap_or_default();
     let mut sums = sums.iter().copied();
     let mut summed = Vec::with_capacity(variables.len());
     for ((name, variable), reached) in variables.iter().zip(reached) {
@@ -40,6 +36,19 @@ pub(crate) fn sum_gradients(
         }
     }
     Ok(summed.into_iter().collect())
+}
+
+/// All gradients one after the other, and then for each variable whether it has one.
+fn packed(gradients: &Gradients, variables: &[(String, Var)], elements: usize) -> Result<Vec<f32>> {
+    let mut buffer = Vec::with_capacity(elements + variables.len());
+    for (name, variable) in variables {
+        match gradients.get(name) {
+            Some(gradient) => buffer.extend(gradient.flatten_all()?.to_vec1::<f32>()?),
+            None => buffer.resize(buffer.len() + variable.elem_count(), 0.),
+        }
+    }
+    buffer.extend(variables.iter().map(|(name, _)| f32::from(u8::from(gradients.get(name).is_some()))));
+    Ok(buffer)
 }
 
 /// A rank's part of a step, besides gradients.
@@ -98,22 +107,32 @@ mod tests {
     use super::super::threads::on_threads;
     use super::*;
 
-    #[test]
-    fn gradients_are_summed_in_the_order_of_the_ranks_and_what_nobody_reached_stays_out() {
-        let found = on_threads(3, |ranks| {
+    /// What each of `size` ranks gets of six micro-batches, of which it has its share.
+    fn summed(size: usize) -> Vec<[Option<Vec<f32>>; 3]> {
+        on_threads(size, |ranks| {
             let variable = |length: usize| Var::zeros(length, candle_core::DType::F32, &Device::Cpu).unwrap();
             let variables = [("a", 2), ("b", 1), ("c", 1)].map(|(name, length)| (name.to_owned(), variable(length)));
-            // Rounded in another order, 1 + 2⁻²⁴ + 2⁻²⁴ would be more than 1.
-            let own = if ranks.rank() == 0 { 1. } else { 2f32.powi(-24) };
-            let mut gradients = vec![("a".to_owned(), Tensor::new(&[own, ranks.rank() as f32], &Device::Cpu).unwrap())];
-            if ranks.rank() == 2 {
-                gradients.push(("c".to_owned(), Tensor::new(&[5f32], &Device::Cpu).unwrap()));
-            }
-            let sum = sum_gradients(ranks, gradients.into_iter().collect(), &variables).unwrap();
-            let values = |name| sum.get(name).map(|tensor| tensor.to_vec1::<f32>().unwrap());
-            (values("a"), values("b"), values("c"))
-        });
-        assert_eq!(found, vec![(Some(vec![1., 3.]), None, Some(vec![5.])); 3]);
+            let micro_batch = |number: usize| {
+                // Rounded in another order, 1 + 2⁻²⁴ + 2⁻²⁴ would be more than 1.
+                let own = if number == 0 { 1. } else { 2f32.powi(-24) };
+                let mut gradients = vec![("a".to_owned(), Tensor::new(&[own, number as f32], &Device::Cpu).unwrap())];
+                if number == 4 {
+                    gradients.push(("c".to_owned(), Tensor::new(&[5f32], &Device::Cpu).unwrap()));
+                }
+                gradients.into_iter().collect()
+            };
+            let share = 6 / size;
+            let own = (ranks.rank() * share..).take(share).map(micro_batch).collect();
+            let sum = sum_gradients(ranks, own, &variables).unwrap();
+            ["a", "b", "c"].map(|name| sum.get(name).map(|tensor| tensor.to_vec1::<f32>().unwrap()))
+        })
+    }
+
+    #[test]
+    fn gradients_are_summed_in_their_order_whoever_has_them_and_what_nobody_reached_stays_out() {
+        for size in [1, 2, 3, 6] {
+            assert_eq!(summed(size), vec![[Some(vec![1., 15.]), None, Some(vec![5.])]; size], "{size} ranks");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// What ranks do together. Every rank must call the same functions in the same order; each waits for the others.
 ///
@@ -34,12 +34,13 @@ pub trait Collective: Debug + Send + Sync {
     /// The number of ranks.
     fn size(&self) -> NonZeroUsize;
 
-    /// Replaces `values`, which are as many on every rank, by their sums over the ranks: `((v₀ + v₁) + v₂) + …`, each addition
-    /// rounded to f32. So the same number of ranks gives the same bits, on every rank and every time.
+    /// The sums of all `parts` of all ranks, element by element: the parts of rank 0 in their order, then those of rank 1, and so on,
+    /// `((p₀ + p₁) + p₂) + …`, each addition rounded to f32. So all ranks get the same bits, and they do not depend on which rank has
+    /// which part. Every rank has at least one part; all ranks have as many, and all parts are of one length.
     ///
     /// # Errors
-    /// If a rank is gone.
-    fn sum(&self, values: &mut [f32]) -> Result<()>;
+    /// If a rank is gone, or parts differ in length.
+    fn sum(&self, parts: Vec<Vec<f32>>) -> Result<Vec<f32>>;
 
     /// What each rank gives, in the order of the ranks.
     ///
@@ -62,6 +63,24 @@ pub trait Collective: Debug + Send + Sync {
     /// Ends the processes of all ranks with this exit code. One process does nothing: it ends by itself.
     fn stop_all(&self, code: u8) {
         let _ = code;
+    }
+}
+
+/// The length of all `parts`.
+///
+/// # Errors
+/// [`Error::Internal`] if there are none, or they differ.
+fn length_of(parts: &[Vec<f32>]) -> Result<usize> {
+    match parts.first().map(Vec::len) {
+        Some(length) if parts.iter().all(|part| part.len() == length) => Ok(length),
+        _ => Err(Error::Internal("ranks add up parts of several lengths".into())),
+    }
+}
+
+/// Adds each of `parts` to `sums`, in their order.
+fn add_up<'a>(sums: &mut [f32], parts: impl IntoIterator<Item = &'a [f32]>) {
+    for part in parts {
+        sums.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
     }
 }
 

@@ -9,7 +9,7 @@ use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, CommunicatorCollectives, Root};
 
-use super::Collective;
+use super::{Collective, add_up, length_of};
 use crate::{Error, Result};
 
 /// The most numbers of one message: MPI counts in 32 bits.
@@ -67,25 +67,33 @@ impl Mpi {
         (SimpleCommunicator::world(), turn)
     }
 
-    /// [`Collective::sum`] of at most [`AT_ONCE`] values.
+    /// [`Collective::sum`] of at most [`AT_ONCE`] numbers of each part.
     ///
-    /// Each rank adds up one part of the values, in the order of the ranks, and all get the sums. That is twice the traffic of the values,
-    /// like the best reductions of MPI, whose order of addition is the library's own.
-    fn sum_some(&self, world: &SimpleCommunicator, values: &mut [f32]) {
+    /// Each rank adds up one stretch of the numbers, in the order of ranks and parts, and all get the sums. That is as much traffic as
+    /// the best reductions of MPI have, whose order of addition is the library's own.
+    fn sum_some(&self, world: &SimpleCommunicator, parts: &[&[f32]]) -> Vec<f32> {
         let size = self.size.get();
-        let part = values.len().div_ceil(size);
-        let mut all = values.to_vec();
-        all.resize(part * size, 0.);
-        let mut given = vec![0f32; part * size];
-        world.all_to_all_into(all.as_slice(), given.as_mut_slice());
-        let mut ranks = given.chunks_exact(part.max(1));
-        let mut sums = ranks.next().unwrap_or_default().to_vec();
-        for theirs in ranks {
-            sums.iter_mut().zip(theirs).for_each(|(sum, their)| *sum += their);
-        }
-        world.all_gather_into(sums.as_slice(), all.as_mut_slice());
-        values.iter_mut().zip(all).for_each(|(value, sum)| *value = sum);
+        let length = parts.first().map_or(0, |part| part.len());
+        let stretch = length.div_ceil(size).max(1);
+        let given: Vec<Vec<f32>> = parts.iter().map(|part| exchanged(world, part, stretch * size)).collect();
+        let of_rank = |rank: usize| given.iter().filter_map(move |part| part.chunks_exact(stretch).nth(rank));
+        let mut all = (0..size).flat_map(of_rank);
+        let mut sums = all.next().unwrap_or_default().to_vec();
+        add_up(&mut sums, all);
+        let mut found = vec![0f32; stretch * size];
+        world.all_gather_into(sums.as_slice(), found.as_mut_slice());
+        found.truncate(length);
+        found
     }
+}
+
+/// The stretches of all ranks that this rank adds up; `part`, with zeros up to `length`, gives the others theirs.
+fn exchanged(world: &SimpleCommunicator, part: &[f32], length: usize) -> Vec<f32> {
+    let mut own = part.to_vec();
+    own.resize(length, 0.);
+    let mut given = vec![0f32; length];
+    world.all_to_all_into(own.as_slice(), given.as_mut_slice());
+    given
 }
 
 impl Collective for Mpi {
@@ -97,10 +105,17 @@ impl Collective for Mpi {
         self.size
     }
 
-    fn sum(&self, values: &mut [f32]) -> Result<()> {
+    fn sum(&self, parts: Vec<Vec<f32>>) -> Result<Vec<f32>> {
+        let length = length_of(&parts)?;
         let (world, _turn) = self.world();
-        values.chunks_mut(AT_ONCE).for_each(|some| self.sum_some(&world, some));
-        Ok(())
+        let mut sums = Vec::with_capacity(length);
+        while sums.len() < length {
+            let end = length.min(sums.len() + AT_ONCE);
+            let some: Vec<&[f32]> = parts.iter().filter_map(|part| part.get(sums.len()..end)).collect();
+            let summed = self.sum_some(&world, &some);
+            sums.extend(summed);
+        }
+        Ok(sums)
     }
 
     fn gather(&self, own: &[u8]) -> Result<Vec<Vec<u8>>> {
