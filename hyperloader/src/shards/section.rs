@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// Bytes that are read at once.
 const AT_ONCE: usize = 1 << 16;
 
-/// The lines of a text file that belong to a shard: those whose first byte lies in the shard's share of the file's bytes.
+/// The lines of a text file that belong to a shard: those whose first byte is in the shard's share of the file's bytes.
 ///
 /// Only the ends of the line before the section and of its last line are read to find it, so it takes as long in a file of a terabyte.
 #[derive(Debug)]

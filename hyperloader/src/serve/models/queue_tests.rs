@@ -65,10 +65,10 @@ fn a_batch_is_alone_if_nothing_waits_and_nothing_is_being_labelled() {
     let _first = push(&queue, "a", &[1]).unwrap();
     let alone = queue.take(Finished::default()).unwrap();
     let _second = push(&queue, "a", &[1]).unwrap();
-    let beside = queue.take(Finished::default()).unwrap();
-    assert!(alone.is_alone && !beside.is_alone);
+    let second = queue.take(Finished::default()).unwrap();
+    assert!(alone.is_alone && !second.is_alone);
     queue.done(&alone, Duration::ZERO);
-    queue.done(&beside, Duration::ZERO);
+    queue.done(&second, Duration::ZERO);
     let _others = [push(&queue, "a", &[1]).unwrap(), push(&queue, "b", &[1]).unwrap()];
     assert!(!queue.take(Finished::default()).unwrap().is_alone, "the other one waits");
 }

@@ -56,7 +56,7 @@ unsafe fn run(out: Output, a: Matrix<'_>, b: Matrix<'_>, task: &Task) {
     }
 }
 
-/// Where number `k` of the first rows of `which` of `x` is. The last row stands for those after it.
+/// Where number `k` of the first rows of `which` of `x` is. Rows after the last one are the last one again.
 fn lines<const N: usize>(x: Matrix<'_>, which: Range<usize>, k: usize) -> [*const f32; N] {
     std::array::from_fn(|i| {
         let line = (which.start + i).min(which.end.saturating_sub(1));
