@@ -37,10 +37,16 @@ def same_bytes(args, work, checks):
     checks.check(weights(work / "first") == weights(work / "second"), "2 ranks twice: the same bytes")
 
 
-def children(process):
-    """The processes of the ranks that `process`, an mpirun, has started."""
+def children(process, name):
+    """The processes called `name` that `process`, an mpirun, has started."""
     listed = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(process)], capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in listed.splitlines() if "hyperloader" in line]
+    return [int(line.split()[0]) for line in listed.splitlines() if line.split()[1] == name[:15]]
+
+
+def runs(process):
+    """Whether the process has not ended. One that has may still be listed, as a zombie."""
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True).stdout.strip()
+    return bool(found) and not found.startswith("Z")
 
 
 def killed(args, work, checks):
@@ -50,13 +56,15 @@ def killed(args, work, checks):
     deadline = time.monotonic() + 120
     while not list(out.glob("checkpoints/step-*/manifest.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    ranks = children(process.pid)
+    ranks = children(process.pid, args.command.name)
     checks.check(len(ranks) == 2, f"two ranks run: {ranks}")
     start = time.monotonic()
     os.kill(ranks[-1], signal.SIGKILL)
     _, said = process.communicate(timeout=60)
+    while any(runs(rank) for rank in ranks) and time.monotonic() < start + 20:
+        time.sleep(0.02)
     seconds = time.monotonic() - start
-    left = [rank for rank in ranks if pathlib.Path(f"/proc/{rank}").exists()]
+    left = [rank for rank in ranks if runs(rank)]
     checks.check(seconds < 10 and process.returncode != 0 and not left, f"a killed rank ends all after {seconds:.2f} s, with code {process.returncode}")
     named = [line for line in said.splitlines() if "rank" in line]
     checks.check(bool(named), f"it says: {' '.join(named)[:200]}")

@@ -123,12 +123,10 @@ impl<'a, O: Objective> Trainer<'a, O> {
     fn say_new_ranks(&self, state: &State) {
         let (before, now) = (state.ranks, self.ranks.size());
         if before != now {
-            let micro_batches = self.options.gradient_accumulation_steps.get();
+            let micro_batches = self.options.gradient_accumulation_steps.get() * now.get();
+            let step = state.step;
             warn!(
-                "step {}: {before} ranks have trained so far, and {now} go on: a step now has {} micro-batches, before it had {}",
-                state.step,
-                micro_batches * now.get(),
-                micro_batches * before.get()
+                "step {step}: {before} ranks have trained so far, and {now} go on, with {micro_batches} micro-batches in a step"
             );
         }
     }
