@@ -12,7 +12,7 @@ use peft_llama::{Llama, LlamaBatch, LlamaConfig};
 use peft_lora::LoraConfig;
 use peft_t5::{T5, T5Batch, T5Config, Weights, preset};
 use peft_tests::llama_backbone::renamed;
-use peft_tests::matrix::Matrix;
+use peft_tests::matrix::{Generator, Matrix, Method};
 
 // Linking is all that it takes.
 use hyperloader as _;
@@ -99,6 +99,26 @@ fn llama() -> (Renamed, LlamaBatch) {
     (Renamed { sites: renamed(llama.sites()), llama }, batch)
 }
 
+/// Where rounding hides all derivatives, as it may where a hypernetwork makes the loss steep, the next seed leads to another place.
+const SEEDS: [u64; 3] = [1, 2, 3];
+
+/// The check of a method on a backbone with initial values of `seed`.
+fn checked<B: Backbone>(
+    (backbone, batch): (B, B::Batch),
+    generator: &Generator,
+    method: &Method,
+    seed: u64,
+) -> Result<GradientReport> {
+    let parts =
+        PeftParts { methods: vec![method.parse()], generator: generator.parse(), tasks: Tasks::new(["one", "two"]) };
+    PeftModel::builder(backbone).parts(parts).seed(seed).build()?.check_gradients(&batch)
+}
+
+/// Whether nothing is known of any gradient. A wrong one is an error, and never unclear.
+fn is_unclear(found: &Result<GradientReport>) -> bool {
+    found.as_ref().is_ok_and(|report| report.count(Verdict::Right) == 0)
+}
+
 /// Every method with every source of weights that fits the backbone `name` has right gradients on it.
 fn every_method_is_right<B: Backbone>(name: &str, open: impl Fn() -> (B, B::Batch)) {
     let matrix = Matrix::read();
@@ -106,22 +126,18 @@ fn every_method_is_right<B: Backbone>(name: &str, open: impl Fn() -> (B, B::Batc
     let mut wrong = Vec::new();
     for generator in matrix.generator.iter().filter(|generator| generator.fits(name)) {
         for method in &matrix.method {
-            let (backbone, batch) = open();
-            let tasks = Tasks::new(["one", "two"]);
-            let parts = PeftParts { methods: vec![method.parse()], generator: generator.parse(), tasks };
-            let model = PeftModel::builder(backbone).parts(parts).seed(1).build().unwrap();
-            let refused = match model.check_gradients(&batch) {
-                Ok(report) => {
-                    let right = report.count(Verdict::Right);
-                    (known, all) = (known + right, all + report.variables.len());
-                    if right > 0 {
-                        continue;
-                    }
-                    report.to_string()
+            match SEEDS
+                .into_iter()
+                .map(|seed| checked(open(), generator, method, seed))
+                .find(|found| !is_unclear(found))
+            {
+                Some(Ok(report)) => {
+                    known += report.count(Verdict::Right);
+                    all += report.variables.len();
                 }
-                Err(error) => error.to_string(),
-            };
-            wrong.push(format!("{} × {}: {refused}", generator.name, method.name));
+                Some(Err(error)) => wrong.push(format!("{} × {}: {error}", generator.name, method.name)),
+                None => wrong.push(format!("{} × {}: nothing is known of any gradient", generator.name, method.name)),
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));

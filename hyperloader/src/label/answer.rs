@@ -20,7 +20,7 @@ use crate::{Error, Result};
 pub struct Answer {
     /// What the caller named the text, unchanged; left out if it has no name.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    #[cfg_attr(feature = "serve", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "serve", schema(value_type = Option<serde_json::Value>))]
     pub id: Option<Box<RawValue>>,
     /// The text exactly as it was given; for a list of words, these joined by one blank.
     pub text: String,

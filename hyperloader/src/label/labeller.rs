@@ -199,10 +199,14 @@ impl<'a> Labeller<'a> {
         };
         // Each thread labels another batch: threads that share a batch wait for each other at every operation. No more
         // batches run at once than there are threads, because a waiting thread would start another and hold its memory.
-        let mut written: Vec<Vec<Piece>> = Vec::with_capacity(batches.len());
-        for at_once in batches.chunks(rayon::current_num_threads().max(1)) {
-            written.extend(at_once.par_iter().with_max_len(1).map(write).collect::<Result<Vec<_>>>()?);
-        }
+        // All of it runs on threads of the pool, because on another thread each operation of a single batch would enter the pool by itself.
+        let written = rayon::scope(|_| -> Result<Vec<Vec<Piece>>> {
+            let mut written = Vec::with_capacity(batches.len());
+            for at_once in batches.chunks(rayon::current_num_threads().max(1)) {
+                written.extend(at_once.par_iter().with_max_len(1).map(write).collect::<Result<Vec<_>>>()?);
+            }
+            Ok(written)
+        })?;
         let mut pieces = vec![Piece::default(); windows.len()];
         for (&number, piece) in batches.into_iter().flatten().zip(written.into_iter().flatten()) {
             if let Some(slot) = pieces.get_mut(number) {

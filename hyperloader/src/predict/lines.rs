@@ -73,7 +73,7 @@ impl Lines<Box<dyn Read>> {
         let lines = Self::new(Box::new(section.open()?), section.path(), true).format(format);
         Ok(match section.bytes().start {
             0 => lines,
-            byte => lines.from_byte(byte),
+            byte => lines.beginning_at(byte),
         })
     }
 }
@@ -96,7 +96,7 @@ impl<R: Read> Lines<R> {
 
     /// The same lines, the first of which begins at this byte of a file of UTF-8. Errors name the byte of a line: nobody has counted
     /// the lines before it.
-    fn from_byte(mut self, byte: u64) -> Self {
+    fn beginning_at(mut self, byte: u64) -> Self {
         self.text = match self.text {
             Text::Unread(reader) => Text::Open(BufReader::with_capacity(BUFFER, Cursor::new(Vec::new()).chain(reader))),
             text => text,

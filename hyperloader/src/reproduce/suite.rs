@@ -153,7 +153,7 @@ impl Entry {
         Ok(Self { system: System::named(name)?, steps: 1., paper: Some(name.to_owned()) })
     }
 
-    /// The same system with another initialization of its hypernetwork.
+    /// The same system with another initialization of its hypernetwork, which the paper does not have.
     fn with_init(mut self, init: &str) -> Result<Self> {
         let generator = self.system.config.get_mut("generator").and_then(toml::Value::as_table_mut);
         let generator =
@@ -161,6 +161,7 @@ impl Entry {
         generator.insert("init".to_owned(), init.into());
         self.system.name += &format!("-{init}");
         self.system.title += &format!(", {init} init");
+        self.paper = None;
         Ok(self)
     }
 

@@ -264,6 +264,15 @@ fn the_suite_on_initialization_validates_often_enough_to_see_when_a_model_learns
 }
 
 #[test]
+fn figures_of_the_paper_stand_next_to_what_the_paper_has() {
+    let papers: Vec<(String, Option<String>)> =
+        Suite::Init.entries(&[]).unwrap().into_iter().map(|entry| (entry.system.name, entry.paper)).collect();
+    let of = |name: &str| papers.iter().find(|(own, _)| own == name).unwrap().1.clone();
+    assert_eq!(of("hyperloader").as_deref(), Some("hyperloader"));
+    assert_eq!(of("hyperloader-scaled"), None, "the paper has one initialization");
+}
+
+#[test]
 fn the_draws_of_a_share_depend_on_task_and_seed_alone() {
     let root = tempfile::tempdir().unwrap();
     write_data(&root.path().join("data"));

@@ -17,7 +17,7 @@ pub(super) struct ApiError {
     header: Option<(header::HeaderName, HeaderValue)>,
 }
 
-/// Its body.
+/// What is wrong.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct ErrorBody {
     /// What is wrong and what was expected, in one sentence.
@@ -78,6 +78,12 @@ impl ApiError {
     /// 413: more than a limit allows.
     pub(super) fn too_large(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// 413: the body has more than `most` bytes. What is left of it is not read, so the connection ends.
+    pub(super) fn body_too_large(most: usize) -> Self {
+        Self::too_large(format!("the body has more than {most} bytes; send fewer texts at once"))
+            .with(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
     /// 415: another type of content.

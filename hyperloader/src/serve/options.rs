@@ -80,6 +80,9 @@ pub struct Limits {
     /// The time in which a client has to send the head of a request, its body, and to accept a part of the answer. Default 10 s.
     #[default(Duration::from_secs(10))]
     pub client_time: Duration,
+    /// The time for which a connection may be silent after an answer. Default 75 s, longer than proxies keep theirs.
+    #[default(Duration::from_secs(75))]
+    pub idle_time: Duration,
     /// The connections that are open at once; further ones wait. Default 512.
     #[default(nonzero(512))]
     pub connections: NonZeroUsize,

@@ -73,10 +73,10 @@ fn slurm(id: usize, number: impl Fn(&str) -> Result<Option<usize>>) -> Result<Sh
     let gap = number("SLURM_ARRAY_TASK_MAX")?.is_some_and(|most| most.checked_sub(least).map(|n| n + 1) != Some(count));
     match id.checked_sub(least).filter(|_| !gap) {
         Some(index) => Shard::new(index, count),
-        None => Err(refused(format!(
+        None => Err(refused(
             "the numbers of the Slurm array have gaps, as if some tasks were started again; give auto/N, where N is the number of all \
-             shards, and number the array from 0"
-        ))),
+             shards, and number the array from 0",
+        )),
     }
 }
 
@@ -84,7 +84,7 @@ fn numbered(variable: &str, index: usize, count: usize, hint: &str) -> Result<Sh
     Shard::new(index, count).map_err(|error| refused(format!("{variable} is {index}: {error}; {hint}")))
 }
 
-fn refused(reason: String) -> Error {
+fn refused(reason: impl std::fmt::Display) -> Error {
     Error::Config(format!("--shard auto: {reason}"))
 }
 

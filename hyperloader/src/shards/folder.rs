@@ -47,7 +47,7 @@ impl ShardFolder {
         let folder = Self { root: root.into(), hash: job.hash()?, job };
         let (root, path) = (&folder.root, folder.root.join(JOB));
         create_folders(root)?.keep();
-        create_folders(&root.join(RECORDS))?.keep();
+        create_folders(root.join(RECORDS))?.keep();
         if !path.exists() {
             refuse_foreign(root)?;
             create(&path, &folder.job)?;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::{Bench, trained};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// No test waits longer than this for a server.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -224,7 +225,11 @@ fn every_error_names_what_is_wrong() {
         (422, "{\"task\": \"hone\", \"text\": \"a\"}", "task: unknown task \"hone\"; known: home, travel"),
         (422, "{\"task\": \"home\", \"model\": \"x\", \"text\": \"a\"}", "model: unknown model \"x\"; known: run"),
         (422, "{\"task\": \"home\", \"text\": \"a\", \"threshold\": 2}", "threshold: 2"),
-        (422, "{\"task\": \"home\", \"text\": \"a\", \"n_best\": 0}", "n_best: "),
+        (
+            422,
+            "{\"task\": \"home\", \"text\": \"a\", \"n_best\": 0}",
+            "n_best: invalid value: integer `0`, expected a whole number of",
+        ),
         (422, "{\"task\": \"home\", \"text\": \"a\", \"n_best\": 9}", "n_best: 9 is more"),
         (422, "{\"task\": \"home\", \"words\": [[\"a\"], [\"b\", \" \"]]}", "words[1][1]: a blank word"),
         (422, "[]", "invalid type"),
@@ -234,10 +239,17 @@ fn every_error_names_what_is_wrong() {
         let error = answer.error();
         assert!(answer.status == status && error.contains(message), "{body}: {} {error}", answer.status);
     }
+    // The rest of a body that is too long is not read, so the client is told that the connection ends.
+    let mut kept = server.connect();
+    write!(kept, "POST /v1/label HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n").unwrap();
+    write!(kept, "Content-Length: 2000\r\n\r\n{}", " ".repeat(2000)).unwrap();
+    let refused = answer(kept);
+    assert!(refused.status == 413 && refused.head.contains("connection: close"), "{}", refused.head);
     let errors = [
         (422, server.post("/", "{\"inputs\": 3}")),
         (422, server.post("/", "{\"inputs\": \"a\", \"parameters\": []}")),
         (422, server.post("/?tsk=home", "{\"inputs\": \"a\"}")),
+        (422, server.post("/?task=hone", "{\"inputs\": \"a\", \"parameters\": {\"task\": \"home\"}}")),
         (415, server.send("POST /v1/label HTTP/1.1", "{}")),
         (415, server.send("POST /v1/label HTTP/1.1\r\nContent-Type: text/plain", "{}")),
         (404, server.get("/nowhere")),
@@ -254,7 +266,7 @@ fn every_error_names_what_is_wrong() {
 #[test]
 fn a_server_says_what_it_is_and_how_it_is() {
     let bench = trained();
-    let server = Server::start(&bench, &["run", "other=run", "--max-tasks", "1"]);
+    let server = Server::start(&bench, &["run", "other=run", "--max-tasks", "1", "--workers", "2"]);
     assert_eq!(server.get("/health").json(), json!({"status": "ok"}));
     let tasks = server.get("/v1/tasks").json();
     assert_eq!(tasks["models"].as_array().unwrap().len(), 2);
@@ -286,7 +298,8 @@ fn a_server_says_what_it_is_and_how_it_is() {
         "hyperloader_requests_total{route=\"/v1/label\",status=\"422\"} 1",
         "hyperloader_texts_total{model=\"run\"} 3",
         "hyperloader_words_total{model=\"run\"} 4",
-        "hyperloader_batch_texts_bucket{le=\"2.0\",model=\"run\"} 2",
+        // Two workers share the two texts of a request.
+        "hyperloader_batch_texts_bucket{le=\"1.0\",model=\"run\"} 3",
         "hyperloader_queue_requests{model=\"other\"} 0",
         "hyperloader_requests_in_flight 0",
     ] {
@@ -299,10 +312,64 @@ fn a_server_says_what_it_is_and_how_it_is() {
     let described = server.get("/openapi.json").json();
     let routes: Vec<&String> = described["paths"].as_object().unwrap().keys().collect();
     assert_eq!(routes, ["/", "/health", "/metrics", "/openapi.json", "/ready", "/v1/label", "/v1/tasks"]);
-    let page = server.get("/");
-    assert!(
-        page.head.contains("content-security-policy: default-src 'none'") && page.body.starts_with("<!doctype html>")
+    let request = &described["components"]["schemas"]["LabelRequest"];
+    assert_eq!(request["properties"]["task"]["enum"], json!(["home", "travel"]), "no task is a default");
+    assert_eq!(request["properties"]["model"]["enum"], json!(["other", "run", null]));
+    assert_eq!((&request["required"], &request["properties"]["n_best"]["maximum"]), (&json!(["task"]), &json!(8)));
+    let example = &described["paths"]["/v1/label"]["post"]["requestBody"]["content"]["application/json"]["example"];
+    let example = json!({"model": "run", "task": example["task"], "text": example["text"]});
+    assert_eq!(server.label(&example).status, 200, "{example}");
+    assert_eq!(described["components"]["securitySchemes"], Value::Null);
+}
+
+#[test]
+fn the_page_runs_only_its_own_script_and_names_no_other_host() {
+    let bench = trained();
+    std::fs::write(bench.path("token"), "client\n").unwrap();
+    let page = Server::start(&bench, &["run", "--token-file", "token"]).get("/");
+    assert_eq!(page.status, 200, "the page holds no data, so that everybody may have it");
+    for line in [
+        "content-type: text/html; charset=utf-8",
+        "x-content-type-options: nosniff",
+        "referrer-policy: no-referrer",
+        "cache-control: no-cache",
+    ] {
+        assert!(page.head.lines().any(|own| own == line), "{line}\n{}", page.head);
+    }
+    let policy = page.head.lines().find_map(|line| line.strip_prefix("content-security-policy: ")).unwrap();
+    let between = |start: &str, end: &str| {
+        let parts: Vec<&str> = page.body.split(start).collect();
+        assert_eq!(parts.len(), 2, "{start}");
+        parts[1].split_once(end).unwrap().0
+    };
+    let hash = |text: &str| {
+        let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, Sha256::digest(text));
+        // The head of an answer is compared in lower case.
+        format!("'sha256-{}'", hash.to_ascii_lowercase())
+    };
+    let (script, style) = (between("<script type=\"module\">", "</script>"), between("<style>", "</style>"));
+    let rules: Vec<&str> = policy.split("; ").collect();
+    assert_eq!(
+        rules,
+        [
+            "default-src 'none'",
+            "connect-src 'self'",
+            "img-src data:",
+            &format!("script-src {}", hash(script)),
+            &format!("style-src {}", hash(style)),
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ]
     );
+    assert!(page.body.starts_with("<!doctype html>") && page.body.ends_with("</script>\n</body>\n</html>\n"));
+    let named = page.body.replace("xmlns='http://www.w3.org/2000/svg'", "");
+    assert!(!named.contains("://"), "no other host is named");
+    let links: Vec<&str> = named.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(links.len() == 2 && links[0].starts_with("data:image/svg+xml,") && links[1] == "openapi.json", "{links:?}");
+    assert!(!named.contains(" src=") && !named.contains(" style=") && !style.contains("url("));
 }
 
 #[test]
@@ -324,6 +391,12 @@ fn a_token_lets_clients_in_and_an_admin_loads_and_unloads() {
     assert_eq!([server.get("/health").status, server.get("/ready").status, server.get("/").status], [200, 200, 200]);
     let first = with("POST /v1/label", "client", &asked);
     assert_eq!(first.status, 200);
+    let described = with("GET /openapi.json", "client", &json!({})).json();
+    let wanted = |path: &str, method: &str| described["paths"][path][method]["security"].clone();
+    assert_eq!(wanted("/v1/label", "post"), json!([{"client": []}]));
+    assert_eq!(wanted("/v1/models/{name}", "delete"), json!([{"admin": []}]));
+    assert_eq!([wanted("/", "get"), wanted("/health", "get")], [Value::Null, Value::Null]);
+    assert_eq!(described["components"]["securitySchemes"]["client"], json!({"type": "http", "scheme": "bearer"}));
 
     let more = json!({"path": bench.path("run"), "name": "more"});
     assert_eq!(with("POST /v1/models", "client", &more).status, 401, "a client is no admin");
@@ -391,6 +464,30 @@ fn clients_that_leave_or_stall_hold_nothing_up() {
     }
     assert_eq!(told.pop().flatten().as_deref(), Some("408"), "the body did not come");
     assert!(told.iter().all(|status| status.as_deref().is_none_or(|status| status == "408")), "{told:?}");
+}
+
+#[test]
+fn a_connection_may_be_silent_between_requests_for_longer_than_within_one() {
+    let bench = trained();
+    let server = Server::start(&bench, &["run", "--client-time", "1", "--idle-time", "3"]);
+    let mut kept = server.connect();
+    let mut ask = |request: &str| {
+        kept.write_all(request.as_bytes()).unwrap();
+        let mut part = [0; 4096];
+        let read = kept.read(&mut part).unwrap();
+        String::from_utf8_lossy(&part[..read]).into_owned()
+    };
+    let whole = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert!(ask(whole).starts_with("HTTP/1.1 200"));
+    thread::sleep(Duration::from_millis(1500));
+    assert!(ask(whole).starts_with("HTTP/1.1 200"), "more than --client-time, less than --idle-time");
+    assert_eq!(ask("GET /hea"), "", "a head that has begun must be complete within --client-time");
+
+    let mut silent = server.connect();
+    let started = Instant::now();
+    silent.write_all(whole.as_bytes()).unwrap();
+    silent.read_to_end(&mut Vec::new()).unwrap();
+    assert!(started.elapsed() >= Duration::from_secs(3), "it ends after --idle-time");
 }
 
 #[cfg(unix)]

@@ -72,6 +72,9 @@ struct LimitArgs {
     /// The seconds that a client may take to send a head or a body, or to accept a part of an answer
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = count(86_400))]
     client_time: NonZeroUsize,
+    /// The seconds for which a connection may be silent after an answer
+    #[arg(long, value_name = "SECONDS", default_value = "75", value_parser = count(86_400))]
+    idle_time: NonZeroUsize,
     /// The connections that are open at once; further ones wait
     #[arg(long, value_name = "N", default_value = "512", value_parser = count(1_000_000))]
     max_connections: NonZeroUsize,
@@ -114,6 +117,7 @@ impl ServeArgs {
             n_best: self.limits.max_n_best,
             request_time: seconds(self.limits.request_time),
             client_time: seconds(self.limits.client_time),
+            idle_time: seconds(self.limits.idle_time),
             connections: self.limits.max_connections,
         };
         Ok(ServeOptions {

@@ -13,7 +13,7 @@ use crate::shards::{LineSection, Shard};
 /// The part of an input that belongs to a shard. Only what is needed to find it has been read.
 pub(super) enum Part {
     Lines(LineSection, InputFormat),
-    Rows(TextRows, Range<u64>),
+    Rows(Box<TextRows>, Range<u64>),
 }
 
 impl Part {
@@ -23,7 +23,7 @@ impl Part {
             InputFormat::Parquet => {
                 let rows = TextRows::open(&args.input, args.column.as_deref())?;
                 let own = shard.range(rows.len());
-                Ok(Self::Rows(rows, own))
+                Ok(Self::Rows(Box::new(rows), own))
             }
             format => Ok(Self::Lines(LineSection::of(&args.input, shard)?, format)),
         }
@@ -41,7 +41,7 @@ impl Part {
     pub(super) fn source(self) -> Result<Source> {
         match self {
             Self::Lines(section, format) => Ok(Source::Lines(Lines::section(&section, format)?)),
-            Self::Rows(rows, range) => Ok(Source::Rows(rows, range)),
+            Self::Rows(rows, range) => Ok(Source::Rows(*rows, range)),
         }
     }
 }

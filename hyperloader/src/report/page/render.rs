@@ -24,8 +24,8 @@ pub(super) fn render(page: &Page, browser: &BrowserData) -> Result<String> {
         serde_json::to_string(browser).map_err(|error| Error::Internal(format!("the data of the page: {error}")))?;
     let values = context! {
         page => Value::from(Serde(page)),
-        style => safe(include_str!("style.css")),
-        script => safe(include_str!("script.js")),
+        style => safe(concat!(include_str!("../../look/base.css"), include_str!("style.css"))),
+        script => safe(concat!(include_str!("../../look/theme.js"), include_str!("script.js"))),
         data => safe(&in_script(&data)),
     };
     environment.get_template("page").and_then(|template| template.render(values)).map_err(failed)

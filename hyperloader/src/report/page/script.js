@@ -8,21 +8,6 @@
     return node;
   };
 
-  // Light and dark.
-  const theme = byId("theme");
-  const isDark = () => document.documentElement.dataset.theme
-    ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  const nameTheme = () => { theme.textContent = isDark() ? "Light" : "Dark"; };
-  theme.addEventListener("click", () => { document.documentElement.dataset.theme = isDark() ? "light" : "dark"; nameTheme(); });
-  theme.hidden = false;
-  nameTheme();
-  // Paper is white.
-  let kept;
-  addEventListener("beforeprint", () => { kept = document.documentElement.dataset.theme; document.documentElement.dataset.theme = "light"; });
-  addEventListener("afterprint", () => {
-    if (kept) document.documentElement.dataset.theme = kept; else delete document.documentElement.dataset.theme;
-  });
-
   // Tables that can be sorted. Rows without a number are last.
   const key = (row, column) => {
     const cell = row.cells[column];

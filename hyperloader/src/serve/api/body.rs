@@ -39,9 +39,7 @@ async fn bytes(body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
     let collected = tokio::time::timeout(time, Limited::new(body, most).collect()).await;
     match collected.map_err(|_| ApiError::slow_client(time.as_secs()))? {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(ApiError::too_large(format!("the body has more than {most} bytes; send fewer texts at once")))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::body_too_large(most)),
         Err(_) => Err(ApiError::malformed("the body ended before its end")),
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Texts {
     pub(super) is_list: bool,
 }
 
-/// How [`Texts`] are written.
+/// A text, or a list of texts.
 #[derive(Debug, utoipa::ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "it is only described")]
@@ -80,7 +80,7 @@ impl<'de> Deserialize<'de> for Texts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WordLists(pub(super) Vec<Vec<String>>);
 
-/// How [`WordLists`] are written.
+/// The words of one text, or of several texts.
 #[derive(Debug, utoipa::ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "it is only described")]

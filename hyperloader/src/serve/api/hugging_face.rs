@@ -28,7 +28,7 @@ pub(super) struct HfRequest {
     parameters: Option<Object<Parameters>>,
     /// Ignored: settings of Hugging Face's own servers.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     #[allow(dead_code, reason = "clients send it")]
     options: Option<serde::de::IgnoredAny>,
 }
@@ -131,6 +131,10 @@ pub(in crate::serve) async fn hugging_face(
     let Query(address) = address.map_err(|_| ApiError::invalid("the address may only have ?task=TASK"))?;
     let HfRequest { inputs, parameters, .. } = read(request, &app.options.limits).await?;
     let Parameters { aggregation_strategy, ignore_labels, task } = parameters.unwrap_or_default().0;
+    if let Some(task) = address.task.as_deref() {
+        // It must be a task also if the body names another one.
+        target(&app, None, Some(task))?;
+    }
     let (model, task) = target(&app, None, task.or(address.task).as_deref())?;
     if !model.has_confidences() {
         return Err(ApiError::invalid(

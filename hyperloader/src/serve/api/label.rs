@@ -1,6 +1,5 @@
 //! `POST /v1/label`.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ask::{How, Input, ask, target};
 use super::body::read;
+use super::count::Count;
 use super::fields::{OneOrMany, OneOrManyLists, Texts, WordLists};
 use crate::label::{Answer, TaggedSentence};
 use crate::serve::app::App;
@@ -36,7 +36,7 @@ pub(super) struct LabelRequest {
     threshold: Option<f32>,
     /// The number of sequences of tags to return with each answer.
     #[schema(value_type = Option<usize>, minimum = 1)]
-    n_best: Option<NonZeroUsize>,
+    n_best: Option<Count>,
     /// Whether texts are labelled sentence by sentence. Default: no.
     #[serde(default)]
     split_sentences: bool,
@@ -89,7 +89,7 @@ pub(in crate::serve) async fn label(State(app): State<Arc<App>>, request: Reques
     if asked.threshold.is_some() && !model.has_confidences() {
         return Err(ApiError::invalid("threshold: this model decodes freely, without scores"));
     }
-    let how = How { n_best: asked.n_best, split_sentences: asked.split_sentences };
+    let how = How { n_best: asked.n_best.map(|count| count.0), split_sentences: asked.split_sentences };
     let labelled = ask(&app, &model, task.clone(), input, how).await?;
     let result = |labelled: TaggedSentence| {
         let labelled = match asked.threshold {

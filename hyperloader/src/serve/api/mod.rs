@@ -2,6 +2,8 @@
 
 mod ask;
 mod body;
+mod count;
+mod describe;
 mod fields;
 mod hugging_face;
 mod label;

@@ -7,8 +7,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use utoipa::OpenApi;
 
+use super::describe::describe;
 use super::{hugging_face, label, models, page, status};
 use crate::serve::app::App;
+use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::json::json;
 
 /// The routes of every server.
@@ -39,13 +41,19 @@ struct Admins;
     path = "/openapi.json",
     responses(
         (status = 200, description = "This description", body = Object),
-        (status = 401, description = "The token is missing or wrong", body = crate::serve::error::ErrorBody),
+        (status = 401, description = "The token is missing or wrong", body = ErrorBody),
     )
 )]
-pub(in crate::serve) async fn openapi(State(app): State<Arc<App>>) -> Response {
+pub(in crate::serve) async fn openapi(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let mut routes = Everyone::openapi();
     if app.options.admin_token.is_some() {
         routes.merge(Admins::openapi());
     }
-    json(StatusCode::OK, &routes)
+    match serde_json::to_value(&routes) {
+        Ok(mut document) => {
+            describe(&mut document, &app);
+            Ok(json(StatusCode::OK, &document))
+        }
+        Err(_) => Err(ApiError::failed("the routes cannot be described")),
+    }
 }

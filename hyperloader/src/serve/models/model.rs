@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use datasets::labels::{INSIDE, OUTSIDE};
 use datasets::words::WordSplitter;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::Serialize;
 use tokio::sync::oneshot;
-use tracing::info;
+use tracing::{info, warn};
 
+use super::batch::BatchLimits;
 use super::job::{Answer, Job, Key, Text};
-use super::queue::{BatchLimits, Queue, Refused};
+use super::queue::{Queue, Refused};
 use super::tasks::Tasks;
 use super::worker::work;
 use crate::config::Config;
@@ -175,14 +177,22 @@ fn own(source: &ModelSource, options: &ServeOptions, metrics: ModelMetrics, load
     };
     thread::scope(|scope| {
         let (shared, tasks) = (&*shared, &tasks);
+        let own = || own_threads(workers);
         for number in 1..workers {
             let thread = thread::Builder::new().name(format!("worker {number}"));
             // With fewer threads than asked for, the others do the work.
-            let _ = thread.spawn_scoped(scope, move || work(shared, tasks));
+            let _ = thread.spawn_scoped(scope, move || work(shared, tasks, own().as_ref()));
         }
-        work(shared, tasks);
+        work(shared, tasks, own().as_ref());
     });
     info!(model = source.name, "unloaded");
+}
+
+/// The threads of one of several workers: its share of all. A single worker uses all, and so does one whose threads cannot be started.
+fn own_threads(workers: usize) -> Option<ThreadPool> {
+    let share = (rayon::current_num_threads() / workers).max(1);
+    let threads = (workers > 1).then(|| ThreadPoolBuilder::new().num_threads(share).build())?;
+    threads.inspect_err(|e| warn!("a worker has no threads of its own: {e}")).ok()
 }
 
 /// Generates the weights of the tasks that are asked for, and of the only task of a model.

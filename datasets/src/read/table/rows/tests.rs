@@ -104,7 +104,7 @@ fn labels(row: u64) -> RowLabels {
         text: format!("{row}"),
         word_start: 0,
         word_end: 1,
-        score: (row % 2 == 0).then_some(0.5),
+        score: row.is_multiple_of(2).then_some(0.5),
     };
     let count = row % 3;
     let all = |name: &str| (0..count).map(|number| format!("{name}{number}")).collect();

@@ -101,7 +101,7 @@ impl TextRows {
         groups.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end)).unwrap_or(0..0)
     }
 
-    /// Refuses a file that has one of the columns that [`LabelledRows`] adds.
+    /// Refuses a file that has one of the columns that [`LabelledRows`](super::LabelledRows) adds.
     ///
     /// # Errors
     /// Naming the column.
