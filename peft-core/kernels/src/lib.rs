@@ -93,6 +93,7 @@ mod rms_norm;
 mod rotary;
 mod row_blocks;
 mod softmax;
+pub mod transfer;
 mod values;
 mod vectors;
 
