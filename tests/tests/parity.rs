@@ -2,17 +2,17 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use candle_core::Tensor;
-use hyperloader::optim::{AdamW, AdamWConfig, AdamWFlavor, Gradients, Unreached};
+use hyperloader::optim::Unreached;
+use hyperloader::train::Ranks;
 use peft_core::PeftModel;
 use peft_core::{ActiveAdapters, Condition, Ctx, ParamStore};
 use peft_kernels::{Kernels, Reduction, SmoothedCrossEntropy};
 use peft_t5::decode::{GenerationConfig, Source, generate};
 use peft_t5::shift_right;
 use peft_t5::{T5, T5Batch};
+use peft_tests::golden::steps::{self, TOLERANCE, gap, largest, weights_gap};
 use peft_tests::golden::{COMMITTED, Golden, folders};
 
-/// Of encoder output, logits, gradients and stepped weights, relative to the largest value of the tensor (of 1 for weights).
-const TOLERANCE: f64 = 2e-5;
 const LOSS_TOLERANCE: f64 = 1e-5;
 const GENERATED_TOLERANCE: f64 = 1e-6;
 
@@ -46,15 +46,6 @@ fn every_golden(what: &str, least: usize, check: impl Fn(&Golden, Kernels) -> Op
 
 fn eval(kernels: Kernels) -> Ctx {
     Ctx::eval().with_kernels(kernels)
-}
-
-fn largest(t: &Tensor) -> f64 {
-    f64::from(t.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap())
-}
-
-fn gap(ours: &Tensor, golden: &Tensor) -> f64 {
-    assert_eq!(ours.dims(), golden.dims());
-    largest(&(ours - golden).unwrap())
 }
 
 fn encode(
@@ -124,71 +115,18 @@ fn smoothed(
     model.backbone().smoothed_loss(batch, options, &active, &mut eval(kernels)).unwrap()
 }
 
-/// The gradients of batch `n` for `task`.
-fn gradients(
-    model: &PeftModel<T5>,
-    store: &ParamStore,
-    golden: &Golden,
-    n: usize,
-    task: &str,
-    kernels: Kernels,
-) -> Gradients {
-    let options = loss(golden.description.backbone.pad, 0.1, Reduction::Sum);
-    let loss = smoothed(model, &golden.batch(n), &golden.condition(task), &options, kernels);
-    Gradients::from_store(&loss.backward().unwrap(), &store.vars())
-}
-
 #[test]
 fn every_gradient() {
     every_golden("gradients", COMMITTED, |golden, kernels| {
-        let (model, store) = golden.model();
-        let ours = gradients(&model, &store, golden, 0, &golden.description.tasks_of_batches[0], kernels);
-        let theirs = golden.find_weights("grads").expect("grads.safetensors");
-        // Exactly the same variables are reached.
-        let names = |n: Vec<&str>| n.into_iter().map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(
-            names(ours.iter().map(|(n, _)| n).collect()),
-            names(theirs.keys().map(String::as_str).collect()),
-            "{}",
-            golden.name
-        );
-        let errors = theirs.iter().map(|(name, theirs)| {
-            let gap = gap(ours.get(name).unwrap(), theirs);
-            // A gradient of zeros (the rows of B's partner while B is zero) must be zeros.
-            if gap == 0. { 0. } else { gap / largest(theirs) }
-        });
-        Some(errors.fold(0., f64::max) / TOLERANCE)
+        let task = golden.description.tasks_of_batches[0].as_str();
+        let ours = steps::gradients(&golden.model(), golden, (0, task), kernels, &Ranks::default());
+        Some(steps::gradients_gap(golden, &ours))
     });
 }
 
-/// Trains `steps` steps as the reference did, batch `i` with task `tasks[i]`.
+/// Trains as the reference did, in one process.
 fn train(golden: &Golden, tasks: &[&str], unreached: Unreached, steps: usize, kernels: Kernels) -> ParamStore {
-    let (model, store) = golden.model();
-    let settings = &golden.description.optimizer;
-    let config = AdamWConfig {
-        flavor: AdamWFlavor::Transformers35,
-        betas: settings.betas,
-        eps: settings.eps,
-        weight_decay: settings.weight_decay,
-        unreached,
-        ..AdamWConfig::default()
-    };
-    let mut optimizer = AdamW::new(store.vars(), config).unwrap();
-    for step in 0..steps {
-        let n = step % tasks.len();
-        let mut gradients = gradients(&model, &store, golden, n, tasks[n], kernels);
-        gradients.clip_grad_norm(settings.max_grad_norm).unwrap();
-        optimizer.apply_gradients(&gradients, settings.lr).unwrap();
-    }
-    store
-}
-
-/// The largest difference between `store` and the weights of `stem`, or `None` if the golden lacks them.
-fn weights_gap(golden: &Golden, stem: &str, train: impl Fn() -> ParamStore) -> Option<f64> {
-    let theirs = golden.find_weights(stem)?;
-    let ours = train().tensors();
-    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>(), "{} {stem}", golden.name);
-    Some(ours.iter().map(|(name, ours)| gap(ours, &theirs[name])).fold(0., f64::max) / TOLERANCE)
+    steps::train(golden, tasks, unreached, steps, kernels, &Ranks::default())
 }
 
 #[test]

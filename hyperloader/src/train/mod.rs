@@ -22,10 +22,9 @@ mod trainer;
 pub use check::{check_gradients, compare_gradients};
 pub use checkpoint::{Best, State};
 pub(crate) use checkpoint::{inputs_of, ranks_of};
-pub(crate) use collective::sum_gradients;
 #[cfg(test)]
 pub(crate) use collective::threads;
-pub use collective::{Alone, Collective, Ranks};
+pub use collective::{Alone, Collective, Ranks, sum_gradients};
 #[cfg(feature = "mpi")]
 pub use collective::{Mpi, MpiProcess};
 pub use inputs::Inputs;

@@ -6,6 +6,7 @@ mod describe;
 mod folder;
 mod names;
 mod places;
+pub mod steps;
 mod trial;
 
 pub use describe::{Backbone, Description, Peft};

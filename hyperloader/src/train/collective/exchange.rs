@@ -13,7 +13,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// If a rank is gone, or a tensor operation fails.
-pub(crate) fn sum_gradients(
+pub fn sum_gradients(
     ranks: &dyn Collective,
     micro_batches: Vec<Gradients>,
     variables: &[(String, Var)],

@@ -12,7 +12,8 @@ mod same;
 pub(crate) mod threads;
 
 pub use alone::Alone;
-pub(crate) use exchange::{StepPart, sum_gradients};
+pub(crate) use exchange::StepPart;
+pub use exchange::sum_gradients;
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiProcess};
 pub(crate) use same::require_same_everywhere;
