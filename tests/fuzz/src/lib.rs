@@ -4,6 +4,8 @@
 
 pub mod limits;
 pub mod model;
+#[cfg(feature = "tables")]
+pub mod parquet;
 pub mod proto;
 pub mod reading;
 pub mod scratch;

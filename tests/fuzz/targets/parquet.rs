@@ -2,43 +2,17 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use datasets::Example;
-use datasets::read::{Dataset, Format, write};
+use datasets::read::Format;
 use hyperloader_fuzz::limits::allow_caught_panics;
+use hyperloader_fuzz::parquet::Damaged;
 use hyperloader_fuzz::reading::{check_bytes, options};
-use hyperloader_fuzz::scratch;
 
 #[derive(Arbitrary, Debug)]
 struct Input {
     selector: [u8; 2],
-    sentences: Vec<Vec<(u8, u8)>>,
-    /// Counted from the end, where the footer is.
-    changes: Vec<(u16, u8)>,
-    cut: Option<(u16, u16)>,
-}
-
-fn table(sentences: &[Vec<(u8, u8)>]) -> Vec<u8> {
-    let sentence = |pairs: &Vec<(u8, u8)>| {
-        let tags = pairs.iter().map(|(_, tag)| ["O", "B-x", "I-x", "B-y"][usize::from(*tag % 4)]);
-        Example::new(pairs.iter().map(|(token, _)| format!("w{token}")), tags)
-    };
-    let examples = sentences.iter().filter(|pairs| !pairs.is_empty()).map(sentence).collect();
-    let folder = scratch::folder();
-    let path = folder.path().join("t.parquet");
-    write(&Dataset::from_examples(examples), &path, Format::Parquet).expect("a table");
-    std::fs::read(path).expect("a file")
+    table: Damaged,
 }
 
 libfuzzer_sys::fuzz_target!(init: allow_caught_panics(), |input: Input| {
-    let mut bytes = table(&input.sentences);
-    for (at, byte) in &input.changes {
-        let length = bytes.len();
-        bytes[length - 1 - usize::from(*at) % length] = *byte;
-    }
-    if let Some((from, count)) = input.cut {
-        let from = usize::from(from) % bytes.len();
-        let to = (from + usize::from(count)).min(bytes.len());
-        bytes.drain(from..to);
-    }
-    check_bytes(&bytes, Format::Parquet, &options(input.selector));
+    check_bytes(&input.table.bytes(), Format::Parquet, &options(input.selector));
 });

@@ -77,6 +77,8 @@ impl TextRows {
             return Err(Error::file(&path, format!("two columns are called `{name}`; rename one of them")));
         }
         let column = find(column, &names).ok_or_else(|| unknown(&path, column, &names))?;
+        let mut counts = metadata.row_groups.iter().map(|group| group.num_rows() as u64);
+        counts.try_fold(0u64, u64::checked_add).ok_or_else(|| refused(contradiction()))?;
         Ok(Self { path, file, metadata, schema, column })
     }
 
