@@ -1,5 +1,10 @@
 //! Inverted dropout with a counter-based random generator, which needs no state and no mask tensor.
 
+mod cuda;
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod source_tests;
+
 use candle_core::{Layout, Result, Tensor, bail};
 
 use crate::kernels::Kernels;
@@ -134,12 +139,15 @@ vectorized! {
 ///
 /// Element `i`, in row-major order, is kept if the 32 random bits of `(seed, stream, i)` are at least `p 2^32`. These are the
 /// same elements for both kernels, any number of threads and any device. The backward pass draws the bits again, so no mask
-/// is stored. With `p = 0` the result is `x` itself.
+/// is stored. With `p = 0` the result is `x` itself. On CUDA, `f32` and `bf16` tensors have a kernel, with the feature `cuda`.
 ///
 /// # Errors
 ///
 /// If `p` is not in `[0, 1)`.
 pub fn dropout(x: &Tensor, key: DropoutKey, kernels: Kernels) -> Result<Tensor> {
+    if key.p != 0.0 && kernels == Kernels::Fused && cuda::OnDevice::has_kernel(x) {
+        return x.contiguous()?.apply_op1(cuda::OnDevice(Dropper::new(key)?));
+    }
     if key.p == 0.0 || !kernels.fused_for(&[x]) {
         return dropout_plain(x, key);
     }

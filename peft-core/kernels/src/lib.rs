@@ -56,12 +56,15 @@
 //!
 //! # Features
 //!
+//! - `cuda`: candle on NVIDIA GPUs, and kernels of this crate's own. It needs a CUDA toolkit.
+//! - `metal`: candle on Apple GPUs.
 //! - `testing`: module `faults`, which breaks the gradient of one operation on purpose.
 //!
 //! # Unsafe code
 //!
-//! Unsafe code is denied, except in three places: matrix products (`gemm/`), buffers that are written before they are read
-//! (`parallel.rs`), and the entry into code compiled for wider vectors ([`vectorized!`]).
+//! Unsafe code is denied, except in five places: matrix products (`gemm/`), buffers that are written before they are read
+//! (`parallel.rs`), the entry into code compiled for wider vectors ([`vectorized!`]), and with the feature `cuda` the start of kernels
+//! (`dropout/cuda.rs`) and devices of one stream (`cuda_device.rs`).
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -72,6 +75,7 @@ mod attention;
 mod bias;
 mod bottleneck;
 mod cross_entropy;
+mod cuda_device;
 mod dropout;
 mod embedding;
 #[cfg(feature = "testing")]
@@ -105,6 +109,7 @@ pub use attention::{Attention, attention, attention_plain};
 pub use bias::{add_bias, add_bias_plain};
 pub use bottleneck::{Bottleneck, bottleneck, bottleneck_plain};
 pub use cross_entropy::{Reduction, SmoothedCrossEntropy, smoothed_cross_entropy, smoothed_cross_entropy_plain};
+pub use cuda_device::cuda_device;
 pub use dropout::{DropoutKey, dropout, dropout_plain};
 pub use embedding::embedding;
 pub use gated::{gated, gated_plain};
