@@ -25,12 +25,12 @@ static inline unsigned int __float_as_uint(float x) {
     return bits;
 }
 
-/* Runs `call` for every thread of every block. */
-#define LAUNCH(grid, block, call)                                                                                      \
+/* Runs `call` for every thread of every block, from block `from` on. */
+#define LAUNCH(from, grid, block, call)                                                                                \
     do {                                                                                                               \
         gridDim.x = (grid);                                                                                            \
         blockDim.x = (block);                                                                                          \
-        for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) {                                                   \
+        for (blockIdx.x = (from); blockIdx.x < gridDim.x; blockIdx.x++) {                                              \
             for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++) {                                           \
                 call;                                                                                                  \
             }                                                                                                          \
