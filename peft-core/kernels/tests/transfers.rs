@@ -78,8 +78,7 @@ fn no_operation_copies_between_host_and_device() {
     };
     copies_nothing("attention", &[&x, &h, &bias], || attention([&x, &h, &h], &options, ON));
     let angles = Tensor::ones((3, 2), DType::F32, &Device::Cpu).unwrap();
-    let turn =
-        Rotary { cos: &angles, sin: &angles, pairs: RotaryPairs::Halves, layout: RotaryLayout::LengthHeads };
+    let turn = Rotary { cos: &angles, sin: &angles, pairs: RotaryPairs::Halves, layout: RotaryLayout::LengthHeads };
     let heads = var(&[2, 3, 2, 4]);
     copies_nothing("rotary", &[&heads], || rotary(&heads, &turn, ON));
     let ids = Tensor::arange(0u32, 6, &Device::Cpu).unwrap().reshape((2, 3)).unwrap();

@@ -142,7 +142,8 @@ fn on_a_device_parts_of_the_rows_give_what_all_rows_give() {
     for reduction in [Reduction::Sum, Reduction::Mean] {
         let options = SmoothedCrossEntropy { reduction, ..SMOOTHED };
         let run = |most_bytes| {
-            let loss = DeviceLoss::apply([hidden.as_tensor(), weight.as_tensor(), &labels], &options, most_bytes).unwrap();
+            let loss =
+                DeviceLoss::apply([hidden.as_tensor(), weight.as_tensor(), &labels], &options, most_bytes).unwrap();
             let gradients = loss.backward().unwrap();
             [loss.detach(), gradients.get(&hidden).unwrap().clone(), gradients.get(&weight).unwrap().clone()]
         };
