@@ -16,6 +16,7 @@ use self::device::DeviceLoss;
 use self::fused::{Loss, Target};
 pub use self::options::{Reduction, SmoothedCrossEntropy};
 use crate::kernels::{Kernels, Path};
+use crate::transfer::upload;
 
 /// The label-smoothed cross-entropy of `logits = hidden weight^T`.
 ///
@@ -84,8 +85,8 @@ pub fn smoothed_cross_entropy_plain(
         return hidden.sum_all()? * zero;
     }
     let (rows, labels): (Vec<u32>, Vec<u32>) = tokens.iter().map(|t| (t.row, t.label)).unzip();
-    let rows = Tensor::from_vec(rows, n, hidden.device())?;
-    let labels = Tensor::from_vec(labels, (n, 1), hidden.device())?;
+    let rows = upload(rows, n, hidden.device())?;
+    let labels = upload(labels, (n, 1), hidden.device())?;
     let logits = hidden.index_select(&rows, 0)?.matmul(&weight.to_dtype(hidden.dtype())?.t()?)?;
     let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
     let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;

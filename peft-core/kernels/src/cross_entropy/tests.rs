@@ -182,7 +182,7 @@ fn a_device_checks_labels_on_the_cpu() {
     };
     assert!(run(7, &SMOOTHED).unwrap_err().to_string().contains("label 7 of row 1"));
     // One label is ignored, and far outside of the vocabulary.
-    let ignoring = SmoothedCrossEntropy { ignore_index: u32::MAX, ..SMOOTHED };
-    let loss = run(u32::MAX, &ignoring).unwrap().to_scalar::<f32>().unwrap();
+    let ignoring = SmoothedCrossEntropy { ignore_index: 1000, ..SMOOTHED };
+    let loss = run(1000, &ignoring).unwrap().to_scalar::<f32>().unwrap();
     assert!((loss - 4f32.ln()).abs() < 1e-6, "{loss}");
 }

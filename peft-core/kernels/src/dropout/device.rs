@@ -9,6 +9,7 @@ use crate::operation::Operation;
 use crate::transfer;
 
 /// The factors of the elements of `x`: each 0 or `1 / (1 - p)`. They are made on the host.
+#[allow(clippy::disallowed_methods, reason = "transfers are counted; on the CPU there is none")]
 pub(super) fn factors_on(dropper: &Dropper, x: &Tensor) -> Result<Tensor> {
     let factors = dropper.factors(x.elem_count());
     let factors = match x.device() {

@@ -63,7 +63,9 @@ pub fn linear_plain(x: &Tensor, w: &Tensor) -> Result<Tensor> {
         check_int8(x)?;
         let x = x.contiguous()?;
         let rounded = rounded(&values(&x)?, d_in);
-        return linear_plain(&Tensor::from_vec(rounded, x.shape(), &Device::Cpu)?, &dequantize(w)?);
+        #[allow(clippy::disallowed_methods, reason = "tensors of the CPU")]
+        let rounded = Tensor::from_vec(rounded, x.shape(), &Device::Cpu)?;
+        return linear_plain(&rounded, &dequantize(w)?);
     }
     let w = &w.to_dtype(x.dtype())?;
     if w.rank() == 3 {

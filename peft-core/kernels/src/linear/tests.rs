@@ -44,7 +44,7 @@ fn a_frozen_weight_receives_no_gradient_nor_does_a_constant_input() {
 }
 
 #[test]
-fn f64_takes_the_backend_product_with_the_same_gradients() {
+fn f64_has_the_same_gradients() {
     for (x_dims, w_dims) in [(&[2, 3, 4], &[5, 4][..]), (&[2, 3, 4], &[2, 5, 4])] {
         let x = Var::randn(0f64, 1., &x_dims[..], &Device::Cpu).unwrap();
         let w = Var::randn(0f64, 1., w_dims, &Device::Cpu).unwrap();
