@@ -50,6 +50,14 @@ pub enum Error {
     /// A model could not be fetched from the hub.
     #[error("{0}")]
     Hub(String),
+    /// A GPU cannot be used.
+    #[error("--device {name}: {reason}")]
+    Device {
+        /// Its name.
+        name: String,
+        /// The reason that its driver gave, and what can be done.
+        reason: String,
+    },
     /// A result that this crate rules out: a defect of the crate, not of the call.
     #[error("internal error: {0}")]
     Internal(String),

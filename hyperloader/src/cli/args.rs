@@ -51,9 +51,12 @@ pub(super) struct Cli {
 /// The options of every command.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
-    /// The device: cpu, cuda, cuda:N or metal [default: cuda if it was compiled in and exists, else cpu]
+    /// The device: cpu, cuda, cuda:N or metal [default: the first GPU, if this program was built for it and it works, else cpu]
     #[arg(long, global = true, value_name = "DEVICE")]
     pub(super) device: Option<String>,
+    /// Let an NVIDIA GPU multiply f32 matrices in TF32: faster, with factors rounded to 11 bits
+    #[arg(long, global = true)]
+    pub(super) tf32: bool,
     /// The float type of the backbone's frozen matrices [default: the configuration's model.dtype]
     #[arg(long, global = true, value_enum)]
     pub(super) dtype: Option<Precision>,

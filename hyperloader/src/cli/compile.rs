@@ -2,18 +2,16 @@
 
 use std::io::Write;
 
-use candle_core::Device;
-
 use super::args::{CompileArgs, Global};
 use super::output::{json, written};
 use crate::Result;
 use crate::compile::{self, CompileOptions, CompileReport};
 use crate::run::RunDir;
 
-pub(super) fn compile(args: &CompileArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+pub(super) fn compile(args: &CompileArgs, global: &Global, out: &mut dyn Write) -> Result<()> {
     let dtype = global.dtype.unwrap_or_default();
     let options = CompileOptions { task: args.task.clone(), out: args.out.clone(), dtype };
-    let report = compile::compile(&RunDir::new(&args.run), &options, device)?;
+    let report = compile::compile(&RunDir::new(&args.run), &options, &global.open(dtype)?)?;
     if args.json {
         return json(out, &report);
     }

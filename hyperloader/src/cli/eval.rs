@@ -2,8 +2,6 @@
 
 use std::io::Write;
 
-use candle_core::Device;
-
 use super::args::{EvalArgs, EvalVerb, Global, MergeArgs, ScoreArgs};
 use super::output::{json, written};
 use crate::eval::EvalReport;
@@ -12,10 +10,10 @@ use crate::session::{ScoreOptions, Session, ShardReport, merge_shards, score_run
 use crate::shards::Shard;
 use crate::{Error, Result};
 
-pub(super) fn eval(args: &EvalArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+pub(super) fn eval(args: &EvalArgs, global: &Global, out: &mut dyn Write) -> Result<()> {
     match (&args.verb, &args.score) {
         (Some(EvalVerb::Merge(args)), _) => merge(args, out),
-        (None, Some(args)) => score(args, global, device, out),
+        (None, Some(args)) => score(args, global, out),
         (None, None) => Err(Error::Config("name the folder of a run".into())),
     }
 }
@@ -26,10 +24,10 @@ fn merge(args: &MergeArgs, out: &mut dyn Write) -> Result<()> {
     if args.json { json(out, &report) } else { table(&report, out) }
 }
 
-fn score(args: &ScoreArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+fn score(args: &ScoreArgs, global: &Global, out: &mut dyn Write) -> Result<()> {
     let run = RunDir::new(&args.run);
     let shard = args.shard.map(|choice| choice.resolve()).transpose()?;
-    let (mut session, step) = Session::load_in(&run, device, global.dtype)?;
+    let (mut session, step) = Session::load_in(&run, &global.open_for(&run)?, global.dtype)?;
     session.config.eval.decoding = args.decoding.unwrap_or(session.config.eval.decoding);
     let options = ScoreOptions { split: args.split, tasks: args.tasks.clone(), step, predictions: args.predictions };
     if let Some(shard) = shard {

@@ -7,6 +7,7 @@ mod compile;
 mod complete;
 mod crash;
 mod data;
+mod device;
 mod eval;
 mod output;
 mod params;

@@ -11,8 +11,9 @@ use clap::Parser;
 use super::args::{Cli, ExportArgs, Global, ImportArgs, PretrainArgs, QuickstartArgs, TrainArgs, Verb};
 use super::{adapt, bench, compile, complete, crash, data, eval, output, params, predict, ranks, report, reproduce};
 use crate::export::{self, ExportOptions};
+use crate::model::Precision;
 use crate::run::RunDir;
-use crate::session::{self, RunOptions, open_device};
+use crate::session::{self, RunOptions};
 use crate::shell::shell_word;
 use crate::telemetry::print_messages;
 use crate::train::{INTERRUPTED, Interrupt, Ranks};
@@ -122,7 +123,8 @@ fn work(cli: &Cli, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
             _ => print_messages(),
         }
     }
-    let device = || open_device(cli.global.device.as_deref());
+    // Int8 is for labelling: verbs that train refuse it by themselves.
+    let device = || cli.global.open(Precision::default());
     match &cli.verb {
         Verb::Quickstart(args) => quickstart(args, &cli.global, &device()?, out),
         Verb::Train(args) => train(args, &cli.global, &device()?, ranks, out),
@@ -130,14 +132,14 @@ fn work(cli: &Cli, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
             adapt::refuse_dtype(cli.global.dtype)?;
             adapt::adapt(args, &device()?, &options(args.resume, &cli.global, ranks), out)
         }
-        Verb::Eval(args) => eval::eval(args, &cli.global, &device()?, out),
-        Verb::Predict(args) => predict::predict(args, &cli.global, &device()?, out),
+        Verb::Eval(args) => eval::eval(args, &cli.global, out),
+        Verb::Predict(args) => predict::predict(args, &cli.global, out),
         #[cfg(feature = "serve")]
-        Verb::Serve(args) => super::serve::serve(args, &cli.global, &device()?, out),
+        Verb::Serve(args) => super::serve::serve(args, &cli.global, out),
         Verb::Report(args) => report::report(args, out),
         Verb::Params(args) => params::params(args, out),
         Verb::Bench(args) => bench::bench(args, &cli.global, &device()?, ranks, out),
-        Verb::Compile(args) => compile::compile(args, &cli.global, &device()?, out),
+        Verb::Compile(args) => compile::compile(args, &cli.global, out),
         Verb::Export(args) => export(args, &device()?, out),
         Verb::Import(args) => import(args, &device()?, out),
         Verb::Pretrain(args) => pretrain(args, &cli.global, &device()?, ranks, out),

@@ -5,17 +5,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use candle_core::Device;
 use tokio::sync::Notify;
 
 use super::args::{Global, ServeArgs};
 use super::output;
+use crate::run::RunDir;
 use crate::serve::ServeOptions;
 use crate::train::INTERRUPTED;
 use crate::{Error, Result};
 
-pub(super) fn serve(args: &ServeArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
-    let options = ServeOptions { dtype: global.dtype, device: device.clone(), ..args.options()? };
+pub(super) fn serve(args: &ServeArgs, global: &Global, out: &mut dyn Write) -> Result<()> {
+    let options = args.options()?;
+    let device = global.open_for_all(options.models.iter().map(|model| RunDir::new(&model.path)))?;
+    let options = ServeOptions { dtype: global.dtype, device, ..options };
     let stop = on_signal()?;
     let tell = |address: SocketAddr| {
         output::written(writeln!(out, "{{\"address\":\"http://{address}\"}}"))?;

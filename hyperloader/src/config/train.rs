@@ -64,7 +64,7 @@ pub struct TrainConfig {
     pub select_best: bool,
     /// Validation sentences per task used during training; 0: all. Default 0.
     pub eval_sentences: usize,
-    /// Which kernels run. Default `"fused"`.
+    /// Which kernels run: `"fused"`, `"device"` or `"plain"`. Default `"fused"`.
     pub kernels: Kernels,
 }
 

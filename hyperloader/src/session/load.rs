@@ -153,11 +153,19 @@ impl Session {
     }
 }
 
-/// The configuration of `run`, with the places where its backbone and its tokenizer are now.
+/// The type of the frozen matrices of `run`: the `given` one, or that of its configuration.
+///
+/// # Errors
+/// If none is given: [`Error::Config`] if `run` is no run folder; as [`Config::load`].
+pub fn dtype_of(run: &RunDir, given: Option<Precision>) -> Result<Precision> {
+    given.map_or_else(|| Ok(written_config(run)?.model.dtype), Ok)
+}
+
+/// The configuration of `run` as it was written.
 ///
 /// # Errors
 /// [`Error::Config`] if `run` is no run folder; as [`Config::load`].
-pub(super) fn config_of(run: &RunDir) -> Result<Config> {
+fn written_config(run: &RunDir) -> Result<Config> {
     let path = run.config();
     if !path.is_file() {
         let root = run.root();
@@ -168,7 +176,15 @@ pub(super) fn config_of(run: &RunDir) -> Result<Config> {
         };
         return Err(Error::Config(format!("{} is no run folder: {reason}", root.display())));
     }
-    let mut config = Config::load(&path, &[])?;
+    Config::load(&path, &[])
+}
+
+/// The configuration of `run`, with the places where its backbone and its tokenizer are now.
+///
+/// # Errors
+/// [`Error::Config`] if `run` is no run folder; as [`Config::load`].
+pub(super) fn config_of(run: &RunDir) -> Result<Config> {
+    let mut config = written_config(run)?;
     if run.is_self_contained() {
         config.model.name = unicode(run.root())?;
         config.model.tokenizer = None;

@@ -15,9 +15,9 @@ mod score_shards;
 mod train;
 
 pub use adapt::{AdaptOptions, Unfreeze, adapt};
-pub use device::open_device;
+pub use device::{allow_tf32, open_device};
 pub(crate) use inputs::{of_labelling, of_samples};
-pub use load::Session;
+pub use load::{Session, dtype_of};
 pub(crate) use pretrain::random_shape;
 pub use pretrain::{PretrainReport, pretrain};
 pub use score::{ScoreOptions, score_run};

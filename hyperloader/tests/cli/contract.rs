@@ -105,6 +105,12 @@ fn a_wrong_call_or_configuration_exits_2_and_says_what_is_near() {
     assert!(key.contains("max_steps"), "{key}");
     assert!(!bench.path("x").exists(), "nothing is made for a wrong configuration");
     assert!(bench.fails(2, &["tran"]).contains("train"));
+    let tf32 = bench.fails(2, &["eval", "run", "--device", "cpu", "--tf32"]);
+    assert!(tf32.contains("--tf32: only NVIDIA GPUs"), "{tf32}");
+    if cfg!(not(feature = "cuda")) {
+        let cuda = bench.fails(2, &["eval", "run", "--device", "cuda"]);
+        assert!(cuda.contains("built without it; build it with --features cuda"), "{cuda}");
+    }
     assert!(
         bench
             .fails(2, &["params", "--config", "config.toml", "--device", "tpu", "--set", "model.name=./none"])

@@ -157,6 +157,8 @@ fn a_run_and_what_was_compiled_of_it_label_alike_in_eight_bits() {
     assert_eq!(found, label("compiled", &int8), "methods are merged before weights are rounded");
     bench.ok(&["compile", "run", "--task", "home", "--out", "small", "--dtype", "int8"]);
     assert_eq!(found, label("small", &[]), "its configuration says so");
+    let error = bench.fails(2, &["predict", "small", "--task", "home", "in.txt", "--device", "cuda"]);
+    assert!(error.contains("--device cuda: int8 runs on the CPU only"), "{error}");
     assert_eq!(found, label("run", &["--dtype", "int8", "--threads", "1"]));
     let confidences = |lines: &str| -> Vec<f64> {
         let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());

@@ -77,8 +77,12 @@ impl<'a> Case<'a> {
     }
 
     /// The result, and the gradients of `sum(result * c)` for a random `c`.
-    fn run(&self, arguments: &[Var], tensors: &[Tensor], fused: bool) -> Vec<Tensor> {
-        let y = if fused { (self.fused)(tensors, Kernels::Fused) } else { (self.plain)(tensors) }.unwrap();
+    fn run(&self, arguments: &[Var], tensors: &[Tensor], kernels: Kernels) -> Vec<Tensor> {
+        let y = match kernels {
+            Kernels::Plain => (self.plain)(tensors),
+            _ => (self.fused)(tensors, kernels),
+        };
+        let y = y.unwrap();
         let loss = weighted_sum(&y);
         let grads = loss.backward().unwrap();
         let gradients = arguments.iter().map(|v| match grads.get(v) {
@@ -88,27 +92,46 @@ impl<'a> Case<'a> {
         std::iter::once(y.detach()).chain(gradients).collect()
     }
 
-    fn run_tracked(&self, dtype: DType, fused: bool) -> Vec<Tensor> {
+    fn run_tracked(&self, dtype: DType, kernels: Kernels) -> Vec<Tensor> {
         let vars = self.arguments(dtype);
         let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
-        self.run(&vars, &tensors, fused)
+        self.run(&vars, &tensors, kernels)
     }
 
-    /// Checks that the value and every gradient of the fused `f32` version agree with those of the plain `f64` version.
+    /// Checks that the value and every gradient of the fused `f32` version, and of the device's, agree with those of the plain `f64`
+    /// version.
     pub(crate) fn agrees(&self, bound: f64) {
-        let fused = self.run_tracked(DType::F32, true);
-        let plain = self.run_tracked(DType::F64, false);
-        let errors: Vec<f64> = fused.iter().zip(&plain).map(|(f, p)| error(f, p)).collect();
-        println!("{} {:?}: errors {errors:?}", self.name, self.shapes);
-        for (i, e) in errors.iter().enumerate() {
-            let what = if i == 0 { "value".into() } else { format!("gradient {i}") };
-            assert!(*e < bound, "{} {:?}: {what} is off by {e:e}", self.name, self.shapes);
+        let plain = self.run_tracked(DType::F64, Kernels::Plain);
+        for kernels in [Kernels::Fused, Kernels::Device] {
+            let found = self.run_tracked(DType::F32, kernels);
+            let errors: Vec<f64> = found.iter().zip(&plain).map(|(f, p)| error(f, p)).collect();
+            println!("{} {:?} {kernels:?}: errors {errors:?}", self.name, self.shapes);
+            for (i, e) in errors.iter().enumerate() {
+                let what = if i == 0 { "value".into() } else { format!("gradient {i}") };
+                assert!(*e < bound, "{} {:?} {kernels:?}: {what} is off by {e:e}", self.name, self.shapes);
+            }
+        }
+    }
+
+    /// Checks that the device's version in `bf16` agrees with the plain `f64` version of the same arguments, which are rounded to `bf16`.
+    pub(crate) fn agrees_in_bf16(&self, bound: f64) {
+        let vars = self.arguments(DType::BF16);
+        let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+        let found = self.run(&vars, &tensors, Kernels::Device);
+        let exact = |v: &Var| Var::from_tensor(&v.to_dtype(DType::F64).unwrap()).unwrap();
+        let vars: Vec<Var> = vars.iter().map(exact).collect();
+        let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+        let plain = self.run(&vars, &tensors, Kernels::Plain);
+        for (i, (found, plain)) in found.iter().zip(&plain).enumerate() {
+            let e = error(found, plain);
+            println!("{} {:?} bf16, {i}: {e:e}", self.name, self.shapes);
+            assert!(found.dtype() == DType::BF16 && e < bound, "{} {:?}: {i} is off by {e:e}", self.name, self.shapes);
         }
     }
 
     /// Checks that the gradients of the plain version are its central differences.
     pub(crate) fn matches_finite_differences(&self) {
-        let gradients = self.run_tracked(DType::F64, false);
+        let gradients = self.run_tracked(DType::F64, Kernels::Plain);
         let base: Vec<Tensor> = self.shapes.iter().zip(1..).map(|(d, s)| random(d, s)).collect();
         let h = 1e-5;
         for (i, gradient) in gradients[1..].iter().enumerate() {
@@ -132,7 +155,7 @@ impl<'a> Case<'a> {
     pub(crate) fn is_deterministic(&self) {
         let bytes = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            let tensors = pool.build().unwrap().install(|| self.run_tracked(DType::F32, true));
+            let tensors = pool.build().unwrap().install(|| self.run_tracked(DType::F32, Kernels::Fused));
             let bits = |t: &Tensor| -> Vec<u32> {
                 let values = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
                 values.iter().map(|x| x.to_bits()).collect()
@@ -148,20 +171,22 @@ impl<'a> Case<'a> {
 
 /// Checks that argument `i` gets no gradient if it is untracked, and that the others are as before.
 pub(crate) fn frozen(case: &Case<'_>, i: usize) {
-    let vars = case.arguments(DType::F32);
-    let mut tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
-    let all = case.run(&vars, &tensors, true);
-    tensors[i] = tensors[i].detach();
-    let y = (case.fused)(&tensors, Kernels::Fused).unwrap();
-    let grads = weighted_sum(&y).backward().unwrap();
-    assert!(grads.get(&tensors[i]).is_none(), "{}: argument {i} has a gradient", case.name);
-    for (j, var) in vars.iter().enumerate().filter(|(j, _)| *j != i) {
-        assert_eq!(error(grads.get(var).unwrap(), &all[j + 1]), 0.0, "{}: {j}", case.name);
+    for kernels in [Kernels::Fused, Kernels::Device] {
+        let vars = case.arguments(DType::F32);
+        let mut tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+        let all = case.run(&vars, &tensors, kernels);
+        tensors[i] = tensors[i].detach();
+        let y = (case.fused)(&tensors, kernels).unwrap();
+        let grads = weighted_sum(&y).backward().unwrap();
+        assert!(grads.get(&tensors[i]).is_none(), "{} {kernels:?}: argument {i} has a gradient", case.name);
+        for (j, var) in vars.iter().enumerate().filter(|(j, _)| *j != i) {
+            assert_eq!(error(grads.get(var).unwrap(), &all[j + 1]), 0.0, "{} {kernels:?}: {j}", case.name);
+        }
     }
 }
 
-/// `sum(y * c)` for a random `c`.
+/// `sum(y * c)` for a random `c`, of numbers that every type represents exactly.
 fn weighted_sum(y: &Tensor) -> Tensor {
-    let c = random(y.dims(), 99).to_dtype(y.dtype()).unwrap();
+    let c = random(y.dims(), 99).to_dtype(DType::BF16).unwrap().to_dtype(y.dtype()).unwrap();
     (y * c).unwrap().sum_all().unwrap()
 }

@@ -7,7 +7,6 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 
-use candle_core::Device;
 use datasets::read::rows::TextRows;
 use tracing::warn;
 
@@ -23,10 +22,11 @@ use crate::{Error, Result};
 /// The number of batches that are read before any is labelled: enough to sort by length, few enough to stream.
 const BATCHES_AT_ONCE: usize = 8;
 
-pub(super) fn predict(args: &PredictArgs, global: &Global, device: &Device, out: &mut dyn Write) -> Result<()> {
+pub(super) fn predict(args: &PredictArgs, global: &Global, out: &mut dyn Write) -> Result<()> {
     check_input(args)?;
     let shard = args.shard.map(|choice| choice.resolve()).transpose()?;
-    let (mut session, _) = Session::load_in(&RunDir::new(&args.run), device, global.dtype)?;
+    let run = RunDir::new(&args.run);
+    let (mut session, _) = Session::load_in(&run, &global.open_for(&run)?, global.dtype)?;
     decode_as_asked(args, &mut session.config.eval)?;
     match (shard, &args.out) {
         (Some(shard), Some(folder)) => shard::label(args, shard, folder, &session, out),

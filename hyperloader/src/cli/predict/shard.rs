@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
+use candle_core::Device;
 use clap::ValueEnum;
 use peft_files::{FileEntry, MANIFEST, Manifest};
 use serde::{Deserialize, Serialize};
@@ -97,17 +98,27 @@ fn job(args: &PredictArgs, shard: Shard, session: &Session) -> Result<Job> {
         ("--split-sentences".to_owned(), args.split_sentences.to_string()),
         ("--decoding".to_owned(), name(session.config.eval.decoding)),
         ("--dtype".to_owned(), name(session.config.model.dtype)),
-        ("--device".to_owned(), format!("{:?}", session.device.location())),
+        ("--device".to_owned(), kind(&session.device).to_owned()),
     ]);
     let optional = [
         ("--column", args.column.clone()),
         ("--n-best", args.n_best.map(|n| n.to_string())),
         ("--threshold", args.threshold.map(|score| score.to_string())),
+        ("--tf32", candle_core::cuda::gemm_reduced_precision_f32().then(|| "true".to_owned())),
     ];
     settings.extend(optional.into_iter().filter_map(|(option, value)| Some((option.to_owned(), value?))));
     let mut content = of_labelling(session, &RunDir::new(&args.run), &[&args.task])?;
     content.insert("the input".to_owned(), of_samples(&args.input)?);
     Ok(Job::new(shard.count(), settings, content))
+}
+
+/// The kind of `device`. Shards may be labelled on several GPUs of one kind, which have numbers.
+fn kind(device: &Device) -> &'static str {
+    match device {
+        Device::Cpu => "cpu",
+        Device::Cuda(_) => "cuda",
+        Device::Metal(_) => "metal",
+    }
 }
 
 /// The value as it is given on the command line.

@@ -53,7 +53,7 @@ impl Curve for Gelu {
 }
 
 /// `1 / sqrt(2 pi)`.
-const BELL: f64 = 0.398_942_280_401_432_7;
+pub(super) const BELL: f64 = 0.398_942_280_401_432_7;
 /// With `t = 1 / (1 + SHRINK x)`, `Φ(-x) = e^(-x^2 / 2) t P(t)` for `x >= 0`. `P` interpolates at Chebyshev's points of `[0, 1]`; its
 /// relative error is 2e-9. Coefficients from the highest to the lowest.
 const SHRINK: f64 = 0.31;

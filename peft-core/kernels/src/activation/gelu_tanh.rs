@@ -8,9 +8,9 @@ use crate::math::exp;
 use crate::precise::precisely;
 
 /// `sqrt(2 / pi)`.
-const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
+pub(super) const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
 /// The cubic coefficient of the tanh approximation of GELU.
-const CUBIC: f64 = 0.044_715;
+pub(super) const CUBIC: f64 = 0.044_715;
 /// `2 sqrt(2 / pi)`, the factor of `x` in the exponent of GELU's sigmoid, and the factor of `x^3`.
 const LINEAR: f32 = (2.0 * SQRT_2_OVER_PI) as f32;
 const CUBE: f32 = (2.0 * SQRT_2_OVER_PI * CUBIC) as f32;

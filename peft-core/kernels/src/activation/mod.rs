@@ -5,10 +5,12 @@
 //! | `curve.rs` | what an activation is to the loops: a function of one number with a slope |
 //! | `choose.rs` | loops over the curve of an activation that is chosen at run time |
 //! | `relu.rs`, `silu.rs`, `gelu.rs`, `gelu_tanh.rs` | the activations |
-//! | `fused.rs` | the fused operation |
+//! | `fused.rs` | the fused operation, on the CPU |
+//! | `device.rs` | the operation on a device |
 
 mod choose;
 mod curve;
+mod device;
 mod fused;
 mod gelu;
 mod gelu_tanh;
@@ -30,7 +32,8 @@ pub(crate) use self::relu::Relu;
 pub use self::relu::{relu, relu_plain};
 pub(crate) use self::silu::Silu;
 pub use self::silu::{silu, silu_plain};
-use crate::kernels::Kernels;
+use crate::graph::composed1;
+use crate::kernels::{Kernels, Path};
 use crate::operation::Fused;
 
 /// The activation function inside another operation, such as [`bottleneck`](fn@crate::bottleneck) and
@@ -54,8 +57,10 @@ impl Activation {
     ///
     /// Only those of the device.
     pub fn forward(self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
-        if kernels.fused_for(&[x]) {
-            return x.contiguous()?.apply_op1(Fused(self));
+        match kernels.path_for(&[x]) {
+            Path::Cpu => return x.contiguous()?.apply_op1(Fused(self)),
+            Path::Device => return composed1(device::OnDevice(self), x),
+            Path::Plain => {}
         }
         match self {
             Self::Relu => relu_plain(x),

@@ -4,18 +4,21 @@
 //! |---|---|
 //! | `options.rs` | what attention takes in addition to queries, keys and values |
 //! | `shape.rs` | sizes, their checks, and one head as a matrix |
-//! | `fused.rs` | the fused operation |
+//! | `fused.rs` | the fused operation, on the CPU |
+//! | `device.rs` | the operation on a device |
 
+mod device;
 mod fused;
 mod options;
 mod shape;
 
 use candle_core::{Result, Tensor};
 
+use self::device::DeviceAttention;
 use self::fused::FusedAttention;
 pub use self::options::Attention;
 use crate::dropout::dropout_if_any;
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, Path};
 use crate::softmax::softmax_plain;
 
 /// `Dropout(softmax(scale q k^T + bias + mask)) v` for each head (Vaswani et al. 2017, arXiv 1706.03762).
@@ -30,7 +33,8 @@ use crate::softmax::softmax_plain;
 /// The result is `[b, t, heads * d_head]`. With `g = heads / key_value_heads`, heads `i g` to `i g + g - 1` see the keys and values of
 /// head `i` (Ainslie et al. 2023, arXiv 2305.13245). Probability `[b_i, h_i, t_i, s_i]` is element
 /// `((b_i * heads + h_i) * t + t_i) * s + s_i` of the dropout. The fused version saves its arguments only: its backward pass
-/// computes the probabilities again, one head at a time, and draws the dropout again.
+/// computes the probabilities again, one head at a time, and draws the dropout again. On a device it does so for all heads at once,
+/// with a softmax in `f32` also for `bf16` tensors.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
@@ -49,10 +53,11 @@ use crate::softmax::softmax_plain;
 pub fn attention([q, k, v]: [&Tensor; 3], options: &Attention<'_>, kernels: Kernels) -> Result<Tensor> {
     let Attention { bias, mask, .. } = *options;
     let tensors: Vec<&Tensor> = [q, k, v].into_iter().chain(bias).chain(mask).collect();
-    if !kernels.fused_for(&tensors) {
-        return attention_plain([q, k, v], options);
+    match kernels.path_for(&tensors) {
+        Path::Cpu => FusedAttention::new(options.shapes(q, k, v)?, options)?.apply(q, k, v, bias),
+        Path::Device => DeviceAttention::apply(options.shapes(q, k, v)?, [q, k, v], options),
+        Path::Plain => attention_plain([q, k, v], options),
     }
-    FusedAttention::new(options.shapes(q, k, v)?, options)?.apply(q, k, v, bias)
 }
 
 /// [`attention`](fn@attention), composed of candle's own operations.

@@ -188,3 +188,9 @@ fn an_example_has_the_same_bits_alone_and_padded_in_a_batch() {
         assert_eq!(bits(&own(&together)), bits(&alone), "{length} of {longest}");
     }
 }
+
+#[test]
+fn a_device_computes_bf16_with_a_softmax_in_f32() {
+    case((2, 3, 4, 2, 8), true, Some(&[2, 1, 1, 4]), Some(KEY)).agrees_in_bf16(2.5e-2);
+    grouped((3, 20, 33, 6, 16), (2, Some(0.25)), false, Some(&[3, 1, 1, 33]), None).agrees_in_bf16(2.5e-2);
+}

@@ -1,5 +1,6 @@
 //! A residual connection with a bottleneck adapter, as one operation.
 
+mod device;
 mod fused;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
@@ -10,7 +11,8 @@ use candle_core::{D, Result, Tensor, bail};
 use self::fused::{FusedBottleneck, Sizes};
 use crate::activation::Activation;
 use crate::dropout::{DropoutKey, Dropper};
-use crate::kernels::Kernels;
+use crate::graph::composed3;
+use crate::kernels::{Kernels, Path};
 use crate::layer_norm::{LayerNorm, RowNorm, layer_norm_plain};
 use crate::linear::linear_plain;
 use crate::operation::Fused;
@@ -48,7 +50,9 @@ pub struct Bottleneck<'a> {
 pub fn bottleneck(h: &Tensor, y: &Tensor, adapter: &Bottleneck<'_>, kernels: Kernels) -> Result<Tensor> {
     let sizes = check_shapes(h, y, adapter)?;
     let weights = adapter.weights();
-    if !kernels.fused_for(&weights) || !kernels.fused_for(&[h, y]) {
+    let all: Vec<&Tensor> = [h, y].into_iter().chain(weights.iter().copied()).collect();
+    let path = kernels.path_for(&all);
+    if path == Path::Plain {
         return bottleneck_plain(h, y, adapter);
     }
     // A custom operation has three arguments at most, so the weights are one of them.
@@ -56,7 +60,11 @@ pub fn bottleneck(h: &Tensor, y: &Tensor, adapter: &Bottleneck<'_>, kernels: Ker
     let norm = adapter.norm.map(|norm| RowNorm { eps: norm.eps });
     let dropper = Dropper::of(adapter.dropout)?;
     let op = FusedBottleneck { sizes, activation: adapter.activation, norm, dropper };
-    h.contiguous()?.apply_op3(&y.contiguous()?, &Tensor::cat(&flat, 0)?, Fused(op))
+    let weights = Tensor::cat(&flat, 0)?;
+    match path {
+        Path::Device => composed3(device::OnDevice(op), h, y, &weights),
+        _ => h.contiguous()?.apply_op3(&y.contiguous()?, &weights, Fused(op)),
+    }
 }
 
 /// [`bottleneck`](fn@bottleneck), composed of candle's own operations.

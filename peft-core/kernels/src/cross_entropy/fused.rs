@@ -183,6 +183,7 @@ impl CustomOp2 for Loss {
         _loss: &Tensor,
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        #[allow(clippy::disallowed_methods, reason = "a tensor of the CPU")]
         let g = f64::from(g.to_scalar::<f32>()?);
         let scaled = |d: &Option<Tensor>| match d {
             Some(d) if g == 1.0 => Ok(Some(d.clone())),

@@ -3,16 +3,20 @@
 //! | file | is |
 //! |---|---|
 //! | `options.rs` | the options, and the tokens that count |
-//! | `fused.rs` | the fused operation |
+//! | `fused.rs` | the fused operation, on the CPU |
+//! | `device.rs` | the operation on a device |
 
+mod device;
 mod fused;
 mod options;
 
 use candle_core::{D, DType, Result, Tensor};
 
+use self::device::DeviceLoss;
 use self::fused::{Loss, Target};
 pub use self::options::{Reduction, SmoothedCrossEntropy};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, Path};
+use crate::transfer::upload;
 
 /// The label-smoothed cross-entropy of `logits = hidden weight^T`.
 ///
@@ -26,7 +30,7 @@ use crate::kernels::Kernels;
 ///
 /// The fused version works on a few rows at a time. It computes the gradients together with the loss, while the logits exist,
 /// and saves them for the backward pass: `n d` numbers for `hidden` and `V d` for `weight`. Pass detached tensors if you need no
-/// gradient. A frozen `weight` may be `bf16`, as in [`linear`](fn@crate::linear).
+/// gradient. On a device it does the same, and reads no label. A frozen `weight` may be `bf16`, as in [`linear`](fn@crate::linear).
 ///
 /// ```
 /// use candle_core::{DType::F32, Device, Tensor};
@@ -42,15 +46,22 @@ use crate::kernels::Kernels;
 /// # Errors
 ///
 /// If the shapes do not fit, a label that is not ignored is not below `V`, `eps` is not in `[0, 1]`, or a mean is wanted and
-/// every label is ignored.
+/// every label is ignored. Labels on a device are not read: there, a label outside the vocabulary is an error of the device or a wrong
+/// loss, and the mean of no tokens is NaN.
 pub fn smoothed_cross_entropy(
     [hidden, weight, labels]: [&Tensor; 3],
     options: &SmoothedCrossEntropy,
     kernels: Kernels,
 ) -> Result<Tensor> {
     let frozen_bf16 = weight.dtype() == DType::BF16 && !weight.track_op() && weight.device().is_cpu();
-    if !kernels.fused_for(&[hidden]) || !(frozen_bf16 || kernels.fused_for(&[weight])) {
-        return smoothed_cross_entropy_plain([hidden, weight, labels], options);
+    let weights = if frozen_bf16 { vec![hidden] } else { vec![hidden, weight] };
+    match kernels.path_for(&weights) {
+        Path::Cpu => {}
+        Path::Device => {
+            options.check([hidden, weight, labels])?;
+            return DeviceLoss::apply([hidden, weight, labels], options, None);
+        }
+        Path::Plain => return smoothed_cross_entropy_plain([hidden, weight, labels], options),
     }
     let tokens = options.tokens(hidden, weight, labels)?;
     let target = Target::new(options, weight.dims2()?.0, tokens.len());
@@ -74,8 +85,8 @@ pub fn smoothed_cross_entropy_plain(
         return hidden.sum_all()? * zero;
     }
     let (rows, labels): (Vec<u32>, Vec<u32>) = tokens.iter().map(|t| (t.row, t.label)).unzip();
-    let rows = Tensor::from_vec(rows, n, hidden.device())?;
-    let labels = Tensor::from_vec(labels, (n, 1), hidden.device())?;
+    let rows = upload(rows, n, hidden.device())?;
+    let labels = upload(labels, (n, 1), hidden.device())?;
     let logits = hidden.index_select(&rows, 0)?.matmul(&weight.to_dtype(hidden.dtype())?.t()?)?;
     let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
     let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;

@@ -3,6 +3,8 @@
 use candle_core::{DType, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::transfer::download;
+
 /// How the losses of tokens become one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,8 +36,17 @@ pub(super) struct Token {
 }
 
 impl SmoothedCrossEntropy {
-    /// The tokens that are not ignored. Fails if the shapes do not fit, the options are invalid or a label is out of range.
-    pub(super) fn tokens(&self, hidden: &Tensor, weight: &Tensor, labels: &Tensor) -> Result<Vec<Token>> {
+    /// Fails if the shapes do not fit or the options are invalid; for labels on the CPU, also if a label is out of range or there is no
+    /// mean.
+    pub(super) fn check(&self, [hidden, weight, labels]: [&Tensor; 3]) -> Result<()> {
+        match labels.device().is_cpu() {
+            true => self.tokens(hidden, weight, labels).map(drop),
+            false => self.vocabulary(hidden, weight, labels).map(drop),
+        }
+    }
+
+    /// `V`. Fails if the shapes do not fit or the options are invalid.
+    fn vocabulary(&self, hidden: &Tensor, weight: &Tensor, labels: &Tensor) -> Result<usize> {
         let vocab = match (hidden.dims(), weight.dims(), labels.dims(), labels.dtype()) {
             ([n, d], [vocab, weight_d], [labels], DType::U32) if n == labels && d == weight_d => *vocab,
             (hidden, weight, labels, dtype) => bail!(
@@ -45,8 +56,17 @@ impl SmoothedCrossEntropy {
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             bail!("smoothed_cross_entropy: label_smoothing = {} is not in [0, 1]", self.label_smoothing);
         }
+        Ok(vocab)
+    }
+
+    /// The tokens that are not ignored. Fails if the shapes do not fit, the options are invalid or a label is out of range.
+    pub(super) fn tokens(&self, hidden: &Tensor, weight: &Tensor, labels: &Tensor) -> Result<Vec<Token>> {
+        let vocab = self.vocabulary(hidden, weight, labels)?;
+        // On the CPU nothing is copied between devices.
+        #[allow(clippy::disallowed_methods, reason = "labels on the CPU")]
+        let numbers = if labels.device().is_cpu() { labels.to_vec1()? } else { download::<u32>(labels)? };
         let tokens: Vec<Token> = (0..)
-            .zip(labels.to_vec1()?)
+            .zip(numbers)
             .filter(|(_, label)| *label != self.ignore_index)
             .map(|(row, label)| Token { row, label })
             .collect();

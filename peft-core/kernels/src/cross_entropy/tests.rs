@@ -133,3 +133,56 @@ fn a_frozen_bf16_weight_is_within_its_rounding() {
     let norm = |t: &Tensor| t.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
     assert!(norm(&(&fused_gradient - &plain_gradient).unwrap()) < 1e-2 * norm(&plain_gradient));
 }
+
+#[test]
+fn on_a_device_parts_of_the_rows_give_what_all_rows_give() {
+    let hidden = Var::from_tensor(&random(&[10, 4], 1).to_dtype(DType::F32).unwrap()).unwrap();
+    let weight = Var::from_tensor(&random(&[6, 4], 2).to_dtype(DType::F32).unwrap()).unwrap();
+    let labels = labels(10, 6);
+    for reduction in [Reduction::Sum, Reduction::Mean] {
+        let options = SmoothedCrossEntropy { reduction, ..SMOOTHED };
+        let run = |most_bytes| {
+            let loss =
+                DeviceLoss::apply([hidden.as_tensor(), weight.as_tensor(), &labels], &options, most_bytes).unwrap();
+            let gradients = loss.backward().unwrap();
+            [loss.detach(), gradients.get(&hidden).unwrap().clone(), gradients.get(&weight).unwrap().clone()]
+        };
+        // Three rows of six numbers; one row; not even one.
+        for most_bytes in [3 * 6 * 4, 6 * 4, 1] {
+            for (parts, whole) in run(Some(most_bytes)).iter().zip(&run(None)) {
+                assert!(error(parts, whole) < 1e-6, "{reduction:?} {most_bytes}");
+            }
+        }
+    }
+}
+
+#[test]
+fn on_a_device_a_frozen_bf16_weight_is_within_its_rounding() {
+    let hidden = Var::from_tensor(&random(&[70, 64], 1).to_dtype(DType::F32).unwrap()).unwrap();
+    let weight = random(&[96, 64], 2).to_dtype(DType::BF16).unwrap();
+    let labels = labels(70, 96);
+    let exact = Var::from_tensor(&hidden.to_dtype(DType::F64).unwrap()).unwrap();
+    let run = |hidden: &Var, weight: &Tensor, kernels| {
+        let loss = smoothed_cross_entropy([hidden, weight, &labels], &SMOOTHED, kernels).unwrap();
+        [loss.detach(), loss.backward().unwrap().get(hidden).unwrap().clone()]
+    };
+    let found = run(&hidden, &weight, Kernels::Device);
+    let plain = run(&exact, &weight.to_dtype(DType::F64).unwrap(), Kernels::Plain);
+    for (found, plain) in found.iter().zip(&plain) {
+        assert!(found.dtype() == DType::F32 && error(found, plain) < 1e-2);
+    }
+}
+
+#[test]
+fn a_device_checks_labels_on_the_cpu() {
+    let t = |dims: (usize, usize)| Tensor::ones(dims, DType::F32, &Device::Cpu).unwrap();
+    let run = |label: u32, options| {
+        let labels = Tensor::new(&[1u32, label], &Device::Cpu).unwrap();
+        smoothed_cross_entropy([&t((2, 3)), &t((4, 3)), &labels], options, Kernels::Device)
+    };
+    assert!(run(7, &SMOOTHED).unwrap_err().to_string().contains("label 7 of row 1"));
+    // One label is ignored, and far outside of the vocabulary.
+    let ignoring = SmoothedCrossEntropy { ignore_index: 1000, ..SMOOTHED };
+    let loss = run(1000, &ignoring).unwrap().to_scalar::<f32>().unwrap();
+    assert!((loss - 4f32.ln()).abs() < 1e-6, "{loss}");
+}

@@ -85,7 +85,11 @@ pub(super) fn weight_dims(w: &Tensor) -> Result<Cow<'_, [usize]>> {
 /// Fails unless `x` may be multiplied by a weight of eight bits.
 pub(super) fn check_int8(x: &Tensor) -> Result<()> {
     if x.dtype() != DType::F32 || !x.device().is_cpu() {
-        bail!("linear: a weight of eight bits needs an f32 input on the CPU, got {:?} on {:?}", x.dtype(), x.device());
+        bail!(
+            "linear: a weight of eight bits needs an f32 input on the CPU, got {:?} on {:?}; on a device, use bf16",
+            x.dtype(),
+            x.device()
+        );
     }
     if x.track_op() {
         bail!("linear: a weight of eight bits passes no gradient to its input; detach the input");

@@ -2,12 +2,13 @@
 
 use candle_core::{Layout, Result, Shape, Tensor, bail};
 
-use super::dims::{Dims, weight_dims};
+use super::device::FrozenNetwork;
+use super::dims::{Dims, is_int8, weight_dims};
 use super::frozen::Frozen;
 use super::map::{linear, linear_plain};
 use crate::activation::{Curve, Relu, relu, relu_plain};
 use crate::dropout::{DropoutKey, Dropper, dropout_if_any};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, Path};
 use crate::operation::{Fused, Operation, gradient};
 use crate::parallel::{TASK, for_each_chunk, tail};
 use crate::values::values;
@@ -43,6 +44,14 @@ pub fn feed_forward(x: &Tensor, network: &FeedForward<'_>, kernels: Kernels) -> 
     let out = Dims { d_in: d_ff, d_out, ..into };
     let frozen = (Frozen::new(x, w_in, into, kernels)?, Frozen::new(x, w_out, out, kernels)?);
     let (Some(into), Some(out)) = frozen else {
+        let trained = w_in.track_op() || w_out.track_op() || is_int8(w_in) || is_int8(w_out);
+        if kernels.path_for(&[x]) == Path::Device && !trained {
+            return FrozenNetwork::apply(
+                x,
+                [&w_in.contiguous()?, &w_out.contiguous()?],
+                Dropper::of(dropout)?.as_ref(),
+            );
+        }
         let z = relu(&linear(x, w_in, kernels)?, kernels)?;
         return linear(&dropout_if_any(&z, dropout, kernels)?, w_out, kernels);
     };

@@ -5,7 +5,7 @@ use half::bf16;
 
 use super::dims::{Dims, check_int8, is_int8, output_dims};
 use crate::gemm::{Matrix, Order, Threads, product_bf16, product_in, product_int8};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, Path};
 use crate::operation::{Operation, gradient};
 use crate::quantize::with_int8;
 use crate::values::{argument, values};
@@ -24,7 +24,7 @@ impl Frozen {
             check_int8(x)?;
         }
         let stored = matches!(w.dtype(), DType::F32 | DType::BF16 | DType::U8) && w.device().is_cpu();
-        if w.track_op() || w.rank() != 2 || !stored || !kernels.fused_for(&[x]) {
+        if w.track_op() || w.rank() != 2 || !stored || kernels.path_for(&[x]) != Path::Cpu {
             return Ok(None);
         }
         // A row must have the same bits in every batch, except in training, where speed counts.

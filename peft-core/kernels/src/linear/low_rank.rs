@@ -2,12 +2,13 @@
 
 use candle_core::{Layout, Result, Shape, Tensor, bail};
 
-use super::dims::Dims;
+use super::device::LowRankMap;
+use super::dims::{Dims, is_int8};
 use super::frozen::Frozen;
 use super::map::{linear, linear_plain};
 use crate::dropout::{DropoutKey, Dropper, dropout_if_any, dropped};
 use crate::gemm::{Matrix, MatrixMut, Threads, multiply_add, product};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, Path};
 use crate::operation::{Fused, Operation, gradient};
 use crate::parallel::add;
 use crate::values::values;
@@ -36,9 +37,13 @@ pub struct LowRank<'a> {
 pub fn linear_low_rank(x: &Tensor, w: &Tensor, branch: &LowRank<'_>, kernels: Kernels) -> Result<Tensor> {
     let LowRank { a, b, scaling, dropout } = *branch;
     let dims = Dims::of(x, w)?;
-    let shared = a.rank() == 2 && b.rank() == 2 && kernels.fused_for(&[x, a, b]);
+    let shared = a.rank() == 2 && b.rank() == 2 && kernels.path_for(&[x, a, b]) == Path::Cpu;
     let frozen = if shared { Frozen::new(x, w, dims, kernels)? } else { None };
     let Some(weight) = frozen else {
+        if kernels.path_for(&[x]) == Path::Device && !w.track_op() && !is_int8(w) {
+            let branch = LowRankMap { w: w.contiguous()?, scaling, dropper: Dropper::of(dropout)? };
+            return branch.apply([x, &a.contiguous()?, &b.contiguous()?]);
+        }
         let y = linear(x, w, kernels)?;
         let x = dropout_if_any(x, dropout, kernels)?;
         return y + linear(&(linear(&x, a, kernels)? * scaling)?, b, kernels)?;

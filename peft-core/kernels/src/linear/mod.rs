@@ -6,9 +6,11 @@
 //! | `low_rank.rs` | a linear map with a low-rank branch |
 //! | `feed_forward.rs` | two linear maps with ReLU and dropout between them |
 //! | `frozen.rs` | the map with a frozen weight |
-//! | `general.rs` | the map whose weight may train, may differ between examples, or may be on a device |
+//! | `general.rs` | the map whose weight may train or may differ between examples |
+//! | `device.rs` | the maps on a device |
 //! | `dims.rs` | sizes and kinds of weights |
 
+pub(crate) mod device;
 mod dims;
 mod feed_forward;
 mod frozen;

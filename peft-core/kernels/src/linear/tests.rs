@@ -44,7 +44,7 @@ fn a_frozen_weight_receives_no_gradient_nor_does_a_constant_input() {
 }
 
 #[test]
-fn f64_takes_the_backend_product_with_the_same_gradients() {
+fn f64_has_the_same_gradients() {
     for (x_dims, w_dims) in [(&[2, 3, 4], &[5, 4][..]), (&[2, 3, 4], &[2, 5, 4])] {
         let x = Var::randn(0f64, 1., &x_dims[..], &Device::Cpu).unwrap();
         let w = Var::randn(0f64, 1., w_dims, &Device::Cpu).unwrap();
@@ -269,5 +269,52 @@ fn a_weight_of_eight_bits_passes_no_gradient_and_says_so() {
         assert!(error.contains("passes no gradient"), "{error}");
         let error = linear(&wide, &w, kernels).unwrap_err().to_string();
         assert!(error.contains("needs an f32 input"), "{error}");
+    }
+}
+
+#[test]
+fn the_map_of_a_device_is_as_exact_as_bf16_with_a_frozen_bf16_weight() {
+    // Rounding to nearest costs 2⁻⁹ for each of the input, the gradient and the result.
+    const BOUND: f64 = 6e-3;
+    for (x_dims, w_dims) in [(&[3, 7, 20][..], [10, 20]), (&[160, 64], [96, 64])] {
+        let exact = Var::from_tensor(&random(x_dims, 1)).unwrap();
+        let x = Var::from_tensor(&exact.to_dtype(DType::F32).unwrap()).unwrap();
+        let w = random(&w_dims, 2).to_dtype(DType::BF16).unwrap();
+        let wide = w.to_dtype(DType::F64).unwrap();
+        let c = random(linear(&x, &w, Kernels::Plain).unwrap().dims(), 3);
+        let run = |y: Tensor, x: &Var| {
+            let gradients = (&y * c.to_dtype(y.dtype()).unwrap()).unwrap().sum_all().unwrap().backward().unwrap();
+            assert!(gradients.get(&w).is_none());
+            [y.detach(), gradients.get(x).unwrap().clone()]
+        };
+        let found = run(linear(&x, &w, Kernels::Device).unwrap(), &x);
+        let plain = run(linear_plain(&exact, &wide).unwrap(), &exact);
+        for (found, plain) in found.iter().zip(&plain) {
+            assert_eq!(found.dtype(), DType::F32);
+            assert!(crate::testing::error(found, plain) < BOUND, "{x_dims:?}");
+        }
+    }
+}
+
+#[test]
+fn every_map_of_a_device_runs_in_bf16() {
+    case(&[4, 20], &[3, 20]).agrees_in_bf16(1.5e-2);
+    case(&[5, 33, 24], &[5, 8, 24]).agrees_in_bf16(1.5e-2);
+}
+
+#[test]
+fn a_frozen_weight_may_be_a_view_on_a_device() {
+    let x = Var::from_tensor(&random(&[2, 5], 1).to_dtype(DType::F32).unwrap()).unwrap();
+    let wide = random(&[3, 9], 2).to_dtype(DType::F32).unwrap();
+    let transposed = random(&[5, 3], 3).to_dtype(DType::F32).unwrap().t().unwrap();
+    for w in [wide.narrow(1, 2, 5).unwrap(), transposed] {
+        let run = |kernels, w: &Tensor| {
+            let y = linear(&x, w, kernels).unwrap();
+            let dx = y.sqr().unwrap().backward().unwrap().get(&x).unwrap().clone();
+            [y.detach(), dx]
+        };
+        for (found, plain) in run(Kernels::Device, &w).iter().zip(&run(Kernels::Plain, &w.contiguous().unwrap())) {
+            assert!(crate::testing::error(found, plain) < 2e-6);
+        }
     }
 }

@@ -20,9 +20,9 @@ pub use plain::packed_attention_plain;
 pub use positions::{TokenPosition, TokenPositions};
 pub use scores::{PackedAttention, PackedBias, PackedKeys};
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor};
 
-use super::Kernels;
+use crate::kernels::{Kernels, Path};
 
 /// `softmax(q kᵀ + bias + mask) v` for each head, where every token has its own sequence and position.
 ///
@@ -61,8 +61,8 @@ pub fn packed_attention(
     options: &PackedAttention<'_>,
     kernels: Kernels,
 ) -> Result<Tensor> {
-    match kernels == Kernels::Fused && q.device().is_cpu() && q.dtype() == DType::F32 {
-        true => fused::attention(q, (k, v), options),
-        false => packed_attention_plain(q, (k, v), options),
+    match kernels.path_for(&[q]) {
+        Path::Cpu => fused::attention(q, (k, v), options),
+        Path::Device | Path::Plain => packed_attention_plain(q, (k, v), options),
     }
 }

@@ -5,6 +5,7 @@ use candle_core::{Result, Tensor};
 use super::positions::TokenPosition;
 use super::scores::PackedAttention;
 use crate::softmax::softmax_plain;
+use crate::transfer::upload;
 
 /// A score far below all others, so that `exp` of it is exactly 0.
 const UNSEEN: f32 = -1e9;
@@ -39,9 +40,9 @@ pub fn packed_attention_plain(q: &Tensor, (k, v): (&Tensor, &Tensor), options: &
         }
         kept.push(if token.is_some() { 1f32 } else { 0. });
     }
-    let keys = Tensor::from_vec(keys, tokens * most, device)?;
-    let added = Tensor::from_vec(added, (tokens, heads, 1, most), device)?.to_dtype(q.dtype())?;
-    let kept = Tensor::from_vec(kept, (tokens, 1), device)?.to_dtype(q.dtype())?;
+    let keys = upload(keys, tokens * most, device)?;
+    let added = upload(added, (tokens, heads, 1, most), device)?.to_dtype(q.dtype())?;
+    let kept = upload(kept, (tokens, 1), device)?.to_dtype(q.dtype())?;
     // [tokens, heads, most, d]: every token has a copy of its keys.
     let of_tokens = |x: &Tensor| {
         let x = x.contiguous()?.flatten(0, 1)?.index_select(&keys, 0)?.to_dtype(q.dtype())?;

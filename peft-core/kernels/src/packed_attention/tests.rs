@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
-use candle_core::Device;
+use candle_core::{DType, Device};
 
 use super::*;
 use crate::testing::{error, random};

@@ -1,8 +1,12 @@
 //! Softmax over the last dimension, with a backward pass.
 
+mod device;
+
 use candle_core::{D, Layout, Result, Tensor};
 
-use crate::kernels::Kernels;
+pub(crate) use self::device::{gradient_on_device, softmax_on_device};
+use crate::graph::composed1;
+use crate::kernels::{Kernels, Path};
 use crate::math::{softmax_row, softmax_row_backward};
 use crate::operation::{Fused, Operation, gradient};
 use crate::parallel;
@@ -19,10 +23,11 @@ use crate::vectors::vectorized;
 ///
 /// If `x` is a scalar.
 pub fn softmax(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
-    if !kernels.fused_for(&[x]) {
-        return softmax_plain(x);
+    match kernels.path_for(&[x]) {
+        Path::Cpu => x.contiguous()?.apply_op1(Fused(Softmax)),
+        Path::Device => composed1(device::OnDevice, x),
+        Path::Plain => softmax_plain(x),
     }
-    x.contiguous()?.apply_op1(Fused(Softmax))
 }
 
 /// [`softmax`], composed of candle's own operations.

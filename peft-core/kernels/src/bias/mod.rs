@@ -1,8 +1,11 @@
 //! The bias of a linear map.
 
+mod device;
+
 use candle_core::{D, Layout, Result, Tensor, bail};
 
-use crate::kernels::Kernels;
+use crate::graph::composed2;
+use crate::kernels::{Kernels, Path};
 use crate::math::add_to;
 use crate::operation::{Fused, Operation, gradient};
 use crate::parallel;
@@ -20,10 +23,11 @@ use crate::vectors::vectorized;
 /// If `b` is not `[d]`.
 pub fn add_bias(x: &Tensor, b: &Tensor, kernels: Kernels) -> Result<Tensor> {
     check_shapes(x, b)?;
-    if !kernels.fused_for(&[x, b]) {
-        return add_bias_plain(x, b);
+    match kernels.path_for(&[x, b]) {
+        Path::Cpu => x.contiguous()?.apply_op2(&b.contiguous()?, Fused(Bias)),
+        Path::Device => composed2(device::OnDevice, x, b),
+        Path::Plain => add_bias_plain(x, b),
     }
-    x.contiguous()?.apply_op2(&b.contiguous()?, Fused(Bias))
 }
 
 /// [`add_bias`], composed of candle's own operations.

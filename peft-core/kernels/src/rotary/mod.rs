@@ -1,8 +1,11 @@
 //! Rotary position embeddings, with a backward pass.
 
+mod device;
+
 use candle_core::{D, Layout, Result, Tensor, bail};
 
-use crate::kernels::Kernels;
+use crate::graph::composed3;
+use crate::kernels::{Kernels, Path};
 use crate::operation::{Fused, Operation, gradient};
 use crate::parallel;
 use crate::precise::precisely;
@@ -51,11 +54,13 @@ pub struct Rotary<'a> {
 /// If the shapes do not fit, or the number of features is odd.
 pub fn rotary(x: &Tensor, rotary: &Rotary<'_>, kernels: Kernels) -> Result<Tensor> {
     let op = Rotation::new(x, rotary)?;
-    let Rotary { cos, sin, .. } = *rotary;
-    if !kernels.fused_for(&[x, cos, sin]) || cos.track_op() || sin.track_op() {
-        return rotary_plain(x, rotary);
+    let Rotary { cos, sin, pairs, layout } = *rotary;
+    match kernels.path_for(&[x, cos, sin]) {
+        _ if cos.track_op() || sin.track_op() => rotary_plain(x, rotary),
+        Path::Cpu => x.contiguous()?.apply_op3(&cos.contiguous()?, &sin.contiguous()?, Fused(op)),
+        Path::Device => composed3(device::OnDevice { pairs, layout }, x, cos, sin),
+        Path::Plain => rotary_plain(x, rotary),
     }
-    x.contiguous()?.apply_op3(&cos.contiguous()?, &sin.contiguous()?, Fused(op))
 }
 
 /// [`rotary`](fn@rotary), composed of candle's own operations.

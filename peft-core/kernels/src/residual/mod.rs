@@ -1,9 +1,12 @@
 //! The residual connection around a sub-layer, with dropout on the sub-layer's output.
 
+mod device;
+
 use candle_core::{Layout, Result, Tensor, bail};
 
 use crate::dropout::{DropoutKey, Dropper, dropout_plain, dropped};
-use crate::kernels::Kernels;
+use crate::graph::composed2;
+use crate::kernels::{Kernels, Path};
 use crate::math::add_to;
 use crate::operation::{Fused, Operation, gradient};
 use crate::parallel;
@@ -22,10 +25,11 @@ pub fn residual(h: &Tensor, y: &Tensor, key: Option<DropoutKey>, kernels: Kernel
     if h.dims() != y.dims() {
         bail!("residual: h {:?} and y {:?} must have the same shape", h.dims(), y.dims());
     }
-    if !kernels.fused_for(&[h, y]) {
-        return residual_plain(h, y, key);
+    match kernels.path_for(&[h, y]) {
+        Path::Cpu => h.contiguous()?.apply_op2(&y.contiguous()?, Fused(Residual { dropper: Dropper::of(key)? })),
+        Path::Device => composed2(device::OnDevice(Residual { dropper: Dropper::of(key)? }), h, y),
+        Path::Plain => residual_plain(h, y, key),
     }
-    h.contiguous()?.apply_op2(&y.contiguous()?, Fused(Residual { dropper: Dropper::of(key)? }))
 }
 
 /// [`residual`], composed of candle's own operations.

@@ -1,12 +1,26 @@
 //! Inverted dropout with a counter-based random generator, which needs no state and no mask tensor.
+//!
+//! | file | is |
+//! |---|---|
+//! | `fused.rs` | the operation on the CPU |
+//! | `cuda.rs` | the operation on CUDA |
+//! | `device.rs` | the operation on any device, without a gradient |
 
-use candle_core::{Layout, Result, Tensor, bail};
+mod cuda;
+mod device;
+mod fused;
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod source_tests;
 
-use crate::kernels::Kernels;
-use crate::operation::{Fused, Operation, gradient};
-use crate::parallel;
-use crate::values::values;
-use crate::vectors::vectorized;
+use candle_core::{Result, Tensor, bail};
+
+pub(crate) use self::device::dropped_on_device;
+use self::device::{OnAnyDevice, factors_on};
+pub(crate) use self::fused::dropped;
+use crate::graph::composed1;
+use crate::kernels::{Kernels, Path};
+use crate::operation::Fused;
 
 /// The random numbers of one dropout: whether element `i` is kept depends on `(seed, stream, i)` only.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -116,34 +130,27 @@ impl Dropper {
     }
 }
 
-vectorized! {
-    /// A copy of `x` with every element dropped or scaled.
-    pub(crate) fn dropped(dropper: &Dropper, x: &[f32]) -> Vec<f32> {
-        parallel::build(x.len(), parallel::TASK, |start, y| {
-            for (y, x) in y.iter_mut().zip(parallel::tail(x, start)) {
-                *y = *x;
-            }
-            dropper.apply(start, y);
-        })
-    }
-}
-
 /// Inverted dropout: `y_i = 0` with probability `p`, else `y_i = x_i / (1 - p)`.
 ///
 /// `x` may have any shape, which is the result's. The gradient reaches `x` if it is tracked.
 ///
 /// Element `i`, in row-major order, is kept if the 32 random bits of `(seed, stream, i)` are at least `p 2^32`. These are the
 /// same elements for both kernels, any number of threads and any device. The backward pass draws the bits again, so no mask
-/// is stored. With `p = 0` the result is `x` itself.
+/// is stored. With `p = 0` the result is `x` itself. On CUDA, `f32` and `bf16` tensors have a kernel, with the feature `cuda`.
 ///
 /// # Errors
 ///
 /// If `p` is not in `[0, 1)`.
 pub fn dropout(x: &Tensor, key: DropoutKey, kernels: Kernels) -> Result<Tensor> {
-    if key.p == 0.0 || !kernels.fused_for(&[x]) {
-        return dropout_plain(x, key);
+    let dropper = Dropper::new(key)?;
+    if key.p == 0.0 {
+        return Ok(x.clone());
     }
-    x.contiguous()?.apply_op1(Fused(Dropper::new(key)?))
+    match kernels.path_for(&[x]) {
+        Path::Cpu => x.contiguous()?.apply_op1(Fused(dropper)),
+        Path::Device => composed1(OnAnyDevice(dropper), x),
+        Path::Plain => dropout_plain(x, key),
+    }
 }
 
 /// [`dropout`], composed of candle's own operations, with a mask tensor.
@@ -156,25 +163,12 @@ pub fn dropout_plain(x: &Tensor, key: DropoutKey) -> Result<Tensor> {
     if key.p == 0.0 {
         return Ok(x.clone());
     }
-    let factors = dropper.factors(x.elem_count());
-    x * Tensor::from_vec(factors, x.shape(), x.device())?.to_dtype(x.dtype())?
+    x * factors_on(&dropper, x)?
 }
 
 /// [`dropout`] if there is a key, else `x` itself.
 pub(crate) fn dropout_if_any(x: &Tensor, key: Option<DropoutKey>, kernels: Kernels) -> Result<Tensor> {
     key.map_or_else(|| Ok(x.clone()), |key| dropout(x, key, kernels))
-}
-
-impl Operation<1> for Dropper {
-    const NAME: &'static str = "dropout";
-
-    fn forward(&self, [x]: [&[f32]; 1], _first: &Layout) -> Result<Vec<f32>> {
-        Ok(dropped(self, x))
-    }
-
-    fn backward(&self, [x]: [&Tensor; 1], _y: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 1]> {
-        Ok([gradient(x, || Ok(dropped(self, &values(g)?)))?])
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! The gate of a gated feed-forward network.
 
+mod device;
+
 use candle_core::{Layout, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::activation::{Activation, Curve, with_curve};
-use crate::kernels::Kernels;
+use crate::graph::composed2;
+use crate::kernels::{Kernels, Path};
 use crate::operation::{Fused, Operation, gradient};
 use crate::parallel::{TASK, build, tail, zeros};
 use crate::values::values;
@@ -21,10 +24,11 @@ use crate::vectors::vectorized;
 /// If the shapes differ.
 pub fn gated(gate: &Tensor, up: &Tensor, activation: Activation, kernels: Kernels) -> Result<Tensor> {
     check_shapes(gate, up)?;
-    if !kernels.fused_for(&[gate, up]) {
-        return gated_plain(gate, up, activation);
+    match kernels.path_for(&[gate, up]) {
+        Path::Cpu => gate.contiguous()?.apply_op2(&up.contiguous()?, Fused(Gate(activation))),
+        Path::Device => composed2(device::OnDevice(Gate(activation)), gate, up),
+        Path::Plain => gated_plain(gate, up, activation),
     }
-    gate.contiguous()?.apply_op2(&up.contiguous()?, Fused(Gate(activation)))
 }
 
 /// [`gated`], composed of candle's own operations.

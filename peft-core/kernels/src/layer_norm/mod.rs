@@ -1,8 +1,12 @@
 //! Layer norm with a scale and a shift, which the examples of a batch share or which each of them has for itself.
 
+mod device;
+
 use candle_core::{D, Layout, Result, Tensor, bail};
 
-use crate::kernels::Kernels;
+pub(crate) use self::device::{layer_norm_on_device, row_gradients};
+use crate::graph::composed3;
+use crate::kernels::{Kernels, Path};
 use crate::math::{add_to, dot, sum};
 use crate::operation::{Fused, Operation, gradient};
 use crate::precise::precisely;
@@ -34,10 +38,11 @@ pub struct LayerNorm<'a> {
 pub fn layer_norm(x: &Tensor, norm: &LayerNorm<'_>, kernels: Kernels) -> Result<Tensor> {
     check_shapes(x, norm)?;
     let LayerNorm { gamma, beta, eps } = *norm;
-    if !kernels.fused_for(&[x, gamma, beta]) {
-        return layer_norm_plain(x, norm);
+    match kernels.path_for(&[x, gamma, beta]) {
+        Path::Cpu => x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, Fused(RowNorm { eps })),
+        Path::Device => composed3(device::OnDevice(RowNorm { eps }), x, gamma, beta),
+        Path::Plain => layer_norm_plain(x, norm),
     }
-    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, Fused(RowNorm { eps }))
 }
 
 /// [`layer_norm`], composed of candle's own operations.
@@ -199,6 +204,12 @@ mod tests {
     fn one_pair_per_example_agrees_with_plain_f64() {
         case(&[3, 4, 5], &[3, 5]).agrees(2e-6);
         case(&[3, 400, 96], &[3, 96]).agrees(2e-6);
+    }
+
+    #[test]
+    fn a_device_computes_bf16() {
+        case(&[5, 7, 96], &[96]).agrees_in_bf16(1e-2);
+        case(&[5, 7, 96], &[5, 96]).agrees_in_bf16(2e-2);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Division by the root mean square of a row, without subtraction of the mean and without bias.
 
+mod device;
+
 use candle_core::{D, Layout, Result, Tensor, bail};
 
-use crate::kernels::Kernels;
+use crate::graph::composed2;
+use crate::kernels::{Kernels, Path};
 use crate::math::{add_to, dot};
 use crate::operation::{Fused, Operation, gradient};
 use crate::precise::precisely;
@@ -23,10 +26,11 @@ pub fn rms_norm(x: &Tensor, w: &Tensor, eps: f64, kernels: Kernels) -> Result<Te
     if w.dims() != [x.dim(D::Minus1)?] {
         bail!("rms_norm: w {:?} does not fit x {:?}", w.dims(), x.dims());
     }
-    if !kernels.fused_for(&[x, w]) {
-        return rms_norm_plain(x, w, eps);
+    match kernels.path_for(&[x, w]) {
+        Path::Cpu => x.contiguous()?.apply_op2(&w.contiguous()?, Fused(RmsNorm { eps })),
+        Path::Device => composed2(device::OnDevice(RmsNorm { eps }), x, w),
+        Path::Plain => rms_norm_plain(x, w, eps),
     }
-    x.contiguous()?.apply_op2(&w.contiguous()?, Fused(RmsNorm { eps }))
 }
 
 /// [`rms_norm`], composed of candle's own operations.
@@ -118,6 +122,11 @@ mod tests {
         for dims in [&[3, 5][..], &[2, 7, 33], &[1, 64], &[5, 70, 96]] {
             case(dims).agrees(2e-6);
         }
+    }
+
+    #[test]
+    fn a_device_computes_bf16() {
+        case(&[5, 7, 96]).agrees_in_bf16(1e-2);
     }
 
     #[test]
