@@ -22,10 +22,12 @@ mod trainer;
 pub use check::{check_gradients, compare_gradients};
 pub use checkpoint::{Best, State};
 pub(crate) use checkpoint::{inputs_of, ranks_of};
+#[cfg(feature = "nccl")]
+pub use collective::Nccl;
 pub(crate) use collective::sum_gradients;
 #[cfg(test)]
 pub(crate) use collective::threads;
-pub use collective::{Alone, Collective, Ranks};
+pub use collective::{Alone, Collective, Launch, Ranks, Tcp, local_rank};
 #[cfg(feature = "mpi")]
 pub use collective::{Mpi, MpiProcess};
 pub use inputs::Inputs;
