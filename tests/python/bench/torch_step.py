@@ -32,7 +32,7 @@ def load_reference(path):
 
 
 def open_device(name):
-    """The device, which becomes the place of all tensors that are made from now on."""
+    """The device of this name, if PyTorch finds it."""
     if name == "cuda" and not torch.cuda.is_available():
         sys.exit(f"PyTorch {torch.__version__} finds no CUDA device (torch.cuda.is_available() is False): there is nothing to measure")
     return torch.device(name)

@@ -1,8 +1,8 @@
 //! Many processes, on one machine or several, over TCP. Everything goes through rank 0.
 //!
 //! It lets ranks find each other, and carries what is small: hashes, counts, losses, the files of a checkpoint, and the number by
-//! which GPUs find each other. It also adds gradients, for which MPI and NCCL are faster: N ranks with gradients of B bytes send and
-//! receive 2 · B · (N − 1) bytes at rank 0.
+//! which GPUs find each other. It also adds gradients, for which MPI and NCCL are faster: with N ranks and gradients of B bytes, rank 0 sends and
+//! receives B · (N − 1) bytes for each micro-batch of a rank.
 
 mod frames;
 mod meeting;
