@@ -13,7 +13,7 @@ use tracing::trace_span;
 
 use super::labelling::{self, Work};
 use super::spans::timed;
-use super::{BenchReport, PARTS, Spread, peak_memory};
+use super::{BenchReport, PARTS, Spread, device_name, peak_memory};
 use crate::config::Config;
 use crate::model::{BackboneSource, Inventory, batch_of};
 use crate::optim::{AdamW, Gradients};
@@ -35,7 +35,8 @@ pub struct BenchOptions {
 
 /// Measures training steps of `config` on random ids: its backbone, methods, generator, batch size, loss, optimizer and
 /// dropout, as `train` runs them (one micro-batch a step of each rank); then labelling with the same model. It needs neither data
-/// nor a tokenizer.
+/// nor a tokenizer. The host waits for the device before each look at the clock; on a device other than the CPU, whole steps are measured
+/// after their parts, and without waits within the step.
 ///
 /// # Errors
 /// If the backbone cannot be opened, the configuration does not fit it or names no task, or a tensor operation fails.
@@ -52,9 +53,16 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device, ranks: &R
     let batch = batch_of(batch, shape.pad_token_id, device)?;
     let mut bench = Bench { config, ranks, model, optimizer, batch };
     let mut steps = |mut numbers: Range<usize>| numbers.try_for_each(|step| bench.step(step as u64));
-    steps(0..options.warmup)?;
-    let (done, times) = timed(|| steps(options.warmup..options.warmup + options.steps.get()));
+    let (begin, end) = (options.warmup, options.warmup + options.steps.get());
+    steps(0..begin)?;
+    let (done, mut times, device_memory_bytes) = timed(device, &PARTS, || steps(begin..end));
     done?;
+    if !device.is_cpu() {
+        // The waits for the parts keep the host from working ahead of the device, so whole steps are measured by themselves.
+        let (done, whole, _) = timed(device, &["step"], || steps(end..end + options.steps.get()));
+        done?;
+        times.extend(whole);
+    }
     let peak_memory_bytes = peak_memory();
     let spread = |name: &'static str| Some((name, Spread::of(times.get(name)?.iter().copied())));
     let parts: BTreeMap<_, _> = PARTS.into_iter().filter_map(spread).collect();
@@ -71,6 +79,7 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device, ranks: &R
     };
     let labelling = labelling::measure(&bench.model, &work, FIRST as u32)?;
     Ok(BenchReport {
+        device: device_name(device),
         threads,
         dtype: config.model.dtype,
         parameters,
@@ -85,6 +94,7 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device, ranks: &R
         labelling,
         parts,
         peak_memory_bytes,
+        device_memory_bytes,
     })
 }
 
@@ -192,6 +202,7 @@ mod tests {
         let sum: f64 = report.parts.keys().filter(|part| **part != "step").map(|part| of(part).min_ms).sum();
         assert!(sum > 0. && sum <= of("step").max_ms, "{sum} {report:?}");
         assert_eq!((report.steps, report.batch_size), (2, 2));
+        assert_eq!((&*report.device, report.device_memory_bytes), ("cpu", None));
         assert!(report.labelling.words == 1 && report.labelling.sentences_per_second > 0.);
     }
 }

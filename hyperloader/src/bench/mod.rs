@@ -8,4 +8,5 @@ mod spans;
 
 pub use measure::{BenchOptions, bench};
 pub use memory::peak_memory;
+use memory::{device_memory, device_name};
 pub use report::{BenchReport, LabellingReport, PARTS, Spread};

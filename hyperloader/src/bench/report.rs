@@ -55,6 +55,8 @@ pub struct LabellingReport {
 /// What [`bench`](super::bench) prints with `--json`; the keys are a contract.
 #[derive(Debug, Clone, Serialize)]
 pub struct BenchReport {
+    /// `cpu`, `metal`, or the name of the GPU.
+    pub device: String,
     /// The number of threads that compute.
     pub threads: usize,
     /// The type of the frozen matrices.
@@ -71,7 +73,8 @@ pub struct BenchReport {
     pub target_length: usize,
     /// Steps that were measured.
     pub steps: usize,
-    /// Milliseconds by part of the step, with the names of [`PARTS`].
+    /// Milliseconds by part of the step, with the names of [`PARTS`]. On a device other than the CPU the parts add up to more than the
+    /// step: it was measured without waits for them.
     pub parts: BTreeMap<&'static str, Spread>,
     /// Target tokens of a step, of all ranks, divided by its median time.
     pub tokens_per_second: f64,
@@ -83,4 +86,7 @@ pub struct BenchReport {
     pub labelling: LabellingReport,
     /// The most memory that the process held while it trained, in bytes; `null` if the system does not say.
     pub peak_memory_bytes: Option<u64>,
+    /// The most memory of an NVIDIA GPU that was in use when a part of a step began or ended, by all processes, in bytes; `null` on other
+    /// devices.
+    pub device_memory_bytes: Option<u64>,
 }

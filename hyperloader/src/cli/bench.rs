@@ -38,6 +38,9 @@ fn table(report: &BenchReport, out: &mut dyn Write) -> Result<()> {
          {threads} threads",
         parameters.trainable, parameters.total
     ))?;
+    if report.device != "cpu" {
+        written(writeln!(out, "on {}", report.device))?;
+    }
     written(writeln!(out, "{:<12}{:>12}{:>12}{:>12}", "ms", "median", "fastest", "slowest"))?;
     for part in PARTS {
         if let Some(spread) = report.parts.get(part) {
@@ -57,6 +60,9 @@ fn table(report: &BenchReport, out: &mut dyn Write) -> Result<()> {
     match report.peak_memory_bytes {
         Some(bytes) => written(writeln!(out, "{:.0} MiB of memory at most", bytes as f64 / f64::from(1 << 20)))?,
         None => written(writeln!(out, "this system does not tell the memory of a process"))?,
+    }
+    if let Some(bytes) = report.device_memory_bytes {
+        written(writeln!(out, "{:.0} MiB of the GPU's memory in use at most", bytes as f64 / f64::from(1 << 20)))?;
     }
     let labelling = &report.labelling;
     written(writeln!(

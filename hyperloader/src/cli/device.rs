@@ -11,7 +11,12 @@ use crate::session::{allow_tf32, dtype_of, open_device};
 impl Global {
     /// The device for a model whose frozen matrices are in `dtype`.
     pub(super) fn open(&self, dtype: Precision) -> Result<Device> {
-        let device = open_device(self.device.as_deref(), dtype)?;
+        self.open_named(self.device.as_deref(), dtype)
+    }
+
+    /// As [`open`](Self::open), for the device called `name`.
+    pub(super) fn open_named(&self, name: Option<&str>, dtype: Precision) -> Result<Device> {
+        let device = open_device(name, dtype)?;
         if self.tf32 {
             allow_tf32(&device)?;
         }

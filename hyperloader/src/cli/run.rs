@@ -13,7 +13,7 @@ use super::{adapt, bench, compile, complete, crash, data, eval, output, params, 
 use crate::export::{self, ExportOptions};
 use crate::model::Precision;
 use crate::run::RunDir;
-use crate::session::{self, RunOptions};
+use crate::session::{self, RunOptions, open_rank_device};
 use crate::shell::shell_word;
 use crate::telemetry::print_messages;
 use crate::train::{INTERRUPTED, Interrupt, Ranks};
@@ -125,12 +125,18 @@ fn work(cli: &Cli, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
     }
     // Int8 is for labelling: verbs that train refuse it by themselves.
     let device = || cli.global.open(Precision::default());
+    let open = |name: Option<&str>| cli.global.open_named(name, Precision::default());
+    let together = || open_rank_device(cli.global.device.as_deref(), ranks, &open);
     match &cli.verb {
         Verb::Quickstart(args) => quickstart(args, &cli.global, &device()?, out),
-        Verb::Train(args) => train(args, &cli.global, &device()?, ranks, out),
+        Verb::Train(args) => {
+            let (device, ranks) = together()?;
+            train(args, &cli.global, &device, &ranks, out)
+        }
         Verb::Adapt(args) => {
             adapt::refuse_dtype(cli.global.dtype)?;
-            adapt::adapt(args, &device()?, &options(args.resume, &cli.global, ranks), out)
+            let (device, ranks) = together()?;
+            adapt::adapt(args, &device, &options(args.resume, &cli.global, &ranks), out)
         }
         Verb::Eval(args) => eval::eval(args, &cli.global, out),
         Verb::Predict(args) => predict::predict(args, &cli.global, out),
@@ -138,12 +144,21 @@ fn work(cli: &Cli, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
         Verb::Serve(args) => super::serve::serve(args, &cli.global, out),
         Verb::Report(args) => report::report(args, out),
         Verb::Params(args) => params::params(args, out),
-        Verb::Bench(args) => bench::bench(args, &cli.global, &device()?, ranks, out),
+        Verb::Bench(args) => {
+            let (device, ranks) = together()?;
+            bench::bench(args, &cli.global, &device, &ranks, out)
+        }
         Verb::Compile(args) => compile::compile(args, &cli.global, out),
         Verb::Export(args) => export(args, &device()?, out),
         Verb::Import(args) => import(args, &device()?, out),
-        Verb::Pretrain(args) => pretrain(args, &cli.global, &device()?, ranks, out),
-        Verb::Reproduce(args) => reproduce::reproduce(args, &device()?, ranks, out),
+        Verb::Pretrain(args) => {
+            let (device, ranks) = together()?;
+            pretrain(args, &cli.global, &device, &ranks, out)
+        }
+        Verb::Reproduce(args) => {
+            let (device, ranks) = together()?;
+            reproduce::reproduce(args, &device, &ranks, out)
+        }
         Verb::Data(args) => data::data(&args.verb, out),
         Verb::Completions { shell } => complete::completions(*shell, out),
         Verb::Man => complete::man(out),

@@ -6,6 +6,7 @@ mod inputs;
 mod load;
 mod place;
 mod pretrain;
+mod rank_device;
 #[cfg(test)]
 mod ranks_tests;
 mod relocate;
@@ -20,6 +21,7 @@ pub(crate) use inputs::{of_labelling, of_samples};
 pub use load::{Session, dtype_of};
 pub(crate) use pretrain::random_shape;
 pub use pretrain::{PretrainReport, pretrain};
+pub use rank_device::open_rank_device;
 pub use score::{ScoreOptions, score_run};
 pub use score_shards::{ShardReport, merge_shards, score_shard};
 pub use train::{RunOptions, train};

@@ -22,9 +22,11 @@ mod trainer;
 pub use check::{check_gradients, compare_gradients};
 pub use checkpoint::{Best, State};
 pub(crate) use checkpoint::{inputs_of, ranks_of};
+#[cfg(feature = "nccl")]
+pub use collective::Nccl;
 #[cfg(test)]
 pub(crate) use collective::threads;
-pub use collective::{Alone, Collective, Ranks, sum_gradients};
+pub use collective::{Alone, Collective, Launch, Ranks, Tcp, local_rank, sum_gradients};
 #[cfg(feature = "mpi")]
 pub use collective::{Mpi, MpiProcess};
 pub use inputs::Inputs;

@@ -8,6 +8,7 @@ mod common;
 mod adapt;
 mod contract;
 mod labelling;
+mod launched;
 mod paper;
 mod predict;
 mod report;

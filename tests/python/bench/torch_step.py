@@ -2,7 +2,9 @@
 
 `reference` is the plain-PyTorch program that made the golden files. The differences: one matrix product for each kind generates
 the weights of all sites, norms and activations are PyTorch's fused ones, attention is `scaled_dot_product_attention`, the loss
-is `F.cross_entropy`, AdamW is fused, and there is dropout where T5 has it.
+is `F.cross_entropy`, AdamW is fused, and there is dropout where T5 has it. `--compile` compiles generation, both passes and the loss.
+
+`bf16` is autocast. On a GPU the frozen matrices are also stored in bf16, as ours are; the sum along the layers stays f32.
 """
 import argparse
 import importlib.util
@@ -27,6 +29,46 @@ def load_reference(path):
     sys.modules["reference"] = module
     spec.loader.exec_module(module)
     return module
+
+
+def open_device(name):
+    """The device of this name, if PyTorch finds it."""
+    if name == "cuda" and not torch.cuda.is_available():
+        sys.exit(f"PyTorch {torch.__version__} finds no CUDA device (torch.cuda.is_available() is False): there is nothing to measure")
+    return torch.device(name)
+
+
+def synchronize(device):
+    """Waits for the device: it works while the host goes on."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def device_memory(device):
+    """The bytes of the GPU's memory in use, as `hyperloader bench` counts them. PyTorch gives none back, so it is the most so far."""
+    if device.type != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info()
+    return total - free
+
+
+def device_name(device):
+    return torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
+
+
+def measured_model(ref, shape, dtype, device, kind):
+    """A model of the class that `kind` makes, with random weights on `device`."""
+    bb = ref.Backbone(**SHAPES[shape])
+    pf = ref.Peft(mode="hyperloader", tasks=["a"], bottleneck=bb.d_model // 32)
+    weights = {name: value.to(device) for name, value in ref.init(bb, pf).items()}
+    model = kind(bb, pf, weights)
+    if dtype == "bf16" and device.type == "cuda":
+        for name, value in model.P.items():
+            if value.ndim == 2 and not value.requires_grad and not name.endswith("rel_bias"):
+                model.P[name] = value.to(torch.bfloat16)
+    # The reference makes masks and positions where tensors are made by default.
+    torch.set_default_device(device)
+    return model
 
 
 def fast_model(ref):
@@ -100,7 +142,7 @@ def fast_model(ref):
 
         def stack(self, side, ids, task, self_mask, enc=None, cross_mask=None):
             P, bb = self.P, self.bb
-            x = self.drop(F.embedding(ids, P["embed"]))
+            x = self.drop(F.embedding(ids, P["embed"]).float())
             t = ids.shape[1]
             bias = ref.rel_bias(P[f"{side}.rel_bias"], t, t, side == "enc", bb)
             if side == "dec":
@@ -132,37 +174,48 @@ def main():
     parser.add_argument("--warmup", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-sdpa", action="store_true", help="attention by softmax and matmul")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--compile", action="store_true", help="with torch.compile")
     args = parser.parse_args()
     global SDPA
     SDPA = not args.no_sdpa
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
+    device = open_device(args.device)
     ref = load_reference(args.reference)
-    bb = ref.Backbone(**SHAPES[args.shape])
-    pf = ref.Peft(mode="hyperloader", tasks=["a"], bottleneck=bb.d_model // 32)
-    model = fast_model(ref)(bb, pf, ref.init(bb, pf))
+    model = measured_model(ref, args.shape, args.dtype, device, fast_model(ref))
+    bb = model.bb
     parameters = [p for p in model.P.values() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=3e-4, weight_decay=0.0, fused=True)
     ids = lambda length: torch.randint(3, bb.vocab, (args.batch_size, length))
     source, labels = ids(args.source_length), ids(args.target_length)
     mask = torch.ones_like(source)
-    times = []
-    for _ in range(args.warmup + args.steps):
-        start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.dtype == "bf16"):
+
+    def loss_of(source, mask, labels):
+        with torch.autocast(device.type, torch.bfloat16, enabled=args.dtype == "bf16"):
             model.generate("a")
             logits = model.logits(source, mask, labels, "a")
-            loss = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), label_smoothing=0.1, reduction="sum")
-        loss.backward()
+            return F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), label_smoothing=0.1, reduction="sum")
+
+    if args.compile:
+        loss_of = torch.compile(loss_of)
+    times = []
+    for _ in range(args.warmup + args.steps):
+        synchronize(device)
+        start = time.perf_counter()
+        loss_of(source, mask, labels).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        synchronize(device)
         times.append(1e3 * (time.perf_counter() - start))
     times = sorted(times[args.warmup:])
     print(json.dumps({
         "trainable": sum(p.numel() for p in parameters),
         "step_ms": times[len(times) // 2] if len(times) % 2 else (times[len(times) // 2 - 1] + times[len(times) // 2]) / 2,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "device_memory_bytes": device_memory(device),
+        "device": device_name(device),
         "torch": torch.__version__,
     }))
 

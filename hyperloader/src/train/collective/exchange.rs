@@ -7,9 +7,9 @@ use crate::optim::Gradients;
 use crate::{Error, Result};
 
 /// The sum of the gradients of all micro-batches of all ranks: those of rank 0 in their order, then those of rank 1, and so on. It is
-/// what one process gets that adds up all of them, bit by bit. `variables` are in the same order on every rank.
+/// what one process gets that adds up all of them, bit by bit. `variables` are in the same order on every rank, and on one device.
 ///
-/// All gradients of a micro-batch travel as one buffer. A gradient that no micro-batch has stays left out.
+/// All gradients of a micro-batch travel as one buffer, which is made on their device. A gradient that no micro-batch has stays left out.
 ///
 /// # Errors
 /// If a rank is gone, or a tensor operation fails.
@@ -18,37 +18,49 @@ pub fn sum_gradients(
     micro_batches: Vec<Gradients>,
     variables: &[(String, Var)],
 ) -> Result<Gradients> {
-    if ranks.size().get() == 1 {
+    if ranks.size().get() == 1 || variables.is_empty() {
         let mut sum = Gradients::default();
         micro_batches.iter().try_for_each(|gradients| sum.add(gradients))?;
         return Ok(sum);
     }
-    let elements: usize = variables.iter().map(|(_, variable)| variable.elem_count()).sum();
-    let pack = |gradients| packed(gradients, variables, elements);
-    let sums = ranks.sum(micro_batches.iter().map(pack).collect::<Result<_>>()?)?;
-    let (sums, reached) = sums.split_at_checked(elements).unwrap_or_default();
-    let mut sums = sums.iter().copied();
+    let reached = reached_anywhere(ranks, &micro_batches, variables)?;
+    let parts = micro_batches.into_iter().map(|gradients| packed(&gradients, variables));
+    let sums = ranks.sum_tensors(parts.collect::<Result<_>>()?)?;
+    let mut start = 0;
     let mut summed = Vec::with_capacity(variables.len());
     for ((name, variable), reached) in variables.iter().zip(reached) {
-        let values: Vec<f32> = sums.by_ref().take(variable.elem_count()).collect();
-        if *reached > 0. {
-            summed.push((name.clone(), Tensor::from_vec(values, variable.shape(), variable.device())?));
+        let elements = variable.elem_count();
+        if reached {
+            summed.push((name.clone(), sums.narrow(0, start, elements)?.reshape(variable.shape())?));
         }
+        start += elements;
     }
     Ok(summed.into_iter().collect())
 }
 
-/// All gradients one after the other, and then for each variable whether it has one.
-fn packed(gradients: &Gradients, variables: &[(String, Var)], elements: usize) -> Result<Vec<f32>> {
-    let mut buffer = Vec::with_capacity(elements + variables.len());
-    for (name, variable) in variables {
-        match gradients.get(name) {
-            Some(gradient) => buffer.extend(gradient.flatten_all()?.to_vec1::<f32>()?),
-            None => buffer.resize(buffer.len() + variable.elem_count(), 0.),
-        }
+/// All gradients one after the other, and zeros where there is none.
+fn packed(gradients: &Gradients, variables: &[(String, Var)]) -> Result<Tensor> {
+    let flat = |(name, variable): &(String, Var)| match gradients.get(name) {
+        Some(gradient) => gradient.flatten_all(),
+        None => Tensor::zeros(variable.elem_count(), variable.dtype(), variable.device()),
+    };
+    let all: Vec<Tensor> = variables.iter().map(flat).collect::<candle_core::Result<_>>()?;
+    Ok(Tensor::cat(&all, 0)?)
+}
+
+/// For each variable, whether any micro-batch of any rank has a gradient of it. The host knows it, so it needs no device.
+fn reached_anywhere(
+    ranks: &dyn Collective,
+    micro_batches: &[Gradients],
+    variables: &[(String, Var)],
+) -> Result<Vec<bool>> {
+    let has = |name: &str| micro_batches.iter().any(|gradients| gradients.get(name).is_some());
+    let own: Vec<u8> = variables.iter().map(|(name, _)| has(name).into()).collect();
+    let mut anywhere = vec![false; own.len()];
+    for of_rank in ranks.gather(&own)? {
+        anywhere.iter_mut().zip(of_rank).for_each(|(anywhere, own)| *anywhere |= own != 0);
     }
-    buffer.extend(variables.iter().map(|(name, _)| f32::from(u8::from(gradients.get(name).is_some()))));
-    Ok(buffer)
+    Ok(anywhere)
 }
 
 /// A rank's part of a step, besides gradients.

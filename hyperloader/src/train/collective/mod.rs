@@ -1,12 +1,22 @@
 //! Ranks: processes that train one model together. Each has all of the model and a part of every step's sentences.
 //!
-//! The trainer knows only [`Collective`]. [`Alone`] is one process; [`Mpi`] is many, with the feature `mpi`.
+//! The trainer knows only [`Collective`]. [`Alone`] is one process; [`Tcp`] is many, whose launcher told them in variables where rank 0
+//! is ([`Launch`]); [`Mpi`] is many with the feature `mpi`. `Nccl`, with the feature `nccl`, adds gradients from GPU to GPU, and
+//! leaves everything else to one of these.
 
 mod alone;
 mod exchange;
+#[cfg(any(feature = "nccl", test))]
+mod in_order;
+mod launch;
 #[cfg(feature = "mpi")]
 mod mpi;
+#[cfg(feature = "nccl")]
+mod nccl;
 mod same;
+mod tcp;
+#[cfg(any(feature = "nccl", test))]
+mod worker;
 
 #[cfg(test)]
 pub(crate) mod threads;
@@ -14,14 +24,21 @@ pub(crate) mod threads;
 pub use alone::Alone;
 pub(crate) use exchange::StepPart;
 pub use exchange::sum_gradients;
+pub use launch::{Launch, local_rank};
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiProcess};
+#[cfg(feature = "nccl")]
+pub use nccl::Nccl;
 pub(crate) use same::require_same_everywhere;
+pub use tcp::Tcp;
 
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::sync::Arc;
+
+use candle_core::Tensor;
+use peft_kernels::transfer;
 
 use crate::{Error, Result};
 
@@ -43,6 +60,19 @@ pub trait Collective: Debug + Send + Sync {
     /// If a rank is gone, or parts differ in length.
     fn sum(&self, parts: Vec<Vec<f32>>) -> Result<Vec<f32>>;
 
+    /// [`sum`](Self::sum) of tensors `[length]` in f32, all on one device, where the result is too: the same bits. Unless ranks exchange
+    /// what is on a device, the tensors go over the host.
+    ///
+    /// # Errors
+    /// As [`sum`](Self::sum); if a tensor operation fails.
+    fn sum_tensors(&self, parts: Vec<Tensor>) -> Result<Tensor> {
+        let device = parts.first().map(|part| part.device().clone());
+        let device = device.ok_or_else(|| Error::Internal("ranks add up nothing".into()))?;
+        let sums = self.sum(parts.iter().map(transfer::download).collect::<candle_core::Result<_>>()?)?;
+        let length = sums.len();
+        Ok(transfer::upload(sums, length, &device)?)
+    }
+
     /// What each rank gives, in the order of the ranks.
     ///
     /// # Errors
@@ -60,6 +90,15 @@ pub trait Collective: Debug + Send + Sync {
     /// # Errors
     /// If a rank is gone.
     fn barrier(&self) -> Result<()>;
+
+    /// Whether all ranks are still there, as far as this one knows without waiting. For those who wait by other means than these
+    /// functions.
+    ///
+    /// # Errors
+    /// [`Error::Training`] naming the rank that is gone.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Ends the processes of all ranks with this exit code. One process does nothing: it ends by itself.
     fn stop_all(&self, code: u8) {
