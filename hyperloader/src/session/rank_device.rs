@@ -122,9 +122,14 @@ fn check_devices(all: &[String]) -> Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
+    use crate::model::Precision;
     use crate::session::open_device;
     use crate::train::Collective;
     use crate::train::threads::on_threads;
+
+    fn open(name: Option<&str>) -> Result<Device> {
+        open_device(name, Precision::default())
+    }
 
     #[test]
     fn each_rank_of_a_machine_has_the_gpu_of_its_number() {
@@ -163,7 +168,7 @@ mod tests {
     fn a_rank_without_its_device_ends_all() {
         let found = on_threads(2, |rank| {
             let name = if rank.rank() == 1 { "cuda:x" } else { "cpu" };
-            open_rank_device(Some(name), &Ranks::new(rank.clone()), &open_device).map(drop).unwrap_err().to_string()
+            open_rank_device(Some(name), &Ranks::new(rank.clone()), &open).map(drop).unwrap_err().to_string()
         });
         assert!(found[0].starts_with("rank 1 of 2 has no device"), "{found:?}");
         assert!(found[1].contains("--device cuda:x"), "{found:?}");
@@ -172,7 +177,7 @@ mod tests {
     #[test]
     fn ranks_on_processors_exchange_as_before() {
         let found = on_threads(2, |rank| {
-            let (device, ranks) = open_rank_device(Some("cpu"), &Ranks::new(rank.clone()), &open_device).unwrap();
+            let (device, ranks) = open_rank_device(Some("cpu"), &Ranks::new(rank.clone()), &open).unwrap();
             (device.is_cpu(), ranks.size().get())
         });
         assert_eq!(found, [(true, 2); 2]);
