@@ -44,7 +44,7 @@ pub fn gradients(
     kernels: Kernels,
     ranks: &Ranks,
 ) -> Gradients {
-    let active = model.active(&golden.condition(task)).expect("weights");
+    let active = model.active(golden.condition(task)).expect("weights");
     let batch = own_rows(golden.batch(n), ranks);
     let mut ctx = Ctx::eval().with_kernels(kernels);
     let loss = model.backbone().smoothed_loss(&batch, &smoothed_sum(golden), &active, &mut ctx).expect("a loss");

@@ -139,7 +139,7 @@ impl<C> Drop for Worker<C> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
     use std::cell::Cell;
     use std::rc::Rc;
 
@@ -201,7 +201,7 @@ mod tests {
         let failed = Worker::<()>::start(&wait, || Err(Error::Training("no GPU".into())));
         assert_eq!(failed.unwrap_err().to_string(), "no GPU");
         let worker = Worker::start(&wait, || Ok(())).unwrap();
-        let broken = worker.run(&wait, |(), _| -> Result<()> { std::panic::panic_any("a panic of the library") });
+        let broken = worker.run(&wait, |(), _| -> Result<()> { panic!("a panic of the library") });
         assert!(broken.unwrap_err().to_string().contains("has ended"));
     }
 }
