@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the feature `cuda` where no GPU and no CUDA toolkit is: type checks, lints, and the kernels by NVIDIA's compiler and assembler.
+# Checks the features `cuda` and `nccl` where no GPU and no CUDA toolkit is: type checks, lints, and the kernels by NVIDIA's compiler and assembler.
 #
 # It needs x86-64 Linux, Python 3 with pip, a C++ compiler, and the network on its first run.
 set -euo pipefail
@@ -19,4 +19,5 @@ for capability in 75 80 86 90 100 120; do
     done
 done
 
-cargo clippy --release --locked -p hyperloader --features cuda --lib --bins -- -D warnings
+# `nccl` includes `cuda`.
+cargo clippy --release --locked -p hyperloader --features nccl --lib --bins -- -D warnings
