@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
+use peft_core::DEVICE_KERNELS;
 use proptest::prelude::*;
 
-use super::moments::Averages;
 use super::update::Coefficients;
 use super::*;
 use crate::optim::Gradients;
@@ -163,17 +163,15 @@ proptest! {
         let (m, v) = (column(|row| row.1), column(|row| row.2));
         let tensor = |values: &[f32]| Tensor::from_slice(values, values.len(), &Device::Cpu).unwrap();
         let gradient = tensor(&column(|row| row.3));
-        let mut plain = Averages::Device { first: tensor(&m), second: tensor(&v) };
-        let mut fused = Averages::Host { first: m, second: v };
-        let (ours, theirs) = (var(&column(|row| row.0)), var(&column(|row| row.0)));
-        coefficients.apply(&ours, &mut fused, &gradient).unwrap();
-        coefficients.apply(&theirs, &mut plain, &gradient).unwrap();
-        prop_assert_eq!(values(&ours), values(&theirs));
-        let (Averages::Host { first, second }, Averages::Device { first: m, second: v }) = (fused, plain) else {
-            panic!("an update keeps the kind of its averages");
-        };
-        prop_assert_eq!(first, m.to_vec1::<f32>().unwrap());
-        prop_assert_eq!(second, v.to_vec1::<f32>().unwrap());
+        let (mut first, mut second) = (m.clone(), v.clone());
+        let ours = var(&column(|row| row.0));
+        coefficients.apply(&ours, [&mut first, &mut second], &gradient).unwrap();
+        let before = [tensor(&column(|row| row.0)), tensor(&m), tensor(&v)];
+        let [p, m, v] = coefficients.next(before.each_ref(), &gradient).unwrap();
+        let plain = |t: Tensor| t.to_vec1::<f32>().unwrap();
+        prop_assert_eq!(values(&ours), plain(p));
+        prop_assert_eq!(first, plain(m));
+        prop_assert_eq!(second, plain(v));
     }
 }
 
