@@ -345,7 +345,9 @@ mod tests {
         for all in [&mut separate, &mut together] {
             all.average(NonZeroUsize::new(2).unwrap()).unwrap();
         }
-        assert!(together.buffer_of(["a", "b"].into_iter()).is_some() && together.buffer_of(["b"].into_iter()).is_none());
+        assert!(
+            together.buffer_of(["a", "b"].into_iter()).is_some() && together.buffer_of(["b"].into_iter()).is_none()
+        );
         let loss = Tensor::new(0.75f32, &Device::Cpu).unwrap();
         let ((norm, losses), expected) = (together.norm_and(&[loss.clone(), loss]).unwrap(), separate.norm().unwrap());
         assert!((norm / expected - 1.).abs() < 1e-6, "{norm} {expected}");

@@ -1,6 +1,5 @@
 //! Sentences through the encoder, without padding where nothing needs it.
 
-use candle_core::Tensor;
 use peft_core::{ActiveAdapters, Ctx};
 use peft_kernels::{PackedKeys, TokenPosition, TokenPositions, transfer};
 
@@ -22,7 +21,9 @@ impl T5 {
     /// If an id is outside the vocabulary, or all sentences are empty; or as the active methods do.
     pub fn encode_packed(&self, sentences: &[&[u32]], active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Encoded> {
         let on_device = ctx.goes_device_way(self.device());
-        if on_device || !(self.encoder.takes_packed(active) && self.decoder.takes_packed(active) && active.is_idle(self.input)) {
+        if on_device
+            || !(self.encoder.takes_packed(active) && self.decoder.takes_packed(active) && active.is_idle(self.input))
+        {
             return self.encode_padded(sentences, active, ctx);
         }
         let mut packed = Vec::with_capacity(sentences.len());

@@ -82,7 +82,9 @@ mod tests {
     #[test]
     fn position_biases_and_causal_masks_have_the_bits_of_the_cpus_way() {
         for t5 in configs().iter().map(build) {
-            for (stack, length) in [(&t5.encoder, 1), (&t5.encoder, 40), (&t5.decoder, 1), (&t5.decoder, 2), (&t5.decoder, 40)] {
+            for (stack, length) in
+                [(&t5.encoder, 1), (&t5.encoder, 40), (&t5.decoder, 1), (&t5.decoder, 2), (&t5.decoder, 40)]
+            {
                 let bias = |ctx: Ctx| {
                     let bias = stack.terms(length, None, &ctx).unwrap().bias.unwrap();
                     assert_eq!(bias.dims(), [1, t5.config().num_heads, length, length]);

@@ -43,7 +43,8 @@ impl Relative {
             let (first, count) = (-((self.first + queries) as i64 - 1), (queries + keys).saturating_sub(1));
             let mut bias = self.table.of_offsets(first, count, ctx)?;
             if let Some(last_seen) = self.last_seen {
-                bias = bias.broadcast_add(&hidden_after(last_seen + queries, count, device)?.to_dtype(bias.dtype())?)?;
+                bias =
+                    bias.broadcast_add(&hidden_after(last_seen + queries, count, device)?.to_dtype(bias.dtype())?)?;
             }
             return spread(&bias, queries, keys);
         }

@@ -1,6 +1,7 @@
 //! What ranks exchange in a step.
 
-use candle_core::{Tensor, Var};
+use candle_core::Var;
+use peft_kernels::transfer;
 
 use super::Collective;
 use crate::optim::Gradients;
@@ -32,7 +33,7 @@ pub(crate) fn sum_gradients(
     for ((name, variable), reached) in variables.iter().zip(reached) {
         let values: Vec<f32> = sums.by_ref().take(variable.elem_count()).collect();
         if *reached > 0. {
-            summed.push((name.clone(), Tensor::from_vec(values, variable.shape(), variable.device())?));
+            summed.push((name.clone(), transfer::upload(values, variable.shape().clone(), variable.device())?));
         }
     }
     Ok(summed.into_iter().collect())
@@ -43,7 +44,7 @@ fn packed(gradients: &Gradients, variables: &[(String, Var)], elements: usize) -
     let mut buffer = Vec::with_capacity(elements + variables.len());
     for (name, variable) in variables {
         match gradients.get(name) {
-            Some(gradient) => buffer.extend(gradient.flatten_all()?.to_vec1::<f32>()?),
+            Some(gradient) => buffer.extend(transfer::download::<f32>(gradient)?),
             None => buffer.resize(buffer.len() + variable.elem_count(), 0.),
         }
     }
@@ -102,7 +103,7 @@ impl StepPart {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use candle_core::Device;
+    use candle_core::{Device, Tensor};
 
     use super::super::threads::on_threads;
     use super::*;
