@@ -1,9 +1,18 @@
 //! The context of a forward pass: mode, random numbers, choice of kernels.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use crate::{Result, rng};
 use peft_kernels::{self as ops, DropoutKey, Kernels};
+
+/// The kernels that do on every device what a GPU does. On the CPU they are slow, and show without a GPU that its way is right.
+pub const DEVICE_KERNELS: Kernels = Kernels::Plain;
+
+/// Whether work on `device` goes a GPU's way: few transfers between host and device, and large operations. The CPU has ways of its own,
+/// unless `kernels` ask for the GPU's.
+pub fn goes_device_way(device: &Device, kernels: Kernels) -> bool {
+    kernels == DEVICE_KERNELS || !device.is_cpu()
+}
 
 /// Whether a forward pass trains or evaluates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +71,11 @@ impl Ctx {
     /// The kernels to compute with.
     pub fn kernels(&self) -> Kernels {
         self.kernels
+    }
+
+    /// Whether a pass on `device` [goes a GPU's way](goes_device_way).
+    pub fn goes_device_way(&self, device: &Device) -> bool {
+        goes_device_way(device, self.kernels)
     }
 
     /// The key of the next dropout with probability `p`, or `None` if nothing is dropped.

@@ -52,12 +52,16 @@
 //! - `toy`: a toy backbone and a toy method, for examples and tests.
 
 #![forbid(unsafe_code)]
+// A training step and a step of decoding run here: what crosses between host and device is counted.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod active;
 pub mod adapters;
 #[cfg(feature = "conformance")]
+#[allow(clippy::disallowed_methods, reason = "checks for authors of methods, on the CPU")]
 pub mod conformance;
 pub mod generators;
+#[allow(clippy::disallowed_methods, reason = "a check before the first step, which reads every gradient")]
 pub mod gradients;
 pub mod layers;
 pub mod methods;
@@ -69,6 +73,7 @@ pub mod rng;
 pub mod rows;
 pub mod sites;
 #[cfg(feature = "toy")]
+#[allow(clippy::disallowed_methods, reason = "for examples and tests")]
 pub mod toy;
 pub mod weights;
 pub mod wrapped;
@@ -79,6 +84,7 @@ mod error;
 
 pub use adapters::{BASE, TrainableParameters};
 pub use config::{check_dropout, nonzero};
+pub use ctx::{DEVICE_KERNELS, goes_device_way};
 pub use error::{Error, Result};
 pub use generators::{PEFT_PREFIX, generate_rows};
 pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};

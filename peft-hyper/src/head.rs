@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
 use peft_core::{HeadInit, ParamSpec, Result};
-use peft_kernels::{self as ops, Kernels};
+use peft_kernels::{self as ops, Kernels, transfer};
 
 /// Where a generated weight goes: the target of the plan, and the index among the target's weights.
 #[derive(Debug, Clone, Copy)]
@@ -124,5 +124,5 @@ fn rows(x: &Tensor) -> Result<Vec<Tensor>> {
 pub(crate) fn index(rows: impl Iterator<Item = u32>, device: &Device) -> Result<Tensor> {
     let rows: Vec<u32> = rows.collect();
     let n = rows.len();
-    Ok(Tensor::from_vec(rows, n, device)?)
+    Ok(transfer::upload(rows, n, device)?)
 }

@@ -40,6 +40,9 @@
 //! [`HyperdecoderConfig`], `generator = "hyperdecoder"`, generates weights from the output of a stack, such as the encoder, for each
 //! sentence.
 
+// A training step and a step of decoding run here: what crosses between host and device is counted.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod config;
 mod groups;
 mod head;

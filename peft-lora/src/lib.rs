@@ -33,9 +33,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// A training step and a step of decoding run here: what crosses between host and device is counted.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+#[allow(clippy::disallowed_methods, reason = "reads and writes files")]
 pub mod files;
 
 mod bias;
+#[allow(clippy::disallowed_methods, reason = "makes a new adapter out of others, on the host")]
 mod combine;
 mod config;
 mod dora;

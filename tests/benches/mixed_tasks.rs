@@ -81,7 +81,7 @@ fn label(t5: &T5, active: &ActiveAdapters<'_>, sentences: &[&[u32]]) {
     let sentinels: Vec<u32> = SENTINELS.rev().collect();
     let decoder = TagDecoder::new(t5, &tags, &sentinels).unwrap();
     let encoded = t5.encode_packed(sentences, active, &mut Ctx::eval()).unwrap();
-    let found = decoder.decode(&Source { t5, encoded: &encoded, active }, &vec![WORDS; sentences.len()], 1).unwrap();
+    let found = decoder.decode(&Source::new(t5, &encoded, active), &vec![WORDS; sentences.len()], 1).unwrap();
     assert!(found.iter().all(|best| best[0].tags.len() == WORDS));
 }
 

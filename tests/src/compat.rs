@@ -91,7 +91,7 @@ impl CompatGolden {
         let expected: Vec<Vec<u32>> = self.ids("greedy").to_vec2().expect("rows");
         let length = NonZeroUsize::new(expected[0].len()).expect("tokens");
         let config = GenerationConfig { max_length: length, ..GenerationConfig::default() };
-        let written = greedy(&Source { t5, encoded: &encoded, active }, &config).expect("greedy");
+        let written = greedy(&Source::new(t5, &encoded, active), &config).expect("greedy");
         for (row, (written, expected)) in written.iter().zip(&expected).enumerate() {
             let padded: Vec<u32> = written.iter().copied().chain(std::iter::repeat(0)).take(expected.len()).collect();
             assert_eq!(&padded, expected, "{}: greedy tokens of row {row}", self.name);

@@ -86,7 +86,7 @@ fn write(t5: &T5, [source, mask, _]: &[Tensor; 3], active: &ActiveAdapters<'_>, 
     // Without a reward for length sentences end at different times.
     let config = GenerationConfig { num_beams, max_length, length_penalty: 0., ..GenerationConfig::default() };
     let encoded = t5.encode(source, mask, active, &mut Ctx::eval()).unwrap();
-    generate(&Source { t5, encoded: &encoded, active }, &config).unwrap()
+    generate(&Source::new(t5, &encoded, active), &config).unwrap()
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f32 {

@@ -122,7 +122,7 @@ fn a_merged_model_writes_the_same_tokens() {
         let batch = batch();
         let write = |t5: &peft_t5::T5| {
             let encoded = t5.encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
-            generate(&Source { t5, encoded: &encoded, active: &active }, &GenerationConfig::default()).unwrap()
+            generate(&Source::new(t5, &encoded, &active), &GenerationConfig::default()).unwrap()
         };
         assert_eq!(write(&merged), write(model.backbone()), "{name}");
     }

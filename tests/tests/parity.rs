@@ -196,7 +196,7 @@ fn greedy_and_beam_tokens() {
                 let theirs: Vec<Vec<u32>> = serde_json::from_value(golden.value(task, key).clone()).unwrap();
                 for t5 in [model.backbone().clone(), model.backbone().merge(&active).unwrap()] {
                     let encoded = t5.encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
-                    let source = Source { t5: &t5, encoded: &encoded, active: &active };
+                    let source = Source::new(&t5, &encoded, &active);
                     let ours = generate(&source, &config).unwrap();
                     assert_eq!(ours, theirs, "{} {task} {key}", golden.name);
                 }

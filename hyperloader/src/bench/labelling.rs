@@ -2,13 +2,11 @@
 
 use std::time::Instant;
 
-use candle_core::Tensor;
 use peft_core::PeftModel;
 use peft_t5::T5;
-use rayon::prelude::*;
 
 use super::{LabellingReport, Spread};
-use crate::label::TaskT5;
+use crate::label::{TaskT5, each_batch};
 use crate::{Error, Result};
 use peft_t5::decode::TagDecoder;
 
@@ -19,8 +17,8 @@ const TOKENS_OF_A_WORD: usize = 3;
 
 /// The sentences to label.
 pub(super) struct Work<'a> {
-    /// Batches of sources `[batch, source]` without padding, labelled in parallel.
-    pub(super) sources: &'a [Tensor],
+    /// Batches of sources of one length, labelled in parallel.
+    pub(super) sources: &'a [Vec<Vec<u32>>],
     /// Tokens of a target.
     pub(super) target_length: usize,
     /// How often all batches are labelled.
@@ -44,8 +42,7 @@ pub(super) fn measure(model: &PeftModel<T5>, work: &Work<'_>, first_word: u32) -
     let tags: Vec<(String, Vec<u32>)> = (0..TAGS).map(tag).collect();
     let sentinels: Vec<u32> = (0..=words as u32).map(|i| vocabulary - 1 - i).collect();
     let decoder = TagDecoder::new(t5.t5(), &tags, &sentinels)?;
-    let label = |source: &Tensor| -> Result<usize> {
-        let source: Vec<Vec<u32>> = source.to_vec2()?;
+    let label = |source: &Vec<Vec<u32>>| -> Result<usize> {
         let sentences: Vec<&[u32]> = source.iter().map(Vec::as_slice).collect();
         Ok(decoder.decode(&t5.encode(&sentences)?.source(), &vec![words; sentences.len()], 1)?.len())
     };
@@ -53,7 +50,7 @@ pub(super) fn measure(model: &PeftModel<T5>, work: &Work<'_>, first_word: u32) -
     let mut sentences = 0;
     for round in 0..work.warmup + work.rounds {
         let began = Instant::now();
-        sentences = work.sources.par_iter().with_max_len(1).map(label).sum::<Result<usize>>()?;
+        sentences = each_batch(work.sources, t5.t5().device(), label)?.into_iter().sum();
         if round >= work.warmup {
             times.push(1e3 * began.elapsed().as_secs_f64());
         }

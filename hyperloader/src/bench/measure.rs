@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use datasets::encode::{Batch, BatchShape};
 use datasets::sample::Rng;
-use peft_core::{Ctx, ParamStore, PeftModel};
+use peft_core::{Ctx, ParamStore, PeftModel, goes_device_way};
 use peft_t5::{T5, T5Batch};
 use tracing::trace_span;
 
@@ -15,6 +15,7 @@ use super::labelling::{self, Work};
 use super::spans::timed;
 use super::{BenchReport, PARTS, Spread, device_name, peak_memory};
 use crate::config::Config;
+use crate::label::at_once;
 use crate::model::{BackboneSource, Inventory, batch_of};
 use crate::optim::{AdamW, Gradients};
 use crate::train::{Ranks, sum_gradients};
@@ -48,7 +49,7 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device, ranks: &R
     let weights = weights.trainable(config.model.trainable, &store);
     let t5 = T5::new(&shape, weights.var_builder(config.model.dtype.into(), device))?;
     let model = PeftModel::new(t5, config.parts()?, &store, store.var_builder())?;
-    let optimizer = AdamW::new(store.vars(), config.train.optimizer)?;
+    let optimizer = AdamW::new(store.vars(), config.train.optimizer)?.with_kernels(config.train.kernels);
     let batch = random_batch(config, options, shape.vocab_size)?;
     let batch = batch_of(batch, shape.pad_token_id, device)?;
     let mut bench = Bench { config, ranks, model, optimizer, batch };
@@ -70,7 +71,7 @@ pub fn bench(config: &Config, options: &BenchOptions, device: &Device, ranks: &R
     let exchange = parts.get("exchange").map(|spread| spread.median_ms / median);
     let threads = rayon::current_num_threads();
     let count = ranks.size().get() as f64;
-    let sources = random_sources(config, options, shape.vocab_size, threads, device)?;
+    let sources = random_sources(config, options, shape.vocab_size, at_once(device))?;
     let work = Work {
         sources: &sources,
         target_length: options.target_length.get(),
@@ -116,11 +117,10 @@ fn random_sources(
     options: &BenchOptions,
     vocabulary: usize,
     count: usize,
-    device: &Device,
-) -> Result<Vec<Tensor>> {
+) -> Result<Vec<Vec<Vec<u32>>>> {
     let mut ids = random_ids(config.seed, vocabulary)?;
     let (batch, length) = (config.eval.batch_size.get(), options.source_length.get());
-    (0..count).map(|_| Ok(Tensor::from_vec(ids(batch * length), (batch, length), device)?)).collect()
+    Ok((0..count).map(|_| (0..batch).map(|_| ids(length)).collect()).collect())
 }
 
 /// A batch without padding: the most expensive batch of its shape.
@@ -155,7 +155,11 @@ impl Bench<'_> {
         let mut ctx = Ctx::train(self.config.seed, number).with_kernels(train.kernels);
         let adapters = trace_span!("generate").in_scope(|| self.model.prepare(&self.batch, 0, &mut ctx))?;
         let loss = self.model.backbone().smoothed_loss_with(&self.batch, &train.loss(), &adapters, &mut ctx)?;
-        let backward = || -> Result<_> { Ok(Gradients::from_store(&loss.backward()?, &self.model.vars())) };
+        let together = goes_device_way(self.model.backbone().device(), train.kernels);
+        let backward = || -> Result<_> {
+            let gradients = Gradients::from_store(&loss.backward()?, &self.model.vars());
+            if together { gradients.gathered() } else { Ok(gradients) }
+        };
         let mut gradients = trace_span!("backward").in_scope(backward)?;
         if self.ranks.are_many() {
             let exchange = || -> Result<_> {

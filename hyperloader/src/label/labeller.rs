@@ -7,8 +7,8 @@ use datasets::encode::{Encoder, Pair, decode_tags};
 use datasets::labels::OUTSIDE;
 use datasets::tokenizer::{T5Tokenizer, WordEncoder};
 use peft_core::PeftModel;
-use rayon::prelude::*;
 
+use super::at_once::each_batch;
 use super::batches::batches;
 use super::entity::Entity;
 use super::item::SplitText;
@@ -197,16 +197,7 @@ impl<'a> Labeller<'a> {
             let batch: Vec<&Window> = numbers.iter().filter_map(|&i| windows.get(i)).collect();
             self.write(&batch, beams)
         };
-        // Each thread labels another batch: threads that share a batch wait for each other at every operation. No more
-        // batches run at once than there are threads, because a waiting thread would start another and hold its memory.
-        // All of it runs on threads of the pool, because on another thread each operation of a single batch would enter the pool by itself.
-        let written = rayon::scope(|_| -> Result<Vec<Vec<Piece>>> {
-            let mut written = Vec::with_capacity(batches.len());
-            for at_once in batches.chunks(rayon::current_num_threads().max(1)) {
-                written.extend(at_once.par_iter().with_max_len(1).map(write).collect::<Result<Vec<_>>>()?);
-            }
-            Ok(written)
-        })?;
+        let written = each_batch(&batches, self.t5.t5().device(), write)?;
         let mut pieces = vec![Piece::default(); windows.len()];
         for (&number, piece) in batches.into_iter().flatten().zip(written.into_iter().flatten()) {
             if let Some(slot) = pieces.get_mut(number) {

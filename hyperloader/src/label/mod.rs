@@ -5,7 +5,11 @@
 //! is too long for the model is cut into overlapping windows, and the tags of the windows are joined. [`Answer`] is what
 //! programs get: a line of JSON.
 
+// What crosses between host and device in a step is counted.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod answer;
+mod at_once;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod batch_tests;
 mod batches;
@@ -27,6 +31,7 @@ mod tests;
 
 pub use answer::Answer;
 pub(crate) use answer::present;
+pub(crate) use at_once::{at_once, each_batch};
 pub(crate) use characters::to_bytes;
 pub use entity::{Entity, EntityGroup};
 pub use item::Item;

@@ -36,7 +36,7 @@ pub(crate) struct EncodedSentences<'a> {
 impl EncodedSentences<'_> {
     /// What decoding reads.
     pub(crate) fn source(&self) -> Source<'_> {
-        Source { t5: self.t5, encoded: &self.encoded, active: &self.active }
+        Source::new(self.t5, &self.encoded, &self.active)
     }
 }
 

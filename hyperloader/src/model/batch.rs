@@ -1,6 +1,6 @@
 //! Tagged sentences as batches for T5.
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use datasets::Example;
 use datasets::encode::{Batch, EncodeOptions, Encoder, collate};
 use datasets::labels::simplify;
@@ -9,17 +9,15 @@ use peft_t5::T5Batch;
 
 use crate::Result;
 
-/// The batch of padded id arrays, on `device`; labels equal to `pad` do not count.
+/// The batch of padded id arrays, brought to `device` in one transfer; labels equal to `pad` do not count.
 ///
 /// # Errors
 /// If the arrays do not have the sizes that the batch says, or there is no label.
 pub fn batch_of(batch: Batch, pad: u32, device: &Device) -> Result<T5Batch> {
     let shape = batch.shape;
     let sources = (shape.batch, shape.source_length);
-    let source = Tensor::from_vec(batch.source, sources, device)?;
-    let mask = Tensor::from_vec(batch.source_mask, sources, device)?;
-    let labels = Tensor::from_vec(batch.target, (shape.batch, shape.target_length), device)?;
-    Ok(T5Batch::from_tensors(source, mask, labels, pad)?)
+    let labels = (batch.target, (shape.batch, shape.target_length));
+    Ok(T5Batch::from_values([(batch.source, sources), (batch.source_mask, sources), labels], pad, device)?)
 }
 
 /// Tagged sentences as one batch, cut at 128 tokens: words and simplified tags between sentinels, as in the paper (arXiv

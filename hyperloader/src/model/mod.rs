@@ -6,6 +6,7 @@
 //! - `inventory`: counts parameters without loading them.
 //! - `precision`: the types of frozen matrices.
 
+#[cfg_attr(not(test), warn(clippy::disallowed_methods))]
 mod batch;
 #[cfg(feature = "hub")]
 mod hub;

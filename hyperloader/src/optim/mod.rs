@@ -12,9 +12,13 @@
 //!
 //! and without accumulation and clipping `optimizer.backward_step(&loss, schedule.lr(step))?`.
 
+// What crosses between host and device in a step is counted.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod adamw;
 mod gradients;
 mod schedule;
+mod square_sum;
 
 pub use adamw::{AdamW, AdamWConfig, AdamWFlavor, Unreached};
 pub use gradients::Gradients;

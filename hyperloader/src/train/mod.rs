@@ -7,6 +7,9 @@
 //! Several processes can train one model together, as the [`Ranks`] of a [`Collective`]: each computes its share of a step's
 //! micro-batches, and the gradients are added.
 
+// What crosses between host and device in a step is counted.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod check;
 mod checkpoint;
 mod collective;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use peft_core::ParamStore;
+use peft_kernels::transfer;
 
 use super::Ranks;
 use crate::{Error, Result};
@@ -59,7 +60,7 @@ pub(crate) fn share_value<T: serde::Serialize + serde::de::DeserializeOwned>(ran
 pub(super) fn weights_hash(store: &ParamStore) -> Result<String> {
     let mut crc = 0;
     for (_, variable) in store.vars() {
-        for value in variable.flatten_all()?.to_vec1::<f32>()? {
+        for value in transfer::download::<f32>(&variable)? {
             crc = crc32c::crc32c_append(crc, &value.to_le_bytes());
         }
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use candle_core::Tensor;
+use peft_kernels::transfer;
 
 use super::input::SiteInput;
 use super::rows::Rows;
@@ -124,7 +125,7 @@ impl<'a> Layer<'a> {
         let Some((_, first)) = self.batched().next() else {
             return Ok(self.weights.clone());
         };
-        let index = Tensor::new(rows, first.device())?;
+        let index = transfer::upload(rows.to_vec(), rows.len(), first.device())?;
         let one = |(param, weight): (&ParamSpec, &Tensor)| -> Result<Tensor> {
             if weight.rank() == param.dims.len() {
                 return Ok(weight.clone());

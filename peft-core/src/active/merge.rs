@@ -1,6 +1,7 @@
 //! Merges methods into the backbone's weights, says why one cannot be merged, and undoes it.
 
 use candle_core::{DType, Tensor};
+use peft_kernels::transfer;
 
 use super::stack::ActiveAdapters;
 use crate::{Error, Result, SiteId, SiteKind, TargetedModule};
@@ -131,5 +132,5 @@ fn same(a: &Tensor, b: &Tensor) -> Result<bool> {
     if a.dims() != b.dims() {
         return Ok(false);
     }
-    Ok(a.ne(b)?.to_dtype(DType::U32)?.sum_all()?.to_scalar::<u32>()? == 0)
+    Ok(transfer::download_scalar::<u32>(&a.ne(b)?.to_dtype(DType::U32)?.sum_all()?)? == 0)
 }

@@ -1,6 +1,7 @@
 //! The columns of a padded batch of a decoder: which positions their tokens take, and which of each other they see.
 
 use candle_core::Tensor;
+use peft_kernels::transfer;
 
 use crate::Result;
 
@@ -85,7 +86,7 @@ impl Columns<'_> {
         if terms.iter().all(|term| *term == 0.) {
             return Ok(None);
         }
-        let mask = Tensor::from_vec(terms, (rows, 1, self.queries, keys), like.device())?;
+        let mask = transfer::upload(terms, (rows, 1, self.queries, keys), like.device())?;
         Ok(Some(mask.to_dtype(like.dtype())?))
     }
 }

@@ -1,6 +1,7 @@
 //! Keys and values of an attention.
 
 use candle_core::{D, DType, Tensor};
+use peft_kernels::transfer;
 
 use super::run::Run;
 use crate::{Error, Result, SiteId, SiteInput};
@@ -75,7 +76,8 @@ impl KeyValues {
     /// As candle's.
     pub fn repeat_rows(&self, times: usize) -> Result<Self> {
         let rows: Vec<u32> = (0..self.keys.dim(0)? as u32).flat_map(|row| std::iter::repeat_n(row, times)).collect();
-        let index = Tensor::new(rows, self.keys.device())?;
+        let count = rows.len();
+        let index = transfer::upload(rows, count, self.keys.device())?;
         Self { keys: self.keys.contiguous()?, values: self.values.contiguous()? }.select_rows(&index)
     }
 }

@@ -3,6 +3,7 @@
 use candle_core::{Device, Shape, Tensor};
 use candle_nn::Init;
 use candle_nn::init::NormalOrUniform;
+use peft_kernels::transfer;
 
 use super::moments::kaiming;
 use crate::Result;
@@ -28,5 +29,5 @@ pub fn initial(stream: Stream, shape: &Shape, init: Init, device: &Device) -> Re
             }
         }
     };
-    Ok(Tensor::from_vec(values, shape, device)?)
+    Ok(transfer::upload(values, shape.clone(), device)?)
 }

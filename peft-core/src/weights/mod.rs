@@ -5,10 +5,12 @@
 //! - `moments`: the mean and the standard deviation of an initial value.
 
 mod adapter_weights;
+#[allow(clippy::disallowed_methods, reason = "values that are read and loaded between steps")]
 mod entry;
 mod initial;
 mod moments;
 mod random;
+#[allow(clippy::disallowed_methods, reason = "values that are read and loaded between steps")]
 mod store;
 
 pub use adapter_weights::AdapterWeights;

@@ -101,6 +101,11 @@ impl ParamStore {
         Self { inner: Arc::new(Inner { seed, device: device.clone(), given, frozen, entries: Mutex::default() }) }
     }
 
+    /// The device of the variables.
+    pub fn device(&self) -> &Device {
+        &self.inner.device
+    }
+
     /// A builder whose `get` makes variables of this store, in f32.
     pub fn var_builder(&self) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self.clone()), DType::F32, self.inner.device.clone())

@@ -9,10 +9,12 @@
 //! - `peft_model`: [`PeftModel::wrap`](crate::PeftModel::wrap).
 
 mod backbone;
+#[allow(clippy::disallowed_methods, reason = "weights that are on the model's device already")]
 mod base;
 mod model;
 mod peft_model;
 mod place;
+#[allow(clippy::disallowed_methods, reason = "loads the weights of a model")]
 mod record;
 mod source;
 #[cfg(test)]

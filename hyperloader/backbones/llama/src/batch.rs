@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use peft_core::{Error, Result};
+use peft_kernels::transfer;
 
 use crate::input::LlamaInput;
 
@@ -46,7 +47,7 @@ impl LlamaBatch {
         let labels = targets.iter().flat_map(|target| {
             std::iter::repeat_n(IGNORED, length.saturating_sub(target.len())).chain(target.iter().copied())
         });
-        let labels = Tensor::from_vec(labels.collect::<Vec<u32>>(), (rows.len(), length), device)?;
+        let labels = transfer::upload(labels.collect::<Vec<u32>>(), (rows.len(), length), device)?;
         Ok(Self { input, labels })
     }
 }

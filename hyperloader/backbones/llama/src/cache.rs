@@ -1,8 +1,9 @@
 //! The keys and values of tokens that were seen.
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use peft_core::layers::KeyValues;
 use peft_core::{Error, Result};
+use peft_kernels::transfer;
 
 /// The keys and values of the tokens that [`Llama::extend`](crate::Llama::extend) has seen, for every block and row.
 ///
@@ -43,7 +44,7 @@ impl KvCache {
             self.tokens.get(*row as usize).cloned().ok_or_else(missing)
         };
         let tokens = index.iter().map(row).collect::<Result<_>>()?;
-        let index = Tensor::new(index, device)?;
+        let index = transfer::upload(index.to_vec(), index.len(), device)?;
         Ok(Self { blocks: self.blocks.iter().map(|kv| kv.select_rows(&index)).collect::<Result<_>>()?, tokens })
     }
 }

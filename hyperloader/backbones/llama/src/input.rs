@@ -3,6 +3,7 @@
 use candle_core::{Device, Tensor};
 use peft_core::layers::Positions;
 use peft_core::{Error, Result};
+use peft_kernels::transfer;
 
 /// Tokens of several rows, padded to one length.
 ///
@@ -46,7 +47,7 @@ impl LlamaInput {
         let padding = |row: &[u32]| std::iter::repeat_n(0, length.saturating_sub(row.len()));
         let ids: Vec<u32> = rows.iter().flat_map(|row| padding(row).chain(row.iter().copied())).collect();
         let mask: Vec<u32> = rows.iter().flat_map(|row| padding(row).chain(row.iter().map(|_| 1))).collect();
-        let tensor = |values| Tensor::from_vec(values, (rows.len(), length), device);
+        let tensor = |values| transfer::upload(values, (rows.len(), length), device);
         Self::from_tensors(tensor(ids)?, tensor(mask)?)
     }
 
@@ -70,13 +71,13 @@ impl LlamaInput {
 
     /// Which columns hold a token, by row.
     pub(crate) fn tokens(&self) -> Result<Vec<Vec<bool>>> {
-        let rows = self.mask.to_vec2::<u32>()?;
+        let rows = transfer::download_rows::<u32>(&self.mask)?;
         Ok(rows.into_iter().map(|row| row.into_iter().map(|one| one != 0).collect()).collect())
     }
 
     /// The token ids of each row, without padding.
     pub(crate) fn rows(&self) -> Result<Vec<Vec<u32>>> {
-        let (ids, tokens) = (self.ids.to_vec2::<u32>()?, self.tokens()?);
+        let (ids, tokens) = (transfer::download_rows::<u32>(&self.ids)?, self.tokens()?);
         let row = |(ids, tokens): (Vec<u32>, Vec<bool>)| {
             ids.into_iter().zip(tokens).filter(|(_, token)| *token).map(|(id, _)| id).collect()
         };

@@ -45,6 +45,9 @@
 //! | `backbone`, `merge` | training, and methods merged into the weights |
 //! | `generate` | greedy and sampled generation |
 
+// A training step and a step of decoding run here: what crosses between host and device is counted.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod attention;
 mod backbone;
 mod batch;

@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 use peft_core::Result;
+use peft_kernels::transfer;
 use serde::{Deserialize, Serialize};
 
 /// Rotary frequencies for another context than the one that the model was pretrained with: `rope_scaling` in `config.json`.
@@ -56,7 +57,7 @@ impl Frequencies {
         // In single precision, as in `transformers`.
         let angles = || positions.iter().flatten().flat_map(|position| self.0.iter().map(|f| *position as f32 * f));
         let tensor =
-            |values: Vec<f32>| Tensor::from_vec(values, shape.as_slice(), like.device())?.to_dtype(like.dtype());
+            |values: Vec<f32>| transfer::upload(values, shape.as_slice(), like.device())?.to_dtype(like.dtype());
         Ok(Angles { cos: tensor(angles().map(f32::cos).collect())?, sin: tensor(angles().map(f32::sin).collect())? })
     }
 }

@@ -5,7 +5,7 @@ use peft_core::{ActiveAdapters, SiteId, SiteRole};
 use peft_kernels::{self as ops, PackedKeys};
 
 use super::builder::{BlockPath, Builder, Features, inverse_sqrt};
-use super::packed::PackedTerms;
+use super::packed::{GridMemory, PackedTerms};
 use super::terms::ScoreTerms;
 use crate::error::{Error, Result};
 use peft_core::layers::KeyValues;
@@ -149,6 +149,12 @@ impl Attention {
             false => memory.terms.attend(&q, memory.key_values, self.heads, run.ctx.kernels())?,
         };
         Ok(self.o.forward(&found, run)?)
+    }
+
+    /// What the cells `x [rows, columns, d_model]` of a grid find in `memory`, the same shape.
+    pub(super) fn forward_grid(&self, x: &Tensor, memory: GridMemory<'_>, run: &mut Run<'_>) -> Result<Tensor> {
+        let q = self.q.forward(x, run)?;
+        Ok(self.o.forward(&memory.attend(&q, run.ctx.kernels())?, run)?)
     }
 
     /// The same where methods put keys in front: `x` has one token of every row.

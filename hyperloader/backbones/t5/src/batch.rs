@@ -1,6 +1,7 @@
 //! The input of one training step.
 
 use candle_core::{Device, Tensor};
+use peft_kernels::transfer;
 
 use crate::error::{Error, Result};
 
@@ -37,34 +38,90 @@ impl T5Batch {
             let (sources, targets) = (sources.len(), targets.len());
             return Err(Error::Mismatch(format!("a batch of {sources} sources and {targets} targets")));
         }
-        let (source, mask) = padded_with_mask(sources, pad, device)?;
-        Self::from_tensors(source, mask, padded(targets, pad, device)?, pad)
+        let (sources, targets) = (Padded::new(sources, pad), Padded::new(targets, pad));
+        let parts = [(sources.ids, sources.shape), (sources.mask, sources.shape), (targets.ids, targets.shape)];
+        Self::from_values(parts, pad, device)
     }
 
-    /// The batch of padded tensors; labels equal to `pad` do not count.
+    /// The batch of source ids, mask and labels, each with its rows and their length. All of it goes to `device` in one transfer, and
+    /// nothing is read back. Labels equal to `pad` do not count.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if there is no label, or other numbers of values than the shapes say.
+    pub fn from_values(parts: [(Vec<u32>, (usize, usize)); 3], pad: u32, device: &Device) -> Result<Self> {
+        let [.., (labels, _)] = &parts;
+        let label_tokens = labels.iter().filter(|id| **id != pad).count();
+        if label_tokens == 0 {
+            return Err(no_label());
+        }
+        let [source, mask, labels] = uploaded(parts, device)?;
+        Ok(Self { source, mask, labels, label_tokens })
+    }
+
+    /// The batch of padded tensors; labels equal to `pad` do not count. To count the others, labels are read back from the device, which
+    /// [`from_values`](Self::from_values) does not do.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if there is no label.
     pub fn from_tensors(source: Tensor, mask: Tensor, labels: Tensor, pad: u32) -> Result<Self> {
-        let label_tokens = labels.flatten_all()?.to_vec1::<u32>()?.into_iter().filter(|&id| id != pad).count();
+        let label_tokens = transfer::download::<u32>(&labels)?.into_iter().filter(|&id| id != pad).count();
         if label_tokens == 0 {
-            return Err(Error::Mismatch("a batch without a single label".into()));
+            return Err(no_label());
         }
         Ok(Self { source, mask, labels, label_tokens })
     }
 }
 
-/// The rows with `pad` after each, and their mask: 1 for what is in a row, 0 for padding.
-pub(crate) fn padded_with_mask(rows: &[&[u32]], pad: u32, device: &Device) -> Result<(Tensor, Tensor)> {
-    let ones: Vec<Vec<u32>> = rows.iter().map(|row| vec![1; row.len()]).collect();
-    let ones: Vec<&[u32]> = ones.iter().map(Vec::as_slice).collect();
-    Ok((padded(rows, pad, device)?, padded(&ones, 0, device)?))
+fn no_label() -> Error {
+    Error::Mismatch("a batch without a single label".into())
 }
 
-/// `[rows, longest]`
-fn padded(rows: &[&[u32]], pad: u32, device: &Device) -> Result<Tensor> {
-    let longest = rows.iter().map(|row| row.len()).max().unwrap_or_default();
-    let padding = |row: &&[u32]| std::iter::repeat_n(pad, longest - row.len());
-    let ids: Vec<u32> = rows.iter().flat_map(|row| row.iter().copied().chain(padding(row))).collect();
-    Ok(Tensor::from_vec(ids, (rows.len(), longest), device)?)
+/// The rows with `pad` after each, and their mask, `[rows, longest]` each: 1 for what is in a row, 0 for padding.
+pub(crate) fn padded_with_mask(rows: &[&[u32]], pad: u32, device: &Device) -> Result<(Tensor, Tensor)> {
+    let Padded { ids, mask, shape } = Padded::new(rows, pad);
+    let [ids, mask] = uploaded([(ids, shape), (mask, shape)], device)?;
+    Ok((ids, mask))
+}
+
+/// Rows of one length.
+struct Padded {
+    ids: Vec<u32>,
+    mask: Vec<u32>,
+    shape: (usize, usize),
+}
+
+impl Padded {
+    fn new(rows: &[&[u32]], pad: u32) -> Self {
+        let longest = rows.iter().map(|row| row.len()).max().unwrap_or_default();
+        let padding = |row: &[u32], value| std::iter::repeat_n(value, longest - row.len());
+        let ids = rows.iter().flat_map(|row| row.iter().copied().chain(padding(row, pad))).collect();
+        let mask = rows.iter().flat_map(|row| std::iter::repeat_n(1, row.len()).chain(padding(row, 0))).collect();
+        Self { ids, mask, shape: (rows.len(), longest) }
+    }
+}
+
+/// Matrices of these values and shapes, brought to `device` in one transfer.
+fn uploaded<const N: usize>(parts: [(Vec<u32>, (usize, usize)); N], device: &Device) -> Result<[Tensor; N]> {
+    let shapes = parts.each_ref().map(|(_, shape)| *shape);
+    for (values, (rows, length)) in &parts {
+        if values.len() != rows * length {
+            let count = values.len();
+            return Err(Error::Mismatch(format!("{count} ids are no {rows} rows of {length}")));
+        }
+    }
+    let values = parts.map(|(values, _)| values).concat();
+    let count = values.len();
+    let all = transfer::upload(values, count, device)?;
+    let mut first = 0;
+    let mut part = |(rows, length): (usize, usize)| -> Result<Tensor> {
+        let part = all.narrow(0, first, rows * length)?.reshape((rows, length))?;
+        first += rows * length;
+        Ok(part)
+    };
+    let mut parts = Vec::with_capacity(N);
+    for shape in shapes {
+        parts.push(part(shape)?);
+    }
+    let count = parts.len();
+    parts.try_into().map_err(|_| Error::Mismatch(format!("{count} parts of a batch")))
 }

@@ -2,12 +2,13 @@
 //!
 //! Half of the buckets hold one distance each; the other half grow logarithmically up to a maximum distance.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use peft_core::{Ctx, normal};
-use peft_kernels::{self as ops, OffsetBias};
+use peft_kernels::{self as ops, OffsetBias, transfer};
 
 use super::builder::{Builder, inverse_sqrt};
 use crate::error::Result;
+use crate::offsets::{BucketsByOffset, spread};
 use peft_core::layers::Weight;
 
 /// How distances fall into buckets.
@@ -48,6 +49,8 @@ impl Buckets {
 pub(super) struct RelativeBias {
     pub(super) table: Weight,
     pub(super) buckets: Buckets,
+    /// On a device: the buckets where the table is.
+    by_offset: BucketsByOffset,
 }
 
 impl RelativeBias {
@@ -57,21 +60,35 @@ impl RelativeBias {
         let (count, max_distance) = (config.relative_attention_num_buckets, config.relative_attention_max_distance);
         let name = format!("{path}.relative_attention_bias.weight");
         let table = builder.weight(name, &[count, config.num_heads], normal(inverse_sqrt(config.d_model)))?;
-        Ok(Self { table, buckets: Buckets { bidirectional, count, max_distance } })
+        let buckets = Buckets { bidirectional, count, max_distance };
+        let by_offset = BucketsByOffset::new(buckets, table.value.device())?;
+        Ok(Self { table, buckets, by_offset })
     }
 
     /// The bias of the queries `first..first + queries` on the keys `0..keys`, `[1, heads, queries, keys]`.
     pub(super) fn forward(&self, first: usize, queries: usize, keys: usize, ctx: &Ctx) -> Result<Tensor> {
+        let device = self.table.value.device();
+        if ctx.goes_device_way(device) {
+            let first_offset = -((first + queries) as i64 - 1);
+            return spread(&self.of_offsets(first_offset, (queries + keys).saturating_sub(1), ctx)?, queries, keys);
+        }
         let pairs = (first..first + queries).flat_map(|q| (0..keys).map(move |k| (q, k)));
         let buckets: Vec<u32> = pairs.map(|(q, k)| self.buckets.of(q, k)).collect();
-        let ids = Tensor::from_vec(buckets, (queries, keys), self.table.value.device())?;
+        let ids = transfer::upload(buckets, (queries, keys), device)?;
         let bias = ops::embedding(&ids, &self.table.value, ctx.kernels())?;
         Ok(bias.permute((2, 0, 1))?.unsqueeze(0)?.contiguous()?)
     }
 
+    /// The biases of `count` successive offsets of the key's position from the query's, the first of which is `first`: `[count, heads]`.
+    /// Nothing is transferred.
+    pub(super) fn of_offsets(&self, first: i64, count: usize, ctx: &Ctx) -> Result<Tensor> {
+        let buckets = self.by_offset.of(first, count)?.unsqueeze(0)?;
+        Ok(ops::embedding(&buckets, &self.table.value, ctx.kernels())?.squeeze(0)?)
+    }
+
     /// The bias by offset, for queries up to position `back` and keys up to `ahead` after them.
     pub(super) fn offsets(&self, back: usize, ahead: usize) -> Result<OffsetBias> {
-        let table: Vec<Vec<f32>> = self.table.value.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.t()?.to_vec2()?;
+        let table: Vec<Vec<f32>> = transfer::download_rows(&self.table.value.to_dtype(DType::F32)?.t()?.contiguous()?)?;
         let width = back + ahead + 1;
         let buckets: Vec<usize> = (0..width).map(|key| self.buckets.of(back, key) as usize).collect();
         let of_head =

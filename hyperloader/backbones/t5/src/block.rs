@@ -6,7 +6,7 @@ use peft_core::{ActiveAdapters, Residual, SiteId, SiteRole};
 use super::attention::{Attention, Kind, Memory};
 use super::builder::{BlockPath, Builder};
 use super::feed_forward::FeedForward;
-use super::packed::{PackedPast, PackedTerms, Read};
+use super::packed::{GridBlock, GridStep, PackedPast, PackedTerms, Read};
 use super::side::Side;
 use super::terms::ScoreTerms;
 use crate::error::Result;
@@ -137,6 +137,23 @@ impl Block {
             h = attention.forward(&h, run, |attention, x, run| {
                 attention.forward_packed(x, Memory { key_values: memory, terms: &cross.of(read) }, run)
             })?;
+        }
+        self.feed_forward.forward(&h, run, FeedForward::forward)
+    }
+
+    /// The cells `h [rows, columns, d_model]` of a step of a decoder on a device, to the same shape.
+    pub(super) fn decode_grid(
+        &self,
+        h: &Tensor,
+        (past, step): (&GridBlock, &GridStep),
+        run: &mut Run<'_>,
+    ) -> Result<Tensor> {
+        let mut h = self.self_attention.forward(h, run, |attention, x, run| {
+            past.write(&attention.key_values(x, run)?, step)?;
+            attention.forward_grid(x, past.own(step), run)
+        })?;
+        if let Some(attention) = &self.cross_attention {
+            h = attention.forward(&h, run, |attention, x, run| attention.forward_grid(x, past.source(step), run))?;
         }
         self.feed_forward.forward(&h, run, FeedForward::forward)
     }

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 use peft_core::{ActiveAdapters, Ctx};
-use peft_kernels as ops;
+use peft_kernels::{self as ops, transfer};
 
 use super::model::T5;
 use super::table::select;
@@ -26,11 +26,11 @@ impl T5 {
             Some(head) => select(head, ids)?,
             None => self.shared.select(ids)?,
         };
-        Ok(Candidates { ids: Tensor::new(ids, self.device())?, weight })
+        Ok(Candidates { ids: transfer::upload(ids.to_vec(), ids.len(), self.device())?, weight })
     }
 
     /// What [`logits`](Self::logits) gives for these words alone: `hidden [n, d]` to `n` times `k` scores. Where a method
-    /// acts at the output projection, all scores are computed and the others dropped.
+    /// acts at the output projection, all scores are computed and the others dropped on the device: `n` times `k` numbers are read back.
     ///
     /// # Errors
     /// If the last dimension is not `d`; or as the methods at `lm_head`, which must be the same for all rows.
@@ -45,7 +45,7 @@ impl T5 {
             true => self.logits(&hidden.unsqueeze(0)?, active, ctx)?.squeeze(0)?.index_select(&candidates.ids, 1)?,
             false => ops::linear(hidden, &candidates.weight, ctx.kernels())?,
         };
-        Ok(scores.to_dtype(DType::F32)?.to_vec2()?)
+        Ok(transfer::download_rows(&scores.to_dtype(DType::F32)?)?)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use candle_core::{DType, Tensor};
 use peft_core::{ActiveAdapters, Ctx};
-use peft_kernels::{PackedKeys, TokenPosition, TokenPositions};
+use peft_kernels::{PackedKeys, TokenPosition, TokenPositions, transfer};
 
 use crate::block::{Block, PackedLayer};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::mask;
 use crate::model::T5;
-use crate::packed::{Encoded, PackedKvCache, PackedTerms, Read};
+use crate::packed::{Cells, Encoded, Grid, PackedBlocks, PackedKvCache, PackedTerms, Past, Read};
 use peft_core::layers::Run;
 
 /// What one row is fed in a step.
@@ -44,6 +45,9 @@ impl T5 {
     /// Those of a model in [eight bits](Self::quantize) are `bf16`, which halves what each step reads, except where a method
     /// tells rows apart or puts keys in front of others.
     ///
+    /// On a GPU, sentences must have been encoded there. A step then is one transfer to the device, whatever the number of blocks, rows and
+    /// words; with methods that put keys in front of others it is several.
+    ///
     /// # Errors
     /// If a shape does not fit; or as the active methods do.
     pub fn start_packed(
@@ -53,7 +57,12 @@ impl T5 {
         size: CacheSize,
         ctx: &mut Ctx,
     ) -> Result<PackedKvCache> {
-        let (hidden, sentences) = (encoded.hidden(), encoded.terms()?);
+        let hidden = encoded.hidden();
+        let in_grid = ctx.goes_device_way(self.device()) && encoded.ranges().is_none();
+        if in_grid && !self.decoder.blocks.iter().any(|block| block.has_prefix(active)) {
+            return self.start_grid(encoded, size, &mut Run { active, ctx });
+        }
+        let sentences = encoded.terms()?;
         let narrow = self.decoder.takes_packed(active);
         let run = &mut Run { active, ctx };
         let memory = |block: &Block| {
@@ -69,6 +78,16 @@ impl T5 {
         let cross = self.cross_bias.as_ref().map(|bias| bias.offsets(size.capacity, source)).transpose()?;
         let memories = memories.into_iter().flatten().collect();
         PackedKvCache::new(memories, sentences, (size.rows, size.capacity), (bias, cross))
+    }
+
+    fn start_grid(&self, encoded: &Encoded, size: CacheSize, run: &mut Run<'_>) -> Result<PackedKvCache> {
+        let memories = self.decoder.blocks.iter().map(|block| block.memory(encoded.hidden(), run));
+        let memories = memories.filter_map(Result::transpose).collect::<Result<_>>()?;
+        let sentences = encoded.sentences();
+        let mask = mask::padding(&encoded.mask()?, DType::F32)?;
+        let sizes = (self.config().num_heads, sentences * size.rows, size.capacity);
+        let grid = Grid::new(memories, mask, sizes, (&self.decoder.bias, self.cross_bias.as_ref()), run.ctx)?;
+        Ok(PackedKvCache::of_grid(grid, sentences))
     }
 
     /// Feeds some rows their next tokens and gives the decoder's output where it is read, `[read, d]`: what
@@ -89,6 +108,9 @@ impl T5 {
         active: &ActiveAdapters<'_>,
         ctx: &mut Ctx,
     ) -> Result<Tensor> {
+        if let Past::Grid(_) = cache.past {
+            return self.decode_cells(step, cache, &mut Run { active, ctx });
+        }
         if !self.decoder.takes_packed(active) {
             return self.decode_columns(step, cache, &mut Run { active, ctx });
         }
@@ -98,7 +120,8 @@ impl T5 {
             positions.extend(cache.advance(*row, tokens.len())?.map(Some));
         }
         let reads_all = (0..tokens.len() as u32).eq(step.read.iter().copied());
-        let tokens = Tensor::new(tokens, self.device())?.unsqueeze(0)?;
+        let count = tokens.len();
+        let tokens = transfer::upload(tokens, (1, count), self.device())?;
         let positions = TokenPositions(positions);
         let read = if reads_all { None } else { Some(Read::new(step.read, &positions, self.device())?) };
         let pass = Pass { tokens: &tokens, positions: &positions, read: read.as_ref() };
@@ -121,22 +144,49 @@ impl T5 {
                     }
                 }
             }
-            let tokens = Tensor::from_vec(tokens, (rows, 1), self.device())?;
+            let tokens = transfer::upload(tokens, (rows, 1), self.device())?;
             let pass = Pass { tokens: &tokens, positions: &TokenPositions(positions), read: None };
             passes.push(self.pass(pass, cache, run)?.squeeze(1)?);
         }
         let at =
             |&PackedTokens { row, tokens }: &PackedTokens<'_>| (0..tokens.len()).map(move |column| column * rows + row);
         let order: Vec<u32> = step.rows.iter().flat_map(at).map(|at| at as u32).collect();
-        let order = Tensor::new(order, self.device())?.index_select(&Tensor::new(step.read, self.device())?, 0)?;
-        Ok(Tensor::cat(&passes, 0)?.index_select(&order, 0)?)
+        let read = step.read.iter().map(|token| order.get(*token as usize).copied());
+        let read: Vec<u32> = read.collect::<Option<_>>().ok_or_else(|| unknown_token(step.read, order.len()))?;
+        let count = read.len();
+        Ok(Tensor::cat(&passes, 0)?.index_select(&transfer::upload(read, count, self.device())?, 0)?)
+    }
+
+    /// The same on a device: every row of the cache has as many cells as the longest of the step has tokens.
+    fn decode_cells(&self, step: &PackedStep<'_>, cache: &mut PackedKvCache, run: &mut Run<'_>) -> Result<Tensor> {
+        let columns = step.rows.iter().map(|row| row.tokens.len()).max().unwrap_or_default();
+        let mut cells = Cells::new(cache.lens().len(), columns, self.config().pad_token_id);
+        for PackedTokens { row, tokens } in step.rows {
+            for (column, (position, token)) in cache.advance(*row, tokens.len())?.zip(*tokens).enumerate() {
+                cells.add(column, *token, position);
+            }
+        }
+        cells.read(step.read)?;
+        let Past::Grid(grid) = &mut cache.past else { return Err(other_cache()) };
+        grid.reserve(cells.end(), (&self.decoder.bias, self.cross_bias.as_ref()), run.ctx)?;
+        let on_device = grid.step(&cells)?;
+        let mut h = self.embed(&on_device.tokens, run.ctx)?;
+        for (block, past) in self.decoder.blocks.iter().zip(&grid.blocks) {
+            h = block.decode_grid(&h, (past, &on_device), run)?;
+        }
+        let h = self.output(&h, run)?.flatten_to(1)?;
+        Ok(match &on_device.read {
+            Some(read) => h.index_select(read, 0)?,
+            None => h,
+        })
     }
 
     /// `tokens [b, l]` through all blocks, to `[b, l, d]`, or to what is read of it.
     fn pass(&self, pass: Pass<'_>, cache: &mut PackedKvCache, run: &mut Run<'_>) -> Result<Tensor> {
         let Pass { tokens, positions, read } = pass;
         let end = positions.end();
-        let PackedKvCache { layers, rows, sentences, biases: (bias, cross_bias), .. } = cache;
+        let Past::Packed(packed) = &mut cache.past else { return Err(other_cache()) };
+        let PackedBlocks { layers, rows, sentences, biases: (bias, cross_bias) } = packed;
         if !bias.reaches(end) {
             *bias = self.decoder.bias.offsets(2 * end, 0)?;
         }
@@ -159,6 +209,14 @@ impl T5 {
         }
         self.output(&h, run)
     }
+}
+
+fn unknown_token(read: &[u32], count: usize) -> Error {
+    Error::Mismatch(format!("the tokens {read:?} are read of {count} tokens"))
+}
+
+fn other_cache() -> Error {
+    Error::Mismatch("this cache was started for other methods: start one with those that decode".into())
 }
 
 /// What goes through the network at once.

@@ -1,8 +1,7 @@
 //! Sentences through the encoder, without padding where nothing needs it.
 
-use candle_core::Tensor;
 use peft_core::{ActiveAdapters, Ctx};
-use peft_kernels::{PackedKeys, TokenPosition, TokenPositions};
+use peft_kernels::{PackedKeys, TokenPosition, TokenPositions, transfer};
 
 use crate::batch::padded_with_mask;
 use crate::error::Result;
@@ -15,12 +14,16 @@ impl T5 {
     /// give it alone.
     ///
     /// The tokens of all sentences go through the network one after the other, without padding. The exception is a method
-    /// that tells rows apart or puts something in front of them: with such a method they are padded.
+    /// that tells rows apart or puts something in front of them: with such a method they are padded. So they are on a GPU, where packing
+    /// would cost many transfers of indices.
     ///
     /// # Errors
     /// If an id is outside the vocabulary, or all sentences are empty; or as the active methods do.
     pub fn encode_packed(&self, sentences: &[&[u32]], active: &ActiveAdapters<'_>, ctx: &mut Ctx) -> Result<Encoded> {
-        if !(self.encoder.takes_packed(active) && self.decoder.takes_packed(active) && active.is_idle(self.input)) {
+        let on_device = ctx.goes_device_way(self.device());
+        if on_device
+            || !(self.encoder.takes_packed(active) && self.decoder.takes_packed(active) && active.is_idle(self.input))
+        {
             return self.encode_padded(sentences, active, ctx);
         }
         let mut packed = Vec::with_capacity(sentences.len());
@@ -34,7 +37,9 @@ impl T5 {
         let bias = self.encoder.bias.offsets(far, far)?;
         let keys = PackedKeys::Packed { rows: 1, sentences: &packed };
         let terms = PackedTerms { bias: Some(&bias), ..PackedTerms::new(&tokens, keys) };
-        let ids = Tensor::new(sentences.concat(), self.device())?.unsqueeze(0)?;
+        let ids = sentences.concat();
+        let count = ids.len();
+        let ids = transfer::upload(ids, (1, count), self.device())?;
         let mut h = self.embed(&ids, ctx)?;
         let run = &mut Run { active, ctx };
         for block in &self.encoder.blocks {

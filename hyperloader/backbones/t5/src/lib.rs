@@ -47,7 +47,7 @@
 //! | `config`, `hf_config`, `presets` | the shape of a model |
 //! | `weights`, `open`, `train`, `save` | loading parameters, making them trainable, saving them |
 //! | `builder` | takes parameters, which are layers of [`peft_core::layers`], under their names |
-//! | `bias`, `mask`, `terms`, `locality` | position biases and masks of attention scores, and initial biases that prefer near words |
+//! | `bias`, `offsets`, `mask`, `terms`, `locality` | position biases and masks of attention scores, and initial biases that prefer near words |
 //! | `attention`, `feed_forward`, `block`, `side`, `stack` | the network |
 //! | `model` | [`T5`]: encode, decode, logits |
 //! | `merge`, `int8` | methods merged into the weights; eight bits |
@@ -55,6 +55,9 @@
 //! | `decode` | greedy and beam search; structured decoding of tags |
 //! | `table` | the embedding table, in memory or in its file |
 //! | `candidates` | the scores of a few words instead of all |
+
+// A training step and a step of decoding run here: what crosses between host and device is counted.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod attention;
 mod backbone;
@@ -75,6 +78,7 @@ mod locality;
 mod mask;
 mod merge;
 mod model;
+mod offsets;
 mod open;
 mod packed;
 mod presets;
@@ -84,6 +88,7 @@ mod stack;
 mod table;
 mod terms;
 mod train;
+#[allow(clippy::disallowed_methods, reason = "reads files, before the first step")]
 mod weights;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
+use peft_kernels::transfer;
 
 use super::bias::Buckets;
 use super::config::T5Config;
@@ -24,7 +25,7 @@ pub fn local_biases(config: &T5Config, slope: f64, device: &Device) -> Result<BT
         let name = format!("{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
         let (count, max_distance) = (config.relative_attention_num_buckets, config.relative_attention_max_distance);
         let table = table(Buckets { bidirectional, count, max_distance }, config.num_heads, slope);
-        Ok((name, Tensor::from_vec(table, (count, config.num_heads), device)?))
+        Ok((name, transfer::upload(table, (count, config.num_heads), device)?))
     };
     sides.into_iter().map(table).collect()
 }

@@ -1,11 +1,12 @@
 //! Masks as terms of attention scores: 0 where a key is seen, a large negative number where it is not.
 
 use candle_core::{DType, Tensor};
+use peft_kernels::transfer;
 
 use crate::error::Result;
 
 /// Far below every score, so that `exp` of it is exactly 0, yet finite: a row without any key stays a distribution.
-const BLOCKED: f64 = -1e9;
+pub(super) const BLOCKED: f64 = -1e9;
 
 /// The encoder's padding mask, `[batch, source]` of 0 and 1, as a term `[batch, 1, 1, source]`.
 pub(super) fn padding(mask: &Tensor, dtype: DType) -> Result<Tensor> {
@@ -33,7 +34,7 @@ pub(super) fn causal(first: usize, queries: usize, keys: usize, like: &Tensor) -
     let term = |query: usize, key: usize| if key <= query { 0f32 } else { BLOCKED as f32 };
     let rows = first..first + queries;
     let terms: Vec<f32> = rows.flat_map(|query| (0..keys).map(move |key| term(query, key))).collect();
-    Ok(Some(Tensor::from_vec(terms, (1, 1, queries, keys), like.device())?.to_dtype(like.dtype())?))
+    Ok(Some(transfer::upload(terms, (1, 1, queries, keys), like.device())?.to_dtype(like.dtype())?))
 }
 
 #[cfg(test)]

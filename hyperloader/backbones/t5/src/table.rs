@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device, Tensor};
 use peft_core::Ctx;
-use peft_kernels as ops;
+use peft_kernels::{self as ops, transfer};
 
 use super::weights::TableFile;
 use crate::error::Result;
@@ -47,7 +47,7 @@ impl Table {
             Self::Held(weight) => Ok(ops::embedding(ids, &weight.value, ctx.kernels())?),
             Self::Left(left) => {
                 let (batch, length) = ids.dims2()?;
-                let rows = left.file.rows(&ids.flatten_all()?.to_vec1()?)?;
+                let rows = left.file.rows(&transfer::download(ids)?)?;
                 // As a row of a table that is held: rounded once, then widened.
                 Ok(rows.to_dtype(left.dtype)?.to_dtype(DType::F32)?.reshape((batch, length, ()))?)
             }
@@ -104,7 +104,7 @@ impl Table {
 
 /// The rows `ids` of a weight, `[n, d]`, cut off from the graph.
 pub(super) fn select(weight: &Weight, ids: &[u32]) -> Result<Tensor> {
-    let ids = Tensor::new(ids, weight.value.device())?;
+    let ids = transfer::upload(ids.to_vec(), ids.len(), weight.value.device())?;
     Ok(weight.value.detach().index_select(&ids, 0)?)
 }
 

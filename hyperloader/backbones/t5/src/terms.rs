@@ -5,6 +5,7 @@ use peft_core::{Ctx, KeyValuePrefix, PrefixPlacement};
 
 use super::bias::RelativeBias;
 use super::mask;
+use super::offsets::{hidden_after, spread};
 use crate::error::Result;
 
 /// What is added to the scores `q kᵀ`. Both broadcast to `[batch, heads, queries, keys]`.
@@ -37,6 +38,16 @@ impl Relative {
 
     /// The bias of `queries` queries on `keys` keys.
     pub(super) fn bias(&self, queries: usize, keys: usize, ctx: &Ctx) -> Result<Tensor> {
+        let device = self.table.table.value.device();
+        if ctx.goes_device_way(device) {
+            let (first, count) = (-((self.first + queries) as i64 - 1), (queries + keys).saturating_sub(1));
+            let mut bias = self.table.of_offsets(first, count, ctx)?;
+            if let Some(last_seen) = self.last_seen {
+                bias =
+                    bias.broadcast_add(&hidden_after(last_seen + queries, count, device)?.to_dtype(bias.dtype())?)?;
+            }
+            return spread(&bias, queries, keys);
+        }
         let bias = self.table.forward(self.first, queries, keys, ctx)?;
         let Some(last_seen) = self.last_seen else {
             return Ok(bias);

@@ -2,6 +2,7 @@
 
 mod candle;
 mod config;
+mod group;
 mod moments;
 mod optimizer;
 mod state;

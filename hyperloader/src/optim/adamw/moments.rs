@@ -1,6 +1,7 @@
 //! The running averages of one parameter.
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{Device, Tensor, Var};
+use peft_kernels::transfer;
 
 use crate::Result;
 
@@ -13,7 +14,7 @@ pub(super) struct Moments {
     pub(super) averages: Averages,
 }
 
-/// The averages, on the device that the update needs.
+/// The averages, where the update needs them.
 #[derive(Debug, Clone)]
 pub(super) enum Averages {
     /// Plain buffers for the fused update on the processor.
@@ -23,37 +24,31 @@ pub(super) enum Averages {
         /// `v`, row-major.
         second: Vec<f32>,
     },
-    /// Tensors for the update by candle's operations on an accelerator.
+    /// Vectors for the update by candle's operations. They may be parts of longer ones.
     Device {
-        /// `m`, of the parameter's shape.
+        /// `m`, row-major.
         first: Tensor,
-        /// `v`, of the parameter's shape.
+        /// `v`, row-major.
         second: Tensor,
     },
 }
 
 impl Moments {
-    /// Zeros, as before the first update.
-    pub(super) fn zeros(variable: &Var) -> Result<Self> {
-        let averages = if variable.device().is_cpu() {
-            Averages::Host { first: vec![0.0; variable.elem_count()], second: vec![0.0; variable.elem_count()] }
-        } else {
-            let zeros = || Tensor::zeros(variable.shape(), DType::F32, variable.device());
-            Averages::Device { first: zeros()?, second: zeros()? }
-        };
-        Ok(Self { steps: 0, averages })
+    /// Zeros, as before the first update on the processor.
+    pub(super) fn zeros(variable: &Var) -> Self {
+        let zeros = || vec![0.0; variable.elem_count()];
+        Self { steps: 0, averages: Averages::Host { first: zeros(), second: zeros() } }
     }
 
-    /// The moments `(m, v)` of a saved state, on the device of `variable`.
-    pub(super) fn restore(variable: &Var, steps: u64, first: &Tensor, second: &Tensor) -> Result<Self> {
-        let averages = if variable.device().is_cpu() {
-            Averages::Host { first: host_values(first)?, second: host_values(second)? }
-        } else {
+    /// The moments `(m, v)` of a saved state: on the device of `variable`, if the update needs tensors.
+    pub(super) fn restore(variable: &Var, steps: u64, moments: [&Tensor; 2], grouped: bool) -> Result<Self> {
+        let [first, second] = moments;
+        let averages = if grouped {
             // A copy: the saved tensors may be views of a larger buffer, or shared with the caller.
-            Averages::Device {
-                first: first.to_device(variable.device())?.copy()?,
-                second: second.to_device(variable.device())?.copy()?,
-            }
+            let copied = |saved: &Tensor| moved(saved, variable.device())?.flatten_all()?.copy();
+            Averages::Device { first: copied(first)?, second: copied(second)? }
+        } else {
+            Averages::Host { first: transfer::download(first)?, second: transfer::download(second)? }
         };
         Ok(Self { steps, averages })
     }
@@ -62,15 +57,18 @@ impl Moments {
     pub(super) fn tensors(&self, variable: &Var) -> Result<(Tensor, Tensor)> {
         Ok(match &self.averages {
             Averages::Host { first, second } => {
-                let tensor = |values: &[f32]| Tensor::from_slice(values, variable.shape(), &Device::Cpu);
+                let tensor = |values: &[f32]| transfer::upload(values.to_vec(), variable.shape().clone(), &Device::Cpu);
                 (tensor(first)?, tensor(second)?)
             }
-            // Updates on a device replace these tensors and never write into them.
-            Averages::Device { first, second } => (first.clone(), second.clone()),
+            Averages::Device { first, second } => {
+                let tensor = |values: &Tensor| values.reshape(variable.shape())?.copy();
+                (tensor(first)?, tensor(second)?)
+            }
         })
     }
 }
 
-fn host_values(tensor: &Tensor) -> Result<Vec<f32>> {
-    Ok(tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+#[allow(clippy::disallowed_methods, reason = "a saved state, before the first step")]
+fn moved(saved: &Tensor, device: &Device) -> candle_core::Result<Tensor> {
+    saved.to_device(device)
 }

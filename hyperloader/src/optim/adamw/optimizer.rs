@@ -4,9 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
+use peft_core::goes_device_way;
+use peft_kernels::Kernels;
 
 use super::config::{AdamWConfig, Unreached};
-use super::moments::Moments;
+use super::group::Group;
+use super::moments::{Averages, Moments};
 use super::update::Coefficients;
 use crate::optim::Gradients;
 use crate::{Error, Result};
@@ -16,6 +19,9 @@ use crate::{Error, Result};
 ///
 /// Updates happen in place, in the order in which the variables were given. The result is bitwise the same for any
 /// number of threads, and [`Self::state`] followed by [`Self::load_state`] continues bitwise.
+///
+/// On a GPU the state stays there, and variables that have had equally many updates are updated together: a step is a dozen operations on
+/// one long vector, and three copies for each variable. The variables must then be on one device.
 ///
 /// [`Self::backward_step`] is the short way from a loss to an update; [`Self::apply_gradients`] takes gradients that were
 /// accumulated or clipped. Both take the learning rate of the step. The trait [`candle_nn::Optimizer`] works too: its
@@ -40,6 +46,10 @@ use crate::{Error, Result};
 pub struct AdamW {
     pub(super) config: AdamWConfig,
     pub(super) parameters: Vec<Parameter>,
+    /// Whether variables are updated together, by candle's operations.
+    pub(super) grouped: bool,
+    /// The groups of the last step.
+    pub(super) groups: Vec<Group>,
 }
 
 /// One variable and its state.
@@ -47,7 +57,7 @@ pub struct AdamW {
 pub(super) struct Parameter {
     pub(super) name: String,
     pub(super) variable: Var,
-    lr_scale: f64,
+    pub(super) lr_scale: f64,
     /// `None` until the first gradient.
     pub(super) moments: Option<Moments>,
 }
@@ -78,11 +88,21 @@ impl AdamW {
             }
         }
         let parameter = |(name, variable)| Parameter { name, variable, lr_scale: 1.0, moments: None };
-        let mut optimizer = Self { config, parameters: variables.into_iter().map(parameter).collect() };
+        let grouped = variables.iter().any(|(_, variable)| goes_device_way(variable.device(), Kernels::default()));
+        let parameters = variables.into_iter().map(parameter).collect();
+        let mut optimizer = Self { config, parameters, grouped, groups: Vec::new() };
         if let Some(ratio) = config.loraplus_lr_ratio {
             optimizer.set_lr_scale(ratio, |name| name.split('.').any(|part| part == "lora_B"));
         }
         Ok(optimizer)
+    }
+
+    /// The same optimizer, before its first step, whose update runs as `kernels` ask for: on the CPU, those of a GPU make it update
+    /// variables together, as a GPU does.
+    #[must_use]
+    pub fn with_kernels(mut self, kernels: Kernels) -> Self {
+        self.grouped |= goes_device_way(&candle_core::Device::Cpu, kernels);
+        self
     }
 
     /// The hyperparameters.
@@ -115,6 +135,9 @@ impl AdamW {
     /// type than its variable; tensor errors.
     pub fn apply_gradients(&mut self, gradients: &Gradients, lr: f64) -> Result<()> {
         self.check(gradients)?;
+        if self.grouped {
+            return self.apply_together(gradients, lr);
+        }
         for parameter in &mut self.parameters {
             let gradient = match (gradients.get(&parameter.name), self.config.unreached) {
                 (Some(gradient), _) => gradient.clone(),
@@ -162,12 +185,12 @@ impl AdamW {
 
 impl Parameter {
     fn update(&mut self, config: &AdamWConfig, lr: f64, gradient: &Tensor) -> Result<()> {
-        let moments = match &mut self.moments {
-            Some(moments) => moments,
-            empty => empty.insert(Moments::zeros(&self.variable)?),
+        let moments = self.moments.get_or_insert_with(|| Moments::zeros(&self.variable));
+        let Averages::Host { first, second } = &mut moments.averages else {
+            return Err(Error::Internal(format!("optimizer: the averages of {} are on a device", self.name)));
         };
         moments.steps += 1;
         let coefficients = Coefficients::new(config, lr * self.lr_scale, moments.steps);
-        coefficients.apply(&self.variable, &mut moments.averages, gradient)
+        coefficients.apply(&self.variable, [first, second], gradient)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{DType, Device, Tensor};
+use peft_kernels::transfer;
 
 use super::moments::Moments;
 use super::optimizer::{AdamW, Parameter};
@@ -23,7 +24,7 @@ impl AdamW {
         let mut state = BTreeMap::new();
         for parameter in &self.parameters {
             let steps = parameter.moments.as_ref().map_or(0, |moments| moments.steps);
-            state.insert(parameter.key(STEP), Tensor::new(steps as i64, &Device::Cpu)?);
+            state.insert(parameter.key(STEP), transfer::upload(vec![steps as i64], (), &Device::Cpu)?);
             if let Some(moments) = &parameter.moments {
                 let (first, second) = moments.tensors(&parameter.variable)?;
                 state.insert(parameter.key(FIRST), first);
@@ -42,7 +43,7 @@ impl AdamW {
         let mut unused: BTreeSet<&str> = state.keys().map(String::as_str).collect();
         let mut restored = Vec::with_capacity(self.parameters.len());
         for parameter in &self.parameters {
-            restored.push(parameter.read(state, &mut unused)?);
+            restored.push(parameter.read(state, &mut unused, self.grouped)?);
         }
         if let Some(key) = unused.first() {
             return Err(Error::Training(format!(
@@ -50,6 +51,7 @@ impl AdamW {
                 unused.len() - 1
             )));
         }
+        self.groups.clear();
         for (parameter, moments) in self.parameters.iter_mut().zip(restored) {
             parameter.moments = moments;
         }
@@ -63,7 +65,12 @@ impl Parameter {
     }
 
     /// The moments of this parameter in `state`; the keys that were read are removed from `unused`.
-    fn read(&self, state: &BTreeMap<String, Tensor>, unused: &mut BTreeSet<&str>) -> Result<Option<Moments>> {
+    fn read(
+        &self,
+        state: &BTreeMap<String, Tensor>,
+        unused: &mut BTreeSet<&str>,
+        grouped: bool,
+    ) -> Result<Option<Moments>> {
         let mut take = |what: &str, dtype: DType, dims: &[usize]| {
             let key = self.key(what);
             unused.remove(key.as_str());
@@ -78,7 +85,7 @@ impl Parameter {
                 tensor.dims()
             )))
         };
-        let steps = take(STEP, DType::I64, &[])?.to_scalar::<i64>()?;
+        let steps = transfer::download_scalar::<i64>(take(STEP, DType::I64, &[])?)?;
         let steps = u64::try_from(steps)
             .map_err(|_| Error::Training(format!("optimizer state: {} is {steps}", self.key(STEP))))?;
         if steps == 0 {
@@ -86,6 +93,6 @@ impl Parameter {
         }
         let first = take(FIRST, DType::F32, self.variable.dims())?;
         let second = take(SECOND, DType::F32, self.variable.dims())?;
-        Moments::restore(&self.variable, steps, first, second).map(Some)
+        Moments::restore(&self.variable, steps, [first, second], grouped).map(Some)
     }
 }

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
+use peft_core::DEVICE_KERNELS;
 use proptest::prelude::*;
 
-use super::moments::Averages;
 use super::update::Coefficients;
 use super::*;
 use crate::optim::Gradients;
@@ -163,17 +163,15 @@ proptest! {
         let (m, v) = (column(|row| row.1), column(|row| row.2));
         let tensor = |values: &[f32]| Tensor::from_slice(values, values.len(), &Device::Cpu).unwrap();
         let gradient = tensor(&column(|row| row.3));
-        let mut plain = Averages::Device { first: tensor(&m), second: tensor(&v) };
-        let mut fused = Averages::Host { first: m, second: v };
-        let (ours, theirs) = (var(&column(|row| row.0)), var(&column(|row| row.0)));
-        coefficients.apply(&ours, &mut fused, &gradient).unwrap();
-        coefficients.apply(&theirs, &mut plain, &gradient).unwrap();
-        prop_assert_eq!(values(&ours), values(&theirs));
-        let (Averages::Host { first, second }, Averages::Device { first: m, second: v }) = (fused, plain) else {
-            panic!("an update keeps the kind of its averages");
-        };
-        prop_assert_eq!(first, m.to_vec1::<f32>().unwrap());
-        prop_assert_eq!(second, v.to_vec1::<f32>().unwrap());
+        let (mut first, mut second) = (m.clone(), v.clone());
+        let ours = var(&column(|row| row.0));
+        coefficients.apply(&ours, [&mut first, &mut second], &gradient).unwrap();
+        let before = [tensor(&column(|row| row.0)), tensor(&m), tensor(&v)];
+        let [p, m, v] = coefficients.next(before.each_ref(), &gradient).unwrap();
+        let plain = |t: Tensor| t.to_vec1::<f32>().unwrap();
+        prop_assert_eq!(values(&ours), plain(p));
+        prop_assert_eq!(first, plain(m));
+        prop_assert_eq!(second, plain(v));
     }
 }
 
@@ -332,4 +330,52 @@ fn lora_plus_moves_b_by_its_ratio_and_nothing_else() {
     }
     let error = AdamWConfig { loraplus_lr_ratio: Some(0.0), ..AdamWConfig::default() }.validate().unwrap_err();
     assert!(error.to_string().contains("loraplus_lr_ratio"), "{error}");
+}
+
+#[test]
+fn variables_that_are_updated_together_get_the_bits_of_separate_updates() {
+    for unreached in [Unreached::Dense, Unreached::Lazy] {
+        let starts: [&[f32]; 3] = [&[1.0, -2.0, 3.0], &[5.0], &[0.5, 0.25]];
+        let optimizer = |kernels| {
+            let variables: Vec<Var> = starts.iter().map(|start| var(start)).collect();
+            let named = ["a", "b", "c.lora_B"].map(str::to_owned).into_iter().zip(variables.iter().cloned()).collect();
+            let config =
+                AdamWConfig { unreached, weight_decay: 0.1, loraplus_lr_ratio: Some(4.0), ..AdamWConfig::default() };
+            (AdamW::new(named, config).unwrap().with_kernels(kernels), variables)
+        };
+        let (mut separate, expected) = optimizer(peft_kernels::Kernels::Fused);
+        let (mut together, mut found) = optimizer(DEVICE_KERNELS);
+        assert!(together.grouped && !separate.grouped);
+        for step in 0..8 {
+            let step = step as f32;
+            let (a, b, c) = ([0.5, -1.5, step], [1.0 - step], [0.25, -3.0]);
+            // What is reached changes, and with it who shares a group.
+            let next: Vec<(&str, &[f32])> = match step as usize {
+                0 | 1 | 6 => vec![("a", &a), ("c.lora_B", &c)],
+                4 => vec![("b", &b)],
+                _ => vec![("a", &a), ("b", &b), ("c.lora_B", &c)],
+            };
+            separate.apply_gradients(&gradients(&next), LR).unwrap();
+            together.apply_gradients(&gradients(&next).gathered().unwrap(), LR).unwrap();
+            if step == 3.0 {
+                let state = together.state().unwrap();
+                let (fresh, variables) = optimizer(DEVICE_KERNELS);
+                for (variable, value) in variables.iter().zip(&found) {
+                    variable.set(&value.as_tensor().copy().unwrap()).unwrap();
+                }
+                (together, found) = (fresh, variables);
+                together.load_state(&state).unwrap();
+            }
+            for (ours, theirs) in found.iter().zip(&expected) {
+                assert_eq!(values(ours), values(theirs), "{unreached:?}, step {step}");
+            }
+        }
+        let (ours, theirs) = (together.state().unwrap(), separate.state().unwrap());
+        assert!(ours.keys().eq(theirs.keys()));
+        for (key, ours) in &ours {
+            let bits =
+                |tensor: &Tensor| tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            assert_eq!(bits(ours), bits(&theirs[key]), "{key}");
+        }
+    }
 }

@@ -14,7 +14,6 @@ use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor, Var, bail};
 use rayon::prelude::*;
 
 use super::config::{AdamWConfig, AdamWFlavor};
-use super::moments::Averages;
 use crate::Result;
 
 /// Elements that one thread updates at a time. Elements are independent, so the result does not depend on this number.
@@ -44,23 +43,21 @@ impl Coefficients {
         Self { betas: config.betas, eps: config.eps, rate, root_scale, before, after }
     }
 
-    /// Updates `variable` and its averages; `gradient` has the variable's shape, type and device.
-    pub(super) fn apply(&self, variable: &Var, averages: &mut Averages, gradient: &Tensor) -> Result<()> {
-        match averages {
-            Averages::Host { first, second } => {
-                let op = FusedUpdate { coefficients: *self, averages: Cell::new(Some((first, second))) };
-                variable.inplace_op2(&gradient.contiguous()?, &op)?;
-            }
-            Averages::Device { first, second } => {
-                *first = ((&*first * self.betas.0)? + (gradient * (1.0 - self.betas.0))?)?;
-                *second = ((&*second * self.betas.1)? + ((gradient * (1.0 - self.betas.1))? * gradient)?)?;
-                let denominator = second.sqrt()?.affine(self.root_scale, self.eps)?;
-                let change = (&*first * self.rate)?.div(&denominator)?;
-                let moved = ((variable.as_detached_tensor() * self.before)? - change)?;
-                variable.set(&(moved * self.after)?)?;
-            }
-        }
-        Ok(())
+    /// Updates `variable` and its averages `m` and `v` on the processor; `gradient` has the variable's shape, type and device.
+    pub(super) fn apply(&self, variable: &Var, averages: [&mut Vec<f32>; 2], gradient: &Tensor) -> Result<()> {
+        let [first, second] = averages;
+        let op = FusedUpdate { coefficients: *self, averages: Cell::new(Some((first, second))) };
+        Ok(variable.inplace_op2(&gradient.contiguous()?, &op)?)
+    }
+
+    /// The parameter and its averages, `[p, m, v]`, after the update by candle's operations, on any device. All are of one shape.
+    pub(super) fn next(&self, [p, m, v]: [&Tensor; 3], gradient: &Tensor) -> Result<[Tensor; 3]> {
+        let first = ((m * self.betas.0)? + (gradient * (1.0 - self.betas.0))?)?;
+        let second = ((v * self.betas.1)? + ((gradient * (1.0 - self.betas.1))? * gradient)?)?;
+        let denominator = second.sqrt()?.affine(self.root_scale, self.eps)?;
+        let change = (&first * self.rate)?.div(&denominator)?;
+        let moved = ((p * self.before)? - change)?;
+        Ok([(moved * self.after)?, first, second])
     }
 
     fn update(&self, parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradients: &[f32]) {

@@ -17,7 +17,7 @@ use super::queue::{Queue, Refused};
 use super::tasks::Tasks;
 use super::worker::work;
 use crate::config::Config;
-use crate::label::Decoding;
+use crate::label::{Decoding, at_once};
 use crate::run::RunDir;
 use crate::serve::metrics::ModelMetrics;
 use crate::serve::options::{ModelSource, ServeOptions};
@@ -153,7 +153,10 @@ fn own(source: &ModelSource, options: &ServeOptions, metrics: ModelMetrics, load
         }
     };
     let tasks = Tasks::new(&session, options.max_tasks.get());
-    let workers = options.workers.map_or_else(|| rayon::current_num_threads().min(MOST_WORKERS), Into::into);
+    // A GPU labels one batch at a time, whatever was asked for.
+    let most = at_once(&options.device);
+    let workers = options.workers.map_or(most.min(MOST_WORKERS), Into::into);
+    let workers = if options.device.is_cpu() { workers } else { most };
     let prepared = preload(&session, &tasks, options).and_then(|()| {
         let batch = session.config.eval.batch_size.get();
         let texts = options.batch_texts.map_or(batch * BATCHES, Into::into);

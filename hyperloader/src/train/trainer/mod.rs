@@ -59,7 +59,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
         Ok(Self {
             store,
             objective,
-            optimizer: AdamW::new(store.vars(), options.optimizer)?,
+            optimizer: AdamW::new(store.vars(), options.optimizer)?.with_kernels(options.kernels),
             options,
             run,
             interrupt: Interrupt::default(),

@@ -5,6 +5,7 @@ mod options;
 use candle_core::{DType, Tensor};
 use peft_core::layers::Sampler;
 use peft_core::{ActiveAdapters, Ctx, Error, Result};
+use peft_kernels::transfer;
 
 use crate::cache::KvCache;
 use crate::input::LlamaInput;
@@ -83,7 +84,7 @@ impl<'a> Going<'a> {
         let hidden = llama.extend(input, &mut self.cache, &self.active, &mut ctx)?;
         let last: Tensor = hidden.narrow(1, hidden.dim(1)? - 1, 1)?.contiguous()?;
         let scores = llama.logits(&last, &self.active, &mut ctx)?;
-        Ok(scores.squeeze(1)?.to_dtype(DType::F32)?.to_vec2()?)
+        Ok(transfer::download_rows(&scores.squeeze(1)?.to_dtype(DType::F32)?)?)
     }
 
     /// Those with the numbers `stay` among these.

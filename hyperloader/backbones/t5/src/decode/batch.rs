@@ -24,7 +24,7 @@ pub(super) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     pub(super) fn new(source: &Source<'a>) -> Result<Self> {
-        let mut ctx = Ctx::eval();
+        let mut ctx = source.ctx();
         let size = CacheSize { rows: 1, capacity: CAPACITY };
         let cache = source.t5.start_packed(source.encoded, source.active, size, &mut ctx)?;
         let sentences = (0..).take(source.encoded.sentences()).collect();

@@ -1,13 +1,14 @@
 //! Beam search over a batch of sentences.
 
-use candle_core::{D, DType, Tensor};
+use candle_core::{D, DType};
+use peft_kernels::transfer;
 
 use super::batch::Batch;
 use super::config::GenerationConfig;
 use super::greedy::pad;
 use super::hypotheses::{Candidate, Hypotheses};
 use super::source::Source;
-use super::top::top;
+use super::top::{best_words, top};
 use crate::error::{Error, Result};
 
 /// The best target sentence that beam search finds for each sentence of `source`, by the rules of `transformers` 3.5.
@@ -17,6 +18,8 @@ use crate::error::{Error, Result};
 /// length scores no better than the worst of them. Each begins with the start token, ends with `</s>` unless `max_length`
 /// came first, and is padded to the length of the longest. Finished sentences leave the batch; adapters and weights that
 /// differ by row follow their sentences, and all beams of a sentence use them.
+///
+/// On a GPU the best words of each hypothesis are found there, and only these are read back.
 ///
 /// # Errors
 /// [`Error::Config`] if the vocabulary is smaller than two words a beam; otherwise as
@@ -56,36 +59,51 @@ struct Search<'a> {
     sentences: Vec<(usize, Hypotheses)>,
     /// A row for each hypothesis.
     batch: Batch<'a>,
+    on_device: bool,
 }
 
 impl<'a> Search<'a> {
     fn new(source: &Source<'a>) -> Result<Self> {
         let start = source.t5.config().decoder_start_token_id;
         let sentences = (0..source.encoded.sentences()).map(|sentence| (sentence, Hypotheses::new(start))).collect();
-        Ok(Self { sentences, batch: Batch::new(source)? })
+        Ok(Self { sentences, batch: Batch::new(source)?, on_device: source.goes_device_way() })
     }
 
-    /// For each sentence the sums of log-probabilities of all its hypotheses with every next word, one after another.
-    fn scores(&mut self) -> Result<Vec<Vec<f32>>> {
+    /// For each sentence the `2 num_beams` best ways to go on, best first.
+    fn candidates(&mut self, config: &GenerationConfig) -> Result<Vec<Vec<Candidate>>> {
         let live = || self.sentences.iter().flat_map(|(_, hypotheses)| &hypotheses.live);
         let last: Vec<u32> = live().filter_map(|live| live.tokens.last().copied()).collect();
         let sums: Vec<f32> = live().map(|live| live.score).collect();
         let logits = self.batch.logits(&last)?.to_dtype(DType::F32)?;
         let log_p = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
-        let sums = Tensor::from_vec(sums, (last.len(), 1), log_p.device())?;
-        Ok(log_p.broadcast_add(&sums)?.reshape((self.sentences.len(), ()))?.to_vec2()?)
+        let count = 2 * config.num_beams.get();
+        if self.on_device {
+            let best = best_words(&log_p, count)?;
+            let mut rows = best.iter().zip(sums);
+            let of_sentence = |(_, hypotheses): &(usize, Hypotheses)| {
+                let own: Vec<_> = rows.by_ref().take(hypotheses.live.len()).collect();
+                best_of_rows(&own, count)
+            };
+            return Ok(self.sentences.iter().map(of_sentence).collect());
+        }
+        let sums = transfer::upload(sums, (last.len(), 1), log_p.device())?;
+        let sums = log_p.broadcast_add(&sums)?.reshape((self.sentences.len(), ()))?;
+        let scores: Vec<Vec<f32>> = transfer::download_rows(&sums)?;
+        let of_sentence = |((_, hypotheses), scores): (&(usize, Hypotheses), Vec<f32>)| {
+            best_of_all(&scores, hypotheses.live.len(), count)
+        };
+        Ok(self.sentences.iter().zip(scores).map(of_sentence).collect())
     }
 
     /// One step of every search. Those that are done leave the batch and are returned.
     fn advance(&mut self, eos: u32, config: &GenerationConfig) -> Result<Vec<(usize, Hypotheses)>> {
-        let scores = self.scores()?;
+        let candidates = self.candidates(config)?;
         let (mut done, mut going) = (Vec::new(), Vec::new());
         let (mut kept, mut origins) = (Vec::new(), Vec::new());
         let mut first_row = 0;
-        for (number, (search, scores)) in (0u32..).zip(self.sentences.drain(..).zip(scores)) {
+        for (number, (search, candidates)) in (0u32..).zip(self.sentences.drain(..).zip(candidates)) {
             let (sentence, mut hypotheses) = search;
             let live = hypotheses.live.len();
-            let candidates = candidates(&scores, live, config);
             match hypotheses.advance(&candidates, eos, config) {
                 Some(beams) => {
                     kept.push(number);
@@ -102,11 +120,26 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The `2 num_beams` best ways to go on.
-fn candidates(scores: &[f32], live: usize, config: &GenerationConfig) -> Vec<Candidate> {
+/// The `count` best ways to go on, given the scores of all words after each hypothesis.
+fn best_of_all(scores: &[f32], live: usize, count: usize) -> Vec<Candidate> {
     let vocab = scores.len() / live.max(1);
-    let best = top(scores.iter().copied(), 2 * config.num_beams.get()).into_iter();
+    let best = top(scores.iter().copied(), count).into_iter();
     best.map(|(i, score)| Candidate { beam: i / vocab, token: (i % vocab) as u32, score }).collect()
+}
+
+/// The `count` best ways to go on, given so many words after each hypothesis, best first, and the hypothesis's own score: what is not among
+/// these is not among the best of all.
+fn best_of_rows(rows: &[(&Vec<(u32, f32)>, f32)], count: usize) -> Vec<Candidate> {
+    let after = |(beam, (words, sum)): (usize, &(&Vec<(u32, f32)>, f32))| {
+        let sum = *sum;
+        let candidate = move |(token, log_p): &(u32, f32)| Candidate { beam, token: *token, score: log_p + sum };
+        words.iter().map(candidate).collect::<Vec<_>>()
+    };
+    let mut all: Vec<Candidate> = rows.iter().enumerate().flat_map(after).collect();
+    // Of equal ones the first hypothesis, and the smallest word, as over all words.
+    all.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.beam.cmp(&b.beam)).then(a.token.cmp(&b.token)));
+    all.truncate(count);
+    all
 }
 
 #[cfg(test)]
@@ -114,7 +147,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use std::num::NonZeroUsize;
 
-    use peft_core::{ActiveAdapters, Ctx};
+    use candle_core::Tensor;
+    use peft_core::{ActiveAdapters, Ctx, DEVICE_KERNELS};
 
     use super::*;
     use crate::decode::greedy;
@@ -139,7 +173,7 @@ mod tests {
     }
 
     fn write(t5: &T5, encoded: &Encoded, config: &GenerationConfig) -> Vec<Vec<u32>> {
-        beam(&Source { t5, encoded, active: &ActiveAdapters::none() }, config).unwrap()
+        beam(&Source::new(t5, encoded, &ActiveAdapters::none()), config).unwrap()
     }
 
     /// `log p` of `tokens` after the start token, given the sentence.
@@ -186,6 +220,9 @@ mod tests {
             }
             let packed = t5.encode_packed(&slices, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
             assert_eq!(write(&t5, &packed, &config), together);
+            let none = ActiveAdapters::none();
+            let on_device = Source::new(&t5, &encoded, &none).with_kernels(DEVICE_KERNELS);
+            assert_eq!(beam(&on_device, &config).unwrap(), together);
         }
         assert!(lengths.len() > 1, "sentences must leave the batch at different times: {lengths:?}");
     }
@@ -194,7 +231,7 @@ mod tests {
     fn one_beam_without_an_end_is_greedy_search() {
         let t5 = build(&T5Config { eos_token_id: 59, ..tiny() });
         let encoded = encoded(&t5);
-        let source = Source { t5: &t5, encoded: &encoded, active: &ActiveAdapters::none() };
+        let source = Source::new(&t5, &encoded, &ActiveAdapters::none());
         let one = beam(&source, &config(1, 10)).unwrap();
         let greedy = greedy(&source, &config(1, 10)).unwrap();
         assert!(greedy.iter().all(|row| !row.contains(&59)));
@@ -205,7 +242,7 @@ mod tests {
     fn too_few_words_for_the_beams_are_refused() {
         let t5 = build(&tiny());
         let encoded = encoded(&t5);
-        let source = Source { t5: &t5, encoded: &encoded, active: &ActiveAdapters::none() };
+        let source = Source::new(&t5, &encoded, &ActiveAdapters::none());
         let error = beam(&source, &config(31, 9)).unwrap_err().to_string();
         assert_eq!(error, "num_beams: 31 beams need 62 words, there are 60");
     }

@@ -1,6 +1,7 @@
 //! Greedy search: always the likeliest next token.
 
 use candle_core::D;
+use peft_kernels::transfer;
 
 use super::batch::Batch;
 use super::config::GenerationConfig;
@@ -23,7 +24,7 @@ pub fn greedy(source: &Source<'_>, config: &GenerationConfig) -> Result<Vec<Vec<
         if last.is_empty() {
             break;
         }
-        let next: Vec<u32> = batch.logits(&last)?.argmax(D::Minus1)?.to_vec1()?;
+        let next: Vec<u32> = transfer::download(&batch.logits(&last)?.argmax(D::Minus1)?)?;
         for (sentence, token) in batch.sentences().iter().zip(&next) {
             if let Some(tokens) = written.get_mut(*sentence as usize) {
                 tokens.push(*token);
@@ -50,7 +51,7 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use candle_core::{DType, Device, Tensor};
-    use peft_core::{ActiveAdapters, Ctx};
+    use peft_core::{ActiveAdapters, Ctx, DEVICE_KERNELS};
 
     use super::*;
     use crate::testing::{batch, build, tiny};
@@ -59,7 +60,7 @@ mod tests {
     fn write(t5: &T5, encoded: &Encoded, max_length: usize) -> Vec<Vec<u32>> {
         let config =
             GenerationConfig { max_length: NonZeroUsize::new(max_length).unwrap(), ..GenerationConfig::default() };
-        greedy(&Source { t5, encoded, active: &ActiveAdapters::none() }, &config).unwrap()
+        greedy(&Source::new(t5, encoded, &ActiveAdapters::none()), &config).unwrap()
     }
 
     /// Greedy search as it is defined: the whole prefix anew at every step, no row leaves.
@@ -95,6 +96,10 @@ mod tests {
             let slices: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
             let packed = t5.encode_packed(&slices, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
             assert_eq!(write(&t5, &packed, 40), rows);
+            let (none, config) = (ActiveAdapters::none(), GenerationConfig::default());
+            let on_device = Source::new(&t5, &encoded, &none).with_kernels(DEVICE_KERNELS);
+            let config = GenerationConfig { max_length: NonZeroUsize::new(40).unwrap(), ..config };
+            assert_eq!(greedy(&on_device, &config).unwrap(), rows);
             let ends = rows.iter().filter(|row| row[1..].contains(&eos_token_id)).count();
             finished_early += usize::from(ends > 0 && ends < rows.len());
             cut += usize::from(ends == 0);

@@ -1,11 +1,12 @@
 //! The keys and values of rows that are decoded, each at its own pace.
 
-use candle_core::{DType, Tensor};
-use peft_kernels::{OffsetBias, TokenPosition, TokenPositions};
+use peft_core::layers::KeyValues;
+use peft_kernels::{OffsetBias, TokenPosition, transfer};
 
 use super::encoded::Sentences;
+use super::grid::Grid;
+use super::past::PackedPast;
 use crate::error::{Error, Result};
-use peft_core::layers::KeyValues;
 
 /// Keys and values of all decoder blocks, with a length for each row.
 ///
@@ -14,8 +15,24 @@ use peft_core::layers::KeyValues;
 /// output. The cache cannot be cloned, because its buffers are written in place.
 #[derive(Debug)]
 pub struct PackedKvCache {
-    pub(crate) layers: Vec<(PackedPast, KeyValues)>,
+    pub(crate) past: Past,
     lens: Vec<usize>,
+    sentences: usize,
+}
+
+/// Where keys and values are.
+#[derive(Debug)]
+pub(crate) enum Past {
+    /// On the CPU, where each row is written and read by itself.
+    Packed(PackedBlocks),
+    /// On a device, where rows are written and read together.
+    Grid(Grid),
+}
+
+/// Those of a cache on the CPU.
+#[derive(Debug)]
+pub(crate) struct PackedBlocks {
+    pub(crate) layers: Vec<(PackedPast, KeyValues)>,
     /// Rows of one sentence.
     pub(crate) rows: usize,
     /// Where each sentence's keys are in the encoder's output.
@@ -32,12 +49,18 @@ impl PackedKvCache {
         (rows, capacity): (usize, usize),
         biases: (OffsetBias, Option<OffsetBias>),
     ) -> Result<Self> {
-        let count = sentences.count() * rows;
+        let (own, count) = (sentences.count(), sentences.count() * rows);
         let past = |memory: KeyValues| -> Result<(PackedPast, KeyValues)> {
             Ok((PackedPast::new(&memory, count, capacity)?, memory))
         };
         let layers = memories.into_iter().map(past).collect::<Result<_>>()?;
-        Ok(Self { layers, lens: vec![0; count], rows, sentences, biases })
+        let past = Past::Packed(PackedBlocks { layers, rows, sentences, biases });
+        Ok(Self { past, lens: vec![0; count], sentences: own })
+    }
+
+    /// An empty cache on a device, for so many sentences.
+    pub(crate) fn of_grid(grid: Grid, sentences: usize) -> Self {
+        Self { lens: vec![0; grid.rows()], past: Past::Grid(grid), sentences }
     }
 
     /// How many target tokens each row holds.
@@ -58,11 +81,29 @@ impl PackedKvCache {
     /// # Errors
     /// [`Error::Mismatch`] if a row does not exist, or the rows cannot be shared out among the sentences.
     pub fn select(&mut self, origins: &[u32]) -> Result<()> {
+        self.rearrange(None, origins)
+    }
+
+    /// Keeps the sentences numbered `sentences`, in that order, with the rows `origins`: what [`select`](Self::select) does,
+    /// where the other sentences leave the batch.
+    ///
+    /// # Errors
+    /// As [`select`](Self::select), and if a sentence does not exist.
+    pub fn retain(&mut self, sentences: &[u32], origins: &[u32]) -> Result<()> {
+        if let Some(missing) = sentences.iter().find(|sentence| **sentence as usize >= self.sentences) {
+            let count = self.sentences;
+            return Err(Error::Mismatch(format!("the cache has {count} sentences, not sentence {missing}")));
+        }
+        self.rearrange(Some(sentences).filter(|kept| kept.len() < self.sentences), origins)
+    }
+
+    fn rearrange(&mut self, kept: Option<&[u32]>, origins: &[u32]) -> Result<()> {
         let before = self.lens.len();
-        if origins.len() == before && (0..).zip(origins).all(|(row, origin)| row == *origin) {
+        let same = origins.len() == before && (0..).zip(origins).all(|(row, origin)| row == *origin);
+        if kept.is_none() && same {
             return Ok(());
         }
-        let sentences = self.sentences.count();
+        let sentences = kept.map_or(self.sentences, <[u32]>::len);
         if !origins.len().is_multiple_of(sentences.max(1)) {
             return Err(Error::Mismatch(format!(
                 "{} rows are not equally many for {sentences} sentences",
@@ -72,28 +113,11 @@ impl PackedKvCache {
         let len =
             |&origin: &u32| self.lens.get(origin as usize).copied().ok_or_else(|| missing(before, origin as usize));
         self.lens = origins.iter().map(len).collect::<Result<_>>()?;
-        self.rows = origins.len() / sentences.max(1);
-        for (past, memory) in &mut self.layers {
-            past.0 = past.0.select_rows(&Tensor::new(origins, memory.keys.device())?)?;
+        self.sentences = sentences;
+        match &mut self.past {
+            Past::Packed(packed) => packed.select(kept, origins),
+            Past::Grid(grid) => grid.select(kept, origins),
         }
-        Ok(())
-    }
-
-    /// Keeps the sentences numbered `sentences`, in that order, with the rows `origins`: what [`select`](Self::select) does,
-    /// where the other sentences leave the batch.
-    ///
-    /// # Errors
-    /// As [`select`](Self::select), and if a sentence does not exist.
-    pub fn retain(&mut self, sentences: &[u32], origins: &[u32]) -> Result<()> {
-        if sentences.len() < self.sentences.count() {
-            self.sentences = self.sentences.select(sentences)?;
-            if let Sentences::Padded { .. } = self.sentences {
-                for (_, memory) in &mut self.layers {
-                    *memory = memory.select_rows(&Tensor::new(sentences, memory.keys.device())?)?;
-                }
-            }
-        }
-        self.select(origins)
     }
 
     /// Makes `count` more tokens of row `row` count, and says where they go.
@@ -106,56 +130,28 @@ impl PackedKvCache {
     }
 }
 
-fn missing(rows: usize, row: usize) -> Error {
-    Error::Mismatch(format!("the cache has {rows} rows, not row {row}"))
-}
-
-/// One block's keys and values of the target tokens, `[rows, room, width]`, of the type of those of the source. Of each row
-/// only its own length is ever read.
-#[derive(Debug)]
-pub(crate) struct PackedPast(KeyValues);
-
-/// By how many positions buffers grow at least.
-const GROWTH: usize = 16;
-
-impl PackedPast {
-    fn new(like: &KeyValues, rows: usize, room: usize) -> Result<Self> {
-        let width = like.keys.dim(2)?;
-        let zeros = || Tensor::zeros((rows, room, width), like.keys.dtype(), like.keys.device());
-        Ok(Self(KeyValues { keys: zeros()?, values: zeros()? }))
-    }
-
-    /// The type in which they are kept.
-    pub(crate) fn dtype(&self) -> DType {
-        self.0.keys.dtype()
-    }
-
-    /// Writes the keys and values of a step's tokens, `[b, l, width]`, to their positions, and gives the whole buffers.
-    pub(crate) fn write(&mut self, new: &KeyValues, tokens: &TokenPositions) -> Result<&KeyValues> {
-        self.reserve(tokens.end())?;
-        let new = new.to_dtype(self.dtype())?;
-        for (buffer, new) in [(&self.0.keys, &new.keys), (&self.0.values, &new.values)] {
-            let (_, room, _) = buffer.dims3()?;
-            let (buffer, new) = (buffer.flatten(0, 1)?, new.contiguous()?.flatten(0, 1)?);
-            for (first, count, start) in tokens.runs() {
-                buffer.slice_set(&new.narrow(0, first, count)?, 0, start.row * room + start.position)?;
+impl PackedBlocks {
+    fn select(&mut self, kept: Option<&[u32]>, origins: &[u32]) -> Result<()> {
+        let Some((_, first)) = self.layers.first() else { return Ok(()) };
+        let device = first.keys.device().clone();
+        if let Some(kept) = kept {
+            self.sentences = self.sentences.select(kept)?;
+            if let Sentences::Padded { .. } = self.sentences {
+                let kept = transfer::upload(kept.to_vec(), kept.len(), &device)?;
+                for (_, memory) in &mut self.layers {
+                    *memory = memory.select_rows(&kept)?;
+                }
             }
         }
-        Ok(&self.0)
-    }
-
-    /// Makes room for `len` tokens a row: a quarter more than there was at least, so that copies are few.
-    fn reserve(&mut self, len: usize) -> Result<()> {
-        let (rows, room, width) = self.0.keys.dims3()?;
-        if len <= room {
-            return Ok(());
-        }
-        for buffer in [&mut self.0.keys, &mut self.0.values] {
-            let room = len.max(room + (room / 4).max(GROWTH));
-            let longer = Tensor::zeros((rows, room, width), buffer.dtype(), buffer.device())?;
-            longer.slice_set(buffer, 1, 0)?;
-            *buffer = longer;
+        self.rows = origins.len() / self.sentences.count().max(1);
+        let origins = transfer::upload(origins.to_vec(), origins.len(), &device)?;
+        for (past, _) in &mut self.layers {
+            past.0 = past.0.select_rows(&origins)?;
         }
         Ok(())
     }
+}
+
+fn missing(rows: usize, row: usize) -> Error {
+    Error::Mismatch(format!("the cache has {rows} rows, not row {row}"))
 }

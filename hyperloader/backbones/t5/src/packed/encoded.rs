@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use peft_core::{Stack, States};
-use peft_kernels::PackedKeys;
+use peft_kernels::{PackedKeys, transfer};
 
 use crate::error::{Error, Result};
 use crate::mask;
@@ -102,7 +102,7 @@ impl Encoded {
         }
         let (count, source, _) = self.hidden.dims3()?;
         let terms = mask::padding(&self.mask()?, DType::F32)?;
-        Ok(Sentences::Padded { count, source, mask: terms.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()? })
+        Ok(Sentences::Padded { count, source, mask: transfer::download(&terms)? })
     }
 }
 
@@ -117,9 +117,10 @@ fn unpack(hidden: &Tensor, sentences: &[Range<usize>]) -> Result<(Tensor, Tensor
         mask.extend(std::iter::repeat_n(1u32, sentence.len()).chain(std::iter::repeat_n(0, padding)));
     }
     let (device, shape, d) = (hidden.device(), (sentences.len(), longest), hidden.dim(2)?);
-    let tokens = Tensor::new(tokens, device)?;
+    let count = tokens.len();
+    let tokens = transfer::upload(tokens, count, device)?;
     let rows = hidden.squeeze(0)?.index_select(&tokens, 0)?.reshape((sentences.len(), longest, d))?;
-    Ok((rows, Tensor::from_vec(mask, shape, device)?))
+    Ok((rows, transfer::upload(mask, shape, device)?))
 }
 
 /// The order of the keys of the encoder's output, and what is added to their scores.

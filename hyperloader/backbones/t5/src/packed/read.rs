@@ -1,7 +1,7 @@
 //! The tokens of a step whose output is read.
 
 use candle_core::{Device, Tensor};
-use peft_kernels::TokenPositions;
+use peft_kernels::{TokenPositions, transfer};
 
 use crate::error::Result;
 
@@ -17,7 +17,7 @@ pub(crate) struct Read {
 impl Read {
     pub(crate) fn new(tokens: &[u32], positions: &TokenPositions, device: &Device) -> Result<Self> {
         let own = tokens.iter().map(|token| positions.0.get(*token as usize).copied().flatten()).collect();
-        Ok(Self { tokens: Tensor::new(tokens, device)?, positions: TokenPositions(own) })
+        Ok(Self { tokens: transfer::upload(tokens.to_vec(), tokens.len(), device)?, positions: TokenPositions(own) })
     }
 
     /// These tokens of `x [1, tokens, d]`.

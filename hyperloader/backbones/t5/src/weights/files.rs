@@ -82,6 +82,15 @@ pub(super) fn load(files: &MappedTensors, name: &str, room: Room) -> Result<Tens
     filled(&view, room, |bytes| Ok(files.check(bytes)?))
 }
 
+/// The tensor called `name`, straight from its file to `device`: the host holds no copy of it. The pages of the file are released then.
+pub(super) fn load_on(files: &MappedTensors, name: &str, device: &Device) -> Result<Tensor> {
+    let view = files.get(name).ok_or_else(|| Error::Mismatch(format!("there is no tensor {name:?}")))?;
+    files.check(view.data())?;
+    let tensor = view.load(device)?;
+    let_go(view.data());
+    Ok(tensor)
+}
+
 /// Copies a tensor into its `room`, after `check` of each part.
 fn filled(view: &TensorView<'_>, room: Room, check: impl Fn(&[u8]) -> Result<()>) -> Result<Tensor> {
     match (room, view.shape()) {

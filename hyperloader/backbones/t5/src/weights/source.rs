@@ -12,7 +12,7 @@ use peft_core::{ParamStore, check_elements, initial};
 use peft_files::MappedTensors;
 use peft_kernels as ops;
 
-use super::files::{self, Room};
+use super::files;
 use super::table::TableFile;
 use super::trainable::Trainable;
 use crate::config::T5Config;
@@ -139,6 +139,10 @@ impl Weights {
 
     /// The builder to hand to [`T5::new`](crate::T5::new). Frozen parameters take the type `dtype`; variables
     /// stay in the type of their store and are cast where they are used.
+    ///
+    /// On a GPU, a parameter of a folder goes from its mapped file to the device by itself, and is converted there, once: the device holds
+    /// the model in `dtype` and, for a moment, one tensor in the type of the file; the host holds nothing but pages of the file that the
+    /// system may take back.
     pub fn var_builder(self, dtype: DType, device: &Device) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self), dtype, device.clone())
     }
@@ -173,10 +177,7 @@ impl Weights {
             Source::Folder(Folder { files, ahead, .. }) => {
                 match names().find_map(|n| ahead.get(n).filter(|t| t.dtype() != DType::U8)) {
                     Some(tensor) => Some(tensor.to_device(device)?),
-                    None => names()
-                        .find(|n| files.has(n))
-                        .map(|n| Ok::<_, Error>(files::load(files, n, Room::None)?.to_device(device)?))
-                        .transpose()?,
+                    None => names().find(|n| files.has(n)).map(|n| files::load_on(files, n, device)).transpose()?,
                 }
             }
             Source::Tensors(tensors) => {

@@ -76,7 +76,7 @@ pub(super) fn decode(
     let sentences = words.len() as u32;
     let rows: Vec<u32> = (0..sentences).flat_map(|sentence| std::iter::repeat_n(sentence, beams)).collect();
     let active = source.active.select_rows(&rows)?;
-    let mut ctx = Ctx::eval();
+    let mut ctx = source.ctx();
     let size = CacheSize { rows: beams, capacity: room(words) };
     let mut cache = t5.start_packed(encoded, source.active, size, &mut ctx)?;
     let start = t5.config().decoder_start_token_id;

@@ -1,7 +1,5 @@
 //! The likeliest token at every choice.
 
-use peft_core::Ctx;
-
 use super::draft::Draft;
 use super::path::Path;
 use super::tags::{TagSequence, Tags, room};
@@ -25,9 +23,9 @@ struct Feed {
 
 /// The likeliest tags of each sentence. Each sentence advances at its own pace, and costs nothing once it is done.
 pub(super) fn decode(decoder: &Tags, source: &Source<'_>, words: &[usize]) -> Result<Vec<TagSequence>> {
-    let Source { t5, encoded, active } = *source;
+    let Source { t5, encoded, active, .. } = *source;
     let (grammar, start) = (&decoder.grammar, t5.config().decoder_start_token_id);
-    let mut ctx = Ctx::eval();
+    let mut ctx = source.ctx();
     let mut paths: Vec<Path> = words.iter().map(|words| Path::new(grammar, start, *words)).collect();
     if paths.iter().all(Path::is_done) {
         return Ok(paths.into_iter().map(|path| path.sequence).collect());

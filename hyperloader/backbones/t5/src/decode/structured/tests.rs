@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use candle_core::{Device, Tensor};
-use peft_core::{ActiveAdapters, Ctx};
+use peft_core::{ActiveAdapters, Ctx, DEVICE_KERNELS};
 
 use super::*;
 use crate::decode::{GenerationConfig, greedy};
@@ -25,8 +25,15 @@ fn model(config: &T5Config, seed: u64) -> T5 {
 fn decoded(t5: &T5, active: &ActiveAdapters<'_>, words: &[usize], beams: usize) -> Vec<Vec<TagSequence>> {
     let (ids, mask, _) = batch();
     let encoded = t5.encode(&ids, &mask, active, &mut Ctx::eval()).unwrap();
-    let source = Source { t5, encoded: &encoded, active };
-    TagDecoder::new(t5, &tags(), &SENTINELS).unwrap().decode(&source, words, beams).unwrap()
+    let source = Source::new(t5, &encoded, active);
+    let decoder = TagDecoder::new(t5, &tags(), &SENTINELS).unwrap();
+    let found = decoder.decode(&source, words, beams).unwrap();
+    let on_device = decoder.decode(&source.with_kernels(DEVICE_KERNELS), words, beams).unwrap();
+    for (found, on_device) in found.iter().flatten().zip(on_device.iter().flatten()) {
+        assert_eq!(found.tags, on_device.tags);
+        assert!((found.score - on_device.score).abs() < 1e-4, "{} {}", found.score, on_device.score);
+    }
+    found
 }
 
 /// The target of a sequence after the start token, without `</s>`.
@@ -199,7 +206,7 @@ fn where_free_decoding_is_well_formed_structured_decoding_writes_the_same() {
         let (ids, mask, _) = batch();
         let encoded = t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
         let config = GenerationConfig { max_length: NonZeroUsize::new(24).unwrap(), ..Default::default() };
-        let source = Source { t5: &t5, encoded: &encoded, active: &ActiveAdapters::none() };
+        let source = Source::new(&t5, &encoded, &ActiveAdapters::none());
         let free = greedy(&source, &config).unwrap();
         for (row, best) in decoded(&t5, &ActiveAdapters::none(), &WORDS, 1).iter().enumerate() {
             let target = target(&best[0].tags);
@@ -258,7 +265,7 @@ fn one_tag_needs_no_model_and_too_many_words_are_refused() {
     let t5 = model(&tiny(), 1);
     let (ids, mask, _) = batch();
     let encoded = t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
-    let source = Source { t5: &t5, encoded: &encoded, active: &ActiveAdapters::none() };
+    let source = Source::new(&t5, &encoded, &ActiveAdapters::none());
     let one = TagDecoder::new(&t5, &[("O", vec![7, 8])], &SENTINELS).unwrap();
     for beams in [1, 3] {
         let found = one.decode(&source, &[2, 0, 1], beams).unwrap();
