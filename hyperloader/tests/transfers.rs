@@ -15,7 +15,8 @@ use hyperloader::run::RunDir;
 use hyperloader::telemetry::Telemetry;
 use hyperloader::train::{Loss, Objective, Ranks, Score, Step, TrainOptions, Trainer};
 use hyperloader::{Result, optim::ScheduleKind};
-use peft_core::{ActiveAdapters, DEVICE_KERNELS};
+use peft_core::ActiveAdapters;
+use peft_kernels::Kernels;
 use peft_kernels::transfer::Transfers;
 use peft_t5::decode::{GenerationConfig, Source, TagDecoder, generate};
 use peft_t5::{Encoded, preset};
@@ -98,7 +99,7 @@ fn run(layers: usize, steps: usize, micro_batches: usize) -> Transfers {
         max_grad_norm: 1e-3,
         save_steps: 0,
         logging_steps: NonZeroUsize::MIN,
-        kernels: DEVICE_KERNELS,
+        kernels: Kernels::Device,
         ..TrainOptions::default()
     };
     let mut trainer = Trainer::new(model.store(), Fixed(&model), options, RunDir::new(folder.path())).unwrap();
@@ -155,7 +156,7 @@ impl<'a> Decoded<'a> {
         let active = model.active(0).unwrap().detach();
         let t5 = model.backbone();
         let (encoded, found) =
-            counted(|| t5.encode_packed(&SOURCES, &active, &mut Ctx::eval().with_kernels(DEVICE_KERNELS)).unwrap());
+            counted(|| t5.encode_packed(&SOURCES, &active, &mut Ctx::eval().with_kernels(Kernels::Device)).unwrap());
         // Sources and their mask.
         let expected = Transfers { uploads: 1, uploaded_bytes: (18 + 18) * 4, ..Transfers::default() };
         assert_eq!(found, expected, "the encoder");
@@ -163,7 +164,7 @@ impl<'a> Decoded<'a> {
     }
 
     fn source(&self) -> Source<'_> {
-        Source::new(self.t5, &self.encoded, &self.active).with_kernels(DEVICE_KERNELS)
+        Source::new(self.t5, &self.encoded, &self.active).with_kernels(Kernels::Device)
     }
 
     /// The transfers of `tokens` tokens of each sentence.

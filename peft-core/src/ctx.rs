@@ -5,13 +5,10 @@ use candle_core::{Device, Tensor};
 use crate::{Result, rng};
 use peft_kernels::{self as ops, DropoutKey, Kernels};
 
-/// The kernels that do on every device what a GPU does. On the CPU they are slow, and show without a GPU that its way is right.
-pub const DEVICE_KERNELS: Kernels = Kernels::Plain;
-
 /// Whether work on `device` goes a GPU's way: few transfers between host and device, and large operations. The CPU has ways of its own,
-/// unless `kernels` ask for the GPU's.
+/// unless `kernels` are [`Kernels::Device`].
 pub fn goes_device_way(device: &Device, kernels: Kernels) -> bool {
-    kernels == DEVICE_KERNELS || !device.is_cpu()
+    kernels == Kernels::Device || !device.is_cpu()
 }
 
 /// Whether a forward pass trains or evaluates.

@@ -84,7 +84,7 @@ mod error;
 
 pub use adapters::{BASE, TrainableParameters};
 pub use config::{check_dropout, nonzero};
-pub use ctx::{DEVICE_KERNELS, goes_device_way};
+pub use ctx::goes_device_way;
 pub use error::{Error, Result};
 pub use generators::{PEFT_PREFIX, generate_rows};
 pub use methods::{AsAny, HeadInit, KAIMING_UNIFORM, Scope, normal, take};

@@ -74,7 +74,8 @@ pub(crate) fn hidden_after(seen: usize, count: usize, device: &Device) -> Result
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use peft_core::{Ctx, DEVICE_KERNELS};
+    use peft_core::Ctx;
+    use peft_kernels::Kernels;
 
     use super::*;
     use crate::testing::{build, configs};
@@ -90,7 +91,7 @@ mod tests {
                     assert_eq!(bias.dims(), [1, t5.config().num_heads, length, length]);
                     bias.flatten_all().unwrap().to_vec1::<f32>().unwrap()
                 };
-                assert_eq!(bias(Ctx::eval().with_kernels(DEVICE_KERNELS)), bias(Ctx::eval()), "{length}");
+                assert_eq!(bias(Ctx::eval().with_kernels(Kernels::Device)), bias(Ctx::eval()), "{length}");
             }
         }
     }

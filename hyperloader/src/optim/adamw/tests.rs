@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
-use peft_core::DEVICE_KERNELS;
+use peft_kernels::Kernels;
 use proptest::prelude::*;
 
 use super::update::Coefficients;
@@ -344,7 +344,7 @@ fn variables_that_are_updated_together_get_the_bits_of_separate_updates() {
             (AdamW::new(named, config).unwrap().with_kernels(kernels), variables)
         };
         let (mut separate, expected) = optimizer(peft_kernels::Kernels::Fused);
-        let (mut together, mut found) = optimizer(DEVICE_KERNELS);
+        let (mut together, mut found) = optimizer(Kernels::Device);
         assert!(together.grouped && !separate.grouped);
         for step in 0..8 {
             let step = step as f32;
@@ -359,7 +359,7 @@ fn variables_that_are_updated_together_get_the_bits_of_separate_updates() {
             together.apply_gradients(&gradients(&next).gathered().unwrap(), LR).unwrap();
             if step == 3.0 {
                 let state = together.state().unwrap();
-                let (fresh, variables) = optimizer(DEVICE_KERNELS);
+                let (fresh, variables) = optimizer(Kernels::Device);
                 for (variable, value) in variables.iter().zip(&found) {
                     variable.set(&value.as_tensor().copy().unwrap()).unwrap();
                 }

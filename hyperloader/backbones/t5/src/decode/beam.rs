@@ -130,12 +130,11 @@ fn best_of_all(scores: &[f32], live: usize, count: usize) -> Vec<Candidate> {
 /// The `count` best ways to go on, given so many words after each hypothesis, best first, and the hypothesis's own score: what is not among
 /// these is not among the best of all.
 fn best_of_rows(rows: &[(&Vec<(u32, f32)>, f32)], count: usize) -> Vec<Candidate> {
-    let after = |(beam, (words, sum)): (usize, &(&Vec<(u32, f32)>, f32))| {
-        let sum = *sum;
-        let candidate = move |(token, log_p): &(u32, f32)| Candidate { beam, token: *token, score: log_p + sum };
-        words.iter().map(candidate).collect::<Vec<_>>()
-    };
-    let mut all: Vec<Candidate> = rows.iter().enumerate().flat_map(after).collect();
+    let mut all = Vec::with_capacity(rows.len() * count);
+    for (beam, (words, sum)) in rows.iter().enumerate() {
+        let candidate = |(token, log_p): &(u32, f32)| Candidate { beam, token: *token, score: log_p + sum };
+        all.extend(words.iter().map(candidate));
+    }
     // Of equal ones the first hypothesis, and the smallest word, as over all words.
     all.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.beam.cmp(&b.beam)).then(a.token.cmp(&b.token)));
     all.truncate(count);
@@ -148,7 +147,8 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use candle_core::Tensor;
-    use peft_core::{ActiveAdapters, Ctx, DEVICE_KERNELS};
+    use peft_core::{ActiveAdapters, Ctx};
+    use peft_kernels::Kernels;
 
     use super::*;
     use crate::decode::greedy;
@@ -221,7 +221,7 @@ mod tests {
             let packed = t5.encode_packed(&slices, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
             assert_eq!(write(&t5, &packed, &config), together);
             let none = ActiveAdapters::none();
-            let on_device = Source::new(&t5, &encoded, &none).with_kernels(DEVICE_KERNELS);
+            let on_device = Source::new(&t5, &encoded, &none).with_kernels(Kernels::Device);
             assert_eq!(beam(&on_device, &config).unwrap(), together);
         }
         assert!(lengths.len() > 1, "sentences must leave the batch at different times: {lengths:?}");
@@ -231,7 +231,8 @@ mod tests {
     fn one_beam_without_an_end_is_greedy_search() {
         let t5 = build(&T5Config { eos_token_id: 59, ..tiny() });
         let encoded = encoded(&t5);
-        let source = Source::new(&t5, &encoded, &ActiveAdapters::none());
+        let none = ActiveAdapters::none();
+        let source = Source::new(&t5, &encoded, &none);
         let one = beam(&source, &config(1, 10)).unwrap();
         let greedy = greedy(&source, &config(1, 10)).unwrap();
         assert!(greedy.iter().all(|row| !row.contains(&59)));
@@ -242,7 +243,8 @@ mod tests {
     fn too_few_words_for_the_beams_are_refused() {
         let t5 = build(&tiny());
         let encoded = encoded(&t5);
-        let source = Source::new(&t5, &encoded, &ActiveAdapters::none());
+        let none = ActiveAdapters::none();
+        let source = Source::new(&t5, &encoded, &none);
         let error = beam(&source, &config(31, 9)).unwrap_err().to_string();
         assert_eq!(error, "num_beams: 31 beams need 62 words, there are 60");
     }

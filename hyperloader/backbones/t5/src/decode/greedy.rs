@@ -51,7 +51,8 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use candle_core::{DType, Device, Tensor};
-    use peft_core::{ActiveAdapters, Ctx, DEVICE_KERNELS};
+    use peft_core::{ActiveAdapters, Ctx};
+    use peft_kernels::Kernels;
 
     use super::*;
     use crate::testing::{batch, build, tiny};
@@ -97,7 +98,7 @@ mod tests {
             let packed = t5.encode_packed(&slices, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
             assert_eq!(write(&t5, &packed, 40), rows);
             let (none, config) = (ActiveAdapters::none(), GenerationConfig::default());
-            let on_device = Source::new(&t5, &encoded, &none).with_kernels(DEVICE_KERNELS);
+            let on_device = Source::new(&t5, &encoded, &none).with_kernels(Kernels::Device);
             let config = GenerationConfig { max_length: NonZeroUsize::new(40).unwrap(), ..config };
             assert_eq!(greedy(&on_device, &config).unwrap(), rows);
             let ends = rows.iter().filter(|row| row[1..].contains(&eos_token_id)).count();

@@ -54,8 +54,11 @@ pub(super) fn top(scores: impl Iterator<Item = f32>, n: usize) -> Vec<(usize, f3
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use candle_core::Device;
     use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]
@@ -67,14 +70,6 @@ mod tests {
             prop_assert_eq!(top(scores.into_iter(), n), sorted);
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use candle_core::Device;
-
-    use super::*;
 
     #[test]
     fn the_best_words_of_each_row_are_found_largest_first() {

@@ -77,6 +77,14 @@ fn all(fed: PackedTokens<'_>) -> Vec<u32> {
 const RAGGED: [&[(usize, usize)]; 5] =
     [&[(0, 2), (1, 1), (2, 3)], &[(2, 1), (0, 1)], &[(1, 4)], &[(0, 3), (1, 1), (2, 1)], &[(2, 1)]];
 
+/// What a cache on the CPU holds.
+fn blocks(cache: &PackedKvCache) -> &PackedBlocks {
+    match &cache.past {
+        Past::Packed(blocks) => blocks,
+        Past::Grid(_) => unreachable!("a cache of a device"),
+    }
+}
+
 #[test]
 fn ragged_steps_equal_decoding_at_once() {
     for config in configs() {
@@ -162,7 +170,8 @@ fn rows_of_one_sentence_share_it_and_go_their_own_ways() {
         let step = PackedStep { rows: &[fed(2, &[5])], read: &[0] };
         let error = whole.t5.decode_packed(&step, &mut cache, &active, &mut ctx).unwrap_err().to_string();
         assert_eq!(error, "the cache has 2 rows, not row 2");
-        assert_eq!((cache.rows, cache.sentences.longest()), (2, mask.dim(1).unwrap()));
+        let blocks = blocks(&cache);
+        assert_eq!((blocks.rows, blocks.sentences.longest()), (2, mask.dim(1).unwrap()));
     }
 }
 
@@ -191,7 +200,7 @@ fn a_model_in_eight_bits_keeps_narrow_keys_where_nothing_acts_on_them() {
                 let step = PackedStep { rows: &[fed], read: &all(fed) };
                 found.push(small.decode_packed(&step, &mut cache, &active, &mut ctx).unwrap());
             }
-            for (past, memory) in &cache.layers {
+            for (past, memory) in &blocks(&cache).layers {
                 assert_eq!((past.dtype(), memory.keys.dtype(), memory.values.dtype()), (expected, expected, expected));
             }
             let found = Tensor::cat(&found, 0).unwrap();
@@ -215,7 +224,7 @@ fn sentences_leave_and_their_rows_multiply() {
             whole.t5.decode_packed(&PackedStep { rows: &fed, read: &[0] }, &mut cache, &active, &mut ctx).unwrap();
             // The first sentence leaves; the others change places and have two rows each.
             cache.retain(&[2, 1], &[2, 2, 1, 1]).unwrap();
-            assert_eq!((cache.lens(), cache.rows), ([3; 4].as_slice(), 2));
+            assert_eq!((cache.lens(), blocks(&cache).rows), ([3; 4].as_slice(), 2));
             for (row, sentence) in [(0, 2), (1, 2), (2, 1), (3, 1)] {
                 let fed = PackedTokens { row, tokens: &whole.targets[sentence][3..4] };
                 let step = PackedStep { rows: &[fed], read: &[0] };

@@ -3,7 +3,8 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use candle_core::{Device, Tensor};
-use peft_core::{ActiveAdapters, Ctx, DEVICE_KERNELS};
+use peft_core::{ActiveAdapters, Ctx};
+use peft_kernels::Kernels;
 
 use super::*;
 use crate::decode::{GenerationConfig, greedy};
@@ -28,7 +29,7 @@ fn decoded(t5: &T5, active: &ActiveAdapters<'_>, words: &[usize], beams: usize) 
     let source = Source::new(t5, &encoded, active);
     let decoder = TagDecoder::new(t5, &tags(), &SENTINELS).unwrap();
     let found = decoder.decode(&source, words, beams).unwrap();
-    let on_device = decoder.decode(&source.with_kernels(DEVICE_KERNELS), words, beams).unwrap();
+    let on_device = decoder.decode(&source.with_kernels(Kernels::Device), words, beams).unwrap();
     for (found, on_device) in found.iter().flatten().zip(on_device.iter().flatten()) {
         assert_eq!(found.tags, on_device.tags);
         assert!((found.score - on_device.score).abs() < 1e-4, "{} {}", found.score, on_device.score);
@@ -206,7 +207,8 @@ fn where_free_decoding_is_well_formed_structured_decoding_writes_the_same() {
         let (ids, mask, _) = batch();
         let encoded = t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
         let config = GenerationConfig { max_length: NonZeroUsize::new(24).unwrap(), ..Default::default() };
-        let source = Source::new(&t5, &encoded, &ActiveAdapters::none());
+        let none = ActiveAdapters::none();
+        let source = Source::new(&t5, &encoded, &none);
         let free = greedy(&source, &config).unwrap();
         for (row, best) in decoded(&t5, &ActiveAdapters::none(), &WORDS, 1).iter().enumerate() {
             let target = target(&best[0].tags);
@@ -265,7 +267,8 @@ fn one_tag_needs_no_model_and_too_many_words_are_refused() {
     let t5 = model(&tiny(), 1);
     let (ids, mask, _) = batch();
     let encoded = t5.encode(&ids, &mask, &ActiveAdapters::none(), &mut Ctx::eval()).unwrap();
-    let source = Source::new(&t5, &encoded, &ActiveAdapters::none());
+    let none = ActiveAdapters::none();
+    let source = Source::new(&t5, &encoded, &none);
     let one = TagDecoder::new(&t5, &[("O", vec![7, 8])], &SENTINELS).unwrap();
     for beams in [1, 3] {
         let found = one.decode(&source, &[2, 0, 1], beams).unwrap();
