@@ -1,4 +1,4 @@
-//! The method, number by number: every golden folder against the plain-PyTorch reference, with both sets of kernels.
+//! The method, number by number: every golden folder against the plain-PyTorch reference, with all sets of kernels.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use candle_core::Tensor;
@@ -21,7 +21,7 @@ const WITH_TASKS: usize = 14;
 /// Committed folders of a mode with a hypernetwork, which have generated weights.
 const WITH_HYPERNETWORK: usize = 11;
 
-/// Runs `check` on every folder with both kernels; it returns the largest error relative to what is allowed, or `None` if the folder
+/// Runs `check` on every folder with all kernels; it returns the largest error relative to what is allowed, or `None` if the folder
 /// does not have what is checked. `least` of the committed folders have it.
 fn every_golden(what: &str, least: usize, check: impl Fn(&Golden, Kernels) -> Option<f64>) {
     let mut table = String::new();
@@ -30,7 +30,7 @@ fn every_golden(what: &str, least: usize, check: impl Fn(&Golden, Kernels) -> Op
     for folder in folders() {
         let golden = Golden::open(&folder);
         let before = table.len();
-        for kernels in [Kernels::Fused, Kernels::Plain] {
+        for kernels in [Kernels::Fused, Kernels::Device, Kernels::Plain] {
             if let Some(used) = check(&golden, kernels) {
                 failed |= used.is_nan() || used > 1.;
                 table.push_str(&format!("{:50} {kernels:?}: {:5.1} % of the tolerance\n", golden.name, 100. * used));
@@ -156,7 +156,7 @@ fn generated_weights() {
     every_golden("generated weights", WITH_HYPERNETWORK, |golden, kernels| {
         let generated = golden.generated();
         // Generation takes no choice of kernels.
-        if generated.is_empty() || kernels == Kernels::Plain {
+        if generated.is_empty() || kernels != Kernels::Fused {
             return None;
         }
         let (model, _) = golden.model();
@@ -176,10 +176,6 @@ fn generated_weights() {
 #[test]
 fn greedy_and_beam_tokens() {
     every_golden("decoding", COMMITTED, |golden, kernels| {
-        // Decoding takes no choice of kernels; both rounds would be the same.
-        if kernels == Kernels::Plain {
-            return None;
-        }
         let (model, _) = golden.model();
         let settings = &golden.description.generation;
         for (task, condition) in golden.tasks() {
@@ -195,8 +191,8 @@ fn greedy_and_beam_tokens() {
                 };
                 let theirs: Vec<Vec<u32>> = serde_json::from_value(golden.value(task, key).clone()).unwrap();
                 for t5 in [model.backbone().clone(), model.backbone().merge(&active).unwrap()] {
-                    let encoded = t5.encode(&batch.source, &batch.mask, &active, &mut Ctx::eval()).unwrap();
-                    let source = Source::new(&t5, &encoded, &active);
+                    let encoded = t5.encode(&batch.source, &batch.mask, &active, &mut eval(kernels)).unwrap();
+                    let source = Source::new(&t5, &encoded, &active).with_kernels(kernels);
                     let ours = generate(&source, &config).unwrap();
                     assert_eq!(ours, theirs, "{} {task} {key}", golden.name);
                 }
@@ -209,7 +205,7 @@ fn greedy_and_beam_tokens() {
 #[test]
 fn counts_of_trainable_and_all_elements() {
     every_golden("counts", COMMITTED, |golden, kernels| {
-        if kernels == Kernels::Plain {
+        if kernels != Kernels::Fused {
             return None;
         }
         let (model, store) = golden.model();
